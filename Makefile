@@ -1,0 +1,48 @@
+# Orbitbench. `make demo` and `make test` do their own set-up; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+help:            ## this list
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*##/\t/'
+
+setup: $(STAMP)  ## a virtual environment with everything, in .venv
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
+	touch $@
+
+demo: setup      ## the published comparison on this machine, ending with a report
+	$(BIN)/orchestrate run --device local --experiment demo --resume-last
+
+test: setup      ## every test that this machine can run; a missing service is a skip with its reason
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup      ## formatting, types, import arrows, Python 3.6 syntax of what runs on boards
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vermin -t=3.6- --violations --no-tips --eval-annotations --feature union-types --lint bench/__init__.py bench/record bench/runtime
+
+bench: setup     ## speed and memory against peers, in one run: a table and build/bench.json (ONLY=pattern runs a part)
+	$(BIN)/python -m tests.performance $(if $(ONLY),--only '$(ONLY)')
+
+images: setup    ## build every board's image that can be built here
+	$(BIN)/orchestrate images build
+
+test-arm64: setup ## the arm64 image on an emulated board, end to end (slow)
+	$(BIN)/python -m pytest -m slow tests/service/test_emulated_board.py $(PYTEST_ARGS)
+
+fleet-up: setup  ## pretend boards on this machine (root): try the whole tool without hardware
+	$(BIN)/python -m tests.service.fleet up
+
+fleet-down: setup
+	$(BIN)/python -m tests.service.fleet down
+
+clean:
+	rm -rf $(VENV) build results
+
+.PHONY: help setup demo test lint bench images test-arm64 fleet-up fleet-down clean

@@ -1,0 +1,1 @@
+"""How widths are chosen for a target size: uniform, neuralscale, aligned."""

@@ -1,0 +1,1 @@
+"""NeuralScale search: gates, Taylor importance, pruning, architecture descent."""

@@ -1,0 +1,28 @@
+"""What every test may rely on: services are real, and a missing one is a skip for a user, a failure in CI."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def require(condition: object, reason: str) -> None:
+    """Skip with `reason` unless `condition`; with ORBITBENCH_REQUIRE_SERVICES=1 (CI) fail instead."""
+    if condition:
+        return
+    if os.environ.get("ORBITBENCH_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"required here, and missing: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's top folder."""
+    return ROOT
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The fleet's namespaces outlive a crash; whoever starts next sweeps them (tests/service)."""
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
