@@ -28,9 +28,7 @@ Settings = NamedTuple(
     ],
 )
 
-Tensor = NamedTuple(
-    "Tensor", [("name", str), ("shape", Tuple[int, ...]), ("dtype", str)]
-)  # dtype: numpy name
+Tensor = NamedTuple("Tensor", [("name", str), ("shape", Tuple[int, ...]), ("dtype", str)])  # numpy dtype name
 
 
 class BackendError(Exception):
