@@ -1,4 +1,4 @@
-"""Write what a fault or input matrix saw to build/matrix-NAME.json, for people who want the table and not the tests."""
+"""Write what a fault or input matrix saw to build/matrix-NAME.json, for people who want just the table."""
 
 import json
 from pathlib import Path

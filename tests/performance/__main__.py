@@ -1,4 +1,4 @@
-"""`make bench`: run the benchmarks, print one table, write build/bench.json (name -> value, unit, peer, target, better, ok)."""
+"""`make bench`: run the benchmarks, print one table, write build/bench.json (name -> figures and targets)."""
 
 import argparse
 import importlib
@@ -33,10 +33,8 @@ def run(name: str, function: Callable[[], list[Row]]) -> list[Row]:
         return function()
     except Exception as error:
         traceback.print_exc()
-        return [
-            {"name": name, "value": None, "unit": "", "peer": None, "target": "runs", "better": "lower", "ok": False}
-            | {"error": f"{type(error).__name__}: {error}"}
-        ]
+        missing = {"value": None, "unit": "", "peer": None, "target": "runs", "better": "lower", "ok": False}
+        return [{"name": name, **missing, "error": f"{type(error).__name__}: {error}"}]
 
 
 def main() -> int:
