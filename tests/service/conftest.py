@@ -1,0 +1,52 @@
+"""Real services for tests: engines and boards in namespaces, started here and removed whatever happens."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import require
+from tests.service import rootfs
+from tests.service.board import Board, sweep
+from tests.service.fleet import Fleet, missing
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """Skip without root or packages; clear away what a crashed run left."""
+    reason = missing()
+    require(not reason, reason)
+    sweep()
+
+
+@pytest.fixture(scope="session")
+def engine(namespaces: None) -> Iterator[Board]:
+    """A private engine without sshd: `docker_host` for clients, `docker(...)` for the command, own network.
+
+    It reaches the internet (as this machine does) and this machine at `host_ip`, and holds no image.
+    """
+    with Board("engine", uplink=True) as board:
+        yield board
+
+
+@pytest.fixture(scope="session")
+def load_image() -> Callable[[Board, bytes], None]:
+    """Load an image (rootfs.image_of) into a board's engine, past ssh."""
+
+    def load(board: Board, image: bytes) -> None:
+        command = ["/usr/bin/docker", "-H", board.docker_host, "load", "-q"]
+        subprocess.run(command, input=image, check=True, capture_output=True)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def fleet(
+    namespaces: None, tmp_path_factory: pytest.TempPathFactory, load_image: Callable[[Board, bytes], None]
+) -> Iterator[Fleet]:
+    """Two boards, `board1` and `board2`, with stock sshd limits and orbitbench/busybox:test loaded."""
+    with Fleet(Path(tmp_path_factory.mktemp("fleet")), "board1", "board2") as fleet:
+        for board in fleet.boards.values():
+            load_image(board, rootfs.busybox())
+        yield fleet

@@ -1,0 +1,68 @@
+"""The pretend boards themselves: what tests and `make fleet-up` rely on."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.service import board as boards
+from tests.service import leases, rootfs
+from tests.service.board import Board
+from tests.service.fleet import Fleet
+
+pytestmark = pytest.mark.service
+WRITE = "dd if=/dev/zero of=/var/lib/docker/x bs=64k count=4 conv=fsync"
+
+
+def test_the_local_engine_builds_and_runs_an_image(engine, load_image):
+    load_image(engine, rootfs.busybox())
+    assert (
+        engine.docker("run", "--rm", "--network", "none", "orbitbench/busybox:test", "echo", "hi") == "hi\n"
+    )
+
+
+def test_an_image_can_claim_another_architecture(engine, load_image):
+    load_image(engine, rootfs.busybox("arm64"))
+    inspect = engine.docker("inspect", "-f", "{{.Architecture}}", "orbitbench/busybox:test")
+    assert inspect.strip() == "arm64"
+
+
+def test_two_boards_see_nothing_of_each_other(fleet: Fleet):
+    fleet["board1"].docker("volume", "create", "mine")
+    assert "mine" in fleet["board1"].docker("volume", "ls", "-q")
+    assert "mine" not in fleet["board2"].docker("volume", "ls", "-q")
+
+
+def test_a_power_cut_keeps_the_disk_and_changes_the_boot_id(fleet: Fleet):
+    board = fleet["board2"]
+    board.docker("volume", "create", "kept")
+    before = board.sh("cat /proc/sys/kernel/random/boot_id")
+    board.power_cut()
+    board.switch_on()
+    assert "kept" in board.docker("volume", "ls", "-q")
+    assert board.sh("cat /proc/sys/kernel/random/boot_id") != before
+
+
+def test_a_small_disk_fills_up_and_empties(namespaces):
+    with Board("small", disk_mb=64) as board:
+        board.fill_disk()
+        assert "No space left" in board.sh(WRITE, check=False)
+        board.free_disk()
+        board.sh(WRITE)
+
+
+def test_boards_of_a_crashed_test_run_are_swept_and_those_of_a_living_one_are_left(engine):
+    script = "import time; from tests.service.board import Board; Board('orphan').up(); print(flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as crashed:
+        assert crashed.stdout
+        crashed.stdout.readline()
+        assert "orphan" not in boards.sweep()
+        os.kill(crashed.pid, signal.SIGKILL)
+    assert boards.sweep() == ["orphan"]
+    assert engine.docker("version", "-f", "ok").strip() == "ok"
+    assert leases.take(engine.number) is None
