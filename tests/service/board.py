@@ -56,9 +56,9 @@ def run(*command: str, check: bool = True) -> str:
 class Board:
     """One board. `up` starts it, `down` removes every trace of it; between them it can be hurt.
 
-    name: its host name; public_key: the key that may log in, None for a board without sshd; dockerd: further
-    flags; sshd: further lines of sshd_config; disk_mb: put the engine's data on a disk this small; uplink: route
-    to the internet through this machine; lasting: outlive this process (until `fleet down`).
+    name: its host name; public_key: the key that may log in, None for a board without sshd;
+    dockerd: further flags; sshd: further lines of sshd_config; disk_mb: engine data on a disk this small;
+    uplink: route to the internet through this machine; lasting: outlive this process (until `fleet down`).
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Board:
     def fill_disk(self, leave_kb: int = 0) -> None:
         """Fill the small disk (`disk_mb`) but for `leave_kb`."""
         self.sh(
-            "cd /var/lib/docker; for size in 1M 4k; do dd if=/dev/zero bs=$size 2>/dev/null >>fill; sync; done;"
+            "cd /var/lib/docker; for size in 1M 4k; do dd if=/dev/zero bs=$size >>fill 2>&-; sync; done;"
             f"[ {leave_kb} = 0 ] || truncate -s -{leave_kb}K fill; sync"
         )
 

@@ -1,7 +1,7 @@
 """Boards that one ssh configuration knows: for the tests, and for people without hardware.
 
 `python -m tests.service.fleet up [--boards 2]` starts them and says how to reach them, `status` lists them,
-`down` removes them. Everything is in /tmp/orbitbench-fleet; outside only network devices and a route come and go.
+`down` removes them. Everything is in /tmp/orbitbench-fleet; outside, network devices and a route come and go.
 """
 
 import argparse
@@ -84,7 +84,8 @@ class Fleet:
         path = self.folder / name
         path.write_text(
             f"{hosts}Host *\n  User {user}\n  IdentityFile {self.key}\n  IdentitiesOnly yes\n"
-            f"  IdentityAgent none\n  UserKnownHostsFile {self.known_hosts}\n  GlobalKnownHostsFile none\n{extra}"
+            f"  IdentityAgent none\n  UserKnownHostsFile {self.known_hosts}\n"
+            f"  GlobalKnownHostsFile none\n{extra}"
         )
         return path
 

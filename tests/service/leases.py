@@ -1,7 +1,7 @@
 """Which board numbers are taken on this machine, so that several test runs can share it.
 
-A number is a folder and a locked file beside it. The kernel drops the lock with its holder, however that ended: a
-folder whose lock is free belongs to nobody, and the next test run clears it away.
+A number is a folder and a locked file beside it. The kernel drops the lock with its holder, whatever ended
+that: a folder whose lock is free belongs to nobody, and the next test run clears it away.
 """
 
 import fcntl
