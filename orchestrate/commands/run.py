@@ -1,0 +1,50 @@
+"""`orchestrate run`: plan, export, run on the devices, report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrate.commands.devices import File
+
+Results = Annotated[Path, typer.Option(envvar="ORBITBENCH_RESULTS", help="the folder of all runs")]
+
+
+def run(
+    device: Annotated[
+        list[str] | None, typer.Option(help="a device of devices.yaml; may be repeated")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="all devices but `local`")] = False,
+    experiment: Annotated[
+        str | None, typer.Option(help="name in manifests/experiments, or a file (default: thesis)")
+    ] = None,
+    onnx: Annotated[list[Path] | None, typer.Option(help="a model of your own; may be repeated")] = None,
+    dim: Annotated[list[str] | None, typer.Option(help="size of a dynamic dimension: NAME=VALUE")] = None,
+    resume: Annotated[str | None, typer.Option(help="finish this run: only what is missing")] = None,
+    resume_last: Annotated[
+        bool, typer.Option(help="finish the newest unfinished run of this very plan, if there is one")
+    ] = False,
+    results: Results = Path("results"),
+    devices: File = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print a JSON summary, progress on stderr")] = False,
+) -> None:
+    """Measure an experiment, or your own ONNX files, on devices."""
+    from orchestrate import run as study
+
+    wish = study.Wish(
+        devices=device or [],
+        everything=everything,
+        experiment=experiment,
+        onnx=onnx or [],
+        dims=dim or [],
+        resume=resume,
+        resume_last=resume_last,
+        results=results,
+        manifest=devices,
+    )
+    raise typer.Exit(study.main(wish, as_json))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)

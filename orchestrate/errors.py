@@ -1,0 +1,32 @@
+"""Everything that ends a command, with its exit code. The text says what is wrong, where, and what to do."""
+
+
+class OrbitError(Exception):
+    """Some job or board failed; what was finished is kept."""
+
+    exit_code = 1
+
+
+class BadInput(OrbitError):
+    """The command line or a manifest cannot be used as it is."""
+
+    exit_code = 2
+
+
+class Interrupted(OrbitError):
+    """Stopped by the user; the text says how to go on."""
+
+    exit_code = 130
+
+
+class LinkLost(OrbitError):
+    """The board could not be reached just now; trying again may help."""
+
+
+class Busy(OrbitError):
+    """Another run holds the board; the text names it."""
+
+
+def listed(known: object) -> str:
+    """`a, b, c`: the known names, as every message about an unknown one ends."""
+    return ", ".join(sorted(map(str, known))) or "none"  # type: ignore[call-overload]

@@ -1,0 +1,229 @@
+"""A run from wish to report: resolve, export, plan, create the folder, follow the devices, say what came."""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.record import files
+from orchestrate import live, local, manifests, plan, store
+from orchestrate.errors import BadInput, Interrupted, OrbitError
+from orchestrate.follow import Runner, Stop, drive
+from orchestrate.store import DeviceFolder, Run
+
+AT_ONCE = 64  # devices followed side by side; each costs a thread, an ssh process and two descriptors
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asked for."""
+
+    devices: list[str] = field(default_factory=list)
+    everything: bool = False
+    experiment: str | None = None
+    onnx: list[Path] = field(default_factory=list)
+    dims: list[str] = field(default_factory=list)
+    resume: str | None = None
+    resume_last: bool = False
+    results: Path = Path("results")
+    manifest: Path | None = None
+
+
+def main(wish: Wish, as_json: bool = False) -> int:
+    """Do as wished; the exit code. Progress goes to stderr where stdout is read by a script."""
+    console = Console(stderr=as_json)
+    run = Run.open(wish.results, wish.resume) if wish.resume else begin(wish, console)
+    console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
+    problems = execute(run, console)
+    return conclude(run, problems, console, as_json)
+
+
+# -- before anything runs ---------------------------------------------------------------------------------
+
+
+def begin(wish: Wish, console: Console) -> Run:
+    """Plan a new run and create its folder, or find the unfinished one of the same plan."""
+    devices = resolve(wish)
+    wish.results.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=wish.results) as draft:
+        bundle = export(wish, Path(draft) / "bundle")
+        for skipped in bundle["skipped"]:
+            console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
+        planned = plan.plan(bundle, devices, metadata.version("orbitbench") if installed() else "source")
+        if wish.resume_last and (run := store.newest_unfinished(wish.results, planned["hash"])):
+            console.print(f"resuming {run.id}")
+            return run
+        return create(wish.results, planned, Path(draft))
+
+
+def resolve(wish: Wish) -> dict[str, manifests.Device]:
+    """The devices that the wish names, in its order."""
+    path = wish.manifest or manifests.default()
+    known = manifests.load(path)
+    names = [name for name in known if name != "local"] if wish.everything else wish.devices
+    if not names:
+        raise BadInput(f"which device? --device NAME; {path} knows: {', '.join(sorted(known))}")
+    return manifests.chosen(known, names, path)
+
+
+def installed() -> bool:
+    """Whether the program is installed rather than run from its sources."""
+    try:
+        return bool(metadata.version("orbitbench"))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def export(wish: Wish, out: Path) -> dict[str, Any]:
+    """Have `bench export` make the bundle in `out`; its lines are for the user, its exit code is for us."""
+    wanted = [wish.experiment] if wish.experiment else [] if wish.onnx else ["thesis"]
+    needed = ["torch", "onnx"] if wanted else ["onnx"]
+    missing = [name for name in needed if util.find_spec(name) is None]
+    if missing:
+        raise BadInput(f"making the models needs {' and '.join(missing)}: pip install 'orbitbench[bench]'")
+    options = [part for path in wish.onnx for part in ("--onnx", str(path))]
+    options += [part for dim in wish.dims for part in ("--dim", dim)]
+    command = [sys.executable, "-m", "bench.cli", "export", *options, "--out", str(out), "--", *wanted]
+    code = subprocess.run(command, env=local.environment(), stdout=sys.stderr, check=False).returncode
+    if code == 2:
+        raise BadInput("nothing was run: see above")
+    if code:
+        raise OrbitError(f"bench export ended with code {code}: see above")
+    return store.read_json(out / "bundle.json", "orbitbench.bundle")
+
+
+def create(results: Path, planned: dict[str, Any], draft: Path) -> Run:
+    """Turn the draft, which has the bundle, into a run's folder: there whole, or not at all."""
+    while True:
+        now = time.gmtime()
+        name = f"{time.strftime('%Y%m%d-%H%M%S', now)}-{planned['experiment']['name']}"
+        for device in planned["devices"]:
+            (draft / device).mkdir(exist_ok=True)
+            files.write_json(str(draft / device / "jobs.json"), plan.job_list(planned, name, device))
+        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
+        files.write_json(str(draft / "plan.json"), plan.for_run(planned, name, created))
+        draft.chmod(0o755)  # a temporary folder is private, a run is not
+        try:
+            draft.rename(results / name)
+        except OSError:
+            if not (results / name).exists():
+                raise
+            time.sleep(1.0 - time.time() % 1.0)  # two runs in one second: the next second names ours
+            continue
+        draft.mkdir()  # the temporary folder's owner expects to remove it
+        return Run(results / name)
+
+
+# -- while devices work -----------------------------------------------------------------------------------
+
+
+def runner_of(run: Run, folder: DeviceFolder) -> Runner:
+    """Where the device's job list runs, by its transport."""
+    device = manifests.Device.model_validate(run.plan["devices"][folder.name]["settings"])
+    if device.transport == "process":
+        return local.ProcessRunner(folder)
+    raise OrbitError(f"{folder.name}: transport {device.transport} is not there yet")
+
+
+def execute(run: Run, console: Console) -> dict[str, str]:
+    """Bring every missing record here; device -> what went wrong there. Interrupted says how to go on."""
+    folders = [folder for folder in run.devices.values() if folder.missing()]
+    stop = Stop()
+    if not folders:
+        return {}
+    try:
+        with run.held(), terminated_is_interrupted(), live.view(console, [f.name for f in folders]) as view:
+            return drive(
+                folders, lambda folder: runner_of(run, folder), view, stop, min(AT_ONCE, len(folders))
+            )
+    except KeyboardInterrupt:
+        left = sum(map(len, run.missing().values()))
+        raise Interrupted(f"interrupted, {left} records to go; to go on: {resume_command(run)}") from None
+
+
+@contextmanager
+def terminated_is_interrupted() -> Iterator[None]:
+    """Treat SIGTERM (a CI's time limit) and a lost terminal like Ctrl-C."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def resume_command(run: Run) -> str:
+    """What to type to finish the run."""
+    where = "" if run.path.parent == Path("results") else f" --results {run.path.parent}"
+    return f"orchestrate run --resume {run.id}{where}"
+
+
+# -- afterwards -------------------------------------------------------------------------------------------
+
+
+def conclude(run: Run, problems: dict[str, str], console: Console, as_json: bool) -> int:
+    """Print what came out and write the report; the exit code."""
+    summary = summarise(run, problems)
+    report = None
+    if any(device["ok"] for device in summary["devices"].values()):
+        report = write_report(run, console)
+    summary["report"] = str(report) if report else None
+    if as_json:
+        print(json.dumps(summary, indent=1))
+    show(run, summary, console)
+    bad = problems or any(device["failed"] or device["missing"] for device in summary["devices"].values())
+    return 1 if bad else 0
+
+
+def summarise(run: Run, problems: dict[str, str]) -> dict[str, Any]:
+    """Counts by device, and the errors of failed jobs, as `--json` prints them."""
+    devices: dict[str, Any] = {}
+    for name, folder in run.devices.items():
+        records = list(folder.stored())
+        count = Counter(record["status"] for record in records)
+        devices[name] = {
+            **{status: count[status] for status in ("ok", "failed", "skipped")},
+            "missing": len(folder.wanted) - len(records),
+            "problem": problems.get(name),
+            "errors": [
+                {"job": record["job"]["id"], **record["error"]}
+                for record in records
+                if record["status"] == "failed"
+            ],
+        }
+    return {"run": run.id, "path": str(run.path), "devices": devices}
+
+
+def write_report(run: Run, console: Console) -> Path | None:
+    """The report of the run, and its tables on the console."""
+    return None
+
+
+def show(run: Run, summary: dict[str, Any], console: Console) -> None:
+    """The counts, the errors and the next step, in lines."""
+    for name, device in summary["devices"].items():
+        counts = ", ".join(
+            f"{device[key]} {key}" for key in ("ok", "failed", "skipped", "missing") if device[key]
+        )
+        console.print(f"{name}: {counts}", highlight=False, soft_wrap=True)
+        for error in device["errors"][:10]:
+            text = f"  failed {error['job']}: {error['message']} ({error['advice']})"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if device["problem"]:
+            console.print(f"  {device['problem']}", markup=False, highlight=False, soft_wrap=True)
+    if any(device["missing"] for device in summary["devices"].values()):
+        console.print(f"to go on: {resume_command(run)}", markup=False, highlight=False, soft_wrap=True)
+    if summary["report"]:
+        console.print(f"report: {summary['report']}", markup=False, highlight=False, soft_wrap=True)
