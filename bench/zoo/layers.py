@@ -214,6 +214,16 @@ class Chain:
         kept = ((name, layer) for name, layer in self.layers.items() if gates or not isinstance(layer, Gate))
         return nn.Sequential(OrderedDict((name, layer.module(gates)) for name, layer in kept))
 
+    def projections(self) -> tuple[bool, ...]:
+        """For each residual sum in the chain: does its shortcut have a layer?"""
+        found: tuple[bool, ...] = ()
+        for layer in self.layers.values():
+            if isinstance(layer, Residual):
+                found += (layer.shortcut is not None,)
+            elif isinstance(layer, Chain):
+                found += layer.projections()
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Residual:

@@ -1,0 +1,21 @@
+"""What can be wrong with a request for widths; every message is one line that says what to do."""
+
+
+class ScalingError(ValueError):
+    """Bad input to scaling."""
+
+
+class UnreachableError(ScalingError):
+    """No width vector has the size asked for."""
+
+
+class RecordError(ScalingError):
+    """A pruning record that cannot be read; the message names file and line."""
+
+
+class NoFitError(ScalingError):
+    """Nobody has searched this architecture on this data set; `command` would."""
+
+    def __init__(self, architecture: str, dataset: str) -> None:
+        self.command = f"bench search {architecture} --dataset {dataset}"
+        super().__init__(f"no fit for {architecture} on {dataset}; make one with: {self.command}")

@@ -1,0 +1,108 @@
+"""Fits: alpha and beta of a search, with who made them and how (`manifests/scaling/*.yaml`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bench import manifest
+from bench.scaling.errors import NoFitError, ScalingError
+from bench.zoo import Architecture
+
+FOLDERS = (Path("manifests/scaling"), Path(__file__).resolve().parents[2] / "manifests" / "scaling")
+
+
+class Provenance(manifest.Section):
+    """Where a fit comes from."""
+
+    searched_by: str = Field(description="authors of the search, or orbitbench and its version")
+    data: str = Field(description="what the search trained on")
+    iteration: int = Field(ge=1, description="round of architecture descent that this fit is of, from 1")
+    iterations: int = Field(ge=1, description="rounds that the search had")
+    source: str = Field(description="URL, or the command that made it")
+    commit: str | None = None
+    record: str | None = Field(None, description="the pruning record that was fitted")
+    licence: str | None = None
+    note: str | None = None
+    settings: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+
+
+class Fit(manifest.Manifest):
+    """width_l = alpha_l * tau ** beta_l; all betas zero means: scale alpha uniformly."""
+
+    name: str
+    architecture: str
+    dataset: str
+    preferred: bool = Field(False, description="the one to take when no fit is named")
+    count: Literal["true", "published"] = Field(description="how parameters were counted for the regression")
+    rows: int | None = Field(ge=1, description="rows of the pruning record; null where it is lost")
+    rmse: float | None = Field(None, ge=0, description="root mean square residual of ln(width)")
+    provenance: Provenance
+    alpha: list[Annotated[float, Field(gt=0)]]
+    beta: list[float]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Fit:
+        if len(self.alpha) != len(self.beta):
+            raise ValueError(f"alpha has {len(self.alpha)} entries, beta {len(self.beta)}")
+        return self
+
+    def check(self, architecture: Architecture) -> None:
+        """ScalingError unless this fit is of `architecture` and has a figure for each of its layers."""
+        if self.architecture != architecture.name:
+            raise ScalingError(f"fit {self.name} is of {self.architecture}, not of {architecture.name}")
+        if len(self.alpha) != len(architecture.layers):
+            raise ScalingError(
+                f"fit {self.name} has {len(self.alpha)} layers, but {architecture.name} has "
+                f"{len(architecture.layers)} searchable ones"
+            )
+
+
+def load(path: Path | str) -> Fit:
+    """Read one fit; raises ManifestError with every mistake of the file."""
+    return manifest.load(path, Fit)
+
+
+def named(name: str) -> Fit:
+    """The fit at the path `name`, or called `name` in manifests/scaling."""
+    if Path(name).suffix in (".yaml", ".yml") or "/" in name:
+        return load(name)
+    files = _files()
+    if name not in files:
+        raise ScalingError(f"unknown fit {name!r}; known: {', '.join(sorted(files))}")
+    return load(files[name])
+
+
+def find(architecture: str, dataset: str) -> Fit:
+    """The fit for an architecture on a data set: the only one, or the preferred one.
+
+    Raises NoFitError, which names the command that would make one, or ScalingError if several compete.
+    """
+    fits = [
+        load(path) for name, path in sorted(_files().items()) if name.startswith(f"{architecture}-{dataset}")
+    ]
+    fits = [fit for fit in fits if (fit.architecture, fit.dataset) == (architecture, dataset)]
+    if not fits:
+        raise NoFitError(architecture, dataset)
+    chosen = [fit for fit in fits if fit.preferred] or fits
+    if len(chosen) > 1:
+        names = ", ".join(fit.name for fit in chosen)
+        raise ScalingError(f"several fits for {architecture} on {dataset}: {names}; name one with --fit")
+    return chosen[0]
+
+
+def text(fit: Fit) -> str:
+    """A fit as YAML, figures in full precision and one list a line."""
+    import yaml
+
+    data = {"schema": Fit.SCHEMA, **fit.model_dump(exclude={"alpha", "beta"})}
+    head = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+    lists = {"alpha": list(fit.alpha), "beta": list(fit.beta)}
+    return head + yaml.safe_dump(lists, sort_keys=False, default_flow_style=None, width=110)
+
+
+def _files() -> dict[str, Path]:
+    """Name to file: the working folder's manifests before the installed ones."""
+    return {path.stem: path for folder in reversed(FOLDERS) for path in sorted(folder.glob("*.yaml"))}

@@ -1,0 +1,119 @@
+"""From a target size to widths: a bracketing root finder, and the repair of what rounding leaves.
+
+A method is a *curve*: one real number x (the logarithm of tau, or of the multiplier) to real widths, which
+grow with x. Its integer widths are a staircase along that curve. `real_root` finds the x whose real widths
+have the target size; `nearest_step` the step of the staircase that comes closest; `repair` moves single
+widths by one unit where even that step is too far off.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from bench.scaling.errors import UnreachableError
+
+Curve = Callable[[float], list[float]]
+Size = Callable[[Sequence[float]], float]
+Step = Callable[[float], list[int]]
+
+LARGEST = 1e11  # parameters or MACs beyond which a request is a slip of the pen
+SPAN = 200.0  # how far ln tau is searched; exp(200) is far beyond any network
+
+
+def real_root(size: Callable[[float], float], target: float, start: float) -> float:
+    """The x where the increasing function `size` crosses `target`, to the last bit that matters.
+
+    Raises UnreachableError if there is none within SPAN of `start`.
+    """
+    low, high = _bracket(size, target, start)
+    while True:
+        middle = 0.5 * (low + high)
+        if middle <= low or middle >= high:
+            return low if target - size(low) <= size(high) - target else high
+        if size(middle) < target:
+            low = middle
+        else:
+            high = middle
+
+
+def nearest_step(step: Step, size: Size, target: float, start: float) -> list[int]:
+    """The integer widths on the staircase `step` whose size comes nearest to `target`."""
+    low, high = _bracket(lambda x: size(step(x)), target, start)
+    while high - low > 1e-12:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if size(step(middle)) < target else (low, middle)
+    return min(step(high), step(low), key=lambda widths: abs(size(widths) - target))
+
+
+def repair(
+    widths: list[int],
+    real: Sequence[float],
+    size: Size,
+    shape: Callable[[Sequence[int]], object],
+    target: float,
+    tolerance: float,
+    unit: int = 1,
+) -> list[int]:
+    """Move single widths by `unit` until the size is within `tolerance` (a fraction) of `target`.
+
+    Each move brings the size nearer; among those that do, the one that departs least from the `real` widths
+    for what it mends is taken. No move may change `shape`, so that none adds or drops a shortcut. When no
+    single move helps, pairs (one up, one down) are tried; when they do not either, the widths come back as
+    they are.
+    """
+    wanted = shape(widths)
+
+    def improved(candidates: list[list[int]], error: float) -> list[int] | None:
+        before = _departure(widths, real)
+        best, price = None, math.inf
+        for candidate in candidates:
+            mended = error - abs(size(candidate) - target)
+            if mended <= 0:
+                continue
+            paid = (_departure(candidate, real) - before) / mended
+            if paid < price and shape(candidate) == wanted:
+                best, price = candidate, paid
+        return best
+
+    while (error := abs(size(widths) - target)) > tolerance * target:
+        better = improved(_moves(widths, unit), error) or improved(_swaps(widths, unit), error)
+        if better is None:
+            break
+        widths = better
+    return widths
+
+
+def _bracket(size: Callable[[float], float], target: float, start: float) -> tuple[float, float]:
+    """Numbers around `start` with size(low) < target <= size(high)."""
+    width = 0.25
+    low = high = start
+    while size(low) >= target:
+        low, width = low - width, width * 2
+        if low < start - SPAN:
+            raise UnreachableError(f"too small: even the narrowest network exceeds {target:,.0f}")
+    width = 0.25
+    while size(high) < target:
+        high, width = high + width, width * 2
+        if high > start + SPAN:
+            raise UnreachableError(f"too large: no widths reach {target:,.0f}")
+    return low, high
+
+
+def _departure(widths: Sequence[int], real: Sequence[float]) -> float:
+    """Sum of squared relative differences: many small departures are better than one large."""
+    return math.fsum((w / max(r, 1.0) - 1) ** 2 for w, r in zip(widths, real, strict=True))
+
+
+def _moves(widths: list[int], unit: int) -> list[list[int]]:
+    """Every vector with one width a unit up or down."""
+    return [
+        [*widths[:i], w + step, *widths[i + 1 :]]
+        for i, w in enumerate(widths)
+        for step in (unit, -unit)
+        if w + step >= 1
+    ]
+
+
+def _swaps(widths: list[int], unit: int) -> list[list[int]]:
+    """Every vector with one width a unit up and another a unit down."""
+    up = [move for move in _moves(widths, unit) if sum(move) > sum(widths)]
+    return [move for one in up for move in _moves(one, unit) if sum(move) == sum(widths) and move != widths]
