@@ -1,0 +1,147 @@
+"""One NVIDIA GPU by way of pycuda: its primary context, one stream, and every buffer taken from it.
+
+The primary context is the one that TensorRT (through the CUDA runtime) uses too; `pycuda.autoinit` would
+make a second one, with its own few hundred megabytes. Whatever is taken here is given back in reverse order
+by `close`.
+"""
+
+import importlib
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from bench.runtime.backends.base import BackendError
+
+
+def import_driver() -> Any:
+    """The module `pycuda.driver`; BackendError `library_missing` where it, or libcuda, is not there."""
+    try:
+        return importlib.import_module("pycuda.driver")
+    except ImportError as error:
+        raise BackendError(
+            "library_missing",
+            "pycuda cannot be imported: %s" % error,
+            "install pycuda (2022.1 is the last for Python 3.6) and start the container with the nvidia "
+            "runtime, which brings libcuda",
+        ) from error
+
+
+class Gpu(object):
+    """A device's primary context, current in this thread from `open` to `close`."""
+
+    def __init__(self, driver: Any, ordinal: int = 0) -> None:
+        self.driver, self.ordinal = driver, ordinal
+        self.name, self.compute_capability = "", ""
+        self.stream: Any = None
+        self._undo: List[Callable[[], Any]] = []
+
+    def open(self) -> "Gpu":
+        """Make the context current and a stream in it; BackendError `device_missing` without a GPU."""
+        try:
+            self._open()
+        except self.driver.Error as error:
+            self.close()
+            raise self.failure(error, "device_missing", "the GPU could not be initialised") from error
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _open(self) -> None:
+        self.driver.init()
+        count = self.driver.Device.count()
+        if self.ordinal >= count:
+            raise BackendError(
+                "device_missing",
+                "GPU %d is asked for and %d found" % (self.ordinal, count),
+                "start the container with the nvidia runtime, or name another GPU in options.device",
+            )
+        device = self.driver.Device(self.ordinal)
+        self.name, self.compute_capability = device.name(), "%d.%d" % tuple(device.compute_capability())
+        context = device.retain_primary_context()
+        self._undo.append(context.detach)
+        context.push()
+        self._undo.append(context.pop)
+        self.stream = self.driver.Stream()
+        self._undo.append(self._drop_stream)
+
+    def _drop_stream(self) -> None:
+        self.stream = None  # pycuda destroys a stream with its last reference: before the context goes
+
+    def close(self) -> None:
+        """Give everything back, newest first; a broken context stops nothing, and twice is harmless."""
+        while self._undo:
+            undo = self._undo.pop()
+            try:
+                undo()
+            except self.driver.Error:
+                pass  # a context that died (launch failure) has no buffers left to free
+
+    def pinned(self, shape: Tuple[int, ...], dtype: str) -> Any:
+        """A page-locked host array, uninitialised: only such memory is copied asynchronously."""
+        try:
+            array = self.driver.pagelocked_empty(shape, dtype)
+        except self.driver.Error as error:
+            raise self.failure(
+                error, "inference_failed", "no page-locked host memory for %s" % (shape,)
+            ) from error
+        self._undo.append(array.base.free)
+        return array
+
+    def alloc(self, nbytes: int) -> Any:
+        """`nbytes` of device memory; int() of it is its address."""
+        try:
+            allocation = self.driver.mem_alloc(nbytes)
+        except self.driver.Error as error:
+            raise self.failure(error, "inference_failed", "no device memory for %d bytes" % nbytes) from error
+        self._undo.append(allocation.free)
+        return allocation
+
+    def mark(self) -> int:
+        """The present depth of the pile of things to give back, for `release_to`."""
+        return len(self._undo)
+
+    def release_to(self, mark: int) -> None:
+        """Give back what was taken since `mark`."""
+        kept, self._undo = self._undo[:mark], self._undo[mark:]
+        self.close()
+        self._undo = kept
+
+    def on_close(self, undo: Callable[[], Any]) -> None:
+        """Call `undo` before anything older is given back."""
+        self._undo.append(undo)
+
+    def memory(self) -> Tuple[int, int]:
+        """(free, total) bytes of device memory, of all processes together."""
+        free, total = self.driver.mem_get_info()
+        return int(free), int(total)
+
+    def versions(self) -> Dict[str, str]:
+        """What CUDA says of itself: the driver's API, the toolkit pycuda was compiled with, the GPU."""
+        driver = int(self.driver.get_driver_version())
+        return {
+            "cuda_driver": "%d.%d" % (driver // 1000, driver % 1000 // 10),
+            "cuda_toolkit": ".".join(str(part) for part in self.driver.get_version()),
+            "gpu": "%s (sm_%s)" % (self.name, self.compute_capability.replace(".", "")),
+        }
+
+    def failure(self, error: Exception, kind: str, doing: str) -> BackendError:
+        """A pycuda error as ours: out of memory whatever was being done, else `kind`."""
+        if isinstance(error, self.driver.MemoryError):
+            return out_of_memory("%s: %s" % (doing, error))
+        advice = "look at dmesg for GPU faults, and run the job alone"
+        if kind == "device_missing":
+            advice = "start the container with the nvidia runtime and NVIDIA_VISIBLE_DEVICES=all"
+        return BackendError(kind, "%s: %s" % (doing, error), advice)
+
+
+def out_of_memory(message: str) -> BackendError:
+    """The one wording of 'the GPU is full'."""
+    return BackendError(
+        "out_of_memory",
+        message,
+        "close other programs on the board, take a smaller model or batch, or lower options.workspace_bytes",
+    )
+
+
+def milliseconds(start: Optional[Any], end: Optional[Any]) -> Optional[float]:
+    """Milliseconds between two recorded events whose stream has been synchronised; None before that."""
+    return None if start is None or end is None else float(end.time_since(start))

@@ -1,0 +1,78 @@
+"""Engines and timing caches on disk: found by everything that shapes them, whole or not there at all.
+
+A file is one line of JSON (what it was built from, and the payload's sha256) and then the payload. A file
+that is truncated, damaged or of another key is treated as absent, and says why.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from typing import Any, Dict, Optional, Tuple
+
+FORMAT = 1
+
+
+def sha256_of(path: str) -> str:
+    """Hex sha256 of the file at `path`."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def file_name(key: Dict[str, Any], kind: str) -> str:
+    """The name under which a `kind` (engine | timing) of this key is kept: a digest of the whole key."""
+    digest = hashlib.sha256(_canonical(key)).hexdigest()
+    return "%s-b%s-%s.%s" % (key["precision"], key["build"], digest[:24], kind)
+
+
+def read(folder: str, key: Dict[str, Any], kind: str) -> Tuple[Optional[bytes], Optional[str]]:
+    """(payload, None), or (None, why it cannot be used), or (None, None) where there is none."""
+    path = os.path.join(folder, file_name(key, kind))
+    try:
+        with open(path, "rb") as stream:
+            header, payload = stream.readline(), stream.read()
+    except OSError:
+        return None, None
+    try:
+        head = json.loads(header.decode("utf-8"))
+        stored, digest = head["key"], head["sha256"]
+    except (ValueError, KeyError, TypeError):
+        return None, "%s is damaged: no header" % path
+    if _canonical(stored) != _canonical(key):
+        return None, "%s belongs to another key" % path
+    if hashlib.sha256(payload).hexdigest() != digest:
+        return None, "%s is damaged: %d bytes that do not match their checksum" % (path, len(payload))
+    return payload, None
+
+
+def write(folder: str, key: Dict[str, Any], kind: str, payload: bytes) -> str:
+    """Store `payload`, whole or not at all; the file's path."""
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, file_name(key, kind))
+    head = {"format": FORMAT, "key": key, "sha256": hashlib.sha256(payload).hexdigest()}
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(json.dumps(head, sort_keys=True).encode("utf-8") + b"\n" + payload)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return path
+
+
+def discard(folder: str, key: Dict[str, Any], kind: str) -> None:
+    """Remove the file of `key`, if it is there."""
+    try:
+        os.unlink(os.path.join(folder, file_name(key, kind)))
+    except OSError:
+        pass
+
+
+def _canonical(key: Any) -> bytes:
+    return json.dumps(key, sort_keys=True).encode("utf-8")

@@ -1,0 +1,305 @@
+"""TensorRT 8.2 to 11 behind the backend protocol: engine from ONNX on this GPU, one stream, pinned buffers.
+
+`infer` copies in, runs and copies out on one stream and returns when the stream is idle: the caller's clock
+sees the whole inference, host memory to host memory. CUDA events around the execution alone give
+`compute_seconds`.
+
+options: `device` (GPU number, 0), `workspace_bytes` (256 MiB), `tf32` (false), `calibration` (an .npz for
+int8), `isolate_build` (true: engines are built by a child process, so that the libraries and caches which a
+builder leaves behind stay out of this process's memory figures).
+
+Not offered: bytes counted by an IGpuAllocator of our own. Its callbacks come from any thread, where no pycuda
+context is current, their exceptions are swallowed, and it would replace the very allocator that is measured.
+Free and total device memory, the engine's own figures and the plan's size are reported instead.
+"""
+
+import os
+import shutil
+import tempfile
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from bench.runtime.backends import engine_cache, tensorrt_build, tensorrt_child
+from bench.runtime.backends import tensorrt_api as api
+from bench.runtime.backends.base import Backend, BackendError, Settings, Tensor
+from bench.runtime.backends.cuda import Gpu, import_driver, milliseconds, out_of_memory
+
+
+class TensorRtBackend(Backend):
+    """See the module's docstring; the life cycle is that of `base.Backend`."""
+
+    name = "tensorrt"
+    device = "gpu"
+
+    def __init__(self, settings: Settings) -> None:
+        super(TensorRtBackend, self).__init__(settings)
+        self._trt: Any = None
+        self._driver: Any = None
+        self._gpu: Any = None
+        self._logger: Any = None
+        self._runtime: Any = None
+        self._engine: Any = None
+        self._context: Any = None
+        self._start: Any = None
+        self._end: Any = None
+        self._io: List[api.IoTensor] = []
+        self._host: Dict[str, Any] = {}
+        self._copies_in: List[Tuple[Any, Any]] = []
+        self._copies_out: List[Tuple[Any, Any]] = []
+        self._enqueue: Optional[Callable[[], bool]] = None
+        self._build: Optional[Dict[str, Any]] = None
+        self._bound_at = 0
+
+    # -- life cycle -------------------------------------------------------------------------------------
+    def import_library(self) -> None:
+        """Import tensorrt and pycuda, initialising nothing."""
+        self._trt = api.import_tensorrt()
+        self._driver = import_driver()
+        self.fake = bool(getattr(self._trt, "IS_FAKE", False))  # a stand-in says so, and so do records
+
+    def __enter__(self) -> "TensorRtBackend":
+        unknown = sorted(set(self.settings.options) - tensorrt_build.OPTIONS)
+        if unknown:
+            raise BackendError(
+                "build_failed",
+                "unknown options for tensorrt: %s" % ", ".join(unknown),
+                "known are %s" % ", ".join(sorted(tensorrt_build.OPTIONS)),
+            )
+        self._gpu = Gpu(self._driver, int(self.settings.options.get("device", 0))).open()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        if self._gpu is None:
+            return
+        self._unbind()
+        self._context = self._engine = self._runtime = self._logger = None
+        self._gpu.close()
+        self._gpu = None
+
+    def load(self, path: str) -> List[Tensor]:
+        """The engine of the ONNX file at `path`, from the cache or built; its input tensors."""
+        self._require(self._gpu, "load")
+        try:
+            return self._load(path)
+        except BaseException as error:
+            tensorrt_build.forget_frames(error)
+            raise
+
+    def _load(self, path: str) -> List[Tensor]:
+        try:
+            model = engine_cache.sha256_of(path)
+        except OSError as error:
+            raise BackendError(
+                "model_unreadable", "%s: %s" % (path, error), "export the bundle again"
+            ) from error
+        self._logger = api.make_logger(self._trt)
+        folder = self.settings.cache_dir or self._temporary_folder()
+        self._engine = self._engine_for(path, model, folder)
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise self._refused("no execution context")
+        self._io = api.io_tensors(self._trt, self._engine)
+        return [io.tensor for io in self._io if io.is_input]
+
+    def bind(self, arrays: Dict[str, Any]) -> None:
+        """Copy `arrays` into pinned buffers; called again, it takes other arrays of the same shapes."""
+        self._require(self._context, "bind")
+        for io in self._io:
+            if io.is_input:
+                check_array(io.tensor, arrays)
+        if self._enqueue is None:
+            self._allocate()
+        for name, array in arrays.items():
+            np.copyto(self._host[name], array)
+
+    def _allocate(self) -> None:
+        self._bound_at = self._gpu.mark()
+        try:
+            addresses = [self._buffer(io) for io in self._io]
+            self._start, self._end = self._driver.Event(), self._driver.Event()
+            self._enqueue = api.enqueuer(self._context, addresses, self._gpu.stream.handle)
+        except BaseException as error:
+            tensorrt_build.forget_frames(error)
+            self._unbind()
+            raise
+
+    def _buffer(self, io: api.IoTensor) -> Tuple[str, int]:
+        name, shape, dtype = io.tensor
+        host = self._gpu.pinned(shape, dtype)
+        device = self._gpu.alloc(max(1, host.nbytes))
+        self._host[name] = host
+        (self._copies_in if io.is_input else self._copies_out).append((device, host))
+        return name, int(device)
+
+    def infer(self) -> None:
+        """One inference: copy in, run, copy out, wait for the stream."""
+        if self._enqueue is None:
+            raise BackendError(
+                "inference_failed", "infer before bind, or after exit", "bind the inputs first"
+            )
+        driver, stream = self._driver, self._gpu.stream
+        try:
+            for device, host in self._copies_in:
+                driver.memcpy_htod_async(device, host, stream)
+            self._start.record(stream)
+            accepted = self._enqueue()
+            self._end.record(stream)
+            for device, host in self._copies_out:
+                driver.memcpy_dtoh_async(host, device, stream)
+            stream.synchronize()
+        except driver.Error as error:
+            raise self._gpu.failure(
+                error, "inference_failed", "the GPU failed during an inference"
+            ) from error
+        if not accepted:
+            raise self._refused("TensorRT did not enqueue the inference")
+
+    def outputs(self) -> List[Any]:
+        """Copies: the pinned buffers themselves die with the context."""
+        self._require(self._enqueue, "outputs")
+        return [np.array(self._host[io.tensor.name]) for io in self._io if not io.is_input]
+
+    def _unbind(self) -> None:
+        self._enqueue = self._start = self._end = None
+        self._copies_in, self._copies_out, self._host = [], [], {}
+        if self._bound_at:
+            self._gpu.release_to(self._bound_at)
+            self._bound_at = 0
+
+    # -- engine -----------------------------------------------------------------------------------------
+    def _engine_for(self, path: str, model: str, folder: str) -> Any:
+        """The engine from the cache, else built; a damaged or refused one is built again, with a warning."""
+        order = self._order(path)
+        key = self._key(model, order)
+        plan, complaint = engine_cache.read(folder, key, "engine")
+        warnings = [complaint + ": built again"] if complaint else []
+        engine, cached = self._deserialise(plan), plan is not None
+        if engine is None:
+            if cached:
+                warnings.append("TensorRT refused the cached engine: built again")
+                engine_cache.discard(folder, key, "engine")
+            info = self._built(order, folder, key)
+            plan, _ = engine_cache.read(folder, key, "engine")
+            engine, cached = self._deserialise(plan), False
+        else:
+            info = {}
+        if engine is None:
+            raise self._refused("the engine just built cannot be loaded")
+        info["warnings"] = warnings + info.get("warnings", [])
+        self._build = dict(info, cached=cached, build=order.build, key=key, plan_bytes=len(plan or b""))
+        return engine
+
+    def _built(self, order: tensorrt_build.Order, folder: str, key: Dict[str, Any]) -> Dict[str, Any]:
+        if order.options.get("isolate_build", True):
+            return tensorrt_child.build(order, folder, key)
+        return tensorrt_child.build_here(self._trt, self._gpu, self._logger, order, folder, key)
+
+    def _deserialise(self, plan: Optional[bytes]) -> Any:
+        if plan is None:
+            return None
+        if self._runtime is None:
+            self._runtime = self._trt.Runtime(self._logger)
+        return self._runtime.deserialize_cuda_engine(plan)
+
+    def _order(self, path: str) -> tensorrt_build.Order:
+        settings = self.settings
+        return tensorrt_build.Order(
+            os.path.abspath(path), settings.precision, settings.batch, settings.build or 0, settings.options
+        )
+
+    def _key(self, model: str, order: tensorrt_build.Order) -> Dict[str, Any]:
+        """Everything that shapes an engine, and the timing cache too.
+
+        A timing cache shared between builds would hand each build the tactics of the first, and replicate
+        builds would no longer be replicates.
+        """
+        key: Dict[str, Any] = {
+            "model": model,
+            "tensorrt": self._trt.__version__,
+            "gpu": self._gpu.name,
+            "compute_capability": self._gpu.compute_capability,
+            "precision": order.precision,
+            "batch": order.batch,
+            "build": order.build,
+            "options": {name: value for name, value in order.options.items() if name != "isolate_build"},
+        }
+        if order.precision == "int8":
+            from bench.runtime.backends.tensorrt_calibration import calibration_file
+
+            samples, _ = calibration_file(order.path, order.options)
+            key["calibration"] = engine_cache.sha256_of(samples) if os.path.isfile(samples) else None
+        return key
+
+    def _temporary_folder(self) -> str:
+        try:
+            folder = tempfile.mkdtemp(prefix="orbitbench-engine-")
+        except OSError as error:
+            raise BackendError(
+                "build_failed", "nowhere to keep the engine: %s" % error, "set a cache folder"
+            ) from error
+        self._gpu.on_close(lambda: shutil.rmtree(folder, ignore_errors=True))
+        return folder
+
+    # -- what it knows ----------------------------------------------------------------------------------
+    def compute_seconds(self) -> Optional[float]:
+        """Seconds of the last execution alone, between CUDA events."""
+        elapsed = milliseconds(self._start, self._end)
+        return None if elapsed is None else elapsed / 1000.0
+
+    def memory(self) -> Dict[str, int]:
+        """gpu_free, gpu_total; the engine's activations, plan and (from 10.14) weights; our I/O buffers."""
+        if self._gpu is None:
+            return {}
+        free, total = self._gpu.memory()
+        found = {"gpu_free": free, "gpu_total": total}
+        if self._engine is not None:
+            found.update(api.engine_memory(self._trt, self._engine))
+            found["plan"] = int((self._build or {}).get("plan_bytes", 0))
+        if self._host:
+            found["io"] = sum(array.nbytes for array in self._host.values())
+        return found
+
+    def build_info(self) -> Optional[Dict[str, Any]]:
+        """cached, build, seconds, flags, layers, plan_bytes, timing_cache, key, warnings."""
+        return self._build
+
+    def versions(self) -> Dict[str, str]:
+        """TensorRT, pycuda, numpy, CUDA's driver and toolkit, and the GPU."""
+        found = {"tensorrt": str(self._trt.__version__), "numpy": str(np.__version__)}
+        found["pycuda"] = ".".join(str(part) for part in self._pycuda_version())
+        if self._gpu is not None:
+            found.update(self._gpu.versions())
+        return found
+
+    def _pycuda_version(self) -> Any:
+        import pycuda
+
+        return pycuda.VERSION
+
+    # -- refusals ---------------------------------------------------------------------------------------
+    def _require(self, thing: Any, step: str) -> None:
+        if thing is None:
+            raise BackendError(
+                "inference_failed", "%s out of order, or after exit" % step, "follow the life cycle"
+            )
+
+    def _refused(self, what: str) -> BackendError:
+        tail = self._logger.tail()
+        if api.first_error([tail], *tensorrt_build.OUT_OF_MEMORY):
+            return out_of_memory("%s: %s" % (what, tail))
+        return BackendError(
+            "inference_failed", "%s: %s" % (what, tail), "look at the log, and rebuild the engine"
+        )
+
+
+def check_array(tensor: Tensor, arrays: Dict[str, Any]) -> None:
+    """Refuse an input that is missing, or of another shape or type: a GPU would read beyond it."""
+    array = arrays.get(tensor.name)
+    got = None if array is None else (tuple(array.shape), str(array.dtype))
+    if got != (tensor.shape, tensor.dtype):
+        raise BackendError(
+            "inference_failed",
+            "input %s is %s and the engine takes %s" % (tensor.name, got, (tensor.shape, tensor.dtype)),
+            "give arrays of the shapes that load() returned",
+        )
