@@ -1,4 +1,5 @@
-"""A real Python 3.6 with what a JetPack 4 board has: onnxruntime 1.10, numpy 1.19. Built once into build/py36."""
+"""A real Python 3.6 with what a JetPack 4 board has: onnxruntime 1.10, numpy 1.19. Built once into
+build/py36."""
 
 import fcntl
 import os

@@ -9,7 +9,7 @@ MAX_BYTES = 64 * 1000 * 1000  # of a JSON file; a record with three 24,576-sampl
 MAX_DEPTH = 40
 
 
-class BadFile(ValueError):
+class BadFileError(ValueError):
     """A file that cannot be used. The text is one line: which file, where in it, and why."""
 
 
@@ -46,22 +46,23 @@ def write_json(path: str, value: Any) -> None:
 
 
 def read_json(path: str) -> Any:
-    """The JSON value in `path`; BadFile for what is too large, too deep, not JSON, or holds NaN or a key twice."""
+    """The JSON value in `path`; BadFileError for what is too large, too deep, not JSON, or holds NaN or a
+    key twice."""
     try:
         with open(path, "rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise BadFile("{}: cannot be read: {}".format(path, error.strerror))
+        raise BadFileError("{}: cannot be read: {}".format(path, error.strerror)) from error
     if len(data) > MAX_BYTES:
-        raise BadFile("{}: larger than {} MB".format(path, MAX_BYTES // 1000000))
+        raise BadFileError("{}: larger than {} MB".format(path, MAX_BYTES // 1000000))
     try:
         value = json.loads(data.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_unique)
     except RecursionError:
-        raise BadFile("{}: nested deeper than {} levels".format(path, MAX_DEPTH))
+        raise BadFileError("{}: nested deeper than {} levels".format(path, MAX_DEPTH)) from None
     except ValueError as error:  # also a JSONDecodeError and a UnicodeDecodeError
-        raise BadFile("{}: not JSON: {}".format(path, error))
+        raise BadFileError("{}: not JSON: {}".format(path, error)) from error
     if _deeper_than(value, MAX_DEPTH):
-        raise BadFile("{}: nested deeper than {} levels".format(path, MAX_DEPTH))
+        raise BadFileError("{}: nested deeper than {} levels".format(path, MAX_DEPTH))
     return value
 
 

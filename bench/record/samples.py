@@ -1,6 +1,8 @@
-"""Series of durations, packed for JSON: 24,576 samples in some 60 kB of text rather than a quarter of a megabyte.
+"""Series of durations, packed for JSON: 24,576 samples in some 60 kB of text rather than a quarter of a
+megabyte.
 
-Integer nanoseconds -> differences of neighbours -> zig-zag (0, -1, 1, -2 ... become 0, 1, 2, 3 ...) -> 7 bits a byte,
+Integer nanoseconds -> differences of neighbours -> zig-zag (0, -1, 1, -2 ... become 0, 1, 2, 3 ...) -> 7
+bits a byte,
 least significant first, the high bit says that more follow (varint) -> zlib -> base64.
 """
 
@@ -36,7 +38,8 @@ def _append(packed: bytearray, difference: int) -> None:
 
 
 def decode(series: Any) -> List[int]:
-    """Integer nanoseconds of a series. ValueError, in one line, for anything that `encode` cannot have made."""
+    """Integer nanoseconds of a series. ValueError, in one line, for anything that `encode` cannot have
+    made."""
     _check_header(series)
     count = series["n"]
     try:
@@ -45,7 +48,7 @@ def decode(series: Any) -> List[int]:
         packed = inflater.decompress(compressed, max(1, count * _MAX_VARINT))  # bounds a zip bomb
         whole = inflater.eof and not inflater.unused_data
     except (binascii.Error, UnicodeEncodeError, zlib.error) as error:
-        raise ValueError("series is damaged: {}".format(error))
+        raise ValueError("series is damaged: {}".format(error)) from error
     values = _unpack(packed)
     if not whole or len(values) != count:
         raise ValueError("series says n = {} but holds {} samples".format(count, len(values)))
