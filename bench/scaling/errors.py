@@ -1,9 +1,7 @@
 """What can be wrong with a request for widths; every message is one line that says what to do."""
 
-from bench.errors import InputError
 
-
-class ScalingError(InputError):
+class ScalingError(ValueError):
     """Bad input to scaling."""
 
 

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-from bench.errors import InputError
 
-
-class ZooError(InputError):
+class ZooError(ValueError):
     """Bad input to the zoo."""
 
 

@@ -1,7 +1,6 @@
 """Backends: one class each behind the protocol of `base.Backend`; found by name, imported when asked for."""
 
 import importlib
-from typing import Any
 
 # name -> (module, class). Dotted strings, so that naming a backend imports nothing.
 BACKENDS = {
@@ -12,7 +11,7 @@ BACKENDS = {
 }
 
 
-def backend_class(name: str) -> Any:
+def backend_class(name):
     """The backend class called `name`; ValueError lists the known names."""
     if name not in BACKENDS:
         raise ValueError("unknown backend '%s': known are %s" % (name, ", ".join(sorted(BACKENDS))))

@@ -1,1 +1,0 @@
-"""One module a group of commands, each with `register(app)`; heavy imports stand inside the commands."""

@@ -1,0 +1,1 @@
+"""Engines on boards: the only package that imports docker, and that starts ssh."""

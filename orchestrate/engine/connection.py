@@ -1,0 +1,272 @@
+"""A connection to one engine: local or through ssh, the same from here on."""
+
+import contextlib
+import dataclasses
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+import urllib3
+
+from orchestrate.engine import ssh
+from orchestrate.engine.errors import (
+    DiskFull,
+    DockerForbidden,
+    EngineDown,
+    EngineError,
+    EngineRefused,
+    EngineTooOld,
+    ForwardingForbidden,
+    ImageMissing,
+    LinkBroken,
+    NotFound,
+    RuntimeMissing,
+    SshFailed,
+    WrongArchitecture,
+)
+
+ANSWER_SECONDS = 20  # of silence on one request, while the link itself is watched by ssh
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
+
+# Everything that a dying connection was seen to raise through the SDK.
+LINK_EXCEPTIONS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, EOFError)
+
+
+def architecture(name: str) -> str:
+    """Docker's name for what a kernel calls itself: aarch64 -> arm64."""
+    return ARCHITECTURES.get(name, name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """What an engine says of itself and its machine. `memory` in bytes; `architecture` as images name it."""
+
+    name: str
+    architecture: str
+    version: str
+    api: str
+    kernel: str
+    system: str
+    cpus: int
+    memory: int
+    memory_limit: bool
+    cgroup: int
+    runtimes: tuple[str, ...]
+    default_runtime: str
+    root: str
+
+
+class Engine:
+    """One engine, reached at `host`: None for this machine's own, unix:///path, or what ssh knows.
+
+    Calls go to `client` inside `errors()`, which turns exceptions into typed ones. One thread opens and
+    closes; the client may be used from several.
+    """
+
+    def __init__(
+        self, host: str | None = None, *, reverse: Sequence[str] = (), timeout: float = ANSWER_SECONDS
+    ) -> None:
+        self.address = host or local_address()
+        self.host = host or "this machine"
+        self.timeout = timeout
+        self.is_local = self.address.startswith("unix://")
+        self.tunnel = None if self.is_local else ssh.Tunnel(self.address, reverse=reverse)
+        self._client: docker.DockerClient | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Engine":
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def client(self) -> docker.DockerClient:
+        """The SDK's client. Raises LinkBroken before `open` and after `close`."""
+        if self._client is None:
+            raise LinkBroken(self.host, "not connected")
+        return self._client
+
+    @property
+    def _url(self) -> str:
+        return f"unix://{self.tunnel.socket}" if self.tunnel else self.address
+
+    @property
+    def alive(self) -> bool:
+        """Is the way there up, as far as we know? (ssh needs up to 12 s to notice a cut cable.)"""
+        return self._client is not None and (self.tunnel is None or self.tunnel.alive)
+
+    def open(self) -> None:
+        """Connect, or connect anew; settle the API version. Raises a typed error that says what is wrong."""
+        with self._lock:
+            self._close()
+            if self.tunnel:
+                self.tunnel.open()
+            try:
+                self._client = self._connect()
+            except BaseException:
+                self._close()
+                raise
+
+    def close(self) -> None:
+        """Let go of the client and the tunnel; `open` makes new ones."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        if self.tunnel:
+            self.tunnel.close()
+
+    def _connect(self) -> docker.DockerClient:
+        try:
+            return docker.DockerClient(base_url=self._url, version="auto", timeout=self.timeout)
+        except docker.errors.DockerException as error:
+            if "is too old" in str(error) or "not supported by this library" in str(error):
+                raise EngineTooOld(self.host, str(error)) from error
+            raise self._why_not(error) from error
+
+    def _why_not(self, error: Exception) -> EngineError:
+        """The socket gave nothing: find out why, with one command on the board."""
+        if self.tunnel is None:
+            path = self.address.removeprefix("unix://")
+            verdict = (
+                "missing" if not os.path.exists(path) else "ok" if os.access(path, os.W_OK) else "forbidden"
+            )
+        else:
+            if not self.tunnel.alive:
+                return ssh.explain(self.host, self.tunnel.log)
+            verdict = self._verdict()
+        user = "$USER"
+        if verdict == "forbidden":
+            return DockerForbidden(
+                self.host,
+                "this user may not use Docker there",
+                f"run `sudo usermod -aG docker {user}` on it, then log in again",
+            )
+        if verdict == "forward":
+            return ForwardingForbidden(
+                self.host,
+                "its sshd does not forward to Docker's socket",
+                "set `AllowStreamLocalForwarding yes` in its /etc/ssh/sshd_config and restart sshd",
+            )
+        return EngineDown(
+            self.host,
+            "Docker does not answer" if verdict == "ok" else "Docker is not running, or not installed",
+            "look at `sudo systemctl status docker` on it",
+        )
+
+    def _verdict(self) -> str:
+        probe = (
+            f"s={ssh.DOCKER_SOCKET}; if [ ! -S $s ]; then echo missing; "
+            "elif [ ! -w $s ]; then echo forbidden; "
+            "elif docker version >/dev/null 2>&1; then echo forward; else echo ok; fi"
+        )
+        with contextlib.suppress(SshFailed):
+            return ssh.run(self.address, ["sh", "-c", probe]).out.strip()
+        return "ok"
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn what the SDK raises into typed errors."""
+        try:
+            yield
+        except EngineError:
+            raise
+        except docker.errors.DockerException as error:
+            raise meaning(self.host, error) from error
+        except LINK_EXCEPTIONS as error:
+            raise LinkBroken(self.host, f"the connection to its engine broke ({short(error)})") from error
+
+    def info(self) -> Info:
+        """The engine's description of itself."""
+        with self.errors():
+            info: dict[str, Any] = self.client.info()
+            version: dict[str, Any] = self.client.version()
+        return Info(
+            name=info.get("Name", ""),
+            architecture=architecture(info["Architecture"]),
+            version=version["Version"],
+            api=version["ApiVersion"],
+            kernel=info["KernelVersion"],
+            system=info["OperatingSystem"],
+            cpus=info["NCPU"],
+            memory=info["MemTotal"],
+            memory_limit=bool(info.get("MemoryLimit")),
+            cgroup=int(info.get("CgroupVersion") or 1),
+            runtimes=tuple(sorted(info.get("Runtimes") or ())),
+            default_runtime=info.get("DefaultRuntime", ""),
+            root=info["DockerRootDir"],
+        )
+
+    @contextlib.contextmanager
+    def patient(self) -> Iterator[docker.DockerClient]:
+        """A client for long transfers: no limit on the engine's silence; ssh still notices a dead link."""
+        client = self.client
+        other = docker.DockerClient(base_url=self._url, version=client.api.api_version, timeout=None)
+        try:
+            yield other
+        finally:
+            other.close()
+
+    def run(self, remote: Sequence[str], *, timeout: float = 30, stdin: bytes = b"") -> ssh.Output:
+        """Run an argument list on the machine of the engine: through ssh, or here."""
+        if self.is_local:
+            return ssh.run_here(remote, timeout=timeout, stdin=stdin)
+        return ssh.run(self.address, remote, timeout=timeout, stdin=stdin)
+
+
+def local_address() -> str:
+    """This machine's engine: DOCKER_HOST where that is a unix socket, or the usual one."""
+    configured = os.environ.get("DOCKER_HOST", "")
+    return configured if configured.startswith("unix://") else f"unix://{ssh.DOCKER_SOCKET}"
+
+
+def short(error: BaseException) -> str:
+    """The innermost reason of nested exceptions, on one line."""
+    text = str(error.args[-1] if error.args else error) or type(error).__name__
+    return " ".join(text.split())[:160]
+
+
+# Part of what the engine says (20.10 to 28) -> what it means.
+SAYINGS: list[tuple[str, type[EngineError], str, str]] = [
+    ("no space left on device", DiskFull, "no space left on it", "`docker system prune` there frees some"),
+    (
+        "unknown runtime specified",
+        RuntimeMissing,
+        "its engine has no NVIDIA runtime ({text})",
+        "install nvidia-container-runtime, or nvidia-container-toolkit, there and restart docker",
+    ),
+    (
+        "could not select device driver",
+        RuntimeMissing,
+        "its engine cannot hand out a GPU",
+        "install nvidia-container-toolkit there and restart docker",
+    ),
+    ("exec format error", WrongArchitecture, "the image is for another processor", "build it for this board"),
+    ("no such image", ImageMissing, "{text}", "`orchestrate images load` or `pull` brings it there"),
+    ("no such container", NotFound, "{text}", ""),
+    ("no such volume", NotFound, "{text}", ""),
+    ("could not find the file", NotFound, "{text}", ""),
+]
+
+
+def meaning(host: str, error: docker.errors.DockerException) -> EngineError:
+    """The typed error for what the engine answered."""
+    cause = error.__cause__ or error.__context__
+    if not isinstance(error, docker.errors.APIError) and isinstance(cause, LINK_EXCEPTIONS):
+        return LinkBroken(host, f"the connection to its engine broke ({short(cause)})")
+    text = " ".join(str(getattr(error, "explanation", None) or error).split())[:300]
+    for saying, kind, what, advice in SAYINGS:
+        if saying in text.lower():
+            return kind(host, what.format(text=text), advice)
+    if getattr(error, "response", None) is not None and error.response.status_code == 404:
+        return NotFound(host, text)
+    return EngineRefused(host, text)

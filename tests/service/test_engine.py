@@ -1,0 +1,282 @@
+"""The engine behind ssh: what a run may rely on when links, daemons and boards fail."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from orchestrate.engine import errors, retry, ssh
+from orchestrate.engine.board import LOCK, Board, Spec
+from orchestrate.engine.connection import Engine
+from tests import matrix
+from tests.conftest import ROOT
+from tests.service import rootfs
+from tests.service.board import Board as Machine
+from tests.service.fleet import Fleet
+
+pytestmark = pytest.mark.service
+IMAGE = "orbitbench/busybox:test"
+LABELS = {"orbitbench.run": "test-run", "orbitbench.device": "board1"}
+COUNT = "i=0; while [ $i -lt 40 ]; do echo line $i; i=$((i+1)); sleep 0.1; done; exit 7"
+COUNTED = [f"line {i}".encode() for i in range(40)]
+
+
+def spec(script: str, **changes) -> Spec:
+    return Spec(IMAGE, ("sh", "-c", script), "orbitbench-test", LABELS, **changes)
+
+
+@pytest.fixture
+def ssh_config(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
+
+
+@pytest.fixture
+def board(fleet: Fleet, ssh_config: None):
+    """A connected Board on board1, free before and after."""
+    with Engine("board1") as engine:
+        board = Board(engine)
+        board.create_volume("orbitbench-test", LABELS)
+        yield board
+        fleet["board1"].docker("rm", "-f", LOCK, check=False)
+        fleet["board1"].docker("volume", "rm", "-f", "orbitbench-test")
+
+
+def output(board: Board, seen: int = 0) -> list[bytes]:
+    return [line for line in board.follow(seen=seen) if line is not None]
+
+
+def test_a_board_behind_ssh_and_a_local_socket_answer_alike(fleet: Fleet, board: Board):
+    with Engine(fleet["board1"].docker_host) as local:
+        assert local.info() == board.engine.info()
+        assert local.info().architecture == "amd64"
+
+
+def test_a_run_keeps_its_output_and_its_exit_code(board: Board):
+    board.create(spec("echo one; echo two >&2; echo three; exit 7"))
+    board.start()
+    assert output(board) == [b"one", b"three"]
+    state = board.state()
+    assert (state.status, state.exit_code, state.rebooted) == ("exited", 7, False)
+
+
+def test_a_container_can_write_only_its_volume(board: Board):
+    attempts = (
+        "for d in /data /tmp / /bin /etc; do touch $d/x 2>&- && echo $d; done; cat /proc/net/dev | wc -l"
+    )
+    board.create(spec(f"{attempts}; cat /proc/self/status"))
+    board.start()
+    lines = [line.decode() for line in output(board)]
+    assert lines[:2] == ["/data", "/tmp"]
+    assert lines[2] == "3", "only the loopback device, below two lines of heading"
+    assert "CapEff:\t0000000000000000" in lines
+    assert "NoNewPrivs:\t1" in lines
+
+
+def test_files_travel_both_ways(board: Board, tmp_path):
+    (tmp_path / "model").write_bytes(os.urandom(3_000_000))
+    board.create(spec("mkdir -p out/records; cp models/deep/a.onnx out/records/a.json; ls -l models"))
+    sent: list[int] = []
+    board.send({"models/deep/a.onnx": tmp_path / "model", "jobs.json": b"{}"}, progress=sent.append)
+    board.start()
+    output(board)
+    assert sum(sent) == 3_000_002
+    assert board.fetch("/data/jobs.json") == b"{}"
+    assert dict(board.fetch_folder("/data/out")) == {"records/a.json": (tmp_path / "model").read_bytes()}
+
+
+def test_a_missing_file_a_missing_container_and_a_missing_image_are_told_apart(board: Board):
+    with pytest.raises(errors.NotFound, match="No such container"):
+        board.state()
+    with pytest.raises(errors.ImageMissing, match="orchestrate images"):
+        board.create(Spec("nobody/nothing:1", (), "orbitbench-test", LABELS))
+    board.create(spec("true"))
+    with pytest.raises(errors.NotFound, match="/data/none"):
+        board.fetch("/data/none")
+
+
+def test_an_image_of_another_processor_is_refused_before_it_runs(fleet: Fleet, board: Board, load_image):
+    foreign = rootfs.image_of(rootfs.tar_of({"x": b""}), "orbitbench/foreign:test", "arm64")
+    load_image(fleet["board1"], foreign)
+    with pytest.raises(errors.WrongArchitecture, match="is for arm64, the board is amd64"):
+        board.create(Spec("orbitbench/foreign:test", (), "orbitbench-test", LABELS))
+
+
+def test_a_missing_nvidia_runtime_is_named_with_its_cure(board: Board):
+    with pytest.raises(errors.RuntimeMissing, match="install nvidia-container-runtime"):
+        board.create(spec("true", runtime="nvidia"))
+
+
+def test_the_second_run_on_a_board_learns_who_holds_it(board: Board):
+    board.create(spec("sleep 60"))
+    board.start()
+    other = Spec(IMAGE, ("true",), "orbitbench-test", {"orbitbench.run": "other"})
+    with pytest.raises(errors.BoardBusy, match=r"held by run test-run .*running") as caught:
+        board.create(other)
+    assert caught.value.holder.alive
+    board.stop(grace=0)
+    with pytest.raises(errors.BoardBusy, match="--break-lock") as caught:
+        board.create(other)
+    assert not caught.value.holder.alive
+    board.remove()
+    board.create(other)
+
+
+def test_creating_twice_after_a_lost_answer_is_creating_once(board: Board):
+    board.create(spec("true"))
+    board.create(spec("true"))
+    board.start()
+    board.start()
+    output(board)
+    board.remove()
+    board.remove()
+
+
+def test_forty_calls_at_once_pass_one_tunnel_of_a_stock_sshd(board: Board):
+    results: list[str] = []
+    threads = [threading.Thread(target=lambda: results.append(board.engine.info().name)) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert results == ["board1"] * 40
+
+
+def test_out_of_memory_is_seen(board: Board):
+    board.create(spec("dd if=/dev/zero of=/dev/null bs=200M count=1; exit $?", memory=32 * 2**20))
+    board.start()
+    output(board)
+    assert board.state().out_of_memory
+
+
+def test_silence_yields_heartbeats_and_abandoning_ends_the_thread(board: Board):
+    board.create(spec("sleep 60"))
+    board.start()
+    stream = board.follow(heartbeat=0.05)
+    assert [next(stream) for _ in range(7)] == [None] * 7
+    stream.close()
+    time.sleep(1)
+    assert not [thread for thread in threading.enumerate() if thread.name == "orbitbench-follow"]
+
+
+# Faults. Each row: what happens, how to mend it, and what the container must have done in the meantime.
+
+FAULTS = {
+    "link cut": (lambda m: m.link(False), lambda m: m.link(True)),
+    "packets dropped silently": (lambda m: m.drop(True), lambda m: m.drop(False)),
+    "sshd killed": (Machine.kill_sshd, Machine.start_sshd),
+    "engine crashed, live-restore": (Machine.kill_dockerd, Machine.start_dockerd),
+    "engine stopped, live-restore": (lambda m: m.kill_dockerd("TERM"), Machine.start_dockerd),
+}
+rows: list[dict] = []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_followed_run_survives(fault: str, fleet: Fleet, board: Board):
+    machine = fleet["board1"]
+    hurt, mend = FAULTS[fault]
+    board.create(spec(COUNT))
+    board.start()
+    got: list[bytes] = []
+    hurt_at = noticed_at = 0.0
+    try:
+        for line in board.follow(heartbeat=0.5):
+            got += [line] if line is not None else []
+            if len(got) == 5 and not hurt_at:
+                hurt(machine)
+                hurt_at = time.monotonic()
+    except errors.Transient:
+        noticed_at = time.monotonic()
+    finally:
+        mend(machine)
+    assert noticed_at, "the fault was not noticed"
+    retry.retry(board.engine.open, 30)
+    got += output(board, seen=len(got))
+    state, seconds = board.state(), noticed_at - hurt_at
+    ok = got == COUNTED and state.exit_code == 7 and seconds < 15
+    found = f"noticed after {seconds:.1f} s, {len(got)} lines, exit code {state.exit_code}"
+    expected = "noticed within 15 s, all 40 lines once and in order, exit code 7"
+    rows.append({"case": fault, "expected": expected, "got": found, "ok": ok})
+    matrix.write("engine-faults", rows)
+    assert ok, found
+
+
+def test_a_power_cut_is_known_by_the_boot_id(fleet: Fleet, board: Board):
+    machine = fleet["board1"]
+    board.create(spec("echo kept >file; sync; sleep 60"))
+    board.start()
+    time.sleep(0.5)
+    machine.power_cut()
+    with pytest.raises(errors.Transient):
+        output(board)
+    machine.switch_on()
+    retry.retry(board.engine.open, 30)
+    state = board.state()
+    assert (state.status, state.rebooted, state.exit_code) == ("lost", True, None)
+    assert board.fetch("/data/file") == b"kept\n"
+    assert not board.holder().alive
+
+
+def test_an_engine_without_live_restore_leaves_the_exit_code_of_a_kill(
+    namespaces, tmp_path, monkeypatch, load_image
+):
+    with Fleet(tmp_path, "plain", dockerd=()) as fleet:
+        monkeypatch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
+        load_image(fleet["plain"], rootfs.busybox())
+        with Engine("plain") as engine:
+            board = Board(engine)
+            board.create_volume("orbitbench-test", LABELS)
+            board.create(spec("sleep 300"))
+            board.start()
+            fleet["plain"].kill_dockerd("KILL")
+            with pytest.raises(errors.Transient):
+                output(board)
+            fleet["plain"].start_dockerd()
+            retry.retry(engine.open, 30)
+            state = board.state()
+            assert not state.running
+            assert state.exit_code == 137
+            assert not state.rebooted
+
+
+def test_a_full_disk_says_so_and_the_way_out(namespaces, load_image):
+    with Machine("small", disk_mb=96) as machine, Engine(machine.docker_host) as engine:
+        load_image(machine, rootfs.busybox())
+        board = Board(engine)
+        board.create_volume("orbitbench-test", LABELS)
+        board.create(spec("true"))
+        machine.fill_disk()
+        with pytest.raises(errors.DiskFull, match="no space left on it; `docker system prune`"):
+            board.send({"big": bytes(5_000_000)})
+        machine.free_disk()
+        board.send({"big": bytes(5_000_000)})
+
+
+def test_no_ssh_process_outlives_a_killed_orchestrator(fleet: Fleet, ssh_config: None):
+    script = (
+        "import time; from orchestrate.engine import ssh; t = ssh.Tunnel('board1'); t.open();"
+        "print(t._process.pid, ssh.tunnels_folder(), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as killed:
+        assert killed.stdout
+        pid, folder = killed.stdout.readline().split()
+        killed.send_signal(signal.SIGKILL)
+    end = time.monotonic() + 5
+    while (os.path.exists(f"/proc/{pid}") or os.path.exists(folder)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{pid}")
+    assert not os.path.exists(folder)
+
+
+def test_a_remote_command_is_an_argument_list_whatever_it_holds(fleet: Fleet, ssh_config: None):
+    nasty = ["printf", "%s|", "a b", "$(id)", "`id`", "; id", "'\"", "*", "-x", ""]
+    done = ssh.run("board1", nasty)
+    assert done == (0, "a b|$(id)|`id`|; id|'\"|*|-x||", "")
+    assert ssh.run("board1", ["sh", "-c", "exit 9"]).code == 9
+    with pytest.raises(errors.LinkBroken, match="did not end within 1 s"):
+        ssh.run("board1", ["sleep", "9"], timeout=1)
