@@ -27,9 +27,10 @@ def parse(line: bytes | str) -> Event | None:
 
 
 def number(event: Event, key: str) -> float | None:
-    """A figure of an event; None where it is missing or not a number."""
+    """A figure of an event; None where it is missing or not one that a display could show."""
     value = event.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    sane = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+    return float(value) if sane else None
 
 
 def clock(seconds: float | None) -> str:

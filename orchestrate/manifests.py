@@ -91,8 +91,8 @@ Name = Annotated[Word, AfterValidator(free)]
 Host = Annotated[
     str,
     Matching(
-        r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,62}@)?[A-Za-z0-9_:][A-Za-z0-9._:%-]{0,252}",
-        "[USER@]HOST as ~/.ssh/config knows it: letters, digits and . _ : % -; a port goes there",
+        r"(?:ssh://)?(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,62}@)?[A-Za-z0-9_\[:][A-Za-z0-9._:\]-]{0,252}",
+        "[USER@]HOST or ssh://[USER@]HOST[:PORT], as ~/.ssh/config knows it",
     ),
 ]
 Image = Annotated[

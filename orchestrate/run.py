@@ -100,7 +100,8 @@ def export(wish: Wish, out: Path) -> dict[str, Any]:
         raise BadInput("nothing was run: see above")
     if code:
         raise OrbitError(f"bench export ended with code {code}: see above")
-    return store.read_json(out / "bundle.json", "orbitbench.bundle")
+    bundle = store.read_json(out / "bundle.json", "orbitbench.bundle")
+    return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
 
 
 def create(results: Path, planned: dict[str, Any], draft: Path) -> Run:
@@ -207,8 +208,10 @@ def summarise(run: Run, problems: dict[str, str]) -> dict[str, Any]:
 
 
 def write_report(run: Run, console: Console) -> Path | None:
-    """The report of the run, and its tables on the console."""
-    return None
+    """The page of the run; without the means to draw it, the records are still there."""
+    from orchestrate import report
+
+    return report.render([run.path], run.path / "report")
 
 
 def show(run: Run, summary: dict[str, Any], console: Console) -> None:

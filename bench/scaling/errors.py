@@ -1,7 +1,9 @@
 """What can be wrong with a request for widths; every message is one line that says what to do."""
 
+from bench.errors import InputError
 
-class ScalingError(ValueError):
+
+class ScalingError(InputError):
     """Bad input to scaling."""
 
 

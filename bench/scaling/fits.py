@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bench import manifest
+from bench import files, manifest
 from bench.scaling.errors import NoFitError, ScalingError
+from bench.scaling.regression import Regression
 from bench.zoo import Architecture
 
 FOLDERS = (Path("manifests/scaling"), Path(__file__).resolve().parents[2] / "manifests" / "scaling")
@@ -35,7 +36,7 @@ class Fit(manifest.Manifest):
     name: str
     architecture: str
     dataset: str
-    preferred: bool = Field(False, description="the one to take when no fit is named")
+    preferred: bool = Field(default=False, description="the one to take when no fit is named")
     count: Literal["true", "published"] = Field(description="how parameters were counted for the regression")
     rows: int | None = Field(ge=1, description="rows of the pruning record; null where it is lost")
     rmse: float | None = Field(None, ge=0, description="root mean square residual of ln(width)")
@@ -69,10 +70,10 @@ def named(name: str) -> Fit:
     """The fit at the path `name`, or called `name` in manifests/scaling."""
     if Path(name).suffix in (".yaml", ".yml") or "/" in name:
         return load(name)
-    files = _files()
-    if name not in files:
-        raise ScalingError(f"unknown fit {name!r}; known: {', '.join(sorted(files))}")
-    return load(files[name])
+    known = _files()
+    if name not in known:
+        raise ScalingError(f"unknown fit {name!r}; known: {', '.join(sorted(known))}")
+    return load(known[name])
 
 
 def find(architecture: str, dataset: str) -> Fit:
@@ -93,6 +94,31 @@ def find(architecture: str, dataset: str) -> Fit:
     return chosen[0]
 
 
+def from_record(
+    name: str, architecture: str, dataset: str, count: str, found: Regression, record: str, source: str
+) -> Fit:
+    """A fit out of somebody's pruning record; who searched is for the user to fill in."""
+    provenance = Provenance(
+        searched_by="unknown: fitted from a record",
+        data=dataset,
+        iteration=1,
+        iterations=1,
+        source=source,
+        record=record,
+    )
+    return Fit(
+        name=name,
+        architecture=architecture,
+        dataset=dataset,
+        count=count,  # type: ignore[arg-type]  # checked by counter, and again by the model
+        rows=found.rows,
+        rmse=found.rmse,
+        provenance=provenance,
+        alpha=found.alpha,
+        beta=found.beta,
+    )
+
+
 def text(fit: Fit) -> str:
     """A fit as YAML, figures in full precision and one list a line."""
     import yaml
@@ -101,6 +127,14 @@ def text(fit: Fit) -> str:
     head = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
     lists = {"alpha": list(fit.alpha), "beta": list(fit.beta)}
     return head + yaml.safe_dump(lists, sort_keys=False, default_flow_style=None, width=110)
+
+
+def save(fit: Fit, path: Path | str) -> None:
+    """Write a fit as YAML, whole or not at all; ScalingError where the file cannot be written."""
+    try:
+        files.write_text(Path(path), text(fit))
+    except OSError as error:
+        raise ScalingError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _files() -> dict[str, Path]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
+from bench.errors import InputError
 
-class ZooError(ValueError):
+
+class ZooError(InputError):
     """Bad input to the zoo."""
 
 

@@ -1,6 +1,7 @@
 """Backends: one class each behind the protocol of `base.Backend`; found by name, imported when asked for."""
 
 import importlib
+from typing import Any
 
 # name -> (module, class). Dotted strings, so that naming a backend imports nothing.
 BACKENDS = {
@@ -11,7 +12,7 @@ BACKENDS = {
 }
 
 
-def backend_class(name):
+def backend_class(name: str) -> Any:
     """The backend class called `name`; ValueError lists the known names."""
     if name not in BACKENDS:
         raise ValueError("unknown backend '%s': known are %s" % (name, ", ".join(sorted(BACKENDS))))

@@ -98,3 +98,7 @@ class Backend(object):
     def build_info(self) -> Optional[Dict[str, Any]]:
         """How the engine was built or found in the cache; None where there is no build."""
         return None
+
+    def configuration(self) -> Dict[str, Any]:
+        """The options in force, defaults included, for the record's environment."""
+        return dict(self.settings.options)

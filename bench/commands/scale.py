@@ -1,0 +1,108 @@
+"""`bench scale` and `bench fit`: widths for a target, and the fit that they come from."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Dataset = Annotated[str, typer.Option("--dataset", "-d", help="cifar10, cifar100, tinyimagenet, digits")]
+Count = Annotated[str, typer.Option(help="true, or published: NeuralScale's own formula")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(scale)
+    app.command()(fit)
+
+
+def scale(
+    arch: Annotated[str, typer.Argument(help="vgg11, mobilenetv2, preact_resnet18, resnet50")],
+    dataset: Dataset,
+    ratio: Annotated[float, typer.Option("--ratio", "-r", help="target size / size of the default network")],
+    ratio_of: Annotated[str, typer.Option(help="params, width or macs: what the ratio is of")],
+    method: Annotated[str, typer.Option("--method", "-m", help="uniform, neuralscale, aligned")] = "uniform",
+    fit: Annotated[str | None, typer.Option(help="a fit's file, or its name in manifests/scaling")] = None,
+    align: Annotated[int | None, typer.Option(help="channel multiple of aligned [default: 8]")] = None,
+    count: Count = "true",
+    as_json: AsJson = False,
+) -> None:
+    """Widths that one method gives an architecture for one size, and what they cost."""
+    from bench import zoo
+    from bench.scaling import scale as solve
+    from bench.scaling.fits import named
+
+    architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
+    chosen = named(fit) if fit else None
+    scaled = solve(architecture, task, method, ratio, ratio_of, chosen, align, count)
+    unit = "macs" if ratio_of == "macs" else "params"
+    if as_json:
+        knob = "multiplier" if method == "uniform" else "tau"
+        typer.echo(
+            json.dumps(
+                {
+                    "architecture": arch,
+                    "dataset": dataset,
+                    "method": method,
+                    "ratio": ratio,
+                    "ratio_of": ratio_of,
+                    "widths": scaled.widths,
+                    "params": scaled.params,
+                    "macs": scaled.macs,
+                    "target_params": scaled.target if unit == "params" else None,
+                    "target_macs": scaled.target if unit == "macs" else None,
+                    "error": scaled.error,
+                    knob: scaled.knob,
+                    "fit": scaled.fit,
+                    "align": scaled.align,
+                    "count": count,
+                }
+            )
+        )
+        return
+    by = f", fit {scaled.fit}" if scaled.fit else ""
+    typer.echo(f"{arch} on {dataset}: {method} at {ratio:g} of {ratio_of}{by}")
+    typer.echo(f"widths  {' '.join(map(str, scaled.widths))}")
+    typer.echo(f"params  {scaled.params:,}")
+    typer.echo(f"MACs    {scaled.macs:,}")
+    typer.echo(f"target  {scaled.target:,.0f} {unit}, missed by {scaled.error:+.3%}")
+
+
+def fit(
+    record: Annotated[Path, typer.Argument(help="CSV: one row a pruning step, one column a layer")],
+    arch: Annotated[str, typer.Argument(help="vgg11, mobilenetv2, preact_resnet18, resnet50")],
+    dataset: Dataset,
+    count: Count = "true",
+    out: Annotated[Path | None, typer.Option(help="write the fit to this YAML file")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Alpha and beta from a pruning record: width = alpha * params ** beta, layer by layer."""
+    from bench import zoo
+    from bench.scaling import fits, regression
+    from bench.scaling.counts import counter
+
+    architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
+    size = counter(architecture, task, count)
+    found = regression.regress(regression.read_record(record, len(architecture.layers)), size)
+    if out is not None:
+        command = f"bench fit {record} {arch} --dataset {dataset} --count {count}"
+        fits.save(fits.from_record(out.stem, arch, dataset, count, found, str(record), command), out)
+    if as_json:
+        typer.echo(json.dumps(_as_data(found)))
+        return
+    typer.echo(f"{arch} on {dataset}: {found.rows} rows, residual of ln(width) {found.rmse:.4f}")
+    if found.uniform:
+        typer.echo("too few steps for a fit: beta is 0, which scales the first row uniformly")
+    for layer, alpha, beta in zip(architecture.layers, found.alpha, found.beta, strict=True):
+        typer.echo(f"{layer:<16} alpha {alpha:<12.6g} beta {beta:.6f}")
+
+
+def _as_data(found: Any) -> dict[str, Any]:
+    return {
+        "alpha": found.alpha,
+        "beta": found.beta,
+        "rows": found.rows,
+        "rmse": found.rmse,
+        "uniform": found.uniform,
+    }

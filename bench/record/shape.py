@@ -1,0 +1,161 @@
+"""Checks of JSON values, as small functions put together: `check(value, path, problems)` appends what is
+wrong.
+
+Nothing raises and nothing is changed: all problems of a file are found at once, each with its path in the
+file.
+"""
+
+import math
+import re
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+
+Problem = NamedTuple("Problem", [("path", str), ("reason", str)])
+Check = Callable[[Any, str, List[Problem]], None]
+
+MAX_TEXT = 100 * 1000
+MAX_INTEGER = 2**62
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def _say(problems: List[Problem], path: str, reason: str) -> None:
+    problems.append(Problem(path or "the file", reason))
+
+
+def _name(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def shown(value: Any) -> str:
+    """A value as text for a message, never longer than 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def anything(value: Any, path: str, problems: List[Problem]) -> None:
+    """No demand."""
+
+
+def text(value: Any, path: str, problems: List[Problem]) -> None:
+    """Text of a sane length."""
+    if not isinstance(value, str):
+        _say(problems, path, "must be text, is {}".format(_name(value)))
+    elif len(value) > MAX_TEXT:
+        _say(problems, path, "is longer than {} characters".format(MAX_TEXT))
+
+
+def boolean(value: Any, path: str, problems: List[Problem]) -> None:
+    """true or false."""
+    if not isinstance(value, bool):
+        _say(problems, path, "must be true or false, is {}".format(_name(value)))
+
+
+def number(minimum: float = -math.inf, integer: bool = False) -> Check:
+    """A finite number not below `minimum`; whole where `integer`."""
+
+    def check(value: Any, path: str, problems: List[Problem]) -> None:
+        kind = "a whole number" if integer else "a number"
+        wanted = (int,) if integer else (int, float)
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            _say(problems, path, "must be {}, is {}".format(kind, shown(value)))
+        elif not -MAX_INTEGER < value < MAX_INTEGER:  # also NaN and infinity
+            _say(problems, path, "is {}, out of any range".format(shown(value)))
+        elif value < minimum:
+            _say(problems, path, "is {}, must be at least {:g}".format(shown(value), minimum))
+
+    return check
+
+
+def choice(*allowed: Any) -> Check:
+    """One of some values."""
+
+    def check(value: Any, path: str, problems: List[Problem]) -> None:
+        if value not in allowed or isinstance(value, bool) not in {isinstance(a, bool) for a in allowed}:
+            known = ", ".join(str(a) for a in allowed)
+            _say(problems, path, "is {}, known are: {}".format(shown(value), known))
+
+    return check
+
+
+def nullable(inner: Check) -> Check:
+    """null, or what `inner` demands."""
+
+    def check(value: Any, path: str, problems: List[Problem]) -> None:
+        if value is not None:
+            inner(value, path, problems)
+
+    return check
+
+
+def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
+    """A list whose every element passes `inner`."""
+
+    def check(value: Any, path: str, problems: List[Problem]) -> None:
+        if not isinstance(value, list):
+            _say(problems, path, "must be a list, is {}".format(_name(value)))
+        elif not least <= len(value) <= most:
+            _say(problems, path, "has {} elements, allowed are {} to {}".format(len(value), least, most))
+        else:
+            for index, element in enumerate(value):
+                inner(element, "{}[{}]".format(path, index), problems)
+
+    return check
+
+
+def mapping(inner: Check) -> Check:
+    """An object with any keys whose every value passes `inner`."""
+
+    def check(value: Any, path: str, problems: List[Problem]) -> None:
+        if not isinstance(value, dict):
+            _say(problems, path, "must be an object, is {}".format(_name(value)))
+            return
+        for key, element in value.items():
+            inner(element, "{}.{}".format(path, shown(key)[1:-1]), problems)
+
+    return check
+
+
+def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
+    """An object with these fields. Others are let through: a later writer may know more than we do."""
+
+    def check(value: Any, path: str, problems: List[Problem]) -> None:
+        if not isinstance(value, dict):
+            _say(problems, path, "must be an object, is {}".format(_name(value)))
+            return
+        for key in required:
+            if key not in value:
+                _say(problems, path, "lacks `{}`".format(key))
+        for table in (required, optional):
+            for key, inner in table.items():
+                if key in value:
+                    inner(value[key], "{}.{}".format(path, key) if path else key, problems)
+
+    return check
+
+
+def identifier(value: Any, path: str, problems: List[Problem]) -> None:
+    """A name that may become a file's name: letters, digits, `.`, `_`, `-`, not beginning with a dot."""
+    if not isinstance(value, str) or not IDENTIFIER.match(value):
+        reason = "is {}; allowed are 1 to 200 of A-Z a-z 0-9 . _ - and no dot in front"
+        _say(problems, path, reason.format(shown(value)))
+
+
+def sha256(value: Any, path: str, problems: List[Problem]) -> None:
+    """64 lower-case hexadecimal digits."""
+    if not isinstance(value, str) or not _SHA256.match(value):
+        _say(problems, path, "is {}, must be 64 lower-case hexadecimal digits".format(shown(value)))
+
+
+def escapes(relative: str) -> bool:
+    """Whether a relative path could leave the folder that it is relative to."""
+    parts: Sequence[str] = relative.replace("\\", "/").split("/")
+    return relative.startswith("/") or ".." in parts or "\0" in relative
+
+
+def inner_path(value: Any, path: str, problems: List[Problem]) -> None:
+    """A relative path that stays inside its folder."""
+    before = len(problems)
+    text(value, path, problems)
+    if len(problems) == before and (not value or escapes(value)):
+        _say(problems, path, "is {}, must be a path inside the folder".format(shown(value)))

@@ -1,0 +1,91 @@
+"""From the parts of a job to its record. Pure: nothing is read, nothing measured."""
+
+from typing import Any, Dict, List, Optional
+
+from bench.record import figures, samples, schema, statistics
+from bench.runtime.jobs import JobList
+from bench.runtime.validity import Verdict, judge
+
+
+def finish_part(
+    part: Dict[str, Any], job: Dict[str, Any], environment: Dict[str, Any], sensors: List[Dict[str, Any]]
+) -> Dict[str, Any]:
+    """The part of one process with drift, sensors and verdict added."""
+    own = dict(environment, **part.get("environment", {}))
+    verdict = Verdict([], [])
+    entry = part.get("latency")
+    if entry:
+        entry["drift"] = statistics.drift(samples.seconds(entry["samples"]))
+        span = part["facts"]
+        inside = [s for s in sensors if span["begin"] <= s["t"] <= span["end"]]
+        verdict = judge(dict(entry, plan=job["measure"]), span, inside, own)
+    error = part["error"]
+    if error and error["kind"] == "wrong_output":
+        verdict.reasons.append({"code": "wrong_output", "message": error["message"]})
+    start = sensors[0]["t"] if sensors else 0.0
+    moved = [dict(s, t=round(s["t"] - start, 3)) for s in sensors]
+    validity = {"valid": not verdict.reasons, "reasons": verdict.reasons, "warnings": verdict.warnings}
+    return dict(part, sensors=moved, validity=validity, environment=own)
+
+
+def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """The record of a job from its parts in the order of the processes; the first failure is the job's."""
+    error = next((p["error"] for p in parts if p["error"]), None)
+    entries = [p["latency"] for p in parts if p.get("latency")]
+    made = {
+        "schema": schema.VERSION,
+        "kind": "orbitbench.record",
+        "run": jobs.run,
+        "device": jobs.device,
+        "job": job,
+        "status": "failed" if error else "ok",
+        "error": error,
+        "validity": _validity(parts, bool(error)),
+        "latency": {"unit": "s", "processes": entries},
+        "memory": {
+            "unit": "byte",
+            "rungs": [r for p in parts for r in p.get("rungs", [])],
+            "residual": [r for p in parts for r in p.get("residual", [])],
+        },
+        "output_check": _worst([p["output_check"] for p in parts if p.get("output_check")]),
+        "sensors": [dict(s, process=p["process"]) for p in parts for s in p.get("sensors", [])],
+        "environment": _environment(parts),
+    }  # type: Dict[str, Any]
+    made["figures"] = figures.figures(made)
+    return made
+
+
+def skipped(
+    jobs: JobList, job: Dict[str, Any], environment: Dict[str, Any], reason: Dict[str, str]
+) -> Dict[str, Any]:
+    """The record of a job that was never started; `reason` is {kind, message, advice}."""
+    empty = {"process": 0, "error": reason, "environment": environment}
+    made = record(jobs, job, [empty])
+    codes = schema.INVALID_CODES
+    known = [{"code": reason["kind"], "message": reason["message"]}] if reason["kind"] in codes else []
+    validity = {"valid": False, "reasons": known, "warnings": []}
+    return dict(made, status="skipped", validity=validity)
+
+
+def _validity(parts: List[Dict[str, Any]], failed: bool) -> Dict[str, Any]:
+    merged: Dict[str, List[Dict[str, Any]]] = {"reasons": [], "warnings": []}
+    for part in parts:
+        for kind in merged:
+            merged[kind] += [dict(n, process=part["process"]) for n in part.get("validity", {}).get(kind, [])]
+    return {"valid": not merged["reasons"] and not failed, **merged}
+
+
+def _worst(checks: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+    return min(checks, key=lambda c: (c["ok"], -(c["max_abs_error"] or 0.0))) if checks else None
+
+
+def _environment(parts: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """That of the last part that knows its backend: libraries are the same in all."""
+    known = [p["environment"] for p in parts if p.get("environment")]
+    spans = [dict(p["facts"], process=p["process"]) for p in parts if p.get("facts")]
+    return dict(max(known, key=len) if known else {}, spans=spans)
+
+
+def p50(entry: Optional[Dict[str, Any]]) -> Optional[float]:
+    """The median of one process in seconds, for live tables."""
+    return statistics.median(samples.seconds(entry["samples"])) if entry else None

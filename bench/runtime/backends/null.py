@@ -1,0 +1,43 @@
+"""The backend that computes nothing: what remains when it is timed is the harness itself."""
+
+from typing import Any, Dict, List
+
+from bench.runtime.backends.base import Backend, Tensor
+
+
+class NullBackend(Backend):
+    """Zeros out for whatever goes in. Its records are never valid."""
+
+    name = "null"
+    fake = True
+
+    def import_library(self) -> None:
+        """Nothing to import but numpy, for the outputs."""
+        import numpy
+
+        self._numpy = numpy
+
+    def __exit__(self, *exc: Any) -> None:
+        """Nothing to free."""
+
+    def load(self, path: str) -> List[Tensor]:
+        """The tensors that the job list names; the file is opened, so that a missing one is noticed."""
+        with open(path, "rb"):
+            pass
+        shapes = self.settings.options.get("input_shapes") or {"input": [1]}
+        return [Tensor(name, tuple(shape), "float32") for name, shape in shapes.items()]
+
+    def bind(self, arrays: Dict[str, Any]) -> None:
+        """One output of one zero."""
+        self._outputs = [self._numpy.zeros(1, "float32")]
+
+    def infer(self) -> None:
+        """Do nothing."""
+
+    def outputs(self) -> List[Any]:
+        """The zero."""
+        return self._outputs
+
+    def versions(self) -> Dict[str, str]:
+        """The version of numpy."""
+        return {"numpy": str(self._numpy.__version__)}

@@ -1,0 +1,178 @@
+"""ONNX Runtime on a CPU, 1.10 (Python 3.6) to current. Inputs and outputs are bound once: no copy is
+timed."""
+
+import functools
+import os
+import re
+from typing import Any, Dict, List, Tuple
+
+from bench.runtime.backends.base import Backend, BackendError, Tensor
+
+DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+}
+LEVELS = {
+    "disabled": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+# What onnxruntime says -> (kind, what the reader can do). The first pattern that is found counts.
+ADVICE: List[Tuple[str, str, str]] = [
+    (
+        r"Unsupported model IR version|is under development|Opset \d+|max supp",
+        "model_unreadable",
+        "export the model with opset 13 and IR version 8 or lower, which every onnxruntime since 1.10 reads",
+    ),
+    (
+        r"NOT_IMPLEMENTED|Could not find an implementation|is not a registered function|No Op registered",
+        "unsupported_operator",
+        "replace the operator in the model, or install an onnxruntime that has it",
+    ),
+    (
+        r"bad_alloc|Failed to allocate|out of memory|MemoryError",
+        "out_of_memory",
+        "use a smaller model or batch, or free memory on the board",
+    ),
+    (
+        r"NO_SUCHFILE|File doesn't exist|failed:Load model .* failed: No such",
+        "model_missing",
+        "the model file vanished: copy the bundle to the device again",
+    ),
+]
+
+
+def explain(error: Exception, otherwise: str) -> BackendError:
+    """The error of onnxruntime as kind, one line, advice."""
+    text = " ".join(str(error).split())
+    for pattern, kind, advice in ADVICE:
+        if re.search(pattern, text):
+            return BackendError(kind, text[:500], advice)
+    advice = "check the file with onnx.checker and export it again"
+    return BackendError(otherwise, text[:500], advice)
+
+
+class OnnxRuntimeBackend(Backend):
+    """Options: graph_level (disabled|basic|extended|all), arena, mem_pattern, spinning, prepacking
+    (true|false),
+    inter_threads, config (session entries, text to text), input_shapes (name to shape, for dynamic
+    dimensions)."""
+
+    name = "onnxruntime"
+
+    def import_library(self) -> None:
+        """Import numpy and onnxruntime; BackendError `library_missing`."""
+        try:
+            import numpy
+            import onnxruntime
+        except ImportError as error:
+            raise BackendError("library_missing", str(error), "pip install onnxruntime") from error
+        self._numpy, self._library = numpy, onnxruntime
+        self._session: Any = None
+        self._binding: Any = None
+        self._inputs: Dict[str, Any] = {}
+        self._results: List[Any] = []
+
+    def __exit__(self, *exc: Any) -> None:
+        """Drop binding, session and arrays."""
+        self.__dict__.pop("infer", None)
+        self._binding = self._session = None
+        self._inputs, self._results = {}, []
+
+    def _session_options(self) -> Any:
+        options, settings = self._library.SessionOptions(), self.settings.options
+        level = LEVELS[settings.get("graph_level", "all")]
+        options.graph_optimization_level = getattr(self._library.GraphOptimizationLevel, level)
+        options.intra_op_num_threads = self.settings.threads
+        options.inter_op_num_threads = settings.get("inter_threads", 1)
+        options.enable_cpu_mem_arena = settings.get("arena", True)
+        options.enable_mem_pattern = settings.get("mem_pattern", True)
+        options.log_severity_level = 3
+        for key, value in self._entries().items():
+            options.add_session_config_entry(key, value)
+        return options
+
+    def _entries(self) -> Dict[str, str]:
+        settings = self.settings.options
+        entries = {"session.intra_op.allow_spinning": "1" if settings.get("spinning", True) else "0"}
+        if not settings.get("prepacking", True):
+            entries["session.disable_prepacking"] = "1"
+        entries.update({str(k): str(v) for k, v in settings.get("config", {}).items()})
+        return entries
+
+    def load(self, path: str) -> List[Tensor]:
+        """A session on the file at `path`; dimensions without a number come from `input_shapes`, otherwise
+        1."""
+        if not os.path.exists(path):
+            raise BackendError("model_missing", "{}: no such file".format(path), "copy the bundle again")
+        providers = ["CPUExecutionProvider"]
+        try:
+            self._session = self._library.InferenceSession(path, self._session_options(), providers=providers)
+        except Exception as error:
+            raise explain(error, "model_unreadable") from error
+        return [self._tensor(node) for node in self._session.get_inputs()]
+
+    def _tensor(self, node: Any) -> Tensor:
+        if node.type not in DTYPES:
+            raise BackendError(
+                "unsupported_input", "input {} is a {}".format(node.name, node.type), "use tensors of numbers"
+            )
+        given = (self.settings.options.get("input_shapes") or {}).get(node.name)
+        fixed = [d if isinstance(d, int) else None for d in node.shape]
+        if given is None or len(given) != len(fixed):
+            given = [1] * len(fixed)
+        shape = tuple(g if d is None else d for d, g in zip(fixed, given))
+        return Tensor(node.name, shape, DTYPES[node.type])
+
+    def bind(self, arrays: Dict[str, Any]) -> None:
+        """Bind inputs to the arrays, and outputs to buffers that are allocated once, in the shapes of a
+        first run."""
+        session, value = self._session, self._library.OrtValue
+        self._inputs = {name: value.ortvalue_from_numpy(array) for name, array in arrays.items()}
+        try:
+            shapes = [(o.shape, o.dtype) for o in session.run(None, arrays)]
+            self._results = [value.ortvalue_from_shape_and_type(*pair) for pair in shapes]
+            self._binding = self._bound(session)
+            session.run_with_iobinding(self._binding)
+        except Exception as error:
+            raise explain(error, "inference_failed") from error
+        self.infer = functools.partial(session.run_with_iobinding, self._binding)  # type: ignore[method-assign]
+
+    def infer(self) -> None:
+        """One inference; `bind` puts the library's own call in this method's place."""
+        raise RuntimeError("bind() comes before infer()")
+
+    def _bound(self, session: Any) -> Any:
+        binding = session.io_binding()
+        for name, array in self._inputs.items():
+            binding.bind_ortvalue_input(name, array)
+        for node, array in zip(session.get_outputs(), self._results):
+            binding.bind_ortvalue_output(node.name, array)
+        return binding
+
+    def outputs(self) -> List[Any]:
+        """Copies of the bound outputs."""
+        return [value.numpy() for value in self._results]
+
+    def versions(self) -> Dict[str, str]:
+        """onnxruntime and numpy."""
+        return {"onnxruntime": str(self._library.__version__), "numpy": str(self._numpy.__version__)}
+
+    def configuration(self) -> Dict[str, Any]:
+        """The options that were in force, defaults included."""
+        settings = self.settings.options
+        return {
+            "graph_level": settings.get("graph_level", "all"),
+            "arena": settings.get("arena", True),
+            "mem_pattern": settings.get("mem_pattern", True),
+            "inter_threads": settings.get("inter_threads", 1),
+            "intra_threads": self.settings.threads,
+            "entries": self._entries(),
+        }

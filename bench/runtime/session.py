@@ -1,0 +1,103 @@
+"""The life of one model in one fresh process: the ladder up, the samples, the check of its output."""
+
+import time
+import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
+from typing import Any, Callable, Dict, List, Optional
+
+from bench.record import samples
+from bench.runtime import measure, process
+from bench.runtime.backends import backend_class
+from bench.runtime.backends.base import BackendError, Settings
+from bench.runtime.backends.null import NullBackend
+from bench.runtime.clock import iso_utc
+from bench.runtime.memory import Ladder, reset_peak, trim
+from bench.runtime.results import check_outputs, make_inputs, residual
+
+OVERHEAD_SAMPLES = 1000
+
+
+def settings_of(task: Dict[str, Any]) -> Settings:
+    """The backend's settings of a task; the bundle's input shapes resolve dynamic dimensions."""
+    job = task["job"]
+    options = dict(job.get("options") or {})
+    shapes = {t["name"]: t["shape"] for t in job["model"].get("inputs") or []}
+    options.setdefault("input_shapes", shapes)
+    build = task["process"] if job["backend"] == "tensorrt" else None
+    return Settings(job["precision"], job["threads"], job["batch"], task.get("cache_dir"), build, options)
+
+
+def run(task: Dict[str, Any], part: Dict[str, Any]) -> None:
+    """Measure; `part` is filled as it goes, so that a failure keeps what was known before it."""
+    plan = dict(measure.DEFAULTS, **task["measure"])
+    room = {name: measure.buffer(plan["max_samples"]) for name in ("samples", "warmup", "compute")}
+    backend = backend_class(task["job"]["backend"])(settings_of(task))
+    if backend.fake:
+        task = dict(task, reference=None)  # it computes nothing that could be compared
+    reset_peak()
+    ladder = Ladder(task["process"])
+    part["rungs"] = ladder.rungs
+    ladder.read("start")
+    backend.import_library()
+    ladder.read("backend_imported")
+    import numpy  # every backend has imported it; the first median loads what later ones need
+
+    measure.half_width(numpy, room["samples"], measure.BATCHES)
+    with backend:
+        ladder.read("device_initialised", backend.memory)
+        _measure_model(task, part, plan, backend, ladder, room, numpy)
+    part["environment"] = dict(part.get("environment", {}), versions=backend.versions(), fake=backend.fake)
+
+
+def _measure_model(
+    task: Dict[str, Any], part: Dict[str, Any], plan: Any, backend: Any, ladder: Ladder, room: Any, numpy: Any
+) -> None:
+    tensors = backend.load(task["model"])
+    ladder.read("model_loaded", backend.memory)
+    inputs = make_inputs(numpy, tensors, task.get("reference"), task["seed"])
+    backend.bind(inputs)
+    backend.infer()
+    ladder.read("first_run", backend.memory)
+    part["latency"] = _latency(task, plan, backend, room, numpy, part)
+    ladder.read("steady", backend.memory)
+    trim()
+    ladder.read("steady_trimmed", backend.memory)
+    part["residual"] = residual(ladder.rungs, tensors, backend.memory())
+    part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
+    check = check_outputs(numpy, backend.outputs(), task)
+    part["output_check"] = check
+    part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}
+    if not check["ok"]:
+        raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
+
+
+def _latency(
+    task: Dict[str, Any], plan: Any, backend: Any, room: Any, numpy: Any, part: Dict[str, Any]
+) -> Dict[str, Any]:
+    infer, started = backend.infer, time.time()
+    warm = measure.warm_up(infer, plan, room["warmup"])
+    loop: Optional[Callable[..., None]] = None
+    if backend.compute_seconds() is not None:
+        loop = measure.sample_compute(infer, room["samples"], room["compute"], backend.compute_seconds)
+    before = process.snapshot()
+    outcome = measure.measure(infer, plan, room["samples"], numpy, loop)
+    part["facts"] = process.difference(before, process.snapshot())
+    return {
+        "process": task["process"],
+        "order": task["order"],
+        "started": iso_utc(started),
+        "build": (backend.settings.build if backend.settings.build is not None else None),
+        "warmup": samples.encode(room["warmup"][:warm]),
+        "samples": samples.encode(room["samples"][: outcome.n]),
+        "compute": samples.encode(room["compute"][: outcome.n]) if loop else None,
+        "stopped_by": outcome.stopped_by,
+        "cpu_seconds": outcome.cpu_seconds,
+        "wall_seconds": outcome.loop_seconds,
+    }
+
+
+def overhead(settings: Settings) -> List[int]:
+    """What the loop itself costs, in this process: the samples of a backend that does nothing, in ns."""
+    with NullBackend(settings) as null:
+        out = measure.buffer(OVERHEAD_SAMPLES)
+        measure.sample(null.infer, out, 0, OVERHEAD_SAMPLES)
+    return list(out)

@@ -1,0 +1,107 @@
+"""Do these timings count? Pure rules from facts, sensors and samples to reasons (excluded) and warnings
+(shown)."""
+
+from typing import Any, Dict, List, NamedTuple
+
+MIN_SAMPLES = (
+    11  # fewer give no bound of the median with confidence 0.99 (the early-stopping rule with p = 0.5)
+)
+MAX_STEAL = 0.02  # share of the span that a hypervisor took from the machine
+WALL_STEP = 0.1  # s between the wall clock and the monotonic one: somebody set the time
+CLOCK_RATE = 0.001  # s/s that the monotonic clock may differ from the raw one; NTP slews by 0.0005 at most
+SUSPENDED = 0.01  # s by which the boot-time clock may run ahead: more means that the machine slept
+MAX_DRIFT = 0.05  # relative change of the median from the first third to the last
+PI_NOW = 0xF  # get_throttled, bits 0-3: undervoltage, clock capped, throttled, soft temperature limit, now
+PI_SINCE_BOOT = 0xF0000
+
+Verdict = NamedTuple("Verdict", [("reasons", List[Dict[str, str]]), ("warnings", List[Dict[str, str]])])
+
+
+def note(code: str, message: str) -> Dict[str, str]:
+    """A reason or a warning."""
+    return {"code": code, "message": message}
+
+
+def judge(
+    entry: Dict[str, Any], facts: Dict[str, Any], sensors: List[Dict[str, Any]], environment: Dict[str, Any]
+) -> Verdict:
+    """The verdict on one process. entry: its `latency`, with `plan` and `drift`; facts: of
+    process.difference."""
+    verdict = Verdict([], [])
+    _machine(verdict, environment)
+    _samples(verdict, entry)
+    _rivals(verdict, entry, facts)
+    _clocks(verdict, facts)
+    _throttling(verdict, sensors)
+    return verdict
+
+
+def _machine(verdict: Verdict, environment: Dict[str, Any]) -> None:
+    if environment.get("emulated"):
+        message = "the CPU is emulated by {}: its timings are those of the emulator"
+        verdict.reasons.append(note("emulated_cpu", message.format(environment["emulated"])))
+    if environment.get("fake"):
+        verdict.reasons.append(note("fake_backend", "the backend computes nothing"))
+    slow = [g for g in environment.get("governors", []) if g not in ("performance", "")]
+    if slow:
+        verdict.warnings.append(
+            note("governor", "the CPU governor is {}: clocks may move".format(", ".join(slow)))
+        )
+
+
+def _samples(verdict: Verdict, entry: Dict[str, Any]) -> None:
+    n, plan = entry["samples"]["n"], entry["plan"]
+    if n < MIN_SAMPLES:
+        message = "{} samples in {:g} s; {} are needed".format(n, plan["max_seconds"], MIN_SAMPLES)
+        verdict.reasons.append(note("too_few_samples", message))
+    if entry["stopped_by"] == "max_time":
+        message = "stopped at {:g} s with {} samples, before the target interval was met"
+        verdict.warnings.append(note("max_time", message.format(plan["max_seconds"], n)))
+    if entry.get("drift") is not None and abs(entry["drift"]) > MAX_DRIFT:
+        message = "the median moved by {:+.1%} from the first third to the last".format(entry["drift"])
+        verdict.warnings.append(note("drift", message))
+
+
+def _rivals(verdict: Verdict, entry: Dict[str, Any], facts: Dict[str, Any]) -> None:
+    span = facts["span"]
+    allowed = entry["plan"]["max_waiting"]
+    if facts.get("waiting") is not None and facts["waiting"] > allowed * span:
+        message = (
+            "a thread waited for a CPU during {:.0%} of the measurement; stop what else runs on the device"
+        )
+        verdict.reasons.append(note("other_load", message.format(facts["waiting"] / span)))
+    elif facts.get("steal") is not None and facts["steal"] > MAX_STEAL * span:
+        message = "the hypervisor took {:.0%} of a CPU away".format(facts["steal"] / span)
+        verdict.reasons.append(note("other_load", message))
+    elif facts.get("others") is not None and facts["others"] > 0.25 * span:
+        message = "other processes used {:.2f} CPUs meanwhile".format(facts["others"] / span)
+        verdict.warnings.append(note("busy", message))
+
+
+def _clocks(verdict: Verdict, facts: Dict[str, Any]) -> None:
+    span = facts["span"]
+    if abs(facts.get("raw_gap", 0.0)) > CLOCK_RATE * span + 1e-4:
+        message = "the monotonic clock ran {:+.2%} off the hardware's".format(-facts["raw_gap"] / span)
+        verdict.reasons.append(note("clock_stepped", message))
+    elif facts.get("boot_gap", 0.0) > SUSPENDED:
+        verdict.reasons.append(
+            note("clock_stepped", "the machine slept for {:.2f} s".format(facts["boot_gap"]))
+        )
+    if abs(facts.get("wall_gap", 0.0)) > WALL_STEP:
+        message = "the wall clock was set by {:+.1f} s; durations do not depend on it".format(
+            facts["wall_gap"]
+        )
+        verdict.warnings.append(note("clock_stepped", message))
+
+
+def _throttling(verdict: Verdict, sensors: List[Dict[str, Any]]) -> None:
+    bits = [s["throttled"] for s in sensors if s.get("throttled") is not None]
+    if any(b & PI_NOW for b in bits):
+        message = "the firmware throttled (get_throttled {:#x}): check power supply and cooling"
+        verdict.reasons.append(note("throttled", message.format(max(bits))))
+    elif bits and bits[-1] & PI_SINCE_BOOT & ~bits[0]:
+        verdict.reasons.append(note("throttled", "the firmware throttled between two readings"))
+    clocks = [s["cpu_hz"] for s in sensors if s.get("cpu_hz")]
+    if clocks and min(clocks) < 0.95 * max(clocks):
+        message = "the CPU clock moved between {:.0f} and {:.0f} MHz"
+        verdict.reasons.append(note("clock_changed", message.format(min(clocks) / 1e6, max(clocks) / 1e6)))

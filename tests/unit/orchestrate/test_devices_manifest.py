@@ -1,0 +1,124 @@
+"""devices.yaml: what is refused, how it is said, and that nothing in it can do harm."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestrate import manifests
+from orchestrate.errors import BadInput
+
+
+def load(tmp_path: Path, text: str) -> dict[str, manifests.Device]:
+    path = tmp_path / "devices.yaml"
+    path.write_text(text)
+    return manifests.load(path)
+
+
+def test_the_shipped_file_is_valid_and_has_the_documented_devices(root: Path) -> None:
+    devices = manifests.load(root / "manifests" / "devices.yaml")
+    assert set(devices) == {"local", "tx2", "xavier", "pi4", "pi4-emulated"}
+    assert devices["local"].host is None
+    assert devices["pi4-emulated"].emulated
+
+
+def test_three_mistakes_are_told_at_once_each_with_its_line_and_what_is_allowed(tmp_path: Path) -> None:
+    text = """devices:
+  pi4:
+    host: -oProxyCommand=reboot
+    image: pi4
+    backend: onxruntime
+    threads: [1, 1]
+    colour: red
+"""
+    with pytest.raises(BadInput) as error:
+        load(tmp_path, text)
+    lines = str(error.value).splitlines()
+    assert len(lines) == 4
+    assert ":3: devices.pi4.host:" in lines[0]
+    assert "-oProxyCommand=reboot" in lines[0]
+    assert ":5: devices.pi4.backend:" in lines[1]
+    assert "onnxruntime" in lines[1]
+    assert ":6: devices.pi4.threads:" in lines[2]
+    assert "given twice: 1" in lines[2]
+    assert ":7: devices.pi4.colour:" in lines[3]
+    assert "precisions" in lines[3]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../up", "a/b", "-rf", ".hidden", "a b", "$(reboot)", "a;b", "bundle", "report", "ä", "x" * 64, "a.b"],
+)
+def test_a_name_that_could_leave_its_folder_or_clash_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput):
+        load(tmp_path, f"devices:\n  {name!r}: {{transport: process, backend: onnxruntime}}\n")
+
+
+@pytest.mark.parametrize(
+    "host", ["-F/etc/passwd", "a b", "a;b", "a`id`", "$HOME", "u@-x", "-u@x", "a/b", "a\nb", "a'b", ""]
+)
+def test_a_host_that_ssh_could_misread_is_refused(tmp_path: Path, host: str) -> None:
+    with pytest.raises(BadInput):
+        load(tmp_path, f"devices:\n  d: {{host: {host!r}, image: i, backend: onnxruntime}}\n")
+
+
+@pytest.mark.parametrize(
+    "host", ["pi4", "bench@pi4.lab", "10.0.0.7", "ssh://bench@pi4:2222", "ssh://[::1]:22", "_x"]
+)
+def test_a_host_as_people_write_it_is_accepted(tmp_path: Path, host: str) -> None:
+    device = load(tmp_path, f"devices:\n  d: {{host: {host!r}, image: i, backend: onnxruntime}}\n")["d"]
+    assert device.host == host
+
+
+@pytest.mark.parametrize(("text", "size"), [("512MB", 512_000_000), ("1.5 GiB", 1610612736), ("7", 7)])
+def test_sizes_carry_units(tmp_path: Path, text: str, size: int) -> None:
+    yaml = (
+        f"devices: {{d: {{transport: process, backend: onnxruntime, limits: {{min_free_disk: {text}}}}}}}\n"
+    )
+    assert load(tmp_path, yaml)["d"].limits.min_free_disk == size
+
+
+@pytest.mark.parametrize("text", ["12 parsecs", "-1MB", "true", "1e99999"])
+def test_a_size_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadInput, match="min_free_disk"):
+        load(
+            tmp_path, f"devices: {{d: {{image: i, backend: onnxruntime, limits: {{min_free_disk: {text}}}}}}}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{host: pi4, backend: onnxruntime}", "docker needs an image"),
+        ("{transport: process, host: pi4, backend: onnxruntime}", "leave out host"),
+        ("{image: pi4, host: pi4, backend: onnxruntime, prepare: [[nvpmodel]]}", "prepare needs a restore"),
+        ("{image: pi4, backend: onnxruntime, prepare: [reboot]}", "prepare"),
+    ],
+)
+def test_a_combination_that_cannot_work_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        load(tmp_path, f"devices: {{d: {text}}}")
+
+
+def test_an_unknown_device_lists_the_known_ones(root: Path) -> None:
+    path = root / "manifests" / "devices.yaml"
+    with pytest.raises(BadInput, match=r"unknown device 'xaver'; .*devices.yaml knows: local, pi4,"):
+        manifests.chosen(manifests.load(path), ["xaver"], path)
+
+
+def test_the_users_own_file_goes_before_the_shipped_one(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert manifests.default() == root / "manifests" / "devices.yaml"
+    (tmp_path / "manifests").mkdir()
+    shutil.copy(root / "manifests" / "devices.yaml", tmp_path / "manifests")
+    assert manifests.default() == Path("manifests/devices.yaml")
+
+
+def test_the_json_schema_says_what_a_device_needs() -> None:
+    schema = manifests.schema()
+    device = schema["$defs"]["Device"]
+    assert device["additionalProperties"] is False
+    assert "backend" in device["required"]
+    assert schema["properties"]["schema"]["maximum"] == 1

@@ -1,0 +1,90 @@
+"""The command line as a user types it: real processes, their exit codes and their lines."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ["torch", "numpy", "pandas", "onnx", "onnxruntime", "docker", "yaml", "plotly", "ray", "rich"]
+
+
+def orchestrate(*words: str, cwd: Path, banned: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the real command line in `cwd`; modules in `banned` cannot be imported."""
+    code = f"import sys; sys.modules.update(dict.fromkeys({banned or []!r})); "
+    code += "from orchestrate.cli import main; sys.argv[0] = 'orchestrate'; main()"
+    root = Path(__file__).resolve().parents[3]
+    env = {**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"}
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "banned"),
+    [
+        (["--help"], [*HEAVY, "pydantic"]),
+        (["run", "--help"], HEAVY),  # typer itself imports pydantic, where it finds it, to read the options
+        (["devices", "--help"], HEAVY),
+    ],
+)
+def test_help_needs_no_library_beyond_the_command_line_itself(
+    tmp_path: Path, words: list[str], banned: list[str]
+) -> None:
+    done = orchestrate(*words, cwd=tmp_path, banned=banned)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+def test_devices_are_listed_without_torch_or_docker(tmp_path: Path) -> None:
+    done = orchestrate("devices", cwd=tmp_path, banned=["torch", "numpy", "onnx", "docker", "pandas"])
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == [
+        "local",
+        "tx2",
+        "xavier",
+        "pi4",
+        "pi4-emulated",
+    ]
+    assert json.loads(orchestrate("devices", "--json", cwd=tmp_path).stdout)["tx2"]["runtime"] == "nvidia"
+    assert "$schema" in json.loads(orchestrate("devices", "--json-schema", cwd=tmp_path).stdout)
+
+
+WRONG = {
+    "an unknown device": (["run", "--device", "xaver"], "unknown device 'xaver'", "local, pi4, pi4-emulated"),
+    "no device": (["run"], "which device? --device NAME", "xavier"),
+    "an unknown run": (["run", "--resume", "yesterday"], "no run 'yesterday' in results/", "known: none"),
+    "a missing devices.yaml": (["devices", "--devices", "nope.yaml"], "nope.yaml", "no such file"),
+    "an unknown option": (["run", "--devise", "local"], "No such option: --devise", "--device"),
+    "an unknown command": (["rum"], "No such command 'rum'", "run"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_bad_input_is_one_clear_message_exit_2_and_leaves_no_trace(tmp_path: Path, what: str) -> None:
+    words, *said = WRONG[what]
+    done = orchestrate(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    for part in said:
+        assert part in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_torch_a_run_says_what_to_install(tmp_path: Path) -> None:
+    done = orchestrate("run", "--device", "local", cwd=tmp_path, banned=["torch"])
+    assert done.returncode == 2
+    assert "pip install 'orbitbench[bench]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_all_mistakes_of_a_devices_file_are_told_before_anything_else(tmp_path: Path) -> None:
+    bad = tmp_path / "devices.yaml"
+    bad.write_text("devices:\n  a b: {}\n  c: {transport: pigeon, backend: onnxruntime}\n  d: {image: x}\n")
+    done = orchestrate("run", "--device", "c", "--devices", str(bad), cwd=tmp_path)
+    assert done.returncode == 2
+    assert all(f"devices.yaml:{line}: " in done.stderr for line in (2, 3, 4))
+    assert "process" in done.stderr
+    assert list(tmp_path.iterdir()) == [bad]
