@@ -29,8 +29,9 @@ def parse(line: bytes | str) -> Event | None:
 def number(event: Event, key: str) -> float | None:
     """A figure of an event; None where it is missing or not one that a display could show."""
     value = event.get(key)
-    sane = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
-    return float(value) if sane else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e15:
+        return None
+    return float(value)
 
 
 def clock(seconds: float | None) -> str:

@@ -1,12 +1,10 @@
 """A run from wish to report: resolve, export, plan, create the folder, follow the devices, say what came."""
 
-import json
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.record import files
-from orchestrate import live, local, manifests, plan, store
+from orchestrate import live, local, manifests, plan, store, summary
 from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.follow import Runner, Stop, drive
 from orchestrate.store import DeviceFolder, Run
@@ -46,7 +44,7 @@ def main(wish: Wish, as_json: bool = False) -> int:
     run = Run.open(wish.results, wish.resume) if wish.resume else begin(wish, console)
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
     problems = execute(run, console)
-    return conclude(run, problems, console, as_json)
+    return summary.conclude(run, problems, resume_command(run), console, as_json)
 
 
 # -- before anything runs ---------------------------------------------------------------------------------
@@ -169,64 +167,3 @@ def resume_command(run: Run) -> str:
     """What to type to finish the run."""
     where = "" if run.path.parent == Path("results") else f" --results {run.path.parent}"
     return f"orchestrate run --resume {run.id}{where}"
-
-
-# -- afterwards -------------------------------------------------------------------------------------------
-
-
-def conclude(run: Run, problems: dict[str, str], console: Console, as_json: bool) -> int:
-    """Print what came out and write the report; the exit code."""
-    summary = summarise(run, problems)
-    report = None
-    if any(device["ok"] for device in summary["devices"].values()):
-        report = write_report(run, console)
-    summary["report"] = str(report) if report else None
-    if as_json:
-        print(json.dumps(summary, indent=1))
-    show(run, summary, console)
-    bad = problems or any(device["failed"] or device["missing"] for device in summary["devices"].values())
-    return 1 if bad else 0
-
-
-def summarise(run: Run, problems: dict[str, str]) -> dict[str, Any]:
-    """Counts by device, and the errors of failed jobs, as `--json` prints them."""
-    devices: dict[str, Any] = {}
-    for name, folder in run.devices.items():
-        records = list(folder.stored())
-        count = Counter(record["status"] for record in records)
-        devices[name] = {
-            **{status: count[status] for status in ("ok", "failed", "skipped")},
-            "missing": len(folder.wanted) - len(records),
-            "problem": problems.get(name),
-            "errors": [
-                {"job": record["job"]["id"], **record["error"]}
-                for record in records
-                if record["status"] == "failed"
-            ],
-        }
-    return {"run": run.id, "path": str(run.path), "devices": devices}
-
-
-def write_report(run: Run, console: Console) -> Path | None:
-    """The page of the run; without the means to draw it, the records are still there."""
-    from orchestrate import report
-
-    return report.render([run.path], run.path / "report")
-
-
-def show(run: Run, summary: dict[str, Any], console: Console) -> None:
-    """The counts, the errors and the next step, in lines."""
-    for name, device in summary["devices"].items():
-        counts = ", ".join(
-            f"{device[key]} {key}" for key in ("ok", "failed", "skipped", "missing") if device[key]
-        )
-        console.print(f"{name}: {counts}", highlight=False, soft_wrap=True)
-        for error in device["errors"][:10]:
-            text = f"  failed {error['job']}: {error['message']} ({error['advice']})"
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
-        if device["problem"]:
-            console.print(f"  {device['problem']}", markup=False, highlight=False, soft_wrap=True)
-    if any(device["missing"] for device in summary["devices"].values()):
-        console.print(f"to go on: {resume_command(run)}", markup=False, highlight=False, soft_wrap=True)
-    if summary["report"]:
-        console.print(f"report: {summary['report']}", markup=False, highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,23 +37,16 @@ def read_json(path: Path, kind: str) -> Json:
 
 
 class DeviceFolder:
-    """One device's part of a run: `jobs.json` says what is wanted, the names in `records` what is there."""
+    """One device's part of a run: the plan says what is wanted, the names in `records` what is there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wanted: Iterable[str]) -> None:
         self.path, self.name = path, path.name
+        self.wanted = tuple(wanted)  # job ids, in the plan's order
         self.records, self.out = path / "records", path / "out"
-        self._wanted: tuple[str, ...] | None = None
 
     def job_list(self) -> Json:
         """The whole job list of this device."""
         return read_json(self.path / "jobs.json", "orbitbench.jobs")
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """Ids of all jobs, in the plan's order."""
-        if self._wanted is None:
-            self._wanted = tuple(job["id"] for job in self.job_list()["jobs"])
-        return self._wanted
 
     def missing(self) -> list[str]:
         """Ids of the jobs without a record. Records are stored once verified, so their names are proof."""
@@ -91,7 +84,7 @@ def verified(path: Path, job: str, device: str) -> Json:
     """The record at `path`, checked as something that a hostile board may have sent."""
     try:
         record: Json = schema.load(str(path), "record")
-    except files.BadFile as error:
+    except files.BadFileError as error:
         raise OrbitError(first_line(str(error).removeprefix(f"{path}: "))) from None
     if record["job"]["id"] != job or record["device"] != device:
         raise OrbitError(f"it says it is {record['job']['id']} of {record['device']}")
@@ -112,7 +105,9 @@ class Run:
         self.path, self.id = path, path.name
         self.bundle = path / "bundle"
         self.plan = read_json(path / "plan.json", "orbitbench.plan")
-        self.devices = {name: DeviceFolder(path / name) for name in self.plan["devices"]}
+        self.devices = {
+            name: DeviceFolder(path / name, part["jobs"]) for name, part in self.plan["devices"].items()
+        }
 
     @classmethod
     def open(cls, results: Path, name: str) -> "Run":

@@ -1,0 +1,105 @@
+"""What came out of a run: a table and a page for people, JSON for scripts, an exit code for both."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrate.store import Run, first_line
+
+Json = dict[str, Any]
+
+
+def conclude(run: Run, problems: dict[str, str], resume: str, console: Console, as_json: bool) -> int:
+    """Print what came out and write the report; 0 when every job is done, 1 when one failed or is missing.
+
+    `problems` says what went wrong on a device; `resume` is the command that finishes the run.
+    """
+    records = {name: list(folder.stored()) for name, folder in run.devices.items()}
+    devices = {
+        name: counts(run.devices[name].wanted, found, problems.get(name)) for name, found in records.items()
+    }
+    page = write_report(run) if any(device["ok"] for device in devices.values()) else None
+    bad = any(device["failed"] or device["missing"] or device["problem"] for device in devices.values())
+    if as_json:
+        whole = {"run": run.id, "path": str(run.path), "devices": devices, "report": page and str(page)}
+        print(json.dumps(whole, indent=1))
+    console.print(table([record for found in records.values() for record in found]))
+    for line in lines(devices):
+        say(console, line)
+    if any(device["missing"] for device in devices.values()):
+        say(console, f"to go on: {resume}")
+    if page:
+        say(console, f"report: {page}")
+    return 1 if bad else 0
+
+
+def counts(wanted: tuple[str, ...], records: list[Json], problem: str | None) -> Json:
+    """One device as `--json` prints it: how many jobs ended how, and the errors of those that failed."""
+    count = Counter(record["status"] for record in records)
+    errors = [{"job": r["job"]["id"], **r["error"]} for r in records if r["status"] == "failed"]
+    ended = {status: count[status] for status in ("ok", "failed", "skipped")}
+    return {**ended, "missing": len(wanted) - len(records), "problem": problem, "errors": errors}
+
+
+def write_report(run: Run) -> Path | None:
+    """Write the run's page; its path."""
+    from orchestrate import report
+
+    render = getattr(report, "render", None)
+    return render([run.path], run.path / "report") if render else None
+
+
+def table(records: list[Json]) -> Table:
+    """One row a record, in units for people. The page and its tables say more."""
+    made = Table(box=None, pad_edge=False)
+    for name in ("device", "model", "how"):
+        made.add_column(name, overflow="fold")
+    for name in ("latency ms", "± %", "model MB", "process MB"):
+        made.add_column(name, justify="right", no_wrap=True)
+    made.add_column("note", overflow="fold")
+    for record in records:
+        made.add_row(*row(record))
+    return made
+
+
+def row(record: Json) -> tuple[str, ...]:
+    """The cells of one record; a figure that must not count is not shown."""
+    job, figures = record["job"], record.get("figures") or {}
+    how = f"{job['backend']} {job['precision']} t{job['threads']}"
+    start = (record["device"], job["model"]["id"], how)
+    if record["status"] != "ok":
+        return (*start, "", "", "", "", f"{record['status']}: {first_line(record['error']['message'], 80)}")
+    if not record["validity"]["valid"]:
+        codes = ", ".join(reason["code"] for reason in record["validity"]["reasons"])
+        return (*start, "", "", "", "", f"does not count: {codes}")
+    latency, memory = figures.get("latency") or {}, figures.get("memory") or {}
+    interval, typical = latency.get("ci"), latency.get("p50")
+    width = f"{50 * (interval[1] - interval[0]) / typical:.1f}" if interval and typical else ""
+    milliseconds = f"{typical * 1e3:.4g}" if typical else ""
+    sizes = [
+        f"{memory[key] / 1e6:.1f}" if memory.get(key) is not None else "" for key in ("model", "process")
+    ]
+    return (*start, milliseconds, width, *sizes, ", ".join(w["code"] for w in record["validity"]["warnings"]))
+
+
+def lines(devices: dict[str, Json]) -> list[str]:
+    """Counts by device, then the errors, each with what to do about it."""
+    found = []
+    for name, device in devices.items():
+        numbers = [f"{device[key]} {key}" for key in ("ok", "failed", "skipped", "missing") if device[key]]
+        found.append(f"{name}: {', '.join(numbers)}")
+        found += [f"  {e['job']} failed: {e['message']}; {e['advice']}" for e in device["errors"][:10]]
+        if len(device["errors"]) > 10:
+            found.append(f"  and {len(device['errors']) - 10} more failed")
+        if device["problem"]:
+            found.append(f"  {device['problem']}")
+    return found
+
+
+def say(console: Console, line: str) -> None:
+    """One line as it is: no colours, no wrapping, nothing that a record could do to the terminal."""
+    console.print(first_line(line, 1000), markup=False, highlight=False, soft_wrap=True)
