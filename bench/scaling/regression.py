@@ -37,7 +37,7 @@ def regress(rows: Sequence[Sequence[int]], count: Count) -> Regression:
     taus = [math.log(count(row)) for row in rows]
     mean = math.fsum(taus) / len(taus)
     spread = math.fsum((t - mean) ** 2 for t in taus)
-    if len(rows) < FEWEST_ROWS or spread == 0:
+    if len(rows) < FEWEST_ROWS or max(taus) - min(taus) < 1e-9:
         return Regression([float(w) for w in rows[0]], [0.0] * len(rows[0]), len(rows), 0.0, uniform=True)
     alpha, beta, squares = [], [], 0.0
     for layer in zip(*rows, strict=True):
