@@ -26,7 +26,7 @@ def test_every_published_network_has_its_accuracy(name: str, task: str, ratio: f
 
 
 def test_the_gains_of_the_abstract_are_in_the_figures() -> None:
-    """At a quarter of the widths; the abstract's third gain (3.41) is on TinyImageNet, the third here is not."""
+    """At a quarter of the widths; the abstract's third gain (3.41) is on TinyImageNet."""
     gains = []
     for name, task in TRAINED:
         pair = [
