@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bench import files, manifest
+from bench import manifest
+from bench.record import files
 from bench.scaling.errors import NoFitError, ScalingError
 from bench.scaling.regression import Regression
 from bench.zoo import Architecture
@@ -132,7 +133,8 @@ def text(fit: Fit) -> str:
 def save(fit: Fit, path: Path | str) -> None:
     """Write a fit as YAML, whole or not at all; ScalingError where the file cannot be written."""
     try:
-        files.write_text(Path(path), text(fit))
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(str(path), text(fit).encode())
     except OSError as error:
         raise ScalingError(f"{path}: cannot be written: {error.strerror}") from None
 
