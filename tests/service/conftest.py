@@ -50,3 +50,23 @@ def fleet(
         for board in fleet.boards.values():
             load_image(board, rootfs.busybox())
         yield fleet
+
+
+@pytest.fixture(scope="session")
+def job_image(namespaces: None) -> bytes:
+    """orbitbench/job:test (rootfs.JOB_IMAGE): bench.runtime with onnxruntime; `load_image` puts it on a board."""
+    reason = rootfs.cannot_build_jobs()
+    require(not reason, reason)
+    try:
+        return rootfs.jobs()
+    except subprocess.CalledProcessError as error:
+        require(False, f"the job image for tests cannot be built: {error}")
+        raise
+
+
+@pytest.fixture(scope="session")
+def job_fleet(fleet: Fleet, job_image: bytes, load_image: Callable[[Board, bytes], None]) -> Fleet:
+    """The boards of `fleet`, with the job image loaded."""
+    for board in fleet.boards.values():
+        load_image(board, job_image)
+    return fleet

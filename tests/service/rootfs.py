@@ -1,30 +1,27 @@
-"""Images that tests load into an engine without a registry: a tiny one of busybox."""
+"""Images that tests load into an engine without a registry: a tiny one of busybox, and one that runs jobs."""
 
 import functools
+import hashlib
+import importlib.metadata
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
+from tests.conftest import ROOT
+
 BUSYBOX = Path("/bin/busybox")
-APPLETS = (
-    "sh",
-    "sleep",
-    "echo",
-    "cat",
-    "ls",
-    "dd",
-    "true",
-    "false",
-    "seq",
-    "date",
-    "id",
-    "touch",
-    "mkdir",
-    "env",
-    "wc",
-)
+APPLETS = ("sh", "sleep", "echo", "cat", "ls", "dd", "true", "false", "seq", "date", "id", "touch", "mkdir")
+APPLETS += ("env", "wc", "cp", "sync", "ln", "rm", "grep", "yes", "head", "mkfifo", "truncate")
+CACHE = ROOT / "build/testbed"
+PACKAGES = "python3.11,libstdc++6,dash,coreutils,base-files,base-passwd,libc-bin"  # of Debian 12
+UNUSED = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/i18n", "./var/lib/dpkg")
+JOB_IMAGE = "orbitbench/job:test"
 
 
 def tar_of(entries: dict[str, bytes | str], mode: int = 0o755) -> bytes:
@@ -43,22 +40,30 @@ def tar_of(entries: dict[str, bytes | str], mode: int = 0o755) -> bytes:
     return buffer.getvalue()
 
 
-def image_of(layer: bytes, tag: str, architecture: str = "amd64", **config: object) -> bytes:
-    """What `docker load` takes: one layer, `config` (Cmd, Env, User ...) and any architecture we claim."""
-    digest = sha256(layer).hexdigest()
-    description = json.dumps(
+def description(
+    layers: Iterable[bytes], tag: str, architecture: str, config: object
+) -> dict[str, bytes | str]:
+    """The two JSON files beside the layers in what `docker load` takes."""
+    digests = [sha256(layer).hexdigest() for layer in layers]
+    image = json.dumps(
         {
             "architecture": architecture,
             "os": "linux",
             "config": config,
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
-            "history": [{"created": "2026-01-01T00:00:00Z"}],
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
+            "history": [{"created": "2026-01-01T00:00:00Z"} for _ in digests],
         }
     ).encode()
-    name = sha256(description).hexdigest()
-    manifest = [{"Config": f"{name}.json", "RepoTags": [tag], "Layers": [f"{digest}/layer.tar"]}]
-    files: dict[str, bytes | str] = {f"{name}.json": description, f"{digest}/layer.tar": layer}
-    return tar_of({**files, "manifest.json": json.dumps(manifest).encode()})
+    name = f"{sha256(image).hexdigest()}.json"
+    manifest = [{"Config": name, "RepoTags": [tag], "Layers": [f"{digest}/layer.tar" for digest in digests]}]
+    return {name: image, "manifest.json": json.dumps(manifest).encode()}
+
+
+def image_of(layers: bytes | list[bytes], tag: str, architecture: str = "amd64", **config: object) -> bytes:
+    """What `docker load` takes, with `config` (Cmd, Env, User ...) and any architecture we claim."""
+    layers = [layers] if isinstance(layers, bytes) else layers
+    files = {f"{sha256(layer).hexdigest()}/layer.tar": layer for layer in layers}
+    return tar_of({**files, **description(layers, tag, architecture, config)})
 
 
 @functools.cache
@@ -67,3 +72,107 @@ def busybox(architecture: str = "amd64") -> bytes:
     links: dict[str, bytes | str] = {f"bin/{name}": "->busybox" for name in APPLETS}
     layer = tar_of({"bin/busybox": BUSYBOX.read_bytes(), **links})
     return image_of(layer, "orbitbench/busybox:test", architecture, Env=["PATH=/bin"], Cmd=["sh"])
+
+
+# The image that runs jobs. The real ones are built by `orchestrate images build`; this one takes seconds, and no
+# registry: Debian's Python, the numpy and onnxruntime of this very environment, and bench.runtime as it is now.
+
+
+def cannot_build_jobs() -> str:
+    """Why `jobs` cannot work here; empty when it can."""
+    if sys.version_info[:2] != (3, 11) or os.uname().machine != "x86_64":
+        return "the job image for tests copies packages of Python 3.11 on x86_64"
+    found = subprocess.run(["which", "mmdebstrap"], capture_output=True, check=False).returncode == 0
+    return "" if found else "the job image for tests needs the Debian package mmdebstrap"
+
+
+@functools.cache
+def jobs() -> bytes:
+    """`orbitbench/job:test`: bench.runtime with onnxruntime, as user 65532 in /data. Raises CalledProcessError."""
+    return image_of(
+        [_system_layer(), _packages_layer(), _code_layer()],
+        JOB_IMAGE,
+        User="65532:65532",
+        WorkingDir="/data",
+        Env=[
+            "PATH=/usr/bin:/bin",
+            "PYTHONPATH=/opt/bench:/opt/site",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "HOME=/tmp",
+        ],
+        Entrypoint=["python3", "-m", "bench.runtime"],
+    )
+
+
+def _cached(name: str, key: str, make: object) -> bytes:
+    """The bytes that `make` gives, kept under build/testbed by name and key."""
+    path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.tar"
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_bytes(make())  # type: ignore[operator]
+        part.replace(path)
+    return path.read_bytes()
+
+
+def _system_layer() -> bytes:
+    def make() -> bytes:
+        command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={PACKAGES}", "bookworm", "-"]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        buffer = io.BytesIO()
+        with (
+            tarfile.open(fileobj=io.BytesIO(done.stdout)) as source,
+            tarfile.open(fileobj=buffer, mode="w") as target,
+        ):
+            for entry in source:
+                if not entry.name.startswith(UNUSED) and not entry.isdev():
+                    target.addfile(entry, source.extractfile(entry) if entry.isreg() else None)
+            _link(target, "./usr/bin/python3", "python3.11")
+            _folder(target, "./data", 65532)
+        return buffer.getvalue()
+
+    return _cached("system", PACKAGES, make)
+
+
+def _packages_layer() -> bytes:
+    found = [importlib.metadata.distribution(name) for name in ("numpy", "onnxruntime")]
+
+    def make() -> bytes:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as target:
+            for distribution in found:
+                for file in distribution.files or ():
+                    if ".." not in file.parts and "tests" not in file.parts and file.locate().exists():
+                        target.add(str(file.locate()), f"opt/site/{file}", filter=_plain)
+        return buffer.getvalue()
+
+    return _cached("packages", str([(each.name, each.version) for each in found]), make)
+
+
+def _code_layer() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as target:
+        for part in ("__init__.py", "record", "runtime"):
+            for path in sorted([ROOT / "bench" / part, *(ROOT / "bench" / part).rglob("*.py")]):
+                if path.is_file():
+                    target.add(path, f"opt/bench/{path.relative_to(ROOT)}", filter=_plain)
+    return buffer.getvalue()
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mtime = int(entry.mtime)
+    return entry
+
+
+def _link(target: tarfile.TarFile, name: str, to: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = tarfile.SYMTYPE, to
+    target.addfile(entry)
+
+
+def _folder(target: tarfile.TarFile, name: str, owner: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode, entry.uid, entry.gid = tarfile.DIRTYPE, 0o755, owner, owner
+    target.addfile(entry)

@@ -1,5 +1,6 @@
 """The engine behind ssh: what a run may rely on when links, daemons and boards fail."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -150,6 +151,18 @@ def test_out_of_memory_is_seen(board: Board):
     board.start()
     output(board)
     assert board.state().out_of_memory
+
+
+def test_the_hashes_of_what_a_board_has_are_of_its_disk(job_fleet: Fleet, board: Board, tmp_path):
+    board.create(spec("true"))
+    board.send({"bundle/models/a.onnx": b"model", "jobs.json": b"{}"})
+    job_fleet["board1"].sh("echo changed >/var/lib/docker/volumes/orbitbench-test/_data/jobs.json")
+    found = board.hashes("orbitbench-test", rootfs.JOB_IMAGE, LABELS)
+    assert found == {
+        "bundle/models/a.onnx": (5, hashlib.sha256(b"model").hexdigest()),
+        "jobs.json": (8, hashlib.sha256(b"changed\n").hexdigest()),
+    }
+    assert "helper" not in job_fleet["board1"].docker("ps", "-a", "--format", "{{.Labels}}")
 
 
 def test_silence_yields_heartbeats_and_abandoning_ends_the_thread(board: Board):
