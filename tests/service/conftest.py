@@ -54,7 +54,7 @@ def fleet(
 
 @pytest.fixture(scope="session")
 def job_image(namespaces: None) -> bytes:
-    """orbitbench/job:test (rootfs.JOB_IMAGE): bench.runtime with onnxruntime; `load_image` puts it on a board."""
+    """orbitbench/job:test (rootfs.JOB_IMAGE), bench.runtime with onnxruntime, to `load_image` on a board."""
     reason = rootfs.cannot_build_jobs()
     require(not reason, reason)
     try:

@@ -74,8 +74,8 @@ def busybox(architecture: str = "amd64") -> bytes:
     return image_of(layer, "orbitbench/busybox:test", architecture, Env=["PATH=/bin"], Cmd=["sh"])
 
 
-# The image that runs jobs. The real ones are built by `orchestrate images build`; this one takes seconds, and no
-# registry: Debian's Python, the numpy and onnxruntime of this very environment, and bench.runtime as it is now.
+# The image that runs jobs. The real ones are built by `orchestrate images build`; this one takes seconds and
+# no registry: Debian's Python, the numpy and onnxruntime of this environment, and bench.runtime as it is now.
 
 
 def cannot_build_jobs() -> str:
@@ -88,7 +88,7 @@ def cannot_build_jobs() -> str:
 
 @functools.cache
 def jobs() -> bytes:
-    """`orbitbench/job:test`: bench.runtime with onnxruntime, as user 65532 in /data. Raises CalledProcessError."""
+    """`orbitbench/job:test`: bench.runtime with onnxruntime, as user 65532 in /data."""
     return image_of(
         [_system_layer(), _packages_layer(), _code_layer()],
         JOB_IMAGE,
