@@ -1,0 +1,123 @@
+"""`bench export`: an experiment, or ONNX files of one's own, to a bundle that devices measure."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.experiment import Experiment
+    from bench.export import Progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(export)
+
+
+def export(
+    out: Annotated[Path, typer.Option(help="the bundle's folder: new, empty, or an older bundle")],
+    experiment: Annotated[
+        str | None, typer.Argument(help="name in manifests/experiments, or a YAML file")
+    ] = None,
+    onnx: Annotated[list[Path] | None, typer.Option(help="a model of your own; may be repeated")] = None,
+    dim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx"),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, max=1024, help="overrides the experiment's")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="default: $ORBITBENCH_CACHE, or ~/.cache/orbitbench")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the bundle as JSON")] = False,
+) -> None:
+    """Make the models of an experiment, and your own, ready to be measured."""
+    from bench.errors import InputError
+    from bench.export import export as make
+
+    if not experiment and not onnx:
+        raise InputError("nothing to export: name an experiment, or give --onnx FILE")
+    dims = dict(_dim(text) for text in dim or [])
+    chosen = _load(experiment) if experiment else None
+    with _progress() as progress:
+        contents = make(out, chosen, onnx or [], dims, batch, cache, progress)
+    if as_json:
+        typer.echo(json.dumps({"bundle": str(out), **contents}))
+    else:
+        _show(out, contents)
+
+
+def _load(name: str) -> "tuple[Experiment, str]":
+    from bench import experiment
+
+    path = experiment.find(name)
+    loaded = experiment.load(path)
+    return loaded, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _dim(text: str) -> tuple[str, int]:
+    from bench.errors import InputError
+
+    name, _, size = text.rpartition("=")
+    if not name or not size.isdecimal() or int(size) < 1:
+        raise InputError(f"--dim {text}: give NAME=SIZE with a whole number from 1, such as --dim batch=1")
+    return name, int(size)
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    """A bar on stderr, where it is a terminal; else a line a model."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("export"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def report(name: str, done: int, total: int) -> None:
+            bar.update(task, description=name, completed=done, total=total)
+            if name and not console.is_terminal:
+                typer.echo(f"export {done + 1}/{total} {name}", err=True)
+
+        yield report
+
+
+def _show(out: Path, contents: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.width = max(console.width, 100) if not console.is_terminal else console.width
+    table = Table(box=None, header_style="bold")
+    table.add_column("model", overflow="fold")
+    for column in ("parameters", "MMACs", "MB", "accuracy"):
+        table.add_column(column, justify="right")
+    for model in contents["models"]:
+        table.add_row(
+            model["id"],
+            f"{model['params']:,}",
+            "unknown" if model["macs"] is None else f"{model['macs'] / 1e6:,.1f}",
+            f"{model['bytes'] / 1e6:.2f}",
+            _accuracy(model["accuracy"]),
+        )
+    console.print(table)
+    skipped = Counter((missing["reason"], missing["command"]) for missing in contents["skipped"])
+    for (reason, command), models in skipped.items():
+        console.print(f"skipped {models} models: {reason}; make one with: {command}", soft_wrap=True)
+    console.print(f"bundle of {len(contents['models'])} models: {out}", soft_wrap=True)
+
+
+def _accuracy(accuracy: dict[str, Any] | None) -> str:
+    return f"{accuracy['value']:.2f}% {accuracy['source']}" if accuracy else "missing"

@@ -1,0 +1,84 @@
+"""A bundle: the folder that a device needs and nothing else (docs/formats.md)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.export import files
+from bench.export.cache import Artefact
+from bench.export.errors import ExportError
+from bench.export.userfile import UserModel
+from bench.files import write_bytes
+
+SCHEMA = 1
+INDEX = "bundle.json"
+PARTS = {INDEX, "models", "reference"}
+UNKNOWN = (  # of a user's own model
+    "architecture dataset classes method ratio ratio_of widths "
+    "target_params target_macs align fit weights accuracy"
+)
+
+
+def begin(folder: Path) -> None:
+    """Make `folder` ready: new, empty, or an older bundle, which ceases to be one until `finish`.
+
+    Raises ExportError for a folder that holds anything else, so that a slip of the pen deletes nothing.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        strangers = sorted(item.name for item in folder.iterdir() if item.name not in PARTS)
+        if strangers:
+            raise ExportError(f"{folder} is no bundle, it holds {strangers[0]}; give an empty or new folder")
+        (folder / INDEX).unlink(missing_ok=True)
+    except OSError as error:
+        raise ExportError(f"{folder}: {error.strerror}") from None
+
+
+def add(folder: Path, model_id: str, artefact: Artefact, described: dict[str, Any]) -> dict[str, Any]:
+    """Put a model of the cache into the bundle; returns its entry."""
+    files.place(artefact.model, folder / _model(model_id))
+    files.place(artefact.reference, folder / _reference(model_id))
+    facts = dict(artefact.facts)
+    reference = {"sha256": artefact.reference_sha256, **{k: facts.pop(k) for k in ("tolerance", "made_by")}}
+    return _entry(model_id, folder, artefact.sha256, reference, {**described, "inputs": facts["inputs"]})
+
+
+def add_own(folder: Path, own: UserModel, made_by: str) -> dict[str, Any]:
+    """Put a user's own model into the bundle; returns its entry."""
+    write_bytes(folder / _model(own.id), own.model)
+    write_bytes(folder / _reference(own.id), own.reference)
+    described = {**dict.fromkeys(UNKNOWN.split()), **own.entry}
+    reference = {
+        "sha256": files.sha256(folder / _reference(own.id)),
+        "tolerance": described.pop("tolerance"),
+        "made_by": made_by,
+    }
+    return _entry(own.id, folder, files.sha256(folder / _model(own.id)), reference, described)
+
+
+def finish(folder: Path, contents: dict[str, Any]) -> Path:
+    """Write bundle.json, which makes the folder a bundle, and remove models that it does not name."""
+    named = {entry["file"] for entry in contents["models"]}
+    named |= {entry["reference"]["file"] for entry in contents["models"]}
+    for path in [*folder.glob("models/*"), *folder.glob("reference/*")]:
+        if path.relative_to(folder).as_posix() not in named:
+            path.unlink()
+    head = {"schema": SCHEMA, "kind": "orbitbench.bundle"}
+    write_bytes(folder / INDEX, (json.dumps({**head, **contents}, indent=1) + "\n").encode())
+    return folder / INDEX
+
+
+def _entry(
+    model_id: str, folder: Path, sha256: str, reference: dict[str, Any], described: dict[str, Any]
+) -> dict[str, Any]:
+    path = folder / _model(model_id)
+    place = {"id": model_id, "file": _model(model_id), "sha256": sha256, "bytes": path.stat().st_size}
+    return {**place, "reference": {"file": _reference(model_id), **reference}, **described}
+
+
+def _model(model_id: str) -> str:
+    return f"models/{model_id}.onnx"
+
+
+def _reference(model_id: str) -> str:
+    return f"reference/{model_id}.npz"

@@ -1,0 +1,128 @@
+"""Parameters and multiply-accumulates, counted in an ONNX graph."""
+
+from collections.abc import Iterator
+from math import prod
+
+import onnx
+from onnx import TensorProto
+
+WEIGHT_TYPES = {
+    TensorProto.FLOAT,
+    TensorProto.FLOAT16,
+    TensorProto.BFLOAT16,
+    TensorProto.DOUBLE,
+    TensorProto.INT8,
+    TensorProto.UINT8,
+}
+# Operators that multiply and accumulate in ways not counted here: with one of them the MACs are unknown.
+UNCOUNTED = {
+    "LSTM",
+    "GRU",
+    "RNN",
+    "Einsum",
+    "Attention",
+    "ConvInteger",
+    "MatMulInteger",
+    "Loop",
+    "If",
+    "Scan",
+}
+Shapes = dict[str, list[int]]
+
+
+def parameters(model: onnx.ModelProto) -> int:
+    """Weights of any graph: elements of its float and 8-bit tensors of one or more dimensions.
+
+    Whole numbers of 32 and 64 bits are shapes and indices, and a batch norm's running mean and variance are
+    statistics: neither counts. A tensor used twice counts once.
+    """
+    norms = [node for node in model.graph.node if node.op_type == "BatchNormalization"]
+    statistics = {name for node in norms for name in node.input[3:5]}
+    tensors = {tensor.name: tensor for tensor in _tensors(model.graph)}
+    weights = (t for name, t in tensors.items() if name not in statistics and t.data_type in WEIGHT_TYPES)
+    return sum(prod(tensor.dims) for tensor in weights if tensor.dims)
+
+
+def layer_parameters(model: onnx.ModelProto) -> dict[str, int]:
+    """Elements by role over the layers of a CNN: `weight` and `bias` of convolutions and Gemm, `norm`.
+
+    Counts per layer, not per tensor: the exporter stores equal tensors once. `norm` is scale and shift.
+    """
+    sizes = tensor_sizes(model.graph)
+    count = {"weight": 0, "bias": 0, "conv_bias": 0, "norm": 0}
+    for node in model.graph.node:
+        if node.op_type in ("Conv", "Gemm"):
+            count["weight"] += sizes[node.input[1]]
+            bias = sizes[node.input[2]] if len(node.input) > 2 else 0
+            count["conv_bias" if node.op_type == "Conv" else "bias"] += bias
+        elif node.op_type == "BatchNormalization":
+            count["norm"] += sizes[node.input[1]] + sizes[node.input[2]]
+    return count
+
+
+def tensor_sizes(graph: onnx.GraphProto) -> dict[str, int]:
+    """Elements of every constant by name, also where an Identity gives it a second name."""
+    sizes = {tensor.name: prod(tensor.dims) for tensor in _tensors(graph)}
+    for node in graph.node:
+        if node.op_type == "Identity" and node.input[0] in sizes:
+            sizes[node.output[0]] = sizes[node.input[0]]
+    return sizes
+
+
+def macs(model: onnx.ModelProto) -> int | None:
+    """Multiplications of convolutions and matrix products in one run; None where they cannot be told."""
+    if any(node.op_type in UNCOUNTED or node.op_type.startswith("QLinear") for node in model.graph.node):
+        return None
+    shapes = _shapes(onnx.shape_inference.infer_shapes(_without_weights(model)).graph)
+    try:
+        return sum(_node_macs(node, shapes) for node in model.graph.node)
+    except KeyError:  # a shape that cannot be inferred
+        return None
+
+
+def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with the data of small tensors only (shapes, sizes): inference copies all it is given."""
+    light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    graph = light.graph
+    graph.name = model.graph.name
+    for field in ("node", "input", "output", "value_info"):
+        getattr(graph, field).extend(getattr(model.graph, field))
+    for tensor in model.graph.initializer:
+        small = prod(tensor.dims) <= 64
+        hollow = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
+        graph.initializer.append(tensor if small else hollow)
+    return light
+
+
+def _node_macs(node: onnx.NodeProto, shapes: Shapes) -> int:
+    if node.op_type == "Conv":
+        return prod(shapes[node.output[0]]) * prod(shapes[node.input[1]][1:])
+    if node.op_type == "ConvTranspose":
+        return prod(shapes[node.input[0]]) * prod(shapes[node.input[1]][1:])
+    if node.op_type == "MatMul":
+        return prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
+    if node.op_type == "Gemm":
+        transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+        return prod(shapes[node.output[0]]) * shapes[node.input[0]][0 if transposed else 1]
+    return 0
+
+
+def _shapes(graph: onnx.GraphProto) -> Shapes:
+    shapes: Shapes = {tensor.name: list(tensor.dims) for tensor in _tensors(graph)}
+    for info in (*graph.input, *graph.value_info, *graph.output):
+        dims = info.type.tensor_type.shape.dim
+        if info.type.tensor_type.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
+            shapes.setdefault(info.name, [dim.dim_value for dim in dims])
+    return shapes
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        if node.op_type == "Constant":
+            for attribute in node.attribute:
+                if attribute.name == "value":
+                    tensor = onnx.TensorProto()
+                    tensor.CopyFrom(attribute.t)
+                    tensor.name = node.output[0]
+                    yield tensor

@@ -1,0 +1,27 @@
+"""Large files from the cache into a bundle, and their hashes."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+
+def place(source: Path, path: Path) -> None:
+    """Put the contents of `source` at `path`, by a hard link where the file system allows one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # renaming a link onto its own file leaves it
+
+
+def sha256(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file's contents."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,103 @@
+"""From requests to models with widths: decided before anything is built, so that bad input fails at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from bench.accuracy import lookup
+from bench.experiment import Experiment, Request, requests
+from bench.export.errors import ExportError
+from bench.scaling import NoFitError, Scaled, ScalingError, scale
+from bench.zoo import architecture, dataset
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A model that can be built: the request, and the widths that answer it."""
+
+    request: Request
+    scaled: Scaled
+    accuracy: dict[str, Any] | None = None
+
+    @property
+    def seed(self) -> int:
+        """The seed of the random weights: the same for the same model id, everywhere."""
+        return crc32(self.request.id.encode())
+
+    def entry(self) -> dict[str, Any]:
+        """What the bundle says of the model, apart from files (docs/formats.md)."""
+        request, scaled = self.request, self.scaled
+        target = round(scaled.target)
+        return {
+            "architecture": request.architecture,
+            "dataset": request.dataset,
+            "classes": dataset(request.dataset).classes,
+            "method": request.method,
+            "ratio": request.ratio,
+            "ratio_of": request.ratio_of,
+            "widths": list(scaled.widths),
+            "params": scaled.params,
+            "macs": scaled.macs,
+            "target_params": None if request.ratio_of == "macs" else target,
+            "target_macs": target if request.ratio_of == "macs" else None,
+            "align": scaled.align,
+            "fit": scaled.fit,
+            "batch": request.batch,
+            "weights": f"random seed {self.seed}",
+            "accuracy": self.accuracy,
+        }
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A model that cannot be made yet: why not, and the command that would change that."""
+
+    id: str
+    reason: str
+    command: str
+
+
+def plan(experiment: Experiment, batch: int | None = None) -> tuple[list[Planned], list[Skipped]]:
+    """Scale every request and look up its accuracy; ExportError names all that no widths can answer."""
+    planned, skipped, problems = [], [], []
+    for request in requests(experiment, batch):
+        try:
+            planned.append(_planned(request, experiment.accuracy))
+        except NoFitError as error:
+            reason = f"no fit for {request.architecture} on {request.dataset}"
+            skipped.append(Skipped(request.id, reason, error.command))
+        except ScalingError as error:
+            problems.append(f"{request.id}: {error}")
+    if problems:
+        raise ExportError("\n".join(problems))
+    return planned, skipped
+
+
+def _planned(request: Request, sources: Sequence[str]) -> Planned:
+    scaled = _scale(request)
+    known = lookup(
+        request.architecture,
+        request.dataset,
+        request.method,
+        request.ratio,
+        request.ratio_of,
+        scaled.widths,
+        sources,
+    )
+    return Planned(request, scaled, known)
+
+
+def _scale(request: Request) -> Scaled:
+    from bench.scaling import fits
+
+    fit = fits.named(request.fit) if request.fit else None
+    return scale(
+        architecture(request.architecture),
+        dataset(request.dataset),
+        request.method,
+        request.ratio,
+        request.ratio_of,
+        fit=fit,
+        align=request.align,
+    )
