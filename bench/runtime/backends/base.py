@@ -34,8 +34,9 @@ Tensor = NamedTuple("Tensor", [("name", str), ("shape", Tuple[int, ...]), ("dtyp
 class BackendError(Exception):
     """What a backend could not do, as data: becomes the `error` of a failed record.
 
-    kind: model_unreadable | unsupported_operator | out_of_memory | library_missing | unsupported_precision
-    | build_failed | device_missing | inference_failed. message: what went wrong, in one line.
+    kind: model_missing | model_unreadable | unsupported_operator | out_of_memory | library_missing
+    | unsupported_precision | build_failed | device_missing | inference_failed.
+    message: what went wrong, in one line.
     advice: what the reader can do about it.
     """
 

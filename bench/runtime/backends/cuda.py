@@ -6,7 +6,7 @@ by `close`.
 """
 
 import importlib
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from bench.runtime.backends.base import BackendError
 
@@ -140,8 +140,3 @@ def out_of_memory(message: str) -> BackendError:
         message,
         "close other programs on the board, take a smaller model or batch, or lower options.workspace_bytes",
     )
-
-
-def milliseconds(start: Optional[Any], end: Optional[Any]) -> Optional[float]:
-    """Milliseconds between two recorded events whose stream has been synchronised; None before that."""
-    return None if start is None or end is None else float(end.time_since(start))

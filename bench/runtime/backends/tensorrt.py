@@ -23,7 +23,7 @@ import numpy as np
 from bench.runtime.backends import engine_cache, tensorrt_build, tensorrt_child
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends.base import Backend, BackendError, Settings, Tensor
-from bench.runtime.backends.cuda import Gpu, import_driver, milliseconds, out_of_memory
+from bench.runtime.backends.cuda import Gpu, import_driver, out_of_memory
 
 
 class TensorRtBackend(Backend):
@@ -49,7 +49,9 @@ class TensorRtBackend(Backend):
         self._copies_out: List[Tuple[Any, Any]] = []
         self._enqueue: Optional[Callable[[], bool]] = None
         self._build: Optional[Dict[str, Any]] = None
+        self._cuda_versions: Dict[str, str] = {}
         self._bound_at = 0
+        self._ran = False
 
     # -- life cycle -------------------------------------------------------------------------------------
     def import_library(self) -> None:
@@ -67,6 +69,7 @@ class TensorRtBackend(Backend):
                 "known are %s" % ", ".join(sorted(tensorrt_build.OPTIONS)),
             )
         self._gpu = Gpu(self._driver, int(self.settings.options.get("device", 0))).open()
+        self._cuda_versions = self._gpu.versions()
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -90,9 +93,7 @@ class TensorRtBackend(Backend):
         try:
             model = engine_cache.sha256_of(path)
         except OSError as error:
-            raise BackendError(
-                "model_unreadable", "%s: %s" % (path, error), "export the bundle again"
-            ) from error
+            raise BackendError("model_missing", str(error), "copy the bundle to the device again") from error
         self._logger = api.make_logger(self._trt)
         folder = self.settings.cache_dir or self._temporary_folder()
         self._engine = self._engine_for(path, model, folder)
@@ -154,6 +155,7 @@ class TensorRtBackend(Backend):
             ) from error
         if not accepted:
             raise self._refused("TensorRT did not enqueue the inference")
+        self._ran = True
 
     def outputs(self) -> List[Any]:
         """Copies: the pinned buffers themselves die with the context."""
@@ -162,6 +164,7 @@ class TensorRtBackend(Backend):
 
     def _unbind(self) -> None:
         self._enqueue = self._start = self._end = None
+        self._ran = False
         self._copies_in, self._copies_out, self._host = [], [], {}
         if self._bound_at:
             self._gpu.release_to(self._bound_at)
@@ -244,8 +247,7 @@ class TensorRtBackend(Backend):
     # -- what it knows ----------------------------------------------------------------------------------
     def compute_seconds(self) -> Optional[float]:
         """Seconds of the last execution alone, between CUDA events."""
-        elapsed = milliseconds(self._start, self._end)
-        return None if elapsed is None else elapsed / 1000.0
+        return float(self._end.time_since(self._start)) / 1000.0 if self._ran else None
 
     def memory(self) -> Dict[str, int]:
         """gpu_free, gpu_total; the engine's activations, plan and (from 10.14) weights; our I/O buffers."""
@@ -268,9 +270,7 @@ class TensorRtBackend(Backend):
         """TensorRT, pycuda, numpy, CUDA's driver and toolkit, and the GPU."""
         found = {"tensorrt": str(self._trt.__version__), "numpy": str(np.__version__)}
         found["pycuda"] = ".".join(str(part) for part in self._pycuda_version())
-        if self._gpu is not None:
-            found.update(self._gpu.versions())
-        return found
+        return dict(found, **self._cuda_versions)
 
     def _pycuda_version(self) -> Any:
         import pycuda

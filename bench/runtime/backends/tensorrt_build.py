@@ -16,7 +16,7 @@ from bench.runtime.backends.cuda import Gpu, out_of_memory
 from bench.runtime.backends.tensorrt_calibration import calibration_batches, make_calibrator
 
 WORKSPACE = 256 << 20  # bytes; from 8.4 on the default is the whole device: on a Jetson, all its memory
-OPTIONS = {"device", "workspace_bytes", "tf32", "calibration", "isolate_build"}
+OPTIONS = {"device", "workspace_bytes", "tf32", "calibration", "isolate_build", "input_shapes"}
 
 Order = NamedTuple(
     "Order",
@@ -96,7 +96,7 @@ class EngineBuild(object):
         self.layers = int(self.network.num_layers)
         if not self.network.num_outputs:
             raise BackendError("model_unreadable", "the model has no output", "export it again")
-        fix_batch(self.network, self.order.batch)
+        fix_shapes(self.network, self.order)
 
     def configure(self) -> None:
         """Set workspace and precision."""
@@ -184,14 +184,18 @@ def input_shapes(network: Any) -> Dict[str, Tuple[int, ...]]:
     return {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in tensors}
 
 
-def fix_batch(network: Any, batch: int) -> None:
-    """Give a free first dimension the job's batch; any other free dimension is refused."""
+def fix_shapes(network: Any, order: Order) -> None:
+    """Give free dimensions the sizes of options.input_shapes, or the job's batch if it is the first alone."""
+    given = order.options.get("input_shapes") or {}
     for index in range(network.num_inputs):
         tensor = network.get_input(index)
         shape = [int(size) for size in tensor.shape]
-        if shape and shape[0] == -1:
-            shape[0] = batch
-            tensor.shape = shape
+        if -1 not in shape:
+            continue
+        fixed = given.get(tensor.name, [order.batch])
+        fixed = list(fixed) + shape[len(fixed) :]
+        shape = [wanted if size == -1 else size for size, wanted in zip(shape, fixed)]
+        tensor.shape = shape
         if -1 in shape:
             raise BackendError(
                 "model_unreadable",

@@ -1,0 +1,36 @@
+"""Put a pretend GPU where `import tensorrt` and `import pycuda.driver` look."""
+
+import atexit
+import json
+import os
+import sys
+import types
+from typing import Any
+
+from tests.fakes.cuda_driver import make_driver
+from tests.fakes.gpu import Gpu
+from tests.fakes.trt import make_tensorrt
+
+
+def modules(version: str, gpu: Gpu) -> dict[str, Any]:
+    """Module name -> module, of TensorRT `version` on `gpu`."""
+    package: Any = types.ModuleType("pycuda")
+    package.VERSION, package.__path__ = (2022, 1), []
+    package.driver = make_driver(gpu)
+    return {"tensorrt": make_tensorrt(version, gpu), "pycuda": package, "pycuda.driver": package.driver}
+
+
+def install_from_environment() -> None:
+    """For a process of its own: FAKE_TENSORRT (release), FAKE_GPU_MEMORY (bytes), FAKE_GPU_REPORT (file)."""
+    if getattr(sys.modules.get("tensorrt"), "IS_FAKE", False):
+        return
+    gpu = Gpu(int(os.environ.get("FAKE_GPU_MEMORY", 1 << 26)))
+    sys.modules.update(modules(os.environ["FAKE_TENSORRT"], gpu))
+    if "FAKE_GPU_REPORT" in os.environ:
+        atexit.register(_report, gpu, os.environ["FAKE_GPU_REPORT"])
+
+
+def _report(gpu: Gpu, path: str) -> None:
+    with open(path, "a") as stream:
+        facts = {"violations": gpu.violations, "left": gpu.left_over(), "builds": gpu.builds}
+        stream.write(json.dumps(facts) + "\n")
