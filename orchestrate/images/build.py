@@ -1,0 +1,153 @@
+"""Build one target: with `docker buildx bake` where that exists, with the engine's classic builder elsewhere."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrate.errors import OrbitError
+from orchestrate.images import bake, context, labels, requirements
+from orchestrate.images.engine import EngineError, ImageEngine, Info
+from orchestrate.images.lockfile import Built
+from orchestrate.images.manifest import OWN_BASE, Project, Target
+
+REGISTER = "docker run --privileged --rm tonistiigi/binfmt:qemu-v9.2.2 --install"
+DEBIAN_REGISTER = "apt-get install qemu-user-static binfmt-support"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one target: an image, or the reason why not."""
+
+    target: Target
+    built: Built | None
+    error: str | None = None
+
+
+def build_all(project: Project, targets: list[Target], engine: ImageEngine, say: Say, cache: bool = True) -> list[Outcome]:
+    """Build each target; one that fails does not stop the others."""
+    outcomes = []
+    for target in targets:
+        try:
+            outcomes.append(Outcome(target, build(project, target, engine, say, cache)))
+        except OrbitError as error:
+            outcomes.append(Outcome(target, None, str(error)))
+    return outcomes
+
+
+def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache: bool = True) -> Built:
+    """Build `target` and give it its tag; raises OrbitError with one line, leaving the old tag where it was."""
+    say("preparing the context")
+    folder = context.prepare(project, target)
+    need_base(project, target, engine, say)
+    packages = {} if target.image.debian else requirements.pins(requirements.read_lock(project, target))
+    marks = labels.of(target, packages, project.root)
+    try:
+        made = _bake(project, target, marks, engine, say) if has_buildx() else None
+        made = made or engine.build(folder, target.platform, target.base, marks, say, cache)
+    except EngineError as error:
+        raise OrbitError(f"{target.key}: {explain(str(error), target)}") from error
+    info = engine.get(made)
+    if info.architecture != target.arch:
+        raise OrbitError(f"{target.key}: the engine built for {info.architecture}, not {target.arch}; nothing was tagged")
+    engine.tag(made, target.tag)
+    return describe(target, info)
+
+
+def describe(target: Target, info: Info) -> Built:
+    """The lock's entry of a built image."""
+    revision = info.labels.get("org.opencontainers.image.revision", "unknown")
+    return Built(id=info.id, base=target.base, revision=revision, size=info.size, tag=target.tag)
+
+
+def need_base(project: Project, target: Target, engine: ImageEngine, say: Say) -> None:
+    """Have the base in the engine, for the right platform: the own one is built, others are pulled."""
+    if target.image.debian:
+        return
+    own = project.target(OWN_BASE, target.platform)
+    found = engine.find(target.base)
+    if target.base == own.tag:
+        if found is None or not _current(project, own):
+            build(project, own, engine, lambda line: say(f"{own.key}: {line}"))
+        return
+    if found is not None and found.architecture == target.arch:
+        return
+    say(f"pulling {target.base}")
+    try:
+        engine.pull(target.base, target.platform)
+    except EngineError as error:
+        advice = f"check network and name, or build on Debian's packages: --base {OWN_BASE}"
+        raise OrbitError(f"{target.key}: its base {target.base} cannot be pulled ({error}): {advice}") from error
+
+
+def _current(project: Project, own: Target) -> bool:
+    return (project.root / bake.CONTEXTS / own.context_name / "rootfs.tar").is_file()
+
+
+def explain(error: str, target: Target) -> str:
+    """The engine's error with what to do about it, where that is known."""
+    if re.search("exec format error", error, re.IGNORECASE):
+        return (
+            f"this machine cannot run {target.arch} programs (exec format error): register the emulator with "
+            f"`{REGISTER} {target.arch}`, on Debian with `{DEBIAN_REGISTER}`"
+        )
+    if "no space left" in error:
+        return f"the engine's disk is full ({error}): free some with `docker image prune`"
+    return error
+
+
+def has_buildx() -> bool:
+    """Whether the docker command has its buildx plugin."""
+    docker = shutil.which("docker")
+    return bool(docker) and subprocess.run([str(docker), "buildx", "version"], capture_output=True, check=False).returncode == 0
+
+
+def bake_command(target: Target) -> list[str]:
+    """`docker buildx bake` of one target into the local engine, under a provisional tag."""
+    settings = {"args.BASE": target.base, "context": f"{bake.CONTEXTS}/{target.context_name}", "tags": provisional(target)}
+    command = ["docker", "buildx", "bake", "--file", bake.FILE, "--progress", "plain"]
+    for key, value in settings.items():
+        command += ["--set", f"{target.key}.{key}={value}"]
+    return [*command, target.key]
+
+
+def provisional(target: Target) -> str:
+    """The name under which a build arrives in the engine before it is checked."""
+    return f"orbitbench-build/{target.name}:{target.arch}"
+
+
+def _bake(project: Project, target: Target, marks: dict[str, str], engine: ImageEngine, say: Say) -> str | None:
+    """Bake; the image's id. None for the own base, which is not in the bake file."""
+    if target.image.debian:
+        return None
+    variables = {
+        "REGISTRY": target.registry,
+        "VERSION": target.version,
+        "REVISION": marks["org.opencontainers.image.revision"],
+        "CREATED": marks["org.opencontainers.image.created"],
+    }
+    output = _run(bake_command(target), project.root, variables, say)
+    found = engine.find(provisional(target))
+    if found is None:
+        raise EngineError(f"docker buildx bake left no image ({output}): is it another engine's builder?")
+    return found.id
+
+
+def _run(command: list[str], folder: Path, variables: dict[str, str], say: Say) -> str:
+    """Run with its lines said; the last one. Raises EngineError with the line that begins with ERROR."""
+    lines = [""]
+    with subprocess.Popen(
+        command, cwd=folder, env={**os.environ, **variables}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        for line in filter(None, map(str.rstrip, process.stdout)):
+            lines.append(line)
+            say(line)
+    if process.returncode:
+        errors = [line for line in lines if line.startswith("ERROR")]
+        raise EngineError((errors or lines)[-1].removeprefix("ERROR: "))
+    return lines[-1]

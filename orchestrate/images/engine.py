@@ -1,0 +1,190 @@
+"""The image half of an engine: build, tag, push, pull, save, load. Its errors are one line each.
+
+Streams of the engine's API end quietly or carry their error as data; everything here raises EngineError instead.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+
+from orchestrate.errors import OrbitError
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+LOCAL_SOCKET = "unix:///var/run/docker.sock"
+LONG = 3600  # s: a Pi's SD card may unpack a layer for minutes before the engine answers
+Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all (0: unknown)
+
+
+class EngineError(OrbitError):
+    """What the engine or the registry behind it answered."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """An image that an engine holds."""
+
+    id: str
+    architecture: str
+    size: int  # bytes, uncompressed
+    layers: tuple[str, ...]
+    digests: tuple[str, ...]
+    labels: dict[str, str]
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+class ImageEngine:
+    """Images of one engine, through a connected client of the Docker SDK."""
+
+    def __init__(self, client: Any, name: str = "this machine") -> None:
+        self.client = client
+        self.name = name
+
+    def architecture(self) -> str:
+        """amd64, arm64, ..."""
+        machine = self._ask(self.client.info)["Architecture"]
+        return ARCHITECTURES.get(machine, machine)
+
+    def find(self, reference: str) -> Info | None:
+        """The image with that tag, digest or id; None where the engine has none."""
+        try:
+            found = self.client.images.get(reference).attrs
+        except docker.errors.ImageNotFound:
+            return None
+        except docker.errors.NullResource:
+            return None
+        return Info(
+            found["Id"],
+            found["Architecture"],
+            found["Size"],
+            tuple(found["RootFS"].get("Layers") or ()),
+            tuple(found.get("RepoDigests") or ()),
+            (found.get("Config") or {}).get("Labels") or {},
+        )
+
+    def get(self, reference: str) -> Info:
+        """Like `find`; raises EngineError where there is none."""
+        found = self.find(reference)
+        if found is None:
+            raise EngineError(f"{self.name} has no image {reference}")
+        return found
+
+    def build(
+        self, context: Path, platform: str, base: str, labels: dict[str, str], say: Callable[[str], None], cache: bool = True
+    ) -> str:
+        """Build `context`, without a tag; the image's id. `say` gets the builder's lines."""
+        events = self.client.api.build(
+            path=str(context), platform=platform, buildargs={"BASE": base}, labels=labels, rm=True, forcerm=True,
+            nocache=not cache, decode=True, timeout=LONG,
+        )  # fmt: skip
+        made = ""
+        for event in self._events(events):
+            made = event.get("aux", {}).get("ID", made)
+            for line in event.get("stream", "").splitlines():
+                if line.strip():
+                    say(line.rstrip())
+        if not made:
+            raise EngineError("the engine ended the build without an image")
+        return made
+
+    def pull(self, reference: str, platform: str, progress: Progress = quiet) -> Info:
+        """Pull `name:tag` or `name@digest`; raises EngineError, also for what was made for another platform."""
+        repository, tag = split(reference)
+        events = self.client.api.pull(repository, tag=tag, platform=platform, stream=True, decode=True)
+        self._follow(events, "pull", progress)
+        found = self.get(reference)
+        wanted = platform.partition("/")[2]
+        if found.architecture != wanted:  # engines up to 20.10 pull it without a word
+            self._ask(self.client.images.remove, reference)
+            raise EngineError(f"{reference} is for {found.architecture}, not {wanted}: removed again")
+        return found
+
+    def push(self, reference: str, progress: Progress = quiet) -> str:
+        """Push a tag; the digest under which the registry keeps it."""
+        repository, tag = split(reference)
+        events = self.client.api.push(repository, tag=tag, stream=True, decode=True)
+        digest = self._follow(events, "push", progress).get("Digest", "")
+        if not digest:
+            raise EngineError(f"the registry named no digest for {reference}: nothing can be recorded")
+        return str(digest)
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image its name, which an older image loses."""
+        repository, tag = split(reference)
+        self._ask(self.client.api.tag, image, repository, tag=tag, force=True)
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        """The image as a tar archive with that name in it."""
+        yield from self._ask(lambda: self.client.images.get(reference).save(named=reference))
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Take an archive in. The answer may take long; the client's timeout should allow for it."""
+        try:
+            self.client.images.load(archive)
+        except docker.errors.ImageLoadError as error:
+            raise EngineError(plain(error)) from error
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise EngineError(plain(error)) from error
+
+    def _follow(self, events: Iterable[dict[str, Any]], what: str, progress: Progress) -> dict[str, Any]:
+        """Add up the layers' progress; the engine's closing remark."""
+        layers: dict[str, tuple[int, int]] = {}
+        closing: dict[str, Any] = {}
+        for event in self._events(events):
+            closing = event.get("aux") or closing
+            detail = event.get("progressDetail") or {}
+            if event.get("status") in ("Downloading", "Pushing") and "current" in detail:
+                layers[event["id"]] = (detail["current"], detail.get("total", 0))
+                done, total = (sum(column) for column in zip(*layers.values(), strict=True))
+                progress(what, done, total)
+        return closing
+
+    def _events(self, events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        try:
+            for event in events:
+                if "error" in event:
+                    raise EngineError(" ".join(str(event["error"]).split()))
+                yield event
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise EngineError(plain(error)) from error
+
+    def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return call(*arguments, **options)
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise EngineError(plain(error)) from error
+
+
+def local(timeout: float = LONG) -> ImageEngine:
+    """This machine's engine; raises EngineError with what to do where none answers."""
+    host = os.environ.get("DOCKER_HOST") or LOCAL_SOCKET
+    try:
+        client = docker.DockerClient(base_url=host, timeout=timeout)
+        client.ping()
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EngineError(f"no container engine answers at {host} ({plain(error)}): start it, or set DOCKER_HOST") from error
+    return ImageEngine(client)
+
+
+def split(reference: str) -> tuple[str, str]:
+    """`name`, and `tag` or `sha256:...`, as the engine's API wants them."""
+    name, at, digest = reference.partition("@")
+    head, colon, tag = name.rpartition(":")
+    if colon and "/" not in tag:
+        name = head
+    else:
+        tag = "latest"
+    return name, digest if at else tag
+
+
+def plain(error: BaseException) -> str:
+    """The innermost reason of an error of the SDK, on one line."""
+    text = str(getattr(error, "explanation", None) or error) or type(error).__name__
+    return " ".join(text.split())

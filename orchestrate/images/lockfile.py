@@ -1,0 +1,79 @@
+"""manifests/images.lock.yaml: the digests that were built or pushed, by image and platform."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from bench.manifest import Manifest, ManifestError, Section, load
+from orchestrate.errors import BadInput
+
+HEAD = """\
+# Written by `orchestrate images build` and `push`: what each image was when it was last built (id) and pushed (digest).
+# Commit it after a push, so that every checkout and every board means the same images.
+"""
+DIGEST = r"^sha256:[0-9a-f]{64}$"
+
+
+class Built(Section):
+    """One image on one platform."""
+
+    id: str = Field(pattern=DIGEST)  # of its configuration: the same on every engine that holds it
+    base: str
+    revision: str
+    size: int  # bytes, uncompressed
+    tag: str
+    digest: str | None = Field(default=None, pattern=DIGEST)  # of its manifest in the registry; None: never pushed
+
+    @property
+    def by_digest(self) -> str | None:
+        """`repository@sha256:...`, or None where it was never pushed."""
+        return f"{self.tag.rpartition(':')[0]}@{self.digest}" if self.digest else None
+
+
+class Lock(Manifest):
+    """The whole file: image -> platform -> what was built."""
+
+    images: dict[str, dict[str, Built]] = {}
+
+    def find(self, name: str, platform: str) -> Built | None:
+        """The entry of an image on a platform."""
+        return self.images.get(name, {}).get(platform)
+
+    def with_entry(self, name: str, platform: str, built: Built) -> "Lock":
+        """A copy with that entry new or replaced."""
+        return Lock(images={**self.images, name: {**self.images.get(name, {}), platform: built}})
+
+
+def read(path: Path) -> Lock:
+    """The lock at `path`, empty where the file is not there; raises BadInput for one that cannot be used."""
+    if not path.is_file():
+        return Lock()
+    try:
+        return load(path, Lock)
+    except ManifestError as error:
+        raise BadInput(f"{error}\nimages.lock.yaml is written by `orchestrate images build`: restore it") from error
+
+
+def write(path: Path, lock: Lock) -> None:
+    """Replace the file whole: a reader sees the old or the new one."""
+    data: dict[str, Any] = {"schema": Lock.SCHEMA, **lock.model_dump()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+        try:
+            file.write(HEAD + yaml.safe_dump(data, sort_keys=False, width=110))
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def record(path: Path, name: str, platform: str, built: Built) -> None:
+    """Put one entry into the file."""
+    write(path, read(path).with_entry(name, platform, built))

@@ -1,0 +1,158 @@
+"""manifests/images.yaml: what each image is made of, and the targets (image, platform) that follow from it."""
+
+import os
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import model_validator
+
+from bench.manifest import Manifest, ManifestError, Section, load
+from orchestrate.errors import BadInput, listed
+
+Platform = Literal["linux/amd64", "linux/arm64"]
+OWN_BASE = "base"  # the image that needs no registry: Debian's packages on an empty image
+
+
+class Debian(Section):
+    """What mmdebstrap unpacks into the own base image."""
+
+    suite: str
+    packages: list[str]
+
+
+class Image(Section):
+    """One entry of images.yaml."""
+
+    about: str
+    platforms: list[Platform]
+    python: str
+    base: str | None = None
+    dockerfile: str | None = None  # folder under images/, where it differs from the name
+    code: list[str] | Literal["all"] = []
+    deps: bool = False  # lock the dependencies of `requires` too
+    requires: dict[str, list[str]] = {}  # Python version -> pinned packages
+    debian: Debian | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Image":
+        if (self.base is None) == (self.debian is None):
+            raise ValueError("needs either `base` (an image) or `debian` (packages)")
+        if self.base and self.python not in self.requires:
+            raise ValueError(f"`requires` has no packages for its own Python {self.python}")
+        return self
+
+
+class Images(Manifest):
+    """The whole file."""
+
+    registry: str
+    images: dict[str, Image]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One image for one platform, on one base: what a single build makes."""
+
+    name: str
+    image: Image
+    platform: Platform
+    registry: str
+    base: str
+    python: str
+    version: str
+
+    @property
+    def arch(self) -> str:
+        """The engine's name of the architecture: amd64 or arm64."""
+        return self.platform.partition("/")[2]
+
+    @property
+    def key(self) -> str:
+        """`pi4-arm64`: the name of the bake target."""
+        return f"{self.name}-{self.arch}"
+
+    @property
+    def repository(self) -> str:
+        """The image's name in the registry, without tag."""
+        return f"{self.registry}/{self.name}"
+
+    @property
+    def tag(self) -> str:
+        """The full name of the built image."""
+        return f"{self.repository}:{self.version}-{self.arch}"
+
+    @property
+    def folder(self) -> str:
+        """Where its Dockerfile and locks stand, below images/."""
+        return self.image.dockerfile or self.name
+
+    @property
+    def lock_name(self) -> str:
+        """The file that pins its Python packages, beside the Dockerfile."""
+        return f"requirements-cp{self.python.replace('.', '')}-{self.arch}.lock"
+
+    @property
+    def context_name(self) -> str:
+        """The folder below build/images that holds everything that goes into it."""
+        return f"{self.key}-cp{self.python.replace('.', '')}"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout and its images."""
+
+    root: Path
+    images: Images
+
+    @property
+    def version(self) -> str:
+        """The version that tags carry: the one in pyproject.toml."""
+        return str(tomllib.loads((self.root / "pyproject.toml").read_text())["project"]["version"])
+
+    def target(self, name: str, platform: str, base: str | None = None) -> Target:
+        """`name` for `platform`; `base` replaces the manifest's (`base`: the own one). Raises BadInput."""
+        image = self.image(name)
+        chosen = next((p for p in image.platforms if p == platform), None)
+        if chosen is None:
+            raise BadInput(f"{name} is not made for {platform}, only for {listed(image.platforms)}")
+        target = Target(name, image, chosen, self.images.registry, image.base or "scratch", image.python, self.version)
+        if base is None or image.debian:
+            return target
+        if base != OWN_BASE:
+            return replace(target, base=base)
+        own = self.target(OWN_BASE, platform)
+        return replace(target, base=own.tag, python=own.python)
+
+    def image(self, name: str) -> Image:
+        """The entry of that name; raises BadInput with the known ones."""
+        if name not in self.images.images:
+            raise BadInput(f"no image is called {name} (known: {listed(self.images.images)})")
+        return self.images.images[name]
+
+    def targets(
+        self, names: list[str] | None = None, platform: str | None = None, base: str | None = None
+    ) -> list[Target]:
+        """The targets of `names` (default: every board's image) on `platform` (default: all of each image)."""
+        chosen = names or [name for name, image in self.images.images.items() if not image.debian]
+        wanted = [(n, p) for n in chosen for p in self.image(n).platforms if platform in (None, p)]
+        if not wanted:
+            raise BadInput(f"none of {', '.join(chosen)} is made for {platform}")
+        return [self.target(name, platform, base) for name, platform in wanted]
+
+
+def open_project(root: Path | None = None, registry: str | None = None) -> Project:
+    """The checkout at `root` (default: the current folder, else this package's); raises BadInput."""
+    here = root or next(
+        (p for p in (Path.cwd(), Path(__file__).parents[2]) if (p / "manifests/images.yaml").is_file()), Path.cwd()
+    )
+    path = here / "manifests" / "images.yaml"
+    if not path.is_file():
+        raise BadInput(f"{path} is not there: run this in a checkout of the project")
+    try:
+        images = load(path, Images)
+    except ManifestError as error:
+        raise BadInput(str(error)) from error
+    chosen = registry or os.environ.get("ORBITBENCH_REGISTRY") or images.registry
+    return Project(here, images.model_copy(update={"registry": chosen.rstrip("/")}))

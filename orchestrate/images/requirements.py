@@ -1,0 +1,136 @@
+"""Python packages of an image: pinned by hash in a lock, unpacked for the target's platform without running it."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrate.errors import BadInput, OrbitError
+from orchestrate.images.manifest import Project, Target
+
+# glibc of the systems that these Pythons come with: Ubuntu 18.04, Ubuntu 20.04, Debian 12. It limits the wheels.
+GLIBC = {"3.6": 27, "3.8": 31, "3.11": 36}
+OLDEST_GLIBC = 17  # manylinux2014
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+def lock_path(project: Project, target: Target) -> Path:
+    """The committed lock of `target`."""
+    return project.root / "images" / target.folder / target.lock_name
+
+
+def resolve(target: Target) -> str:
+    """The lock's text: ask the package index what `requires` means for that platform today. Needs the network."""
+    requires = target.image.requires[target.python]
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        arguments = ["--dry-run", "--ignore-installed", "--report", str(report), "--target", folder]
+        arguments += [] if target.image.deps else ["--no-deps"]
+        # isolated: neither this machine's mirrors nor its own builds of a package decide what users get
+        _pip(["--isolated", "install", *arguments, *_platform(target), *requires], target)
+        found = json.loads(report.read_text())["install"]
+    lines = [_locked(item) for item in found]
+    head = f"# {target.key}, Python {target.python}: made from manifests/images.yaml by `make locks`\n"
+    return head + "".join(sorted(lines, key=str.lower))
+
+
+def _locked(item: dict[str, dict[str, str]]) -> str:
+    name, version = item["metadata"]["name"], item["metadata"]["version"]
+    hashes: dict[str, str] = item["download_info"]["archive_info"]["hashes"]  # type: ignore[index, assignment]
+    return f"{name}=={version} --hash=sha256:{hashes['sha256']}\n"
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Name -> version of every package in a lock's text; raises BadInput for a line without version or hash."""
+    found = {}
+    for line in filter(None, (line.partition("#")[0].strip() for line in lock.splitlines())):
+        requirement, *hashes = line.split()
+        name, equals, version = requirement.partition("==")
+        if not equals or not hashes or not all(h.startswith("--hash=sha256:") for h in hashes):
+            raise BadInput(f"a lock needs NAME==VERSION --hash=sha256:..., not {line!r}: run `make locks`")
+        found[name] = version
+    return found
+
+
+def read_lock(project: Project, target: Target) -> str:
+    """The lock's text; raises BadInput where it is missing or no longer what images.yaml asks for."""
+    path = lock_path(project, target)
+    if not path.is_file():
+        raise BadInput(f"{path.relative_to(project.root)} is not there: run `make locks` and commit it")
+    text = path.read_text()
+    locked = {name.lower(): version for name, version in pins(text).items()}
+    for requirement in target.image.requires.get(target.python, []):
+        name, _, version = requirement.partition("==")
+        if locked.get(name.lower()) != version:
+            raise BadInput(f"{path.relative_to(project.root)} does not hold {requirement}: run `make locks`")
+    return text
+
+
+def unpack(project: Project, target: Target, folder: Path) -> None:
+    """Fill `folder`/site with the locked packages. Done already for this lock: nothing. Interrupted: no trace."""
+    text = read_lock(project, target)
+    stamp, site = folder / "site.sha256", folder / "site"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if site.is_dir() and stamp.is_file() and stamp.read_text() == digest:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".site-", dir=folder))
+    try:
+        # --no-compile: the bytecode is the target's own Python's, not this one's
+        arguments = ["install", "--no-deps", "--no-compile", "--require-hashes", "--target", str(staging)]
+        _pip([*arguments, *_platform(target), "-r", str(lock_path(project, target))], target)
+        shutil.rmtree(staging / "bin", ignore_errors=True)  # scripts that name this machine's Python
+        staging.chmod(0o755)
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(site, ignore_errors=True)
+        staging.rename(site)
+        stamp.write_text(digest)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _platform(target: Target) -> list[str]:
+    if target.python not in GLIBC:
+        raise BadInput(f"{target.name}: Python {target.python} is not among {', '.join(GLIBC)}: its glibc is unknown")
+    return list(_options(target.python, MACHINES[target.arch]))
+
+
+def _options(python: str, machine: str) -> Iterator[str]:
+    minor = int(python.removeprefix("3."))
+    yield from ("--only-binary=:all:", "--implementation=cp", f"--python-version={python}")
+    for abi in (f"cp3{minor}" + ("m" if minor < 8 else ""), "abi3", "none"):
+        yield f"--abi={abi}"
+    for glibc in range(GLIBC[python], OLDEST_GLIBC - 1, -1):
+        yield f"--platform=manylinux_2_{glibc}_{machine}"
+    yield f"--platform=manylinux2014_{machine}"
+
+
+def _pip(arguments: list[str], target: Target) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, PIP_NO_INPUT="1"), check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
+        raise OrbitError(f"{target.key}: its Python packages cannot be had: {errors[-1].removeprefix('ERROR: ')}")
+
+
+def main() -> None:
+    """Write every lock and docker-bake.hcl anew."""
+    from orchestrate.images import bake
+    from orchestrate.images.manifest import OWN_BASE, open_project
+
+    project = open_project()
+    targets = [t for base in (None, OWN_BASE) for t in project.targets(base=base) if t.python in t.image.requires]
+    for path, target in {lock_path(project, t): t for t in targets}.items():
+        path.write_text(resolve(target))
+        print(path.relative_to(project.root))
+    (project.root / bake.FILE).write_text(bake.text(project))
+    print(bake.FILE)
+
+
+if __name__ == "__main__":
+    main()
