@@ -26,12 +26,16 @@ lint: setup      ## formatting, types, import arrows, Python 3.6 syntax of what 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vermin -t=3.6- --violations --no-tips --eval-annotations --feature union-types --lint bench/__init__.py bench/record bench/runtime
+	$(BIN)/hadolint images/*/Dockerfile
 
 bench: setup     ## speed and memory against peers, in one run: a table and build/bench.json (ONLY=pattern runs a part)
 	$(BIN)/python -m tests.performance $(if $(ONLY),--only '$(ONLY)')
 
 images: setup    ## build every board's image that can be built here
 	$(BIN)/orchestrate images build
+
+locks: setup     ## after an edit of manifests/images.yaml: locks of Python packages and docker-bake.hcl (network)
+	$(BIN)/python -m orchestrate.images.requirements
 
 test-arm64: setup ## the arm64 image on an emulated board, end to end (slow)
 	$(BIN)/python -m pytest -m slow tests/service/test_emulated_board.py $(PYTEST_ARGS)
@@ -45,4 +49,4 @@ fleet-down: setup
 clean:
 	rm -rf $(VENV) build results
 
-.PHONY: help setup demo test lint bench images test-arm64 fleet-up fleet-down clean
+.PHONY: help setup demo test lint bench images locks test-arm64 fleet-up fleet-down clean

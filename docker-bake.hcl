@@ -4,7 +4,7 @@ variable "REGISTRY" {
   default = "127.0.0.1:5000/orbitbench"
 }
 variable "VERSION" {
-  default = "0"
+  default = "0.1.0"
 }
 variable "REVISION" {
   default = "unknown"
@@ -34,7 +34,7 @@ target "pi4-arm64" {
     "org.orbitbench.python" = "3.11"
   }
   output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # attestations would make an index of a single image, and its digest change at every build
+  attest = []  # they would make an index of a single image, with a new digest at every build
 }
 target "pi4-amd64" {
   context   = "build/images/pi4-amd64-cp311"
@@ -55,7 +55,7 @@ target "pi4-amd64" {
     "org.orbitbench.python" = "3.11"
   }
   output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # attestations would make an index of a single image, and its digest change at every build
+  attest = []  # they would make an index of a single image, with a new digest at every build
 }
 target "jetson-tx2-arm64" {
   context   = "build/images/jetson-tx2-arm64-cp36"
@@ -75,7 +75,7 @@ target "jetson-tx2-arm64" {
     "org.orbitbench.python" = "3.6"
   }
   output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # attestations would make an index of a single image, and its digest change at every build
+  attest = []  # they would make an index of a single image, with a new digest at every build
 }
 target "jetson-xavier-arm64" {
   context   = "build/images/jetson-xavier-arm64-cp38"
@@ -96,7 +96,7 @@ target "jetson-xavier-arm64" {
     "org.orbitbench.python" = "3.8"
   }
   output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # attestations would make an index of a single image, and its digest change at every build
+  attest = []  # they would make an index of a single image, with a new digest at every build
 }
 target "jetson-xavier-r32-arm64" {
   context   = "build/images/jetson-xavier-r32-arm64-cp36"
@@ -116,7 +116,7 @@ target "jetson-xavier-r32-arm64" {
     "org.orbitbench.python" = "3.6"
   }
   output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # attestations would make an index of a single image, and its digest change at every build
+  attest = []  # they would make an index of a single image, with a new digest at every build
 }
 target "cuda-amd64" {
   context   = "build/images/cuda-amd64-cp311"
@@ -137,5 +137,5 @@ target "cuda-amd64" {
     "org.orbitbench.python" = "3.11"
   }
   output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # attestations would make an index of a single image, and its digest change at every build
+  attest = []  # they would make an index of a single image, with a new digest at every build
 }

@@ -1,4 +1,4 @@
-"""docker-bake.hcl, written from images.yaml: for `docker buildx bake`, and for people who want to see every build."""
+"""docker-bake.hcl, written from images.yaml: for `docker buildx bake`, and to see every build."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,12 @@ def text(project: Project) -> str:
 
 
 def _variables(project: Project) -> Iterator[str]:
-    defaults = {"REGISTRY": project.images.registry, "VERSION": project.version, "REVISION": "unknown", "CREATED": ""}
+    defaults = {
+        "REGISTRY": project.images.registry,
+        "VERSION": project.version,
+        "REVISION": "unknown",
+        "CREATED": "",
+    }
     for name, default in defaults.items():
         yield f'variable "{name}" {{\n  default = {json.dumps(default)}\n}}'
 
@@ -49,7 +54,7 @@ def _target(project: Project, target: Target) -> Iterator[str]:
     yield "  }"
     # gzip, not zstd: engines before 23.0 (JetPack 4 and 5 ship 20.10) cannot unpack zstd layers
     yield '  output = ["type=docker,compression=gzip,rewrite-timestamp=true"]'
-    yield "  attest = []  # attestations would make an index of a single image, and its digest change at every build"
+    yield "  attest = []  # they would make an index of a single image, with a new digest at every build"
     yield "}"
 
 

@@ -1,5 +1,6 @@
-"""Build one target: with `docker buildx bake` where that exists, with the engine's classic builder elsewhere."""
+"""Build one target: with `docker buildx bake` where that exists, else with the classic builder."""
 
+import json
 import os
 import re
 import shutil
@@ -8,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrate.engine.images import EngineError, ImageEngine, Info
 from orchestrate.errors import OrbitError
 from orchestrate.images import bake, context, labels, requirements
-from orchestrate.images.engine import EngineError, ImageEngine, Info
 from orchestrate.images.lockfile import Built
 from orchestrate.images.manifest import OWN_BASE, Project, Target
 
@@ -28,7 +29,9 @@ class Outcome:
     error: str | None = None
 
 
-def build_all(project: Project, targets: list[Target], engine: ImageEngine, say: Say, cache: bool = True) -> list[Outcome]:
+def build_all(
+    project: Project, targets: list[Target], engine: ImageEngine, say: Say, cache: bool = True
+) -> list[Outcome]:
     """Build each target; one that fails does not stop the others."""
     outcomes = []
     for target in targets:
@@ -40,7 +43,7 @@ def build_all(project: Project, targets: list[Target], engine: ImageEngine, say:
 
 
 def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache: bool = True) -> Built:
-    """Build `target` and give it its tag; raises OrbitError with one line, leaving the old tag where it was."""
+    """Build `target`, then give it its tag; raises OrbitError, the old tag then where it was."""
     say("preparing the context")
     folder = context.prepare(project, target)
     need_base(project, target, engine, say)
@@ -48,14 +51,28 @@ def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache
     marks = labels.of(target, packages, project.root)
     try:
         made = _bake(project, target, marks, engine, say) if has_buildx() else None
-        made = made or engine.build(folder, target.platform, target.base, marks, say, cache)
+        made = made or engine.build(folder, labelled(folder, marks), target.platform, target.base, say, cache)
     except EngineError as error:
         raise OrbitError(f"{target.key}: {explain(str(error), target)}") from error
     info = engine.get(made)
     if info.architecture != target.arch:
-        raise OrbitError(f"{target.key}: the engine built for {info.architecture}, not {target.arch}; nothing was tagged")
+        raise OrbitError(
+            f"{target.key}: the engine built for {info.architecture}, not {target.arch}; nothing was tagged"
+        )
     engine.tag(made, target.tag)
+    if engine.find(provisional(target)):
+        engine.untag(provisional(target))
     return describe(target, info)
+
+
+def labelled(folder: Path, marks: dict[str, str]) -> str:
+    """Write the Dockerfile with all labels as its last step (the API makes a step of each); its name."""
+    quoted = (
+        f"{key}={json.dumps(value).replace('$', chr(92) + '$')}" for key, value in sorted(marks.items())
+    )
+    text = (folder / "Dockerfile").read_text() + f"LABEL {' '.join(quoted)}\n"
+    (folder / "Dockerfile.labelled").write_text(text)
+    return "Dockerfile.labelled"
 
 
 def describe(target: Target, info: Info) -> Built:
@@ -81,7 +98,9 @@ def need_base(project: Project, target: Target, engine: ImageEngine, say: Say) -
         engine.pull(target.base, target.platform)
     except EngineError as error:
         advice = f"check network and name, or build on Debian's packages: --base {OWN_BASE}"
-        raise OrbitError(f"{target.key}: its base {target.base} cannot be pulled ({error}): {advice}") from error
+        raise OrbitError(
+            f"{target.key}: its base {target.base} cannot be pulled ({error}): {advice}"
+        ) from error
 
 
 def _current(project: Project, own: Target) -> bool:
@@ -103,12 +122,20 @@ def explain(error: str, target: Target) -> str:
 def has_buildx() -> bool:
     """Whether the docker command has its buildx plugin."""
     docker = shutil.which("docker")
-    return bool(docker) and subprocess.run([str(docker), "buildx", "version"], capture_output=True, check=False).returncode == 0
+    return (
+        bool(docker)
+        and subprocess.run([str(docker), "buildx", "version"], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 def bake_command(target: Target) -> list[str]:
     """`docker buildx bake` of one target into the local engine, under a provisional tag."""
-    settings = {"args.BASE": target.base, "context": f"{bake.CONTEXTS}/{target.context_name}", "tags": provisional(target)}
+    settings = {
+        "args.BASE": target.base,
+        "context": f"{bake.CONTEXTS}/{target.context_name}",
+        "tags": provisional(target),
+    }
     command = ["docker", "buildx", "bake", "--file", bake.FILE, "--progress", "plain"]
     for key, value in settings.items():
         command += ["--set", f"{target.key}.{key}={value}"]
@@ -120,7 +147,9 @@ def provisional(target: Target) -> str:
     return f"orbitbench-build/{target.name}:{target.arch}"
 
 
-def _bake(project: Project, target: Target, marks: dict[str, str], engine: ImageEngine, say: Say) -> str | None:
+def _bake(
+    project: Project, target: Target, marks: dict[str, str], engine: ImageEngine, say: Say
+) -> str | None:
     """Bake; the image's id. None for the own base, which is not in the bake file."""
     if target.image.debian:
         return None
@@ -141,7 +170,12 @@ def _run(command: list[str], folder: Path, variables: dict[str, str], say: Say) 
     """Run with its lines said; the last one. Raises EngineError with the line that begins with ERROR."""
     lines = [""]
     with subprocess.Popen(
-        command, cwd=folder, env={**os.environ, **variables}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=folder,
+        env={**os.environ, **variables},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as process:
         assert process.stdout is not None
         for line in filter(None, map(str.rstrip, process.stdout)):

@@ -1,4 +1,4 @@
-"""The folder that a build sees: Dockerfile, packages, our own code, and nothing else. Same inputs, same bytes."""
+"""The folder that a build sees: Dockerfile, packages, our own code. Same inputs, same bytes."""
 
 import os
 import shutil
@@ -7,11 +7,13 @@ from pathlib import Path
 from orchestrate.images import bake, requirements, rootfs
 from orchestrate.images.manifest import Project, Target
 
-EPOCH = 315532800  # 1980-01-01, the oldest time that a zip holds: file times say nothing, so they never differ
+EPOCH = (
+    315532800  # 1980-01-01, the oldest time that a zip holds: file times say nothing, so they never differ
+)
 
 
 def prepare(project: Project, target: Target) -> Path:
-    """Bring build/images/TARGET up to date; what is already right stays. Needs the network for new packages only."""
+    """Bring build/images/TARGET up to date. Needs the network for new packages only."""
     folder = project.root / bake.CONTEXTS / target.context_name
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(project.root / "images" / target.folder / "Dockerfile", folder / "Dockerfile")

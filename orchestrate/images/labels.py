@@ -16,11 +16,15 @@ def revision(root: Path) -> str:
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return "unknown"
-    return commit + ("-dirty" if _git(root, "status", "--porcelain", "--", "bench", "images", "manifests/images.yaml") else "")
+    return commit + (
+        "-dirty"
+        if _git(root, "status", "--porcelain", "--", "bench", "images", "manifests/images.yaml")
+        else ""
+    )
 
 
 def created(root: Path) -> str:
-    """RFC 3339 time of SOURCE_DATE_EPOCH, else of the commit: never of the build, so that builds can be compared."""
+    """RFC 3339 time of SOURCE_DATE_EPOCH, else of the commit: never of the build, to compare builds."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH") or _git(root, "log", "-1", "--format=%ct") or "0"
     return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -46,7 +50,10 @@ def constant(target: Target, packages: dict[str, str]) -> dict[str, str]:
 
 def of(target: Target, packages: dict[str, str], root: Path) -> dict[str, str]:
     """All labels of a build made from `root` now."""
-    moving = {"org.opencontainers.image.revision": revision(root), "org.opencontainers.image.created": created(root)}
+    moving = {
+        "org.opencontainers.image.revision": revision(root),
+        "org.opencontainers.image.created": created(root),
+    }
     return constant(target, packages) | moving
 
 

@@ -12,7 +12,7 @@ from bench.manifest import Manifest, ManifestError, Section, load
 from orchestrate.errors import BadInput
 
 HEAD = """\
-# Written by `orchestrate images build` and `push`: what each image was when it was last built (id) and pushed (digest).
+# Written by `orchestrate images build` (id) and `push` (digest): what each image was then.
 # Commit it after a push, so that every checkout and every board means the same images.
 """
 DIGEST = r"^sha256:[0-9a-f]{64}$"
@@ -26,7 +26,9 @@ class Built(Section):
     revision: str
     size: int  # bytes, uncompressed
     tag: str
-    digest: str | None = Field(default=None, pattern=DIGEST)  # of its manifest in the registry; None: never pushed
+    digest: str | None = Field(
+        default=None, pattern=DIGEST
+    )  # of its manifest in the registry; None: never pushed
 
     @property
     def by_digest(self) -> str | None:
@@ -37,7 +39,7 @@ class Built(Section):
 class Lock(Manifest):
     """The whole file: image -> platform -> what was built."""
 
-    images: dict[str, dict[str, Built]] = {}
+    images: dict[str, dict[str, Built]] = Field(default_factory=dict)
 
     def find(self, name: str, platform: str) -> Built | None:
         """The entry of an image on a platform."""
@@ -55,7 +57,9 @@ def read(path: Path) -> Lock:
     try:
         return load(path, Lock)
     except ManifestError as error:
-        raise BadInput(f"{error}\nimages.lock.yaml is written by `orchestrate images build`: restore it") from error
+        raise BadInput(
+            f"{error}\nimages.lock.yaml is written by `orchestrate images build`: restore it"
+        ) from error
 
 
 def write(path: Path, lock: Lock) -> None:

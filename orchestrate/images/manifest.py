@@ -1,4 +1,4 @@
-"""manifests/images.yaml: what each image is made of, and the targets (image, platform) that follow from it."""
+"""manifests/images.yaml: what each image is made of, and the targets that follow from it."""
 
 import os
 import tomllib
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from bench.manifest import Manifest, ManifestError, Section, load
 from orchestrate.errors import BadInput, listed
@@ -30,9 +30,9 @@ class Image(Section):
     python: str
     base: str | None = None
     dockerfile: str | None = None  # folder under images/, where it differs from the name
-    code: list[str] | Literal["all"] = []
+    code: list[str] | Literal["all"] = Field(default_factory=list)  # parts of bench
     deps: bool = False  # lock the dependencies of `requires` too
-    requires: dict[str, list[str]] = {}  # Python version -> pinned packages
+    requires: dict[str, list[str]] = Field(default_factory=dict)  # Python version -> pinned packages
     debian: Debian | None = None
 
     @model_validator(mode="after")
@@ -117,7 +117,9 @@ class Project:
         chosen = next((p for p in image.platforms if p == platform), None)
         if chosen is None:
             raise BadInput(f"{name} is not made for {platform}, only for {listed(image.platforms)}")
-        target = Target(name, image, chosen, self.images.registry, image.base or "scratch", image.python, self.version)
+        target = Target(
+            name, image, chosen, self.images.registry, image.base or "scratch", image.python, self.version
+        )
         if base is None or image.debian:
             return target
         if base != OWN_BASE:
@@ -134,7 +136,7 @@ class Project:
     def targets(
         self, names: list[str] | None = None, platform: str | None = None, base: str | None = None
     ) -> list[Target]:
-        """The targets of `names` (default: every board's image) on `platform` (default: all of each image)."""
+        """The targets of `names` (default: every board's) on `platform` (default: all of each)."""
         chosen = names or [name for name, image in self.images.images.items() if not image.debian]
         wanted = [(n, p) for n in chosen for p in self.image(n).platforms if platform in (None, p)]
         if not wanted:
@@ -145,7 +147,8 @@ class Project:
 def open_project(root: Path | None = None, registry: str | None = None) -> Project:
     """The checkout at `root` (default: the current folder, else this package's); raises BadInput."""
     here = root or next(
-        (p for p in (Path.cwd(), Path(__file__).parents[2]) if (p / "manifests/images.yaml").is_file()), Path.cwd()
+        (p for p in (Path.cwd(), Path(__file__).parents[2]) if (p / "manifests/images.yaml").is_file()),
+        Path.cwd(),
     )
     path = here / "manifests" / "images.yaml"
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Python packages of an image: pinned by hash in a lock, unpacked for the target's platform without running it."""
+"""Python packages of an image: pinned by hash, unpacked for its platform without running it."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from orchestrate.errors import BadInput, OrbitError
 from orchestrate.images.manifest import Project, Target
 
-# glibc of the systems that these Pythons come with: Ubuntu 18.04, Ubuntu 20.04, Debian 12. It limits the wheels.
+# glibc of the systems that these Pythons come with (Ubuntu 18.04, 20.04, Debian 12) limits the wheels.
 GLIBC = {"3.6": 27, "3.8": 31, "3.11": 36}
 OLDEST_GLIBC = 17  # manylinux2014
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -25,7 +25,7 @@ def lock_path(project: Project, target: Target) -> Path:
 
 
 def resolve(target: Target) -> str:
-    """The lock's text: ask the package index what `requires` means for that platform today. Needs the network."""
+    """The lock's text: what the package index makes of `requires` today. Needs the network."""
     requires = target.image.requires[target.python]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
@@ -46,7 +46,7 @@ def _locked(item: dict[str, dict[str, str]]) -> str:
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Name -> version of every package in a lock's text; raises BadInput for a line without version or hash."""
+    """Name -> version of every package in a lock's text; raises BadInput for an unpinned line."""
     found = {}
     for line in filter(None, (line.partition("#")[0].strip() for line in lock.splitlines())):
         requirement, *hashes = line.split()
@@ -72,7 +72,7 @@ def read_lock(project: Project, target: Target) -> str:
 
 
 def unpack(project: Project, target: Target, folder: Path) -> None:
-    """Fill `folder`/site with the locked packages. Done already for this lock: nothing. Interrupted: no trace."""
+    """Fill `folder`/site with the locked packages, once for each lock. Interrupted: no trace."""
     text = read_lock(project, target)
     stamp, site = folder / "site.sha256", folder / "site"
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -96,7 +96,9 @@ def unpack(project: Project, target: Target, folder: Path) -> None:
 
 def _platform(target: Target) -> list[str]:
     if target.python not in GLIBC:
-        raise BadInput(f"{target.name}: Python {target.python} is not among {', '.join(GLIBC)}: its glibc is unknown")
+        raise BadInput(
+            f"{target.name}: Python {target.python} is not among {', '.join(GLIBC)}: its glibc is unknown"
+        )
     return list(_options(target.python, MACHINES[target.arch]))
 
 
@@ -112,10 +114,16 @@ def _options(python: str, machine: str) -> Iterator[str]:
 
 def _pip(arguments: list[str], target: Target) -> None:
     command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, PIP_NO_INPUT="1"), check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=dict(os.environ, PIP_NO_INPUT="1"), check=False
+    )
     if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
-        raise OrbitError(f"{target.key}: its Python packages cannot be had: {errors[-1].removeprefix('ERROR: ')}")
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [
+            done.stderr.strip()
+        ]
+        raise OrbitError(
+            f"{target.key}: its Python packages cannot be had: {errors[-1].removeprefix('ERROR: ')}"
+        )
 
 
 def main() -> None:
@@ -124,7 +132,9 @@ def main() -> None:
     from orchestrate.images.manifest import OWN_BASE, open_project
 
     project = open_project()
-    targets = [t for base in (None, OWN_BASE) for t in project.targets(base=base) if t.python in t.image.requires]
+    targets = [
+        t for base in (None, OWN_BASE) for t in project.targets(base=base) if t.python in t.image.requires
+    ]
     for path, target in {lock_path(project, t): t for t in targets}.items():
         path.write_text(resolve(target))
         print(path.relative_to(project.root))

@@ -9,14 +9,13 @@ from pathlib import Path
 from orchestrate.errors import OrbitError
 from orchestrate.images.manifest import Target
 
-# Unpacked, not installed: no maintainer script runs, so no emulator is needed and nothing depends on this machine.
-# Documentation goes, licences stay.
-CLEAN = r"""cd "$1" && find usr/share/doc -type f ! -name copyright -delete && find usr/share/doc -type l -delete &&
-find usr/share/doc -depth -type d -empty -delete && rm -rf usr/share/man usr/share/locale usr/share/info usr/share/lintian"""
+# Unpacked, not installed: no maintainer script runs, no emulator is needed. Documentation goes, licences stay.
+CLEAN = """cd "$1/usr/share" && find doc -type f ! -name copyright -delete && find doc -type l -delete &&
+find doc -depth -type d -empty -delete && rm -rf man locale info lintian"""
 
 
 def make(target: Target, folder: Path) -> None:
-    """Leave `folder`/rootfs.tar; once made for this package list it stays (delete the folder for Debian's news)."""
+    """Leave `folder`/rootfs.tar, made once for each package list (delete it for Debian's updates)."""
     debian = target.image.debian
     assert debian is not None
     tar, stamp = folder / "rootfs.tar", folder / "rootfs.sha256"
@@ -24,17 +23,38 @@ def make(target: Target, folder: Path) -> None:
     if tar.is_file() and stamp.is_file() and stamp.read_text() == wanted:
         return
     if not shutil.which("mmdebstrap"):
-        raise OrbitError(f"{target.key}: mmdebstrap makes it and is not installed: apt-get install mmdebstrap")
+        raise OrbitError(
+            f"{target.key}: mmdebstrap makes it and is not installed: apt-get install mmdebstrap"
+        )
     staging = folder / ".rootfs.tar"
-    command = ["mmdebstrap", f"--architectures={target.arch}", "--variant=extract", "--skip=check/qemu", "--quiet"]
-    command += [f"--include={','.join(debian.packages)}", f"--extract-hook={CLEAN}", debian.suite, str(staging)]
+    command = [
+        "mmdebstrap",
+        f"--architectures={target.arch}",
+        "--variant=extract",
+        "--skip=check/qemu",
+        "--quiet",
+    ]
+    command += [
+        f"--include={','.join(debian.packages)}",
+        f"--extract-hook={CLEAN}",
+        debian.suite,
+        str(staging),
+    ]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=dict(os.environ, SOURCE_DATE_EPOCH="315532800")
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=dict(os.environ, SOURCE_DATE_EPOCH="315532800"),
         )
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["mmdebstrap failed"]
-            raise OrbitError(f"{target.key}: Debian's packages cannot be had: {errors[0].removeprefix('E: ')}")
+            errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [
+                "mmdebstrap failed"
+            ]
+            raise OrbitError(
+                f"{target.key}: Debian's packages cannot be had: {errors[0].removeprefix('E: ')}"
+            )
         staging.rename(tar)
         stamp.write_text(wanted)
     finally:

@@ -1,6 +1,6 @@
 """The image half of an engine: build, tag, push, pull, save, load. Its errors are one line each.
 
-Streams of the engine's API end quietly or carry their error as data; everything here raises EngineError instead.
+The engine's streams end quietly or carry their error as data; everything here raises EngineError.
 """
 
 import os
@@ -16,7 +16,9 @@ from orchestrate.errors import OrbitError
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 LOCAL_SOCKET = "unix:///var/run/docker.sock"
+TROUBLE = (docker.errors.DockerException, requests.RequestException, OSError)
 LONG = 3600  # s: a Pi's SD card may unpack a layer for minutes before the engine answers
+NOISE = ("--->", "Removing intermediate container", "Successfully built")  # of the classic builder
 Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all (0: unknown)
 
 
@@ -50,7 +52,7 @@ class ImageEngine:
     def architecture(self) -> str:
         """amd64, arm64, ..."""
         machine = self._ask(self.client.info)["Architecture"]
-        return ARCHITECTURES.get(machine, machine)
+        return str(ARCHITECTURES.get(machine, machine))
 
     def find(self, reference: str) -> Info | None:
         """The image with that tag, digest or id; None where the engine has none."""
@@ -58,8 +60,8 @@ class ImageEngine:
             found = self.client.images.get(reference).attrs
         except docker.errors.ImageNotFound:
             return None
-        except docker.errors.NullResource:
-            return None
+        except TROUBLE as error:
+            raise EngineError(plain(error)) from error
         return Info(
             found["Id"],
             found["Architecture"],
@@ -77,27 +79,43 @@ class ImageEngine:
         return found
 
     def build(
-        self, context: Path, platform: str, base: str, labels: dict[str, str], say: Callable[[str], None], cache: bool = True
+        self,
+        context: Path,
+        dockerfile: str,
+        platform: str,
+        base: str,
+        say: Callable[[str], None],
+        cache: bool = True,
     ) -> str:
-        """Build `context`, without a tag; the image's id. `say` gets the builder's lines."""
-        events = self.client.api.build(
-            path=str(context), platform=platform, buildargs={"BASE": base}, labels=labels, rm=True, forcerm=True,
-            nocache=not cache, decode=True, timeout=LONG,
-        )  # fmt: skip
+        """Build `context` with the classic builder, without a tag; the image's id. `say` gets its lines."""
+        events = self._ask(
+            self.client.api.build,
+            path=str(context),
+            dockerfile=dockerfile,
+            platform=platform,
+            buildargs={"BASE": base},
+            rm=True,
+            forcerm=True,
+            nocache=not cache,
+            decode=True,
+            timeout=LONG,
+        )
         made = ""
         for event in self._events(events):
             made = event.get("aux", {}).get("ID", made)
             for line in event.get("stream", "").splitlines():
-                if line.strip():
+                if line.strip() and not line.lstrip().startswith(NOISE):
                     say(line.rstrip())
         if not made:
             raise EngineError("the engine ended the build without an image")
         return made
 
     def pull(self, reference: str, platform: str, progress: Progress = quiet) -> Info:
-        """Pull `name:tag` or `name@digest`; raises EngineError, also for what was made for another platform."""
+        """Pull `name:tag` or `name@digest`; raises EngineError, also for another platform's image."""
         repository, tag = split(reference)
-        events = self.client.api.pull(repository, tag=tag, platform=platform, stream=True, decode=True)
+        events = self._ask(
+            self.client.api.pull, repository, tag=tag, platform=platform, stream=True, decode=True
+        )
         self._follow(events, "pull", progress)
         found = self.get(reference)
         wanted = platform.partition("/")[2]
@@ -109,7 +127,7 @@ class ImageEngine:
     def push(self, reference: str, progress: Progress = quiet) -> str:
         """Push a tag; the digest under which the registry keeps it."""
         repository, tag = split(reference)
-        events = self.client.api.push(repository, tag=tag, stream=True, decode=True)
+        events = self._ask(self.client.api.push, repository, tag=tag, stream=True, decode=True)
         digest = self._follow(events, "push", progress).get("Digest", "")
         if not digest:
             raise EngineError(f"the registry named no digest for {reference}: nothing can be recorded")
@@ -120,6 +138,10 @@ class ImageEngine:
         repository, tag = split(reference)
         self._ask(self.client.api.tag, image, repository, tag=tag, force=True)
 
+    def untag(self, reference: str) -> None:
+        """Take a name away; the image goes with its last one."""
+        self._ask(self.client.images.remove, reference, noprune=True)
+
     def save(self, reference: str) -> Iterator[bytes]:
         """The image as a tar archive with that name in it."""
         yield from self._ask(lambda: self.client.images.get(reference).save(named=reference))
@@ -128,9 +150,7 @@ class ImageEngine:
         """Take an archive in. The answer may take long; the client's timeout should allow for it."""
         try:
             self.client.images.load(archive)
-        except docker.errors.ImageLoadError as error:
-            raise EngineError(plain(error)) from error
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        except TROUBLE as error:
             raise EngineError(plain(error)) from error
 
     def _follow(self, events: Iterable[dict[str, Any]], what: str, progress: Progress) -> dict[str, Any]:
@@ -152,13 +172,13 @@ class ImageEngine:
                 if "error" in event:
                     raise EngineError(" ".join(str(event["error"]).split()))
                 yield event
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        except TROUBLE as error:
             raise EngineError(plain(error)) from error
 
     def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:
             return call(*arguments, **options)
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        except TROUBLE as error:
             raise EngineError(plain(error)) from error
 
 
@@ -168,8 +188,10 @@ def local(timeout: float = LONG) -> ImageEngine:
     try:
         client = docker.DockerClient(base_url=host, timeout=timeout)
         client.ping()
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        raise EngineError(f"no container engine answers at {host} ({plain(error)}): start it, or set DOCKER_HOST") from error
+    except TROUBLE as error:
+        raise EngineError(
+            f"no container engine answers at {host} ({plain(error)}): start it, or set DOCKER_HOST"
+        ) from error
     return ImageEngine(client)
 
 

@@ -1,0 +1,98 @@
+"""`orchestrate images build|push|pull|load|list`: one image a board."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Build every board's image, and bring it there.")
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[IMAGE]...", help="default: all of images.yaml")]
+Platform = Annotated[
+    str | None, typer.Option(help="linux/amd64 or linux/arm64; default: all that the image has")
+]
+Registry = Annotated[
+    str | None, typer.Option(envvar="ORBITBENCH_REGISTRY", help="default: the one of images.yaml")
+]
+Lock = Annotated[Path | None, typer.Option(help="default: manifests/images.lock.yaml")]
+Devices = Annotated[list[str] | None, typer.Option("--device", help="name of devices.yaml; may be repeated")]
+File = Annotated[
+    Path | None,
+    typer.Option("--devices", envvar="ORBITBENCH_DEVICES", help="default: manifests/devices.yaml"),
+]
+
+
+@app.command()
+def build(
+    names: Names = None,
+    platform: Platform = None,
+    base: Annotated[
+        str | None, typer.Option(help="another base; `base` is made from Debian's packages")
+    ] = None,
+    cache: Annotated[bool, typer.Option(help="reuse the layers of earlier builds")] = True,
+    prepare: Annotated[bool, typer.Option(help="only fill build/images, for docker buildx bake")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show every line of the builder")] = False,
+    registry: Registry = None,
+    lock: Lock = None,
+) -> None:
+    """Build images; one that cannot be built here says why and does not stop the others."""
+    from orchestrate.images import use
+
+    raise typer.Exit(use.build(names, platform, base, cache, prepare, verbose, registry, lock))
+
+
+@app.command()
+def push(
+    names: Names = None, platform: Platform = None, registry: Registry = None, lock: Lock = None
+) -> None:
+    """Push built images to the registry and write their digests into the lock."""
+    from orchestrate.images import use
+
+    raise typer.Exit(use.push(names, platform, registry, lock))
+
+
+@app.command()
+def pull(
+    names: Names = None,
+    device: Devices = None,
+    devices: File = None,
+    platform: Platform = None,
+    registry: Registry = None,
+    lock: Lock = None,
+) -> None:
+    """Let boards (default: this machine) pull by digest; a registry on our loopback is lent over SSH."""
+    from orchestrate.images import use
+
+    raise typer.Exit(use.bring("pull", names, device, devices, platform, registry, lock))
+
+
+@app.command()
+def load(
+    device: Annotated[list[str], typer.Option("--device", help="name of devices.yaml; may be repeated")],
+    names: Names = None,
+    devices: File = None,
+    platform: Platform = None,
+    registry: Registry = None,
+    lock: Lock = None,
+) -> None:
+    """Send images from this machine's engine to boards over SSH: no registry, no internet needed there."""
+    from orchestrate.images import use
+
+    raise typer.Exit(use.bring("load", names, device, devices, platform, registry, lock))
+
+
+@app.command("list")
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    registry: Registry = None,
+    lock: Lock = None,
+) -> None:
+    """Show every image: platform, base, size, and what the lock knows of it."""
+    from orchestrate.images import use
+
+    use.show_list(as_json, registry, lock)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command."""
+    root.add_typer(app, name="images")
