@@ -38,7 +38,7 @@ def build(
     """Build images; one that cannot be built here says why and does not stop the others."""
     from orchestrate.images import use
 
-    raise typer.Exit(use.build(names, platform, base, cache, prepare, verbose, registry, lock))
+    raise typer.Exit(use.build(use.Choice(names, platform, registry, lock), base, cache, prepare, verbose))
 
 
 @app.command()
@@ -48,7 +48,7 @@ def push(
     """Push built images to the registry and write their digests into the lock."""
     from orchestrate.images import use
 
-    raise typer.Exit(use.push(names, platform, registry, lock))
+    raise typer.Exit(use.push(use.Choice(names, platform, registry, lock)))
 
 
 @app.command()
@@ -63,7 +63,7 @@ def pull(
     """Let boards (default: this machine) pull by digest; a registry on our loopback is lent over SSH."""
     from orchestrate.images import use
 
-    raise typer.Exit(use.bring("pull", names, device, devices, platform, registry, lock))
+    raise typer.Exit(use.bring("pull", use.Choice(names, platform, registry, lock), device, devices))
 
 
 @app.command()
@@ -78,7 +78,7 @@ def load(
     """Send images from this machine's engine to boards over SSH: no registry, no internet needed there."""
     from orchestrate.images import use
 
-    raise typer.Exit(use.bring("load", names, device, devices, platform, registry, lock))
+    raise typer.Exit(use.bring("load", use.Choice(names, platform, registry, lock), device, devices))
 
 
 @app.command("list")
@@ -90,7 +90,7 @@ def list_(
     """Show every image: platform, base, size, and what the lock knows of it."""
     from orchestrate.images import use
 
-    use.show_list(as_json, registry, lock)
+    use.show_list(use.Choice(registry=registry, lock=lock), as_json)
 
 
 def register(root: typer.Typer) -> None:

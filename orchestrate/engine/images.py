@@ -1,29 +1,21 @@
-"""The image half of an engine: build, tag, push, pull, save, load. Its errors are one line each.
+"""The image half of an engine: build, tag, push, pull, save, load.
 
-The engine's streams end quietly or carry their error as data; everything here raises EngineError.
+The engine's streams end quietly or carry their error as data; everything here raises a typed error instead.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
-import requests
 
-from orchestrate.errors import OrbitError
+from orchestrate.engine.connection import LINK_EXCEPTIONS, Engine, architecture, meaning, short
+from orchestrate.engine.errors import EngineError, EngineRefused, ImageMissing, LinkBroken, WrongArchitecture
 
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-LOCAL_SOCKET = "unix:///var/run/docker.sock"
-TROUBLE = (docker.errors.DockerException, requests.RequestException, OSError)
-LONG = 3600  # s: a Pi's SD card may unpack a layer for minutes before the engine answers
 NOISE = ("--->", "Removing intermediate container", "Successfully built")  # of the classic builder
 Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all (0: unknown)
-
-
-class EngineError(OrbitError):
-    """What the engine or the registry behind it answered."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +43,14 @@ class ImageEngine:
 
     def architecture(self) -> str:
         """amd64, arm64, ..."""
-        machine = self._ask(self.client.info)["Architecture"]
-        return str(ARCHITECTURES.get(machine, machine))
+        return architecture(str(self._ask(self.client.info)["Architecture"]))
 
     def find(self, reference: str) -> Info | None:
         """The image with that tag, digest or id; None where the engine has none."""
         try:
-            found = self.client.images.get(reference).attrs
-        except docker.errors.ImageNotFound:
+            found = self._ask(self.client.images.get, reference).attrs
+        except ImageMissing:
             return None
-        except TROUBLE as error:
-            raise EngineError(plain(error)) from error
         return Info(
             found["Id"],
             found["Architecture"],
@@ -75,7 +64,7 @@ class ImageEngine:
         """Like `find`; raises EngineError where there is none."""
         found = self.find(reference)
         if found is None:
-            raise EngineError(f"{self.name} has no image {reference}")
+            raise ImageMissing(self.name, f"it has no image {reference}")
         return found
 
     def build(
@@ -98,7 +87,6 @@ class ImageEngine:
             forcerm=True,
             nocache=not cache,
             decode=True,
-            timeout=LONG,
         )
         made = ""
         for event in self._events(events):
@@ -107,7 +95,7 @@ class ImageEngine:
                 if line.strip() and not line.lstrip().startswith(NOISE):
                     say(line.rstrip())
         if not made:
-            raise EngineError("the engine ended the build without an image")
+            raise EngineRefused(self.name, "it ended the build without an image")
         return made
 
     def pull(self, reference: str, platform: str, progress: Progress = quiet) -> Info:
@@ -121,7 +109,8 @@ class ImageEngine:
         wanted = platform.partition("/")[2]
         if found.architecture != wanted:  # engines up to 20.10 pull it without a word
             self._ask(self.client.images.remove, reference)
-            raise EngineError(f"{reference} is for {found.architecture}, not {wanted}: removed again")
+            what = f"{reference} is for {found.architecture}, not {wanted}: removed again"
+            raise WrongArchitecture(self.name, what)
         return found
 
     def push(self, reference: str, progress: Progress = quiet) -> str:
@@ -130,7 +119,7 @@ class ImageEngine:
         events = self._ask(self.client.api.push, repository, tag=tag, stream=True, decode=True)
         digest = self._follow(events, "push", progress).get("Digest", "")
         if not digest:
-            raise EngineError(f"the registry named no digest for {reference}: nothing can be recorded")
+            raise EngineRefused(self.name, f"the registry named no digest for {reference}")
         return str(digest)
 
     def tag(self, image: str, reference: str) -> None:
@@ -147,11 +136,8 @@ class ImageEngine:
         yield from self._ask(lambda: self.client.images.get(reference).save(named=reference))
 
     def load(self, archive: Iterable[bytes]) -> None:
-        """Take an archive in. The answer may take long; the client's timeout should allow for it."""
-        try:
-            self.client.images.load(archive)
-        except TROUBLE as error:
-            raise EngineError(plain(error)) from error
+        """Take an archive in."""
+        self._ask(self.client.images.load, archive)
 
     def _follow(self, events: Iterable[dict[str, Any]], what: str, progress: Progress) -> dict[str, Any]:
         """Add up the layers' progress; the engine's closing remark."""
@@ -167,32 +153,36 @@ class ImageEngine:
         return closing
 
     def _events(self, events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        try:
+        with self._errors():
             for event in events:
                 if "error" in event:
-                    raise EngineError(" ".join(str(event["error"]).split()))
+                    text = " ".join(str(event["error"]).split())
+                    raise meaning(self.name, docker.errors.APIError(text, explanation=text))
                 yield event
-        except TROUBLE as error:
-            raise EngineError(plain(error)) from error
 
     def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        try:
+        with self._errors():
             return call(*arguments, **options)
-        except TROUBLE as error:
-            raise EngineError(plain(error)) from error
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineError:
+            raise
+        except docker.errors.DockerException as error:
+            raise meaning(self.name, error) from error
+        except LINK_EXCEPTIONS as error:
+            raise LinkBroken(self.name, f"the connection to its engine broke ({short(error)})") from error
 
 
-def local(timeout: float = LONG) -> ImageEngine:
-    """This machine's engine; raises EngineError with what to do where none answers."""
-    host = os.environ.get("DOCKER_HOST") or LOCAL_SOCKET
-    try:
-        client = docker.DockerClient(base_url=host, timeout=timeout)
-        client.ping()
-    except TROUBLE as error:
-        raise EngineError(
-            f"no container engine answers at {host} ({plain(error)}): start it, or set DOCKER_HOST"
-        ) from error
-    return ImageEngine(client)
+@contextlib.contextmanager
+def connected(
+    host: str | None = None, name: str | None = None, reverse: Sequence[str] = ()
+) -> Iterator[ImageEngine]:
+    """The images of the engine at `host` (None: this machine's), with patience for long transfers."""
+    with Engine(host, reverse=reverse) as engine, engine.patient() as client:
+        yield ImageEngine(client, name or engine.host)
 
 
 def split(reference: str) -> tuple[str, str]:
@@ -204,9 +194,3 @@ def split(reference: str) -> tuple[str, str]:
     else:
         tag = "latest"
     return name, digest if at else tag
-
-
-def plain(error: BaseException) -> str:
-    """The innermost reason of an error of the SDK, on one line."""
-    text = str(getattr(error, "explanation", None) or error) or type(error).__name__
-    return " ".join(text.split())

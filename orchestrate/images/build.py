@@ -2,14 +2,13 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrate.engine.images import EngineError, ImageEngine, Info
+from orchestrate.engine.errors import DiskFull, EngineError, EngineRefused, WrongArchitecture
+from orchestrate.engine.images import ImageEngine, Info
 from orchestrate.errors import OrbitError
 from orchestrate.images import bake, context, labels, requirements
 from orchestrate.images.lockfile import Built
@@ -18,28 +17,6 @@ from orchestrate.images.manifest import OWN_BASE, Project, Target
 REGISTER = "docker run --privileged --rm tonistiigi/binfmt:qemu-v9.2.2 --install"
 DEBIAN_REGISTER = "apt-get install qemu-user-static binfmt-support"
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one target: an image, or the reason why not."""
-
-    target: Target
-    built: Built | None
-    error: str | None = None
-
-
-def build_all(
-    project: Project, targets: list[Target], engine: ImageEngine, say: Say, cache: bool = True
-) -> list[Outcome]:
-    """Build each target; one that fails does not stop the others."""
-    outcomes = []
-    for target in targets:
-        try:
-            outcomes.append(Outcome(target, build(project, target, engine, say, cache)))
-        except OrbitError as error:
-            outcomes.append(Outcome(target, None, str(error)))
-    return outcomes
 
 
 def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache: bool = True) -> Built:
@@ -53,7 +30,7 @@ def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache
         made = _bake(project, target, marks, engine, say) if has_buildx() else None
         made = made or engine.build(folder, labelled(folder, marks), target.platform, target.base, say, cache)
     except EngineError as error:
-        raise OrbitError(f"{target.key}: {explain(str(error), target)}") from error
+        raise OrbitError(f"{target.key}: {explain(error, target)}") from error
     info = engine.get(made)
     if info.architecture != target.arch:
         raise OrbitError(
@@ -99,7 +76,7 @@ def need_base(project: Project, target: Target, engine: ImageEngine, say: Say) -
     except EngineError as error:
         advice = f"check network and name, or build on Debian's packages: --base {OWN_BASE}"
         raise OrbitError(
-            f"{target.key}: its base {target.base} cannot be pulled ({error}): {advice}"
+            f"{target.key}: its base {target.base} cannot be pulled ({error.what}): {advice}"
         ) from error
 
 
@@ -107,16 +84,16 @@ def _current(project: Project, own: Target) -> bool:
     return (project.root / bake.CONTEXTS / own.context_name / "rootfs.tar").is_file()
 
 
-def explain(error: str, target: Target) -> str:
+def explain(error: EngineError, target: Target) -> str:
     """The engine's error with what to do about it, where that is known."""
-    if re.search("exec format error", error, re.IGNORECASE):
+    if isinstance(error, WrongArchitecture) or "exec format error" in error.what:
         return (
             f"this machine cannot run {target.arch} programs (exec format error): register the emulator with "
             f"`{REGISTER} {target.arch}`, on Debian with `{DEBIAN_REGISTER}`"
         )
-    if "no space left" in error:
-        return f"the engine's disk is full ({error}): free some with `docker image prune`"
-    return error
+    if isinstance(error, DiskFull) or "no space left" in error.what:
+        return "the engine's disk is full: free some with `docker image prune`"
+    return error.what
 
 
 def has_buildx() -> bool:
@@ -162,12 +139,12 @@ def _bake(
     output = _run(bake_command(target), project.root, variables, say)
     found = engine.find(provisional(target))
     if found is None:
-        raise EngineError(f"docker buildx bake left no image ({output}): is it another engine's builder?")
+        raise EngineRefused("buildx", f"it left no image in this engine ({output})")
     return found.id
 
 
 def _run(command: list[str], folder: Path, variables: dict[str, str], say: Say) -> str:
-    """Run with its lines said; the last one. Raises EngineError with the line that begins with ERROR."""
+    """Run with its lines said; the last one. Raises EngineRefused with the line that begins with ERROR."""
     lines = [""]
     with subprocess.Popen(
         command,
@@ -183,5 +160,5 @@ def _run(command: list[str], folder: Path, variables: dict[str, str], say: Say) 
             say(line)
     if process.returncode:
         errors = [line for line in lines if line.startswith("ERROR")]
-        raise EngineError((errors or lines)[-1].removeprefix("ERROR: "))
+        raise EngineRefused("buildx", (errors or lines)[-1].removeprefix("ERROR: "))
     return lines[-1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrate.errors import OrbitError
 from orchestrate.images.manifest import Target
 
-# Unpacked, not installed: no maintainer script runs, no emulator is needed. Documentation goes, licences stay.
+# Unpacked, not installed: no maintainer script runs, no emulator needed. Documentation goes, licences stay.
 CLEAN = """cd "$1/usr/share" && find doc -type f ! -name copyright -delete && find doc -type l -delete &&
 find doc -depth -type d -empty -delete && rm -rf man locale info lintian"""
 

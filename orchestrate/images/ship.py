@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from orchestrate.engine.images import EngineError, ImageEngine, Info, Progress, quiet
+from orchestrate.engine.errors import DiskFull, EngineError
+from orchestrate.engine.images import ImageEngine, Info, Progress, connected, quiet
 from orchestrate.errors import OrbitError
 from orchestrate.images import lockfile
 from orchestrate.images.lockfile import Built
@@ -25,7 +26,7 @@ def push(target: Target, engine: ImageEngine, lock: Path, progress: Progress = q
         digest = engine.push(target.tag, progress)
     except EngineError as error:
         raise OrbitError(
-            f"{target.key}: the push to {target.registry} failed ({error}): the lock is unchanged"
+            f"{target.key}: the push to {target.registry} failed ({error.what}): the lock is unchanged"
         ) from error
     base = known.base if known and known.id == info.id else target.base
     revision = info.labels.get("org.opencontainers.image.revision", "unknown")
@@ -49,7 +50,7 @@ def pull(target: Target, engine: ImageEngine, lock: Path, progress: Progress = q
         except EngineError as error:
             advice = f"`orchestrate images load {target.name} --device ...` needs no registry"
             raise OrbitError(
-                f"{target.key}: {engine.name} cannot pull {built.by_digest} ({error}): {advice}"
+                f"{target.key}: {engine.name} cannot pull {built.by_digest} ({error.what}): {advice}"
             ) from error
     if found.id != built.id:
         raise OrbitError(
@@ -87,11 +88,13 @@ def _send(target: Target, info: Info, source: ImageEngine, board: ImageEngine, p
     try:
         board.load(_counted(source.save(target.tag), info.size, progress))
     except EngineError as error:
-        full = "no space left" in str(error)
+        full = isinstance(error, DiskFull)
         advice = (
             "its disk is full, free some with `docker image prune` there" if full else "nothing was tagged"
         )
-        raise OrbitError(f"{target.key}: {board.name} did not take the image ({error}): {advice}") from error
+        raise OrbitError(
+            f"{target.key}: {board.name} did not take the image ({error.what}): {advice}"
+        ) from error
     arrived = board.find(info.id)
     if arrived is None:
         raise OrbitError(f"{target.key}: what arrived on {board.name} is not image {info.id}: send it again")
@@ -111,9 +114,8 @@ def ensure(project: Project, name: str, board: ImageEngine, lock: Path, say: Say
             return pull(target, board, lock)
         except OrbitError as error:
             say(f"{error}; sending it from here")
-    from orchestrate.engine.images import local
-
-    found, _ = load(target, local(), board)
+    with connected() as here:
+        found, _ = load(target, here, board)
     return found
 
 

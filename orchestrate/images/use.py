@@ -1,144 +1,150 @@
 """What `orchestrate images ...` does: each function is one subcommand and returns its exit code."""
 
-import contextlib
+import functools
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from orchestrate.engine.images import ImageEngine, local
-from orchestrate.errors import BadInput, OrbitError
+from orchestrate.engine.images import ImageEngine, connected
+from orchestrate.errors import BadInput, OrbitError, listed
 from orchestrate.images import bake, context, lockfile, ship
 from orchestrate.images import build as builder
-from orchestrate.images.manifest import Project, open_project
+from orchestrate.images.manifest import Project, Target, open_project
 from orchestrate.images.show import Steps, Transfer
 
 LOCK = Path("manifests/images.lock.yaml")
 LOOPBACK = re.compile(r"(?:127\.[0-9.]+|localhost|\[::1\]):([0-9]+)(?:/|$)")
+Item = TypeVar("Item")
+Place = Callable[[], AbstractContextManager[ImageEngine]]
 
 
-def build(
-    names: list[str] | None,
-    platform: str | None,
-    base: str | None,
-    cache: bool,
-    prepare: bool,
-    verbose: bool,
-    registry: str | None,
-    lock: Path | None,
-) -> int:
+@dataclass(frozen=True)
+class Choice:
+    """What every subcommand may be told."""
+
+    names: list[str] | None = None
+    platform: str | None = None
+    registry: str | None = None
+    lock: Path | None = None
+
+    @functools.cached_property
+    def project(self) -> Project:
+        """The checkout, with the chosen registry."""
+        return open_project(registry=self.registry)
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock that is read and written."""
+        return self.lock or self.project.root / LOCK
+
+
+def build(choice: Choice, base: str | None, cache: bool, prepare: bool, verbose: bool) -> int:
     """Build, each target for itself."""
-    project = open_project(registry=registry)
-    targets = project.targets(names, platform, base)
-    failed = 0
-    engine = None if prepare else local()
-    for target in targets:
-        try:
-            if engine is None:
-                say(f"{target.key}: {context.prepare(project, target).relative_to(project.root)}")
-                continue
-            with Steps(target.key, verbose) as steps:
-                built = builder.build(project, target, engine, steps, cache)
-            lockfile.record(lock or project.root / LOCK, target.name, target.platform, built)
-            say(f"{target.key}: {built.tag} {built.id[7:19]} {built.size / 1e6:.0f} MB")
-        except OrbitError as error:
-            failed += 1
-            complain(error)
-    return 1 if failed else 0
+    project = choice.project
+    targets = project.targets(choice.names, choice.platform, base)
+    if prepare:
+        return each(
+            targets, lambda t: say(f"{t.key}: {context.prepare(project, t).relative_to(project.root)}")
+        )
+
+    def one(target: Target) -> None:
+        with Steps(target.key, verbose) as steps:
+            built = builder.build(project, target, engine, steps, cache)
+        lockfile.record(choice.lock_path, target.name, target.platform, built)
+        say(f"{target.key}: {built.tag} {built.id[7:19]} {built.size / 1e6:.0f} MB")
+
+    with connected() as engine:
+        return each(targets, one)
 
 
-def push(names: list[str] | None, platform: str | None, registry: str | None, lock: Path | None) -> int:
+def push(choice: Choice) -> int:
     """Push, each target for itself; without names, those that are built here."""
-    project = open_project(registry=registry)
-    engine, failed = local(), 0
-    targets = [t for t in project.targets(names, platform) if names or engine.find(t.tag)]
-    if not targets:
-        raise BadInput(f"nothing to push to {project.images.registry}: `orchestrate images build` first")
-    for target in targets:
-        try:
-            with Transfer(target.key) as progress:
-                built = ship.push(target, engine, lock or project.root / LOCK, progress)
-            say(f"{target.key}: {built.by_digest}")
-        except OrbitError as error:
-            failed += 1
-            complain(error)
-    return 1 if failed else 0
+    project = choice.project
+
+    def one(target: Target) -> None:
+        with Transfer(target.key) as progress:
+            built = ship.push(target, engine, choice.lock_path, progress)
+        say(f"{target.key}: {built.by_digest}")
+
+    with connected() as engine:
+        targets = project.targets(choice.names, choice.platform)
+        targets = [target for target in targets if choice.names or engine.find(target.tag)]
+        if not targets:
+            raise OrbitError(
+                f"nothing to push to {project.images.registry}: `orchestrate images build` first"
+            )
+        return each(targets, one)
 
 
-def bring(
-    how: Literal["pull", "load"],
-    names: list[str] | None,
-    devices: list[str] | None,
-    file: Path | None,
-    platform: str | None,
-    registry: str | None,
-    lock: Path | None,
-) -> int:
+def bring(how: Literal["pull", "load"], choice: Choice, devices: list[str] | None, file: Path | None) -> int:
     """Pull or load on each device, in turn: they share this machine's uplink."""
-    project = open_project(registry=registry)
-    path = lock or project.root / LOCK
-    places = _places(project, devices, file, how)
+    move = pull_one if how == "pull" else load_one
+
+    def one(place: tuple[Place, list[str]]) -> None:
+        opened, names = place
+        with opened() as board:
+            for name in choice.names or names:
+                platform = choice.platform or f"linux/{board.architecture()}"
+                move(choice, choice.project.target(name, platform), board)
+
+    lends = forward(choice.project.images.registry) if how == "pull" else ()
+    return each(places(choice, devices, file, lends), one)
+
+
+def pull_one(choice: Choice, target: Target, board: ImageEngine) -> None:
+    """Pull one image by digest."""
+    with Transfer(f"{target.key} to {board.name}") as progress:
+        info = ship.pull(target, board, choice.lock_path, progress)
+    say(f"{target.key}: {board.name} has {info.id[7:19]}, by digest")
+
+
+def load_one(choice: Choice, target: Target, board: ImageEngine) -> None:
+    """Send one image from this machine's engine."""
+    with connected() as here, Transfer(f"{target.key} to {board.name}") as progress:
+        info, sent = ship.load(target, here, board, progress)
+    say(f"{target.key}: {board.name} has {info.id[7:19]}, {'sent' if sent else 'had it already'}")
+
+
+def places(
+    choice: Choice, devices: list[str] | None, file: Path | None, lends: tuple[str, ...]
+) -> list[tuple[Place, list[str]]]:
+    """How to reach each device's engine, and the image that its entry names; all mistakes before any work."""
+    if not devices:
+        pushed = lockfile.read(choice.lock_path).images
+        return [
+            (connected, [name for name, built in pushed.items() if any(b.digest for b in built.values())])
+        ]
+    from orchestrate import manifests
+
+    known = manifests.load(file or manifests.default())
+    found: list[tuple[Place, list[str]]] = []
+    for name in devices:
+        if name not in known:
+            raise BadInput(f"no device is called {name} (known: {listed(known)})")
+        device = known[name]
+        if device.transport != "docker" or device.image is None:
+            raise BadInput(f"{name} runs without Docker: it needs no image")
+        found.append((functools.partial(connected, device.host, name, lends), [device.image]))
+    return found
+
+
+def each(items: Iterable[Item], action: Callable[[Item], None]) -> int:
+    """Do `action` for every item whatever happens to the others; 1 when one failed, else 0."""
     failed = 0
-    for opened, own_image in places:
+    for item in items:
         try:
-            with opened() as board:
-                for name in names or own_image:
-                    _bring_one(how, project, name, board, platform, path)
+            action(item)
         except BadInput:
             raise
         except OrbitError as error:
             failed += 1
-            complain(error)
+            print(f"orchestrate: {error}", file=sys.stderr, flush=True)
     return 1 if failed else 0
-
-
-def _bring_one(
-    how: str, project: Project, name: str, board: ImageEngine, platform: str | None, lock: Path
-) -> None:
-    target = project.target(name, platform or f"linux/{board.architecture()}")
-    with Transfer(f"{target.key} to {board.name}") as progress:
-        if how == "pull":
-            info = ship.pull(target, board, lock, progress)
-            say(f"{target.key}: {board.name} has {info.id[7:19]}, by digest")
-        else:
-            info, sent = ship.load(target, local(), board, progress)
-            say(f"{target.key}: {board.name} has {info.id[7:19]}, {'sent' if sent else 'had it already'}")
-
-
-Opened = Callable[[], contextlib.AbstractContextManager[ImageEngine]]
-
-
-def _places(
-    project: Project, devices: list[str] | None, file: Path | None, how: str
-) -> list[tuple[Opened, list[str]]]:
-    """How to open each place, and the image that its entry in devices.yaml names."""
-    if not devices:
-        return [(lambda: contextlib.nullcontext(local()), list(project.images.images))]
-    from orchestrate import manifests
-
-    known = manifests.load(file or manifests.default())
-    places: list[tuple[Opened, list[str]]] = []
-    for name in devices:
-        if name not in known:
-            raise BadInput(f"no device is called {name} (known: {', '.join(sorted(known))})")
-        device = known[name]
-        if device.transport != "docker" or device.image is None:
-            raise BadInput(f"{name} runs without Docker: it needs no image")
-        reverse = forward(project.images.registry) if how == "pull" else ()
-
-        @contextlib.contextmanager
-        def opened(
-            name: str = name, host: str | None = device.host, reverse: tuple[str, ...] = reverse
-        ) -> Iterator[ImageEngine]:
-            from orchestrate.engine.connection import Engine
-
-            with Engine(host, reverse=reverse) as engine:
-                yield ImageEngine(engine.client, name)
-
-        places.append((opened, [device.image]))
-    return places
 
 
 def forward(registry: str) -> tuple[str, ...]:
@@ -147,10 +153,9 @@ def forward(registry: str) -> tuple[str, ...]:
     return (f"127.0.0.1:{found[1]}:127.0.0.1:{found[1]}",) if found else ()
 
 
-def show_list(as_json: bool, registry: str | None, lock: Path | None) -> None:
+def show_list(choice: Choice, as_json: bool) -> None:
     """Print every target with what the lock knows."""
-    project = open_project(registry=registry)
-    locked = lockfile.read(lock or project.root / LOCK)
+    project, locked = choice.project, lockfile.read(choice.lock_path)
     rows: list[dict[str, Any]] = []
     for target in project.targets(list(project.images.images)):
         built = locked.find(target.name, target.platform)
@@ -187,8 +192,3 @@ def _table(rows: list[dict[str, Any]]) -> None:
 def say(text: str) -> None:
     """A line of the result."""
     print(text, flush=True)
-
-
-def complain(error: OrbitError) -> None:
-    """A line about what went wrong, while the others go on."""
-    print(f"orchestrate: {error}", file=sys.stderr, flush=True)
