@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.export import files
-from bench.files import write_bytes
+from bench.record.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ def put(folder: Path, name: str, model: bytes, reference: bytes, facts: dict[str
     folder.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{name[:8]}.", dir=folder))
     try:
-        write_bytes(fresh / "model.onnx", model)
-        write_bytes(fresh / "reference.npz", reference)
-        write_bytes(fresh / "artefact.json", json.dumps({**digests, "facts": facts}).encode())
+        write_bytes(str(fresh / "model.onnx"), model)
+        write_bytes(str(fresh / "reference.npz"), reference)
+        write_bytes(str(fresh / "artefact.json"), json.dumps({**digests, "facts": facts}).encode())
         if get(folder, name) is None:
             shutil.rmtree(home, ignore_errors=True)
             fresh.rename(home)
