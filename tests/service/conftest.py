@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import require
-from tests.service import rootfs
+from tests.service import qboard, rootfs
 from tests.service.board import Board, sweep
 from tests.service.fleet import Fleet, missing
 
@@ -62,6 +62,15 @@ def job_image(namespaces: None) -> bytes:
     except subprocess.CalledProcessError as error:
         require(False, f"the job image for tests cannot be built: {error}")
         raise
+
+
+@pytest.fixture(scope="session")
+def emulated_board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[qboard.QBoard]:
+    """A whole arm64 machine, `pi4-emulated` in its `ssh_config`. Tests that ask for it are slow."""
+    reason = qboard.missing()
+    require(not reason, reason)
+    with qboard.QBoard(tmp_path_factory.mktemp("qboard") / "board") as board:
+        yield board
 
 
 @pytest.fixture(scope="session")
