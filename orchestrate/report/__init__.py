@@ -1,1 +1,41 @@
-"""The report: one self-contained page and its tables."""
+"""The report: one self-contained page and its tables, from the records of one or several runs.
+
+`render(run_dirs, out)` writes `out/index.html` (opens with no network) and `out/tables/*.csv|md|tex`. The
+same records give the same bytes. Nothing heavy is imported before it is needed.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def render(run_dirs: list[Path], out: Path, claims: Path | None = None) -> Path:
+    """Write the report on `run_dirs` into the folder `out`; the path of its page.
+
+    BadInput where there is no record.
+    """
+    from orchestrate import claimfile
+    from orchestrate.analysis import study
+    from orchestrate.report import data, files
+
+    stated = claimfile.load(claims) if claims else claimfile.load()
+    return files.write(data.build(study.read(run_dirs), stated), out)
+
+
+def watch(
+    run_dirs: list[Path], out: Path, claims: Path | None, say: Callable[[str], object], pause: float = 2.0
+) -> None:
+    """Make the report again whenever records were added or changed, until interrupted; `say` tells of it."""
+    seen = state(run_dirs)
+    while True:
+        time.sleep(pause)
+        now = state(run_dirs)
+        if now != seen:
+            seen = now
+            say(f"{len(now)} records: {render(run_dirs, out, claims)}")
+
+
+def state(run_dirs: list[Path]) -> dict[Path, tuple[int, int]]:
+    """What is there now: record file -> time of change and size."""
+    files = [path for folder in run_dirs for path in folder.glob("*/records/*.json")]
+    return {path: (stat.st_mtime_ns, stat.st_size) for path in files for stat in [path.stat()]}

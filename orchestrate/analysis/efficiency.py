@@ -1,0 +1,112 @@
+"""Efficiency under every memory definition at once; memory split into a floor and a price a parameter."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from orchestrate.analysis import intervals, memory, pairs
+from orchestrate.analysis.table import CONFIGURATION
+
+STABLE, FLIPS, OPEN = "ranking stable", "ranking flips", "ranking open"
+
+
+class Ranking(NamedTuple):
+    """Which way a quantity points under each definition.
+
+    `up` / `down`: definitions whose interval is beyond 1.
+    """
+
+    verdict: str
+    up: tuple[str, ...]
+    down: tuple[str, ...]
+    unclear: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """One line for people."""
+        if self.verdict == FLIPS:
+            return f"{FLIPS}: above 1 under {_names(self.up)}; below 1 under {_names(self.down)}"
+        side = "above 1" if self.up else "below 1"
+        if self.verdict == STABLE:
+            return f"{STABLE}: {side} under all {len(self.up or self.down)} memory definitions"
+        if not (self.up or self.down):
+            return f"{OPEN}: no memory definition puts its interval beyond 1"
+        clear, unclear = _names(self.up or self.down), _names(self.unclear)
+        return f"{OPEN}: {side} under {clear}; not told apart from 1 under {unclear}"
+
+
+def _names(keys: tuple[str, ...]) -> str:
+    """`process untrimmed (USS, PSS, RSS), peak rss`: those that differ in the reading alone together."""
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        base, _, rest = key.partition("_")
+        reading, _, moment = rest.partition("_")
+        together = base in ("process", "model")
+        groups.setdefault(f"{base} {moment}" if together else key, []).append(
+            reading.upper() if together else ""
+        )
+    told = (f"{name} ({', '.join(readings)})" if any(readings) else name for name, readings in groups.items())
+    return ", ".join(told).replace("_", " ")
+
+
+def under_definitions(found: pd.DataFrame, quantity: str) -> dict[str, intervals.Estimate]:
+    """The mean ratio of `quantity` under every memory definition that has pairs."""
+    means = {key: pairs.mean(found, quantity, key) for key in memory.DEFINITIONS}
+    return {key: mean for key, mean in means.items() if mean.n}
+
+
+def ranking(means: dict[str, intervals.Estimate]) -> Ranking:
+    """Stable where every definition's interval is on one side of 1, flips where two are on opposite sides."""
+    up = tuple(key for key, mean in means.items() if mean.known and mean.low > 1)
+    down = tuple(key for key, mean in means.items() if mean.known and mean.high < 1)
+    unclear = tuple(key for key in means if key not in up + down)
+    verdict = FLIPS if up and down else OPEN if unclear or not means else STABLE
+    return Ranking(verdict, up, down, unclear)
+
+
+def configurations(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """The rows of each device in each way of running, apart: ratios never mix them."""
+    for key, rows in table.groupby(CONFIGURATION, sort=True):
+        yield dict(zip(CONFIGURATION, key, strict=True)), rows
+
+
+def slopes(table: pd.DataFrame) -> pd.DataFrame:
+    """Memory = intercept + slope x parameters, per configuration, method and definition (least squares over
+    models).
+
+    Slope in bytes a parameter, intercept in bytes: a process's floor (interpreter, libraries) is the same for
+    every model, so 'memory per parameter' of a small model measures mostly the floor. Intervals: Student's, n
+    - 2 freedom.
+    """
+    found = []
+    for configuration, rows in configurations(table):
+        for method, models in rows[rows["method"] != ""].groupby("method", sort=True):
+            for key in (memory.PROCESS, memory.MODEL, memory.PEAK):
+                line = _line(models["params"].to_numpy(float), models[key].to_numpy(float))
+                if line:
+                    found.append({**configuration, "method": method, "definition": key, **line})
+    return pd.DataFrame(found)
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float] | None:
+    """Least squares with intervals; None for fewer than three models of different size."""
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    if len(set(x)) < 3:
+        return None
+    centred = x - x.mean()
+    slope = float(centred @ y / (centred @ centred))
+    intercept = float(y.mean() - slope * x.mean())
+    rest = y - intercept - slope * x
+    sigma = float(np.sqrt(rest @ rest / (len(x) - 2)))
+    half = intervals.t_quantile((1 + intervals.LEVEL) / 2, len(x) - 2) * sigma
+    wide = half / float(np.sqrt(centred @ centred))
+    far = half * float(np.sqrt(1 / len(x) + x.mean() ** 2 / (centred @ centred)))
+    spread = float(((y - y.mean()) ** 2).sum())
+    return {
+        "slope": slope, "slope_low": slope - wide, "slope_high": slope + wide,
+        "intercept": intercept, "intercept_low": intercept - far, "intercept_high": intercept + far,
+        "r2": 1 - float(rest @ rest) / spread if spread else 1.0, "models": len(x),
+    }  # fmt: skip

@@ -1,0 +1,158 @@
+"""One record, reduced to what tables and plots need; every figure is recomputed here from the raw samples."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.record import statistics
+from orchestrate.analysis import memory, series
+
+Json = dict[str, Any]
+QUANTILES = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
+DRIFT_BLOCKS = 12  # medians kept of each process, in order of time
+GPU_BACKENDS = ("tensorrt", "cuda")
+
+
+@dataclass(frozen=True)
+class Process:
+    """Latency of one fresh process: seconds. `blocks` are medians of consecutive twelfths, for the eye."""
+
+    order: int
+    started: str
+    p50: float
+    n: int
+    length: float
+    blocks: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A valid record. `memory`: bytes, one value a process, under each definition; `steps`: median ladder."""
+
+    path: Path
+    run: str
+    device: str
+    id: str
+    model: Json
+    backend: str
+    precision: str
+    threads: int
+    batch: int
+    processor: str
+    processes: tuple[Process, ...]
+    quantiles: tuple[float, ...]
+    p90: float | None
+    p99: float | None
+    mean: float
+    best: float
+    n: int
+    memory: dict[str, tuple[float, ...]]
+    steps: tuple[float | None, ...]
+    power: float | None
+    warnings: tuple[str, ...]
+    environment: Json
+    started: str
+
+    @property
+    def p50s(self) -> list[float]:
+        """The median latency of each process, in seconds."""
+        return [process.p50 for process in self.processes]
+
+
+def build(record: Json, path: Path) -> Job:
+    """The job of a valid record.
+
+    KeyError, TypeError or ValueError where the record is not as docs/formats.md says.
+    """
+    job, environment = record["job"], record.get("environment") or {}
+    decoded = [series.seconds(process["samples"]) for process in record["latency"]["processes"]]
+    pooled = np.concatenate(decoded) if decoded else np.empty(0)
+    if not len(pooled):
+        raise ValueError("no latency samples")
+    pairs = zip(record["latency"]["processes"], decoded, strict=True)
+    processes = tuple(_process(entry, samples) for entry, samples in pairs if len(samples))
+    ladders = _ladders(record["memory"]["rungs"])
+    ordered = np.sort(pooled)
+    return Job(
+        path=path,
+        run=record["run"],
+        device=record["device"],
+        id=job["id"],
+        model=job["model"],
+        backend=job["backend"],
+        precision=job["precision"],
+        threads=job["threads"],
+        batch=job["batch"],
+        processor=processor(job),
+        processes=processes,
+        quantiles=tuple(np.quantile(pooled, QUANTILES).tolist()),
+        p90=early_stopping(ordered, 0.90),
+        p99=early_stopping(ordered, 0.99),
+        mean=float(pooled.mean()),
+        best=float(ordered[0]),
+        n=len(pooled),
+        memory=_memory(ladders),
+        steps=_median_steps(ladders),
+        power=_power(record.get("sensors") or []),
+        warnings=tuple(warning["code"] for warning in (record.get("validity") or {}).get("warnings", [])),
+        environment=environment,
+        started=min(process.started for process in processes),
+    )
+
+
+def early_stopping(ordered: NDArray[np.float64], p: float) -> float | None:
+    """MLPerf's early-stopping estimate, as `bench.record.statistics` has it; None from too few samples."""
+    kept_back = discarded(len(ordered), p)
+    return float(ordered[len(ordered) - kept_back]) if kept_back else None
+
+
+@lru_cache(maxsize=8192)
+def discarded(n: int, p: float) -> int:
+    """`bench.record.statistics.discarded`, remembered: jobs that ran into a limit have equal n."""
+    return statistics.discarded(n, p)
+
+
+def processor(job: Json) -> str:
+    """`gpu` or `cpu`: what a claim about GPUs or CPUs applies to."""
+    provider = str((job.get("options") or {}).get("provider", "")).lower()
+    return "gpu" if job["backend"] in GPU_BACKENDS or "cuda" in provider or "tensorrt" in provider else "cpu"
+
+
+def _process(entry: Json, samples: NDArray[np.float64]) -> Process:
+    blocks = np.array_split(samples, min(DRIFT_BLOCKS, len(samples)))
+    return Process(
+        order=int(entry.get("order") or 0), started=str(entry.get("started") or ""), n=len(samples),
+        p50=float(np.median(samples)), length=float(samples.sum()),
+        blocks=tuple(float(np.median(block)) for block in blocks),
+    )  # fmt: skip
+
+
+def _ladders(rungs: list[Json]) -> list[memory.Rungs]:
+    found: dict[Any, memory.Rungs] = defaultdict(dict)
+    for rung in rungs:
+        found[rung["process"]][rung["rung"]] = rung
+    return [found[process] for process in sorted(found)]
+
+
+def _memory(ladders: list[memory.Rungs]) -> dict[str, tuple[float, ...]]:
+    """Bytes of each process, under the definitions that every process allows."""
+    read = [memory.values(ladder) for ladder in ladders]
+    common = [key for key in memory.DEFINITIONS if read and all(key in values for values in read)]
+    return {key: tuple(values[key] for values in read) for key in common}
+
+
+def _median_steps(ladders: list[memory.Rungs]) -> tuple[float | None, ...]:
+    columns = zip(*(memory.steps(ladder) for ladder in ladders), strict=True)
+    known = [[size for size in column if size is not None] for column in columns]
+    return tuple(float(np.median(sizes)) if sizes else None for sizes in known)
+
+
+def _power(sensors: list[Json]) -> float | None:
+    """Median watts over the readings of all processes; None on a board without a power sensor."""
+    watts = [reading["power"] for reading in sensors if isinstance(reading.get("power"), int | float)]
+    return float(np.median(watts)) if watts else None

@@ -1,0 +1,178 @@
+"""The records of one or several runs, read and merged.
+
+Whatever is left out is listed with its reason, never dropped.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.record import schema
+from bench.record.files import BadFileError
+from orchestrate.analysis.job import Job, build
+from orchestrate.errors import BadInput
+
+RULE = "the newest valid record of a job on a device counts; older ones are listed"
+
+
+class Excluded(NamedTuple):
+    """A record that enters no table, no plot and no ratio, and why."""
+
+    device: str
+    job: str
+    code: str
+    reason: str
+    run: str
+
+
+class Missing(NamedTuple):
+    """A model that nobody could make, or whose accuracy nobody knows, and the command that changes this."""
+
+    model: str
+    what: str
+    reason: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a report is made of. `replaced` and `conflicts` tell what merging several runs did."""
+
+    runs: tuple[str, ...]
+    jobs: tuple[Job, ...]
+    excluded: tuple[Excluded, ...]
+    missing: tuple[Missing, ...]
+    replaced: tuple[Excluded, ...]
+    conflicts: tuple[str, ...]
+
+
+def read(run_dirs: Iterable[Path]) -> Study:
+    """The study in `run_dirs`. BadInput where a folder is missing or holds no record."""
+    folders = [Path(folder) for folder in run_dirs]
+    jobs: list[Job] = []
+    excluded: list[Excluded] = []
+    for folder in folders:
+        for path in _record_files(folder):
+            found = _one(path, folder)
+            if isinstance(found, Job):
+                jobs.append(found)
+            else:
+                excluded.append(found)
+    kept, replaced, conflicts = merge(jobs)
+    return Study(
+        runs=tuple(sorted({folder.resolve().name for folder in folders})), jobs=tuple(kept),
+        excluded=tuple(sorted(excluded)), missing=tuple(_missing(folders, kept)),
+        replaced=tuple(replaced), conflicts=tuple(conflicts),
+    )  # fmt: skip
+
+
+def _record_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: no such run; `ls results` lists the runs that are here")
+    files = sorted([*folder.glob("records/*.json"), *folder.glob("*/records/*.json")])
+    if not files:
+        raise BadInput(
+            f"{folder}: no records in it (DEVICE/records/*.json); has the run measured anything yet?"
+        )
+    return files
+
+
+def _one(path: Path, folder: Path) -> Job | Excluded:
+    """A job when the record is valid, otherwise why not."""
+    where = Excluded(path.parent.parent.name, path.stem, "", "", folder.resolve().name)
+    try:
+        record = schema.upgrade(json.loads(path.read_bytes()), str(path))
+        refused = _refusal(record)
+        if refused:
+            device, job = record.get("device", where.device), record.get("job", {}).get("id", where.job)
+            return where._replace(device=device, job=job, code=refused[0], reason=refused[1])
+        return build(record, path)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        reason = what if isinstance(error, BadFileError) else f"{path}: {what}"
+        return where._replace(code="unreadable", reason=reason)
+
+
+def _refusal(record: dict[str, Any]) -> tuple[str, str] | None:
+    """Why a record must not be used: code and sentence."""
+    if record["status"] != "ok":
+        error = record.get("error") or {}
+        return record["status"], "; ".join(
+            filter(None, (error.get("message"), error.get("advice")))
+        ) or "no reason given"
+    validity = record.get("validity") or {}
+    if not validity.get("valid"):
+        reasons = validity.get("reasons") or [{"code": "invalid", "message": "no reason given"}]
+        codes = dict.fromkeys(reason["code"] for reason in reasons)
+        return ", ".join(codes), "; ".join(dict.fromkeys(r.get("message") or r["code"] for r in reasons))
+    contradictions = schema.must_be_invalid(record)
+    return (
+        ("contradictory", "says it is valid although " + " and ".join(contradictions))
+        if contradictions
+        else None
+    )
+
+
+def merge(jobs: Iterable[Job]) -> tuple[list[Job], list[Excluded], list[str]]:
+    """One job of each (device, id): the newest.
+
+    Also what was replaced, and jobs of one name that are not alike.
+    """
+    groups: dict[tuple[str, str], list[Job]] = defaultdict(list)
+    for job in jobs:
+        groups[job.device, job.id].append(job)
+    kept, replaced, conflicts = [], [], []
+    for key in sorted(groups):
+        *older, newest = sorted(groups[key], key=lambda job: (job.started, job.run, str(job.path)))
+        kept.append(newest)
+        for job in older:
+            reason = f"replaced by the newer record of run {newest.run}"
+            replaced.append(Excluded(job.device, job.id, "replaced", reason, job.run))
+            conflicts += [f"{job.device}, {job.id}: {text}" for text in _unlike(job, newest)]
+    return kept, replaced, conflicts
+
+
+def _unlike(older: Job, newer: Job) -> list[str]:
+    """What makes two records of one job incomparable, both values named."""
+    told = []
+    if older.model["sha256"] != newer.model["sha256"]:
+        told.append(f"not the same ONNX file ({older.model['sha256'][:12]} in {older.run}, "
+                    f"{newer.model['sha256'][:12]} in {newer.run})")  # fmt: skip
+    lows, highs = (min(older.p50s), min(newer.p50s)), (max(older.p50s), max(newer.p50s))
+    if lows[0] > highs[1] or lows[1] > highs[0]:
+        shift = newer.quantiles[4] / older.quantiles[4]
+        told.append(f"the newer run is {shift:.3g} times as long, beyond the spread of its processes")
+    return told
+
+
+def _missing(folders: Iterable[Path], jobs: Iterable[Job]) -> list[Missing]:
+    """Models that the bundle skipped, and accuracies that are not known."""
+    found = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("bundle.json")):
+            for skipped in _skipped(path):
+                found[skipped["id"], "model"] = Missing(
+                    skipped["id"], "model", skipped.get("reason", ""), skipped.get("command", "")
+                )
+    for job in jobs:
+        if job.model.get("architecture") and not job.model.get("accuracy"):
+            name = job.model["id"]
+            found[name, "accuracy"] = Missing(
+                name, "accuracy", "nobody has measured it", f"bench train {name}"
+            )
+    return [found[key] for key in sorted(found)]
+
+
+def _skipped(path: Path) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(path.read_bytes()).get("skipped") or [])
+    except (ValueError, AttributeError):
+        return []
+
+
+def restricted(study: Study, keep: Iterable[Job]) -> Study:
+    """The same study with other jobs."""
+    return replace(study, jobs=tuple(keep))

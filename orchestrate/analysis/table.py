@@ -1,0 +1,96 @@
+"""One tidy table: a row a job, a column a figure, base units.
+
+Intervals stand beside as `_low` and `_high`.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from orchestrate.analysis import intervals, memory
+from orchestrate.analysis.job import Job
+from orchestrate.analysis.study import Study
+
+CONFIGURATION = ["device", "processor", "backend", "precision", "threads", "batch"]
+MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "params", "macs"]
+
+
+def tidy(study: Study) -> pd.DataFrame:
+    """The jobs of `study`, sorted; seconds, bytes, percent, joule.
+
+    Unknown figures are NaN, unknown names ''.
+    """
+    frame = pd.DataFrame([row(job) for job in study.jobs])
+    order = [
+        "device",
+        "backend",
+        "precision",
+        "threads",
+        "batch",
+        "architecture",
+        "dataset",
+        "ratio_of",
+        "ratio",
+    ]
+    return frame.sort_values([*order, "method", "model"], kind="stable", ignore_index=True)
+
+
+def row(job: Job) -> dict[str, Any]:
+    """One line of the table."""
+    model, p50 = job.model, intervals.of_processes(job.p50s)
+    return {
+        "device": job.device,
+        "processor": job.processor,
+        "backend": job.backend,
+        "precision": job.precision,
+        "threads": job.threads,
+        "batch": job.batch,
+        "model": model["id"],
+        "job": job.id,
+        "run": job.run,
+        **_model(model),
+        **_accuracy(model.get("accuracy")),
+        **_with_interval("latency", p50),
+        "p90": np.nan if job.p90 is None else job.p90,
+        "p99": np.nan if job.p99 is None else job.p99,
+        "mean": job.mean,
+        "best": job.best,
+        "samples": job.n,
+        "processes": len(job.processes),
+        **{key: value for name in memory.DEFINITIONS for key, value in _memory(name, job).items()},
+        "energy": job.power * p50.value if job.power is not None else np.nan,
+        "warnings": " ".join(job.warnings),
+        "record": f"{job.run}/{job.device}/{job.path.name}",
+        "source": job,
+    }
+
+
+def _model(model: dict[str, Any]) -> dict[str, Any]:
+    """Names as text, numbers as numbers: a user's own file has neither architecture nor method."""
+    names = {key: model.get(key) or "" for key in ("architecture", "dataset", "method", "ratio_of")}
+    numbers = {
+        key: np.nan if model.get(key) is None else model[key] for key in ("ratio", "align", "params", "macs")
+    }
+    return {**names, **numbers, "file_bytes": model.get("bytes", np.nan)}
+
+
+def _accuracy(accuracy: dict[str, Any] | None) -> dict[str, Any]:
+    """Percent, its standard deviation over seeds, and who says so; NaN and '' where nobody does."""
+    known = accuracy or {}
+    value, std = known.get("value"), known.get("std")
+    return {
+        "accuracy": np.nan if value is None else float(value),
+        "accuracy_std": np.nan if std is None else float(std),
+        "accuracy_source": known.get("source") or "",
+        "accuracy_seeds": known.get("seeds") or 0,
+        "accuracy_reference": known.get("reference") or "",
+    }
+
+
+def _memory(name: str, job: Job) -> dict[str, float]:
+    return _with_interval(name, intervals.of_processes(job.memory.get(name, ()), middle=True))
+
+
+def _with_interval(name: str, estimate: intervals.Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -1,0 +1,48 @@
+"""`orchestrate report`: the page and its tables, from the records of one or several runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrate.commands.run import Results
+
+
+def report(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="run ids, or paths of run folders")],
+    out: Annotated[Path | None, typer.Option(help="default: report/ in the last run's folder")] = None,
+    claims: Annotated[
+        Path | None, typer.Option(help="claims of your own, as manifests/claims/thesis.yaml")
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="show the page in a browser")] = False,
+    watch: Annotated[
+        bool, typer.Option(help="make the page again whenever records arrive, until interrupted")
+    ] = False,
+    results: Results = Path("results"),
+) -> None:
+    """Answer the claims from records: a page that opens with no network, tables as CSV, Markdown, LaTeX."""
+    from orchestrate import report as reports
+
+    folders = [found(run, results) for run in runs]
+    page = reports.render(folders, out or folders[-1] / "report", claims)
+    typer.echo(page)
+    if open_page:
+        typer.launch(str(page))
+    if watch:
+        reports.watch(folders, page.parent, claims, typer.echo)
+
+
+def found(run: str, results: Path) -> Path:
+    """The folder of a run, given by its id or by its path."""
+    from orchestrate.errors import BadInput, listed
+    from orchestrate.store import known_runs
+
+    for folder in (results / run, Path(run)):
+        if folder.is_dir():
+            return folder
+    raise BadInput(f"no run {run!r} in {results}/; known: {listed(known_runs(results)[-10:])}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report)

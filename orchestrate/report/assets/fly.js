@@ -1,0 +1,85 @@
+// Which model to fly: the Pareto set, and the limits that a person sets. The rule is that of `orchestrate recommend`.
+const LIMITS = [
+  { id: "l-memory", key: () => state.definition, scale: MB, most: true, name: "memory", unit: "MB" },
+  { id: "l-latency", key: () => "latency", scale: MS, most: true, name: "latency", unit: "ms" },
+  { id: "l-accuracy", key: () => "accuracy", scale: 1, most: false, name: "accuracy", unit: "%" },
+];
+
+// The interval of a figure; accuracy: two standard errors over seeds.
+function bounds(limit, i) {
+  const key = limit.key(), value = JOBS[key][i];
+  if (value === null) return null;
+  if (key === "accuracy") {
+    const seeds = JOBS.accuracy_seeds[i], error = JOBS.accuracy_std[i] === null || seeds < 2 ? 0 : (2 * JOBS.accuracy_std[i]) / Math.sqrt(seeds);
+    return [value, value - error, value + error];
+  }
+  return [value, JOBS[`${key}_low`][i] ?? value, JOBS[`${key}_high`][i] ?? value].map((v) => v * limit.scale);
+}
+
+// fits, at risk (its interval crosses the limit), or fails, and why.
+function judged(i) {
+  const notes = { fails: [], risk: [] };
+  for (const limit of LIMITS) {
+    const text = $(limit.id).value, bound = Number(text);
+    if (text === "" || !Number.isFinite(bound)) continue;
+    const found = bounds(limit, i);
+    if (!found) { notes.fails.push(`${limit.name} unknown`); continue; }
+    const [value, low, high] = found, [best, worst] = limit.most ? [low, high] : [-high, -low], edge = limit.most ? bound : -bound;
+    if (best > edge || (limit.most ? value : -value) > edge) notes.fails.push(`${limit.name} ${number(value)} ${limit.unit}`);
+    else if (worst > edge) notes.risk.push(`${limit.name} ${number(value)} (${number(low)} to ${number(high)}) ${limit.unit}`);
+  }
+  return { i, ...notes, verdict: notes.fails.length ? "fails" : notes.risk.length ? "risk" : "fits" };
+}
+
+const known = (i) => JOBS.accuracy[i] !== null && JOBS[state.definition][i] !== null;
+function beats(a, b) {
+  const no_worse = JOBS.latency[a] <= JOBS.latency[b] && JOBS[state.definition][a] <= JOBS[state.definition][b] && JOBS.accuracy[a] >= JOBS.accuracy[b];
+  return no_worse && (JOBS.latency[a] < JOBS.latency[b] || JOBS[state.definition][a] < JOBS[state.definition][b] || JOBS.accuracy[a] > JOBS.accuracy[b]);
+}
+// Models of different tasks do not compete: a front for each dataset.
+const front = (rows) => rows.filter((i) => known(i) && !rows.some((k) => JOBS.dataset[k] === JOBS.dataset[i] && known(k) && beats(k, i)));
+
+function best(rows) {
+  const order = (a, b) => (JOBS.accuracy[b] ?? -1) - (JOBS.accuracy[a] ?? -1) || JOBS.latency[a] - JOBS.latency[b];
+  return [...rows].sort(order)[0];
+}
+
+function flyWords() {
+  const all = shown(JOBS).map(judged), fits = all.filter((j) => j.verdict === "fits").map((j) => j.i), risk = all.filter((j) => j.verdict === "risk");
+  const told = (i) => `${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${JOBS.accuracy[i] === null ? "accuracy unknown" : `${number(JOBS.accuracy[i])}% accuracy`}`;
+  const items = distinct(fits.map((i) => JOBS.dataset[i])).sort().map((dataset) => {
+    const i = best(fits.filter((k) => JOBS.dataset[k] === dataset));
+    return make("li", {}, `${dataset || "your own files"}: `, make("strong", {}, JOBS.model[i]), ` — ${told(i)}`);
+  });
+  const count = make("p", {}, `${fits.length} of ${all.length} models fit; ${risk.length} at risk.`);
+  const risky = risk.slice(0, 3).map((j) => make("li", {}, `At risk: ${JOBS.model[j.i]} — ${j.risk.join(", ")}`));
+  $("fly-answer").replaceChildren(count, make("ul", {}, ...items, ...risky));
+}
+
+function flyPlot(width) {
+  const t = theme(), rows = shown(JOBS).filter(known), ringed = new Set(front(rows)), { columns, rows: lines } = panels(distinct(rows.map((i) => JOBS.dataset[i])).length || 1, width);
+  const sets = distinct(rows.map((i) => JOBS.dataset[i])).sort(), traces = [], annotations = [];
+  const layout = { height: 40 + 320 * lines, margin: { l: 56, r: 12, t: 26, b: 46 }, annotations, grid: { rows: lines, columns, pattern: "independent", xgap: 0.16, ygap: 0.3 } };
+  sets.forEach((dataset, n) => {
+    const suffix = n ? n + 1 : "";
+    layout[`xaxis${suffix}`] = { ...t.axis, title: { text: "latency (ms)", font: { size: 12, color: t.soft }, standoff: 4 }, type: "log", nticks: 8 };
+    layout[`yaxis${suffix}`] = { ...t.axis, ...(n % columns ? {} : { title: { text: "accuracy (%)", font: { size: 12, color: t.soft } } }) };
+    annotations.push({ text: `<b>${dataset || "your own files"}</b>`, xref: `x${suffix} domain`, yref: `y${suffix} domain`, x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 4, showarrow: false });
+    for (const method of distinct(rows.map((i) => JOBS.method[i])).sort()) {
+      const mine = rows.filter((i) => JOBS.method[i] === method && JOBS.dataset[i] === dataset);
+      if (!mine.length) continue;
+      const verdicts = mine.map((i) => judged(i).verdict);
+      traces.push({
+        type: "scatter", mode: "markers", xaxis: `x${suffix}`, yaxis: `y${suffix}`, customdata: mine, x: mine.map((i) => JOBS.latency[i] * MS), y: mine.map((i) => JOBS.accuracy[i]),
+        marker: { color: colour(method), symbol: look(method).symbol, size: mine.map((i) => 6 + Math.sqrt(Math.max(0, JOBS[state.definition][i]) * MB)), opacity: verdicts.map((v) => (v === "fails" ? 0.2 : v === "risk" ? 0.6 : 0.9)), line: { color: css("--ink"), width: mine.map((i) => (ringed.has(i) ? 2 : 0)) } },
+        text: mine.map((i, k) => `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${number(JOBS.accuracy[i])}%<br>${ringed.has(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`), hovertemplate: "%{text}<extra></extra>",
+      });
+    }
+  });
+  return { traces, layout, methods: distinct(rows.map((i) => JOBS.method[i])).sort(), empty: "No model here has a known accuracy; give limits of memory and latency above." };
+}
+
+function fly() {
+  figure("fly", "Accuracy against latency", "One point a model; its area grows with memory. Ringed: on the Pareto front of its dataset. Faint: over a limit.", "models", flyPlot);
+  for (const limit of LIMITS) $(limit.id).addEventListener("input", () => { flyWords(); redraw(["fly"]); });
+}

@@ -1,0 +1,53 @@
+// Figures against size: one panel an architecture, one line a method.
+const MB = 1e-6, MS = 1e3;
+
+function panels(count, width) {
+  const columns = Math.min(count, width < 560 ? 1 : width < 980 ? 2 : 4);
+  return { columns, rows: Math.ceil(count / columns) };
+}
+
+// Traces and layout of small multiples. `value(i)` gives [y, low, high] of job i in the shown unit.
+function multiples(width, unit, value, log) {
+  const key = $("f-size").value, rows = shown(JOBS).filter((i) => JOBS[key][i] !== null && value(i)[0] !== null);
+  const groups = distinct(rows.map((i) => `${JOBS.architecture[i] || "your own files"} ${JOBS.dataset[i]}`.trim())).sort();
+  const { columns, rows: lines } = panels(groups.length, width), t = theme(), traces = [], annotations = [];
+  const layout = { height: 60 + 230 * lines, margin: { l: 56, r: 12, t: 26, b: 44 }, annotations, grid: { rows: lines, columns, pattern: "independent", xgap: 0.2, ygap: lines > 1 ? 0.36 : 0.1 } };
+  groups.forEach((group, n) => {
+    const [x, y] = [`x${n ? n + 1 : ""}`, `y${n ? n + 1 : ""}`];
+    layout[`xaxis${n ? n + 1 : ""}`] = { ...t.axis, title: { text: key === "params" ? "million parameters" : "million MACs", font: { size: 12, color: t.soft }, standoff: 4 }, rangemode: "tozero" };
+    layout[`yaxis${n ? n + 1 : ""}`] = { ...t.axis, ...(n % columns ? {} : { title: { text: unit, font: { size: 12, color: t.soft }, standoff: 6 } }), rangemode: log ? "normal" : "tozero" };
+    annotations.push({ text: `<b>${group}</b>`, xref: `${x} domain`, yref: `${y} domain`, x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 4, showarrow: false, font: { size: 13 } });
+    const mine = rows.filter((i) => `${JOBS.architecture[i] || "your own files"} ${JOBS.dataset[i]}`.trim() === group);
+    for (const line of distinct(mine.map((i) => `${JOBS.method[i]}/${JOBS.ratio_of[i]}/${JOBS.align[i]}`)).sort())
+      traces.push(oneLine(mine.filter((i) => `${JOBS.method[i]}/${JOBS.ratio_of[i]}/${JOBS.align[i]}` === line), key, value, x, y, unit));
+  });
+  return { traces, layout, methods: distinct(rows.map((i) => JOBS.method[i])).sort() };
+}
+
+function oneLine(rows, key, value, xaxis, yaxis, unit) {
+  rows.sort((a, b) => JOBS[key][a] - JOBS[key][b]);
+  const method = JOBS.method[rows[0]], all = rows.map(value), y = all.map((v) => v[0]);
+  const known = all.some((v) => v[1] !== null && v[1] !== undefined);
+  return {
+    type: "scatter", mode: rows.length > 40 ? "markers" : "lines+markers", xaxis, yaxis, customdata: rows,
+    x: rows.map((i) => JOBS[key][i] / 1e6), y, line: { color: colour(method), dash: JOBS.ratio_of[rows[0]] === "macs" ? "dash" : look(method).dash, width: 2 },
+    marker: { color: colour(method), symbol: look(method).symbol, size: rows.length > 40 ? 5 : 8 },
+    error_y: known ? { type: "data", symmetric: false, array: all.map((v) => v[2] - v[0]), arrayminus: all.map((v) => v[0] - v[1]), color: colour(method), thickness: 1.2, width: 3 } : undefined,
+    text: rows.map((i, k) => `${JOBS.model[i]}<br>${number(y[k])} ${unit}${known && all[k][1] !== null ? ` (${number(all[k][1])} to ${number(all[k][2])})` : ""}<br>${number(JOBS.params[i] / 1e6)} M parameters, ${number(JOBS.macs[i] / 1e6)} M MACs`),
+    hovertemplate: "%{text}<extra></extra>",
+  };
+}
+
+const with_interval = (key, scale) => (i) => [key, `${key}_low`, `${key}_high`].map((k) => (JOBS[k][i] === null ? null : JOBS[k][i] * scale));
+const per_mb = (i) => [JOBS.accuracy[i] === null || !(JOBS[state.definition][i] > 0) ? null : JOBS.accuracy[i] / (JOBS[state.definition][i] * MB)];
+const accuracy = (i) => {
+  const [value, std] = [JOBS.accuracy[i], JOBS.accuracy_std[i]];
+  return value === null ? [null] : std === null ? [value] : [value, value - std, value + std];
+};
+
+function explore() {
+  figure("latency", "Latency", "Median of one inference; bars: 95% interval over fresh processes.", "models", (w) => multiples(w, "ms", with_interval("latency", MS)));
+  figure("memory", "Runtime memory", "Under the definition chosen above; bars: 95% interval over fresh processes.", "models", (w) => multiples(w, "MB", with_interval(state.definition, MB)));
+  figure("accuracy", "Accuracy", "As its source states it; bars: one standard deviation over seeds. Models without a known accuracy are absent.", "models", (w) => ({ ...multiples(w, "%", accuracy, true), empty: "No accuracy is known for these models: see ‘Missing’ for the commands that make it." }));
+  figure("perMB", "Accuracy per MB", "Percentage points for each MB of runtime memory under the definition chosen above.", "models", (w) => ({ ...multiples(w, "points per MB", per_mb), empty: "No accuracy is known for these models." }));
+}

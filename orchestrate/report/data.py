@@ -1,0 +1,164 @@
+"""Everything the page shows, as plain data: one DataFrame a dataset, and what the plots need beside."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from orchestrate import claims
+from orchestrate.analysis import efficiency, memory, pairs
+from orchestrate.analysis.study import Study
+from orchestrate.analysis.table import CONFIGURATION, tidy
+from orchestrate.report import text
+
+Frames = dict[str, pd.DataFrame]
+PLAIN_QUANTITIES = ("latency", "macs", "params", "accuracy", "energy")
+DRIFT_JOBS = 300  # jobs whose course over time is kept on the page: those that moved most
+
+
+@dataclass(frozen=True)
+class Report:
+    """The study, its datasets, and the answers to the claims."""
+
+    study: Study
+    frames: Frames
+    answers: list[claims.Answer]
+    configurations: list[dict[str, Any]]
+
+
+def build(study: Study, stated: list[claims.Claim]) -> Report:
+    """Compute all that a page or a terminal shows."""
+    table = tidy(study)
+    found = claims.answers(table, stated)
+    configurations = [configuration for configuration, _ in efficiency.configurations(table)]
+    paired = {c.key: pairs.pairs(table, c.method, c.baseline, c.ratio_of) for c in pairs.COMPARISONS}
+    frames = {
+        "jobs": _numbered(table, configurations),
+        "pairs": _numbered(_all_pairs(paired), configurations),
+        "means": _means(paired, configurations),
+        "claims": pd.DataFrame([_answer(answer) for answer in found]),
+        "slopes": _labelled(efficiency.slopes(table)),
+        "excluded": pd.DataFrame(
+            [*study.excluded, *study.replaced], columns=["device", "job", "code", "reason", "run"]
+        ),
+        "missing": pd.DataFrame(study.missing, columns=["model", "what", "reason", "command"]),
+    }
+    return Report(study, frames, found, configurations)
+
+
+def _numbered(frame: pd.DataFrame, configurations: list[dict[str, Any]]) -> pd.DataFrame:
+    """The frame with `config`, the position of each row's configuration."""
+    if frame.empty:
+        return frame
+    position = {tuple(c.values()): index for index, c in enumerate(configurations)}
+    keys = frame[CONFIGURATION].itertuples(index=False, name=None)
+    return frame.assign(config=[position[key] for key in keys])
+
+
+def _all_pairs(paired: Frames) -> pd.DataFrame:
+    parts = [frame.assign(comparison=key) for key, frame in paired.items() if len(frame)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _means(paired: Frames, configurations: list[dict[str, Any]]) -> pd.DataFrame:
+    """Mean ratio of every quantity in every comparison and configuration, under every memory definition."""
+    found = []
+    for key, frame in paired.items():
+        for index, configuration in enumerate(configurations):
+            rows = (
+                frame[(frame[CONFIGURATION] == list(configuration.values())).all(axis=1)]
+                if len(frame)
+                else frame
+            )
+            where = {"comparison": key, "config": index, "device": configuration["device"],
+                     "how": text.configuration(configuration)}  # fmt: skip
+            for quantity in PLAIN_QUANTITIES:
+                found.append({**where, "quantity": quantity, "definition": "", **_mean(rows, quantity)})
+            for quantity in pairs.OF_MEMORY:
+                for name in memory.DEFINITIONS:
+                    found.append(
+                        {**where, "quantity": quantity, "definition": name, **_mean(rows, quantity, name)}
+                    )
+    frame = pd.DataFrame(found)
+    return frame[frame["n"] > 0].reset_index(drop=True) if len(frame) else frame
+
+
+def _mean(rows: pd.DataFrame, quantity: str, definition: str = memory.PROCESS) -> dict[str, float]:
+    mean = pairs.mean(rows, quantity, definition)
+    return {"value": mean.value, "value_low": mean.low, "value_high": mean.high, "n": mean.n}
+
+
+def _answer(answer: claims.Answer) -> dict[str, Any]:
+    estimate = answer.estimate
+    return {
+        "claim": answer.claim.id,
+        "text": answer.claim.text,
+        "device": answer.configuration["device"],
+        "how": text.configuration(answer.configuration),
+        "verdict": answer.verdict,
+        "claimed": answer.claim.claimed,
+        "value": estimate.value,
+        "value_low": estimate.low,
+        "value_high": estimate.high,
+        "n": estimate.n,
+        "together": "stands" if answer.together else "",
+        "settle": answer.settle,
+        "ranking": answer.ranking.sentence if answer.ranking else "",
+    }
+
+
+def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    if frame.empty:
+        return frame
+    return frame.assign(how=[text.configuration(row) for row in frame.to_dict("records")])
+
+
+def details(report: Report) -> dict[str, Any]:
+    """Per job, in the order of `jobs`: latency quantiles (s), ladder steps (bytes); course of some (s)."""
+    jobs = list(report.frames["jobs"]["source"])
+    drift = [max(max(p.blocks) / min(p.blocks) for p in job.processes) for job in jobs]
+    kept = sorted(np.argsort(drift, kind="stable")[::-1][:DRIFT_JOBS].tolist())
+    return {
+        "quantiles": [list(job.quantiles) for job in jobs],
+        "steps": [list(job.steps) for job in jobs],
+        "course": {index: [[p.order, p.length, *p.blocks] for p in jobs[index].processes] for index in kept},
+        "course_of": [len(kept), len(jobs)],
+    }
+
+
+def environment(report: Report) -> dict[str, dict[str, list[str]]]:
+    """Device -> what could explain its figures -> every value seen there."""
+    found: dict[str, dict[str, dict[str, None]]] = {}
+    for job in report.study.jobs:
+        for key, value in flat({key: facts for key, facts in job.environment.items() if key != "spans"}):
+            found.setdefault(job.device, {}).setdefault(key, {})[value] = None
+    return {
+        device: {key: list(values) for key, values in sorted(facts.items())}
+        for device, facts in sorted(found.items())
+    }
+
+
+def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """`{"cpu": {"model": "x"}}` as `[("cpu.model", "x")]`; null and empty values are left out."""
+    if isinstance(value, dict):
+        return [pair for key, inner in value.items() for pair in flat(inner, f"{prefix}{key}.")]
+    if isinstance(value, list):
+        return flat(", ".join(str(item) for item in value), prefix) if value else []
+    return [] if value is None or value == "" else [(prefix.rstrip("."), str(value))]
+
+
+def title(runs: tuple[str, ...], devices: list[str]) -> str:
+    """What the page is about, in a few words."""
+    return f"{', '.join(runs)} on {', '.join(devices)}" if devices else ", ".join(runs)
+
+
+def synthetic(study: Study) -> bool:
+    """Whether any record says that it was invented."""
+    return any(job.environment.get("synthetic") for job in study.jobs)
+
+
+def destination(run_dirs: list[Path], out: Path | None) -> Path:
+    """Where the report goes when nobody says: into the last run's folder."""
+    return out or run_dirs[-1] / "report"

@@ -1,0 +1,26 @@
+"""What a report leaves on disk: the page, and every table for spreadsheets and papers."""
+
+from pathlib import Path
+
+from bench.record.files import write_bytes
+from orchestrate.report import page, tables
+from orchestrate.report.data import Report
+
+WRITERS = {"csv": tables.as_csv, "md": tables.as_markdown, "tex": tables.as_latex}
+
+
+def write(report: Report, out: Path) -> Path:
+    """Write everything into `out`; the path of the page, which is written last."""
+    folder = out / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in tables.TABLES:
+        for ending, writer in WRITERS.items():
+            put(folder / f"{table.id}.{ending}", writer(table, report.frames[table.dataset]))
+    target = out / "index.html"
+    put(target, page.html(report))
+    return target
+
+
+def put(path: Path, content: str) -> None:
+    """Write `path` as UTF-8, whole or not at all."""
+    write_bytes(str(path), content.encode())

@@ -1,0 +1,70 @@
+"""'How this was measured', from the records themselves."""
+
+from collections import Counter
+from html import escape
+
+from orchestrate.analysis.study import RULE
+from orchestrate.report import data
+from orchestrate.report.data import Report
+
+MEANING = {
+    "Latency": """One inference at a time, input in host memory to output in host memory, on a
+        monotonic clock. No sample is deleted. The figure of a job is the mean of the medians of its
+        fresh processes; its interval is Student's over those processes. p90 and p99 are MLPerf's
+        early-stopping estimates.""",
+    "Runtime memory": """Read in each fresh process at seven rungs. Process: all that the kernel charges
+        to it (USS after malloc_trim). Model: the same minus what stood when the device was ready.
+        Peak: VmHWM. Median over processes. 1 MB is 10⁶ bytes.""",
+    "Ratios": """Two methods at the same architecture, dataset, ratio, device, backend,
+        precision, threads and batch make a pair. Means over pairs are geometric, their intervals a
+        bootstrap over pairs (expanded percentiles, 10,000 resamples, fixed seed).""",
+    "Accuracy": """Taken from its source as it stands there, never filled in: measured on this
+        device, trained here, or published.""",
+    "Several runs": f"{RULE}; disagreements are listed below.",
+}
+
+
+def section(report: Report) -> str:
+    """Meanings, merging, and per device every fact of its environment."""
+    meaning = "".join(
+        f"<dt>{name}</dt><dd>{escape(' '.join(words.split()))}</dd>" for name, words in MEANING.items()
+    )
+    devices = "".join(_device(report, device, facts) for device, facts in data.environment(report).items())
+    return f"<dl>{meaning}</dl>{_conflicts(report)}{devices}"
+
+
+def _conflicts(report: Report) -> str:
+    if not report.study.conflicts:
+        return ""
+    items = "".join(f"<li>{escape(text)}</li>" for text in report.study.conflicts)
+    return f"<h3>Records that disagree</h3><ul>{items}</ul>"
+
+
+def _device(report: Report, device: str, facts: dict[str, list[str]]) -> str:
+    jobs = [job for job in report.study.jobs if job.device == device]
+    warned = Counter(code for job in jobs for code in job.warnings)
+    warnings = (
+        ", ".join(f"{code} ({count} of {len(jobs)} records)" for code, count in sorted(warned.items()))
+        or "none"
+    )
+    processes = sum(len(job.processes) for job in jobs)
+    first, last = min(job.started for job in jobs), max(p.started for job in jobs for p in job.processes)
+    told = {
+        "Records": f"{len(jobs)} of {processes} fresh processes, {sum(job.n for job in jobs):,} samples",
+        "Measured": f"{first} to {last}", "Warnings": warnings,
+        **{key: _values(values) for key, values in facts.items()},
+    }  # fmt: skip
+    rows = "".join(
+        f'<tr><th scope="row">{escape(key)}</th><td>{escape(value)}</td></tr>' for key, value in told.items()
+    )
+    return (
+        f"<details><summary>{escape(device)}: board, image and libraries</summary>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Environment of {escape(device)}">'
+        f"<table><caption>Environment of {escape(device)}</caption><tbody>{rows}</tbody></table>"
+        "</div></details>"
+    )
+
+
+def _values(values: list[str]) -> str:
+    shown = "; ".join(value[:200] for value in values[:3])
+    return shown if len(values) <= 3 else f"{shown}; and {len(values) - 3} other values"

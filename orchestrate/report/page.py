@@ -1,0 +1,109 @@
+"""The page: template, styles, scripts, plotly.js and the data, in one file that needs no network."""
+
+import json
+import math
+import re
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from orchestrate.analysis import memory, pairs
+from orchestrate.report import cards, data, measured, tables, text
+from orchestrate.report.data import Report
+
+ASSETS = Path(__file__).parent / "assets"
+SCRIPTS = ("core.js", "tables.js", "plots.js", "ratios.js", "pair.js", "fly.js", "main.js")
+UNUSED = ("source", "processor")  # columns of `jobs` that the page has no use for
+
+
+def html(report: Report) -> str:
+    """The whole page as text, the same for the same records."""
+    devices = sorted({job.device for job in report.study.jobs})
+    parts = {
+        "title": escape(data.title(report.study.runs, devices)),
+        "style": asset("style.css"),
+        "banner": cards.banner(report),
+        "lede": cards.lede(report),
+        "verdicts": cards.verdicts(report),
+        "measured": measured.section(report),
+        "data": embedded(payload(report)),
+        "plotly": plotly(),
+        "script": "\n".join(asset(name) for name in SCRIPTS),
+    }
+    texts = re.split(r"\{\{(\w+)\}\}", asset("page.html"))  # text, name, text, name, ..., text
+    return "".join(parts[piece] if index % 2 else piece for index, piece in enumerate(texts))
+
+
+@cache
+def asset(name: str) -> str:
+    """A file beside this module."""
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+@cache
+def plotly() -> str:
+    """plotly.js as the library ships it, made safe to stand inside a script element."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs()).replace("</script", "<\\/script")
+
+
+def payload(report: Report) -> dict[str, Any]:
+    """What the scripts draw from; base units everywhere."""
+    frames = report.frames
+    return {
+        "name": "-".join(report.study.runs)[:80],
+        "configurations": [{**c, "label": text.configuration(c)} for c in report.configurations],
+        "definitions": {key: definition.label for key, definition in memory.DEFINITIONS.items()},
+        "main": {"process": memory.PROCESS, "model": memory.MODEL, "peak": memory.PEAK},
+        "comparisons": {c.key: c.label for c in pairs.COMPARISONS},
+        "quantities": pairs.QUANTITIES, "of_memory": list(pairs.OF_MEMORY), "rungs": list(memory.ORDER),
+        "frames": {key: columns(frame) for key, frame in frames.items()},
+        "tables": [_table(table) for table in tables.TABLES],
+        "widths": _widths(report), **data.details(report),
+    }  # fmt: skip
+
+
+def columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    """The frame by column: numbers with 6 significant digits, unknown ones null."""
+    return {str(name): [rounded(v) for v in frame[name].tolist()] for name in frame if name not in UNUSED}
+
+
+def rounded(value: Any) -> Any:
+    """A float with 6 significant digits (None for NaN), anything else as it is."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+def _table(table: tables.Table) -> dict[str, Any]:
+    described = [
+        {"label": c.label, "unit": c.unit, "keys": list(c.keys), "scale": c.scale, "numeric": c.numeric}
+        for c in table.columns
+    ]
+    return {
+        "id": table.id,
+        "title": table.title,
+        "caption": table.caption,
+        "dataset": table.dataset,
+        "columns": described,
+    }
+
+
+def _widths(report: Report) -> dict[str, list[int]]:
+    """Widths of every model by its id."""
+    return {job.model["id"]: job.model["widths"] for job in report.study.jobs if job.model.get("widths")}
+
+
+def embedded(value: Any) -> str:
+    """JSON that cannot end the script element it stands in, floats short."""
+    return json.dumps(_short(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _short(inner) for key, inner in value.items()}
+    return [_short(inner) for inner in value] if isinstance(value, list) else rounded(value)

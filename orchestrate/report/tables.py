@@ -1,0 +1,257 @@
+"""The report's tables: which columns, in which unit, from which data.
+
+The page, CSV, Markdown and LaTeX share them.
+"""
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from orchestrate.analysis import memory
+from orchestrate.report import text
+
+MB, MS, MILLION = 1e-6, 1e3, 1e-6
+
+
+class Column(NamedTuple):
+    """`keys`: the data column, and those of its interval. `scale`: from base units to shown ones."""
+
+    label: str
+    keys: tuple[str, ...]
+    unit: str = ""
+    scale: float = 1.0
+    numeric: bool = True
+
+    @property
+    def heading(self) -> str:
+        """Label with unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+def names(*pairs: tuple[str, str]) -> tuple[Column, ...]:
+    """Columns of text."""
+    return tuple(Column(label, (key,), numeric=False) for label, key in pairs)
+
+
+def plain(label: str, key: str, unit: str = "", scale: float = 1.0) -> Column:
+    """A number without an interval."""
+    return Column(label, (key,), unit, scale)
+
+
+def ranged(label: str, key: str, unit: str = "", scale: float = 1.0) -> Column:
+    """A number with its 95% interval."""
+    return Column(label, (key, f"{key}_low", f"{key}_high"), unit, scale)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: `dataset` names where its rows are in the page's data."""
+
+    id: str
+    title: str
+    caption: str
+    dataset: str
+    columns: tuple[Column, ...]
+
+
+RUNNING = names(("Device", "device"), ("Backend", "backend"), ("Precision", "precision"))
+MODEL = (
+    *names(("Architecture", "architecture"), ("Dataset", "dataset")),
+    plain("Ratio", "ratio"),
+    *names(("Of", "ratio_of")),
+)
+
+TABLES = (
+    Table(
+        "models",
+        "Every model measured",
+        "Latency: median of one inference, geometric mean over fresh processes, 95% interval over "
+        "processes. Memory: USS after malloc_trim, whole process and what the model adds; peak: VmHWM.",
+        "jobs",
+        (
+            *RUNNING,
+            plain("Threads", "threads"),
+            *MODEL,
+            *names(("Method", "method"), ("Model", "model")),
+            plain("Parameters", "params", "million", MILLION),
+            plain("MACs", "macs", "million", MILLION),
+            ranged("Latency p50", "latency", "ms", MS),
+            plain("p90", "p90", "ms", MS),
+            plain("p99", "p99", "ms", MS),
+            ranged("Memory, process", memory.PROCESS, "MB", MB),
+            ranged("Memory, model", memory.MODEL, "MB", MB),
+            ranged("Memory, peak", memory.PEAK, "MB", MB),
+            plain("Accuracy", "accuracy", "%"),
+            *names(("Accuracy from", "accuracy_source")),
+            plain("Processes", "processes"),
+            plain("Samples", "samples"),
+            *names(("Warnings", "warnings"), ("Record", "record")),
+        ),
+    ),
+    Table(
+        "pairs",
+        "Every pair",
+        "Each figure is the first method divided by the second, at the same architecture, dataset and "
+        "ratio, on the same device in the same way. Latency: 95% interval over the processes of both "
+        "(Welch, on logarithms).",
+        "pairs",
+        (
+            *names(
+                ("Comparison", "comparison"),
+            ),
+            *RUNNING,
+            plain("Threads", "threads"),
+            *MODEL,
+            plain("Align", "align"),
+            plain("Parameters", "params_ratio", "×"),
+            plain("MACs", "macs_ratio", "×"),
+            ranged("Latency", "latency_ratio", "×"),
+            plain("Memory, process", f"{memory.PROCESS}_ratio", "×"),
+            plain("Memory, model", f"{memory.MODEL}_ratio", "×"),
+            plain("Accuracy", "accuracy_ratio", "×"),
+            plain("Accuracy per MB", f"accuracy_per_mb:{memory.PROCESS}", "×"),
+            plain("MB per parameter", f"mb_per_mparam:{memory.PROCESS}", "×"),
+        ),
+    ),
+    Table(
+        "claims",
+        "Every verdict",
+        "The ratio is a geometric mean over pairs with a 95% bootstrap interval over pairs.",
+        "claims",
+        (
+            *names(("Claim", "text"), ("Device", "device"), ("How it ran", "how"), ("Verdict", "verdict")),
+            plain("Claimed", "claimed", "×"),
+            ranged("Measured", "value", "×"),
+            plain("Pairs", "n"),
+            *names(
+                ("All verdicts together", "together"),
+                ("Memory definitions", "ranking"),
+                ("What would settle it", "settle"),
+            ),
+        ),
+    ),
+    Table(
+        "definitions",
+        "Under every memory definition",
+        "The same ratio, read in each way that memory can be read. 'Ranking flips' where two of them are "
+        "beyond 1 on opposite sides.",
+        "means",
+        (
+            *names(
+                ("Comparison", "comparison"),
+                ("Device", "device"),
+                ("How it ran", "how"),
+                ("Quantity", "quantity"),
+                ("Memory definition", "definition"),
+            ),
+            ranged("Ratio", "value", "×"),
+            plain("Pairs", "n"),
+        ),
+    ),
+    Table(
+        "slopes",
+        "Memory: floor and price of a parameter",
+        "Least squares over models: memory = floor + slope × parameters. Every model pays the floor, so "
+        "memory per parameter of a small model measures mostly the floor.",
+        "slopes",
+        (
+            *names(
+                ("Device", "device"),
+                ("How it ran", "how"),
+                ("Method", "method"),
+                ("Memory definition", "definition"),
+            ),
+            ranged("Slope", "slope", "byte per parameter"),
+            ranged("Floor", "intercept", "MB", MB),
+            plain("R²", "r2"),
+            plain("Models", "models"),
+        ),
+    ),
+    Table(
+        "excluded",
+        "Left out, and why",
+        "Records that enter no table, no plot and no ratio above.",
+        "excluded",
+        names(("Device", "device"), ("Job", "job"), ("Code", "code"), ("Reason", "reason"), ("Run", "run")),
+    ),
+    Table(
+        "missing",
+        "Missing, and what would make it",
+        "Nothing is filled in.",
+        "missing",
+        names(("Model", "model"), ("What", "what"), ("Why", "reason"), ("Command", "command")),
+    ),
+)
+
+
+def scaled(column: Column, key: str, row: Any) -> Any:
+    """One value of a row in the column's unit; None where unknown."""
+    value = row.get(key)
+    if not column.numeric:
+        return "" if value is None else str(value)
+    return None if value is None or not math.isfinite(value) else value * column.scale
+
+
+def cell(column: Column, row: Any) -> str:
+    """One cell as people read it: `2.57 (2.51 to 2.64)`."""
+    values = [scaled(column, key, row) for key in column.keys]
+    if not column.numeric:
+        return str(values[0])
+    if len(values) == 1 or None in values:
+        return text.number(values[0])
+    return f"{text.number(values[0])} ({text.number(values[1])} to {text.number(values[2])})"
+
+
+def as_csv(table: Table, data: pd.DataFrame) -> str:
+    """Full precision, one column a figure, intervals as `low` and `high`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    suffixes = ("", " low", " high")
+    writer.writerow([c.heading + s for c in table.columns for s in suffixes[: len(c.keys)]])
+    for row in data.to_dict("records"):
+        writer.writerow([_safe(scaled(c, key, row)) for c in table.columns for key in c.keys])
+    return out.getvalue()
+
+
+def _safe(value: Any) -> Any:
+    """Text that a spreadsheet will not run as a formula; numbers with 9 significant digits."""
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t" and value[1:] else value
+
+
+def as_markdown(table: Table, data: pd.DataFrame) -> str:
+    """A pipe table below its title."""
+    rule = ["---:" if column.numeric else "---" for column in table.columns]
+    rows = [[text.markdown(cell(c, row)) for c in table.columns] for row in data.to_dict("records")]
+    lines = [[column.heading for column in table.columns], rule, *rows]
+    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"## {table.title}\n\n{table.caption}\n\n{body}\n"
+
+
+def as_latex(table: Table, data: pd.DataFrame) -> str:
+    """A booktabs table; needs the packages booktabs and longtable."""
+    layout = "".join("r" if column.numeric else "l" for column in table.columns)
+    rows = [[cell(c, row) for c in table.columns] for row in data.to_dict("records")]
+    lines = [
+        " & ".join(map(text.latex, line)) + r" \\" for line in ([c.heading for c in table.columns], *rows)
+    ]
+    return "\n".join(
+        [
+            f"% {table.title}: needs \\usepackage{{booktabs,longtable}}",
+            f"\\begin{{longtable}}{{{layout}}}",
+            f"\\caption{{{text.latex(table.title)}. {text.latex(table.caption)}}} \\\\",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            r"\endhead",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{longtable}",
+            "",
+        ]
+    )

@@ -1,0 +1,127 @@
+"""The report in a terminal: what was measured, ratios with intervals, and the claims beside them."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from orchestrate import claimfile, claims
+from orchestrate.analysis import memory, pairs, study
+from orchestrate.report import data, tables, text
+from orchestrate.report.data import Report
+
+STYLE = {claims.HOLDS: "green", claims.FAILS: "red", claims.UNSETTLED: "yellow"}
+ROWS = 64  # more models than a screen can hold: the page has them all
+
+
+def show(run_dir: Path, console: Console) -> None:
+    """Print the tables of one run."""
+    print_report(data.build(study.read([run_dir]), claimfile.load()), console)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Models, ratios, claims, then what is left out or missing."""
+    if data.synthetic(report.study):
+        console.print("Synthetic data: invented for tests, not measured.", style="bold yellow")
+    for part in (models(report), ratios(report), verdicts(report)):
+        if part.row_count:
+            console.print(part)
+    for line in remarks(report):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def plain(title: str, *columns: str) -> Table:
+    """A table without frames; the first column to the left, figures to the right."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    return table
+
+
+def models(report: Report) -> Table:
+    """Latency, memory and accuracy of each model."""
+    jobs = report.frames["jobs"]
+    several = len(report.configurations) > 1
+    title = (
+        "Measured" if len(jobs) <= ROWS else f"Measured (the first {ROWS} of {len(jobs)}; the page has all)"
+    )
+    table = plain(
+        title,
+        "model",
+        *(["ran on"] if several else []),
+        "params M",
+        "MACs M",
+        "p50 ms",
+        "memory MB",
+        "of it the model",
+        "accuracy %",
+    )
+    for row in jobs.head(ROWS).to_dict("records"):
+        where = [text.configuration(row)] if several else []
+        latency = tables.cell(tables.ranged("", "latency", "", tables.MS), row)
+        sizes = [text.number(row[key] * tables.MB) for key in (memory.PROCESS, memory.MODEL)]
+        counts = [text.number(row[key] * tables.MILLION) for key in ("params", "macs")]
+        accuracy = f"{text.number(row['accuracy'])} {row['accuracy_source']}".strip()
+        table.add_row(row["model"], *where, *counts, latency, *sizes, accuracy)
+    return table
+
+
+def ratios(report: Report) -> Table:
+    """Mean ratio of each quantity in each comparison; memory under its main definition."""
+    table = plain(
+        "\nRatios over pairs (geometric mean, 95% interval)",
+        "comparison",
+        "ran on",
+        "quantity",
+        "ratio",
+        "pairs",
+    )
+    means = report.frames["means"]
+    wanted = means[means["definition"].isin(["", memory.PROCESS])] if len(means) else means
+    for row in wanted.to_dict("records"):
+        label = next(c.label for c in pairs.COMPARISONS if c.key == row["comparison"])
+        ratio = tables.cell(tables.ranged("", "value"), row)
+        table.add_row(label, row["how"], pairs.QUANTITIES[row["quantity"]], ratio, str(row["n"]))
+    return table
+
+
+def verdicts(report: Report) -> Table:
+    """Each claim beside what was measured."""
+    table = plain("\nClaims", "claim", "device", "claimed", "measured", "pairs", "verdict")
+    for answer in report.answers:
+        if answer.main:
+            verdict = f"[{STYLE[answer.verdict]}]{answer.verdict}[/]"
+            table.add_row(
+                answer.claim.text,
+                answer.configuration["device"],
+                f"{text.number(answer.claim.claimed)}×",
+                text.ratio(answer.estimate),
+                str(answer.estimate.n),
+                verdict,
+            )
+    return table
+
+
+def remarks(report: Report) -> list[str]:
+    """What the tables do not say: rankings that flip, how to settle, what is left out, what is missing."""
+    lines = []
+    for answer in report.answers:
+        if answer.main and answer.ranking:
+            lines.append(f"{answer.configuration['device']}, {answer.claim.id}: {answer.ranking.sentence}")
+        if answer.main and answer.settle:
+            lines.append(
+                f"{answer.configuration['device']}, {answer.claim.id}: to settle it: {answer.settle}"
+            )
+    if report.answers:
+        lines.append(claims.multiplicity(report.answers))
+    left = pd.Series([excluded.code for excluded in report.study.excluded], dtype=object).value_counts()
+    lines += [f"left out: {count} ({code})" for code, count in sorted(left.items())]
+    if report.study.replaced:
+        lines.append(f"replaced by newer records: {len(report.study.replaced)}")
+    lines += [f"disagrees: {conflict}" for conflict in report.study.conflicts[:5]]
+    commands = dict.fromkeys(missing.command for missing in report.study.missing if missing.command)
+    if report.study.missing:
+        shown = "; ".join(list(commands)[:3]) + ("; ..." if len(commands) > 3 else "")
+        lines.append(f"missing: {len(report.study.missing)} models or accuracies, made by: {shown}")
+    return lines
