@@ -8,7 +8,6 @@ from bench.export import files
 from bench.export.cache import Artefact
 from bench.export.errors import ExportError
 from bench.export.userfile import UserModel
-from bench.record.files import write_bytes
 
 SCHEMA = 1
 INDEX = "bundle.json"
@@ -45,8 +44,8 @@ def add(folder: Path, model_id: str, artefact: Artefact, described: dict[str, An
 
 def add_own(folder: Path, own: UserModel, made_by: str) -> dict[str, Any]:
     """Put a user's own model into the bundle; returns its entry."""
-    write_bytes(str(folder / _model(own.id)), own.model)
-    write_bytes(str(folder / _reference(own.id)), own.reference)
+    files.write(folder / _model(own.id), own.model)
+    files.write(folder / _reference(own.id), own.reference)
     described = {**dict.fromkeys(UNKNOWN.split()), **own.entry}
     reference = {
         "sha256": files.sha256(folder / _reference(own.id)),
@@ -64,7 +63,7 @@ def finish(folder: Path, contents: dict[str, Any]) -> Path:
         if path.relative_to(folder).as_posix() not in named:
             path.unlink()
     head = {"schema": SCHEMA, "kind": "orbitbench.bundle"}
-    write_bytes(str(folder / INDEX), (json.dumps({**head, **contents}, indent=1) + "\n").encode())
+    files.write(folder / INDEX, (json.dumps({**head, **contents}, indent=1) + "\n").encode())
     return folder / INDEX
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.export import files
-from bench.record.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ def put(folder: Path, name: str, model: bytes, reference: bytes, facts: dict[str
     folder.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{name[:8]}.", dir=folder))
     try:
-        write_bytes(str(fresh / "model.onnx"), model)
-        write_bytes(str(fresh / "reference.npz"), reference)
-        write_bytes(str(fresh / "artefact.json"), json.dumps({**digests, "facts": facts}).encode())
+        files.write(fresh / "model.onnx", model)
+        files.write(fresh / "reference.npz", reference)
+        files.write(fresh / "artefact.json", json.dumps({**digests, "facts": facts}).encode())
         if get(folder, name) is None:
             shutil.rmtree(home, ignore_errors=True)
             fresh.rename(home)

@@ -5,6 +5,14 @@ import os
 import shutil
 from pathlib import Path
 
+from bench.record.files import write_bytes
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put `data` at `path`, whole or not at all, in a folder that is made where it lacks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(str(path), data)
+
 
 def place(source: Path, path: Path) -> None:
     """Put the contents of `source` at `path`, by a hard link where the file system allows one."""
