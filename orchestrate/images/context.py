@@ -23,7 +23,7 @@ def prepare(project: Project, target: Target) -> Path:
         requirements.unpack(project, target, folder)
         copy_code(project, target, folder)
         (folder / "data").mkdir(exist_ok=True)
-    _settle(folder)
+    settle(folder)
     return folder
 
 
@@ -40,7 +40,7 @@ def copy_code(project: Project, target: Target, folder: Path) -> None:
     shutil.copytree(source, goal, ignore=left_out)
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
     """Give every file the same time and one of two modes: neither umask nor clock of this machine gets in."""
     for where, folders, files in os.walk(folder):
         for name in files:

@@ -32,7 +32,7 @@ def resolve(target: Target) -> str:
         arguments = ["--dry-run", "--ignore-installed", "--report", str(report), "--target", folder]
         arguments += [] if target.image.deps else ["--no-deps"]
         # isolated: neither this machine's mirrors nor its own builds of a package decide what users get
-        _pip(["--isolated", "install", *arguments, *_platform(target), *requires], target)
+        _pip(["--isolated", "install", *arguments, *wheel_options(target), *requires], target)
         found = json.loads(report.read_text())["install"]
     lines = [_locked(item) for item in found]
     head = f"# {target.key}, Python {target.python}: made from manifests/images.yaml by `make locks`\n"
@@ -83,7 +83,7 @@ def unpack(project: Project, target: Target, folder: Path) -> None:
     try:
         # --no-compile: the bytecode is the target's own Python's, not this one's
         arguments = ["install", "--no-deps", "--no-compile", "--require-hashes", "--target", str(staging)]
-        _pip([*arguments, *_platform(target), "-r", str(lock_path(project, target))], target)
+        _pip([*arguments, *wheel_options(target), "-r", str(lock_path(project, target))], target)
         shutil.rmtree(staging / "bin", ignore_errors=True)  # scripts that name this machine's Python
         staging.chmod(0o755)
         stamp.unlink(missing_ok=True)
@@ -94,7 +94,8 @@ def unpack(project: Project, target: Target, folder: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _platform(target: Target) -> list[str]:
+def wheel_options(target: Target) -> list[str]:
+    """What pip must be told to choose the target's wheels and not this machine's."""
     if target.python not in GLIBC:
         raise BadInput(
             f"{target.name}: Python {target.python} is not among {', '.join(GLIBC)}: its glibc is unknown"

@@ -184,7 +184,11 @@ def _table(rows: list[dict[str, Any]]) -> None:
         digest = str(known.get("digest") or "-")[7:19] if known.get("digest") else "-"
         cells = [str(row[key]) for key in ("image", "platform", "python")]
         table.add_row(
-            *cells, size, str(known.get("id", ""))[7:19] or "-", digest, str(row["base"]).partition("@")[0]
+            *cells,
+            size,
+            str(known.get("id", ""))[7:19] or "-",
+            digest,
+            str(known.get("base", row["base"])).partition("@")[0],
         )
     Console().print(table)
 
