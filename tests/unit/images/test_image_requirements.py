@@ -7,7 +7,7 @@ import pytest
 
 from orchestrate.errors import BadInput
 from orchestrate.images import requirements
-from orchestrate.images.manifest import OWN_BASE, Target, open_project
+from orchestrate.images.manifest import OWN_BASE, open_project
 
 HASH = "--hash=sha256:" + "0" * 64
 ROOT = Path(__file__).parents[3]
