@@ -27,6 +27,10 @@ class Busy(OrbitError):
     """Another run holds the board; the text names it."""
 
 
+class StoreFailed(OrbitError):
+    """The results folder cannot be written: the disk is full, or the folder is not ours."""
+
+
 def listed(known: object) -> str:
     """`a, b, c`: the known names, as every message about an unknown one ends."""
     return ", ".join(sorted(map(str, known))) or "none"  # type: ignore[call-overload]

@@ -1,35 +1,47 @@
-"""A run on its devices, side by side: start or attach, follow, store records as they come, clean up last."""
+"""A device's part of a run: start or attach, follow, store records as they come, clean up last.
+
+Every step may be repeated: after a lost link, an engine that started anew or our own death, the same steps
+from the beginning find what is done and go on from there.
+"""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrate.errors import OrbitError
+from orchestrate.engine.retry import waits
+from orchestrate.errors import LinkLost, OrbitError, StoreFailed
 from orchestrate.live import Event, View, parse
 from orchestrate.store import DeviceFolder, first_line
 
+MAX_STARTS = 3  # of one device by one orchestrator: a board that falls over each time is not started for ever
+HEAVY_AT_ONCE = 16  # devices that are being sent images and bundles side by side
+
 
 class Runner(Protocol):
-    """Where one device's job list runs: a process here, or a container on a board."""
+    """Where a device's jobs run: a process here, or a container on a board. Any step may raise LinkLost."""
+
+    here: bool  # on this machine: it ends when we are interrupted
+
+    def open(self) -> None:
+        """Connect, or connect anew."""
 
     def alive(self) -> bool:
         """Whether the runtime of this run is at work there."""
 
-    def start(self, missing: list[str]) -> None:
-        """Start the runtime on the jobs in `missing`."""
+    def start(self, missing: list[str], say: Callable[[str], None]) -> None:
+        """Start the runtime on the jobs in `missing`; `say` hears what takes long."""
 
     def lines(self) -> Iterator[bytes]:
-        """The runtime's lines from its beginning to its end, with an empty one at least every second."""
-
-    def ready(self) -> Iterable[str]:
-        """Ids of the jobs that have left a record there."""
+        """The runtime's lines, from those not seen yet to its end, with an empty one every second or so."""
 
     def read(self, job: str) -> bytes | None:
         """The record of `job`, None where there is none."""
 
-    def discard(self, job: str) -> None:
-        """Remove a damaged record, so that the job runs again."""
+    def discard(self, jobs: set[str]) -> None:
+        """Remove records, so that their jobs run again."""
 
     def why(self) -> str:
         """Why the runtime ended, in one line."""
@@ -37,50 +49,107 @@ class Runner(Protocol):
     def stop(self) -> None:
         """End the runtime, keeping what it has written."""
 
+    def restore(self) -> None:
+        """Put the board back as it was found."""
+
     def clear(self) -> None:
         """Remove all that the run has put there."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections; the runtime goes on."""
 
 
 class Stop(threading.Event):
-    """Set by Ctrl-C. `boards`: end the runtimes as well, rather than leave them at work."""
+    """Set by Ctrl-C. `boards`: end the runtimes on boards as well, rather than leave them at work."""
 
     boards = False
+
+
+@dataclass(frozen=True)
+class Way:
+    """How far to go: `start` what does not run, `watch` it to its end, wait `patience` s for a lost link."""
+
+    start: bool = True
+    watch: bool = True
+    patience: float = 600.0
+
+
+WHOLE = Way()
 
 
 class Follower:
     """Brings one device's missing records here. Whatever happens, what is stored stays stored."""
 
-    def __init__(self, runner: Runner, folder: DeviceFolder, view: View, stop: Stop) -> None:
-        self.runner, self.folder, self.view, self.stop = runner, folder, view, stop
-        self.left = set(folder.missing())
+    gate = threading.Semaphore(HEAVY_AT_ONCE)
+
+    def __init__(
+        self,
+        runner: Runner,
+        folder: DeviceFolder,
+        view: View,
+        stop: Stop,
+        way: Way = WHOLE,
+        again: Iterable[str] = (),
+    ) -> None:
+        self.runner, self.folder, self.view, self.stop, self.way = runner, folder, view, stop, way
+        self.again = set(again)  # jobs whose stored record is to be replaced
+        self.left = {*folder.missing(), *self.again}
+        self.starts = 0
         self.hashes: dict[str, str] = {}  # job -> SHA-256 that the runtime announced
         self.damaged: dict[str, str] = {}  # job -> what is wrong with its record
 
     def run(self) -> None:
         """Until every record is here, the runtime has ended or the user stops us; OrbitError if one lacks."""
-        if not self.left:
-            return
+        pauses, lost = waits(), 0.0
+        connected = False
+        try:
+            while self.left and not self.stop.is_set():
+                try:
+                    self.say("connecting" if not connected else "connecting again")
+                    self.runner.open()
+                    connected, pauses, lost = True, waits(), 0.0
+                    return self.attempt()
+                except LinkLost as error:
+                    lost = lost or time.monotonic()
+                    if not connected or time.monotonic() - lost > self.way.patience:
+                        raise
+                    self.say(f"trying again: {error}")
+                    self.stop.wait(next(pauses))
+        finally:
+            self.runner.close()
+
+    def say(self, text: str) -> None:
+        """Tell the view what this device does now."""
+        self.view.say(self.folder.name, text)
+
+    def attempt(self) -> None:
+        """From whatever state the device is in to its end, as long as the link holds."""
         if not self.runner.alive():
-            self.sweep()  # a run that went on after we died has finished records waiting
-            for job in self.damaged:
-                self.runner.discard(job)
-            self.damaged.clear()
-            if self.left:
-                self.runner.start([job for job in self.folder.wanted if job in self.left])
-        if self.left:
+            self.prepare()
+            if self.left and self.way.start and self.starts < MAX_STARTS:
+                self.starts += 1
+                with self.gate:
+                    self.runner.start([job for job in self.folder.wanted if job in self.left], self.say)
+        if self.left and self.way.watch:
             self.watch()
-            self.sweep()
+            self.sweep(self.left)
         self.end()
+
+    def prepare(self) -> None:
+        """Fetch what a runtime that went on without us has finished; clear away what is to be made again."""
+        self.watch()  # its log says which records there are, and their hashes
+        self.sweep(self.left - self.again)
+        if self.way.start and (old := self.again | set(self.damaged)):
+            self.runner.discard(old)
+            self.again.clear()
+            self.damaged.clear()
 
     def watch(self) -> None:
         """Follow the runtime's lines to its end, or until the user stops us."""
         for line in self.runner.lines():
             if self.stop.is_set():
-                if self.stop.boards:
-                    self.view.say(self.folder.name, "stopping")
+                if self.stop.boards or self.runner.here:
+                    self.say("stopping")
                     self.runner.stop()
                 return
             event = parse(line) if line else None
@@ -91,22 +160,24 @@ class Follower:
     def take(self, event: Event) -> None:
         """Fetch the record that an event announces."""
         job, sha256 = event.get("job"), event.get("sha256")
-        if event["event"] == "record" and job in self.left:
+        if event["event"] == "record" and isinstance(job, str) and job in self.left - self.again:
             self.hashes[job] = str(sha256)
             self.fetch(job)
 
-    def sweep(self) -> None:
+    def sweep(self, jobs: set[str]) -> None:
         """Fetch whatever finished records are still there."""
-        for job in set(self.runner.ready()) & self.left:
+        for job in sorted(jobs):
             self.fetch(job)
 
     def fetch(self, job: str) -> None:
         """Fetch, verify and store one record; a damaged one stays missing."""
-        data = self.runner.read(job)
-        if data is None:
-            return
         try:
+            data = self.runner.read(job)
+            if data is None:
+                return
             self.folder.save(job, data, self.hashes.get(job))
+        except (LinkLost, StoreFailed):
+            raise
         except OrbitError as error:
             self.damaged[job] = str(error)
             return
@@ -114,49 +185,43 @@ class Follower:
         self.damaged.pop(job, None)
 
     def end(self) -> None:
-        """Clean up where everything is here; say what is missing where not."""
+        """Leave a working board alone; restore one that has ended; clean up only where everything is here."""
+        if self.left and self.runner.alive():
+            self.say(f"left at work, {len(self.left)} records to come")
+            return
+        self.runner.restore()
         if not self.left:
             self.runner.clear()
-            self.view.say(self.folder.name, "done")
+            self.say("done")
         elif not self.stop.is_set():
             reason = next(iter(self.damaged.values()), None) or self.runner.why()
             raise OrbitError(f"{len(self.left)} of {len(self.folder.wanted)} records missing: {reason}")
 
 
-def drive(
-    folders: Iterable[DeviceFolder],
-    runner_of: Callable[[DeviceFolder], Runner],
-    view: View,
-    stop: Stop,
-    at_once: int,
-) -> dict[str, str]:
-    """Follow every device, `at_once` of them side by side; failed device -> what went wrong there."""
+def drive(followers: list[Follower], view: View, stop: Stop, ask: Callable[[], bool]) -> dict[str, str]:
+    """Run all side by side; failed device -> what went wrong there.
+
+    On KeyboardInterrupt `ask` says whether boards are to be stopped; it is raised again once all have let go.
+    """
     problems: dict[str, str] = {}
 
-    def one(folder: DeviceFolder) -> None:
+    def one(follower: Follower) -> None:
+        name = follower.folder.name
         try:
-            if stop.is_set():
-                return
-            runner = runner_of(folder)
-            try:
-                Follower(runner, folder, view, stop).run()
-            finally:
-                runner.close()
+            follower.run()
         except OrbitError as error:
-            problems[folder.name] = str(error)
-        except OSError as error:  # disk full, results folder gone: this device's trouble, never another's
-            problems[folder.name] = first_line(error)
+            problems[name] = str(error)
         except Exception as error:  # a bug on one board's path must not lose the other boards' records
-            problems[folder.name] = f"{type(error).__name__}: {first_line(error)}"
-        if folder.name in problems:
-            view.say(folder.name, f"failed: {problems[folder.name]}")
+            problems[name] = f"{type(error).__name__}: {first_line(error)}"
+        if name in problems:
+            view.say(name, f"failed: {problems[name]}")
 
-    with ThreadPoolExecutor(at_once, thread_name_prefix="board") as pool:
-        futures = [pool.submit(one, folder) for folder in folders]
+    with ThreadPoolExecutor(len(followers), thread_name_prefix="board") as pool:
+        futures = [pool.submit(one, follower) for follower in followers]
         try:
-            while wait(futures, timeout=1.0).not_done:
-                pass
+            wait(futures)
         except KeyboardInterrupt:
+            stop.boards = ask()
             stop.set()
             raise
     return problems

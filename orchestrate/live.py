@@ -91,6 +91,9 @@ class View:
     def __exit__(self, *exc: object) -> None:
         """Nothing to take down."""
 
+    def pause(self) -> None:
+        """Give the terminal to a question."""
+
     def say(self, device: str, state: str) -> None:
         """A device does something else now: connecting, sending, trying again."""
         with self.lock:
@@ -126,6 +129,10 @@ class LiveView(View):
 
     def __exit__(self, *exc: object) -> None:
         """Leave the last state of the table on the screen."""
+        self.live.stop()
+
+    def pause(self) -> None:
+        """Leave the table as it is; the terminal is for a question now."""
         self.live.stop()
 
     def show(self, device: str, event: Event | None) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.record import files
@@ -43,11 +43,16 @@ class ProcessRunner:
     keeps that true, also after our own death, so that `--resume` attaches to it instead of starting a second.
     """
 
+    here = True
+
     def __init__(self, folder: DeviceFolder) -> None:
         self.folder = folder
         self.log, self.errors = folder.path / "runtime.jsonl", folder.path / "runtime.err"
         self.lock = folder.path / "runtime.lock"
         self.process: subprocess.Popen[bytes] | None = None
+
+    def open(self) -> None:
+        """Nothing is connected to."""
 
     def alive(self) -> bool:
         """Whether a runtime of this folder, ours or of an earlier orchestrator, is at work."""
@@ -62,7 +67,7 @@ class ProcessRunner:
                 return True
             return False
 
-    def start(self, missing: list[str]) -> None:
+    def start(self, missing: list[str], say: Callable[[str], None] = print) -> None:
         """Start the runtime on the jobs in `missing`."""
         jobs = plan.reduced(self.folder.job_list(), missing, {"model": board_model()})
         files.write_json(str(self.folder.path / "todo.json"), jobs)
@@ -88,6 +93,8 @@ class ProcessRunner:
 
     def lines(self) -> Iterator[bytes]:
         """The runtime's lines from its beginning until it ends; an empty one at least every POLL_SECONDS."""
+        if not self.log.exists():
+            return
         with self.log.open("rb") as log:
             rest = b""
             while True:
@@ -107,14 +114,11 @@ class ProcessRunner:
         except FileNotFoundError:
             return None
 
-    def ready(self) -> list[str]:
-        """Ids of the jobs that have left a record."""
-        folder = self.folder.out / "records"
-        return [path.stem for path in folder.glob("[!.]*.json")] if folder.is_dir() else []
-
-    def discard(self, job: str) -> None:
-        """Remove a damaged record, so that the job runs again."""
-        (self.folder.out / "records" / f"{job}.json").unlink(missing_ok=True)
+    def discard(self, jobs: set[str]) -> None:
+        """Remove records, and the parts that they were made of."""
+        for path in [*self.folder.out.glob("records/*.json"), *self.folder.out.glob("parts/*.json")]:
+            if path.stem in jobs or path.stem.rpartition(".")[0] in jobs:
+                path.unlink(missing_ok=True)
 
     def why(self) -> str:
         """Why the runtime ended, in one line."""
@@ -135,6 +139,9 @@ class ProcessRunner:
                 time.sleep(POLL_SECONDS / 4)
         if self.alive():
             raise OrbitError(f"process {self.lock.read_text()} does not end; see {self.errors}")
+
+    def restore(self) -> None:
+        """This machine was not changed."""
 
     def clear(self) -> None:
         """Remove the runtime's own files: every record is stored and verified."""

@@ -17,10 +17,8 @@ from rich.console import Console
 from bench.record import files
 from orchestrate import live, local, manifests, plan, store, summary
 from orchestrate.errors import BadInput, Interrupted, OrbitError
-from orchestrate.follow import Runner, Stop, drive
+from orchestrate.follow import Follower, Runner, Stop, Way, drive
 from orchestrate.store import DeviceFolder, Run
-
-AT_ONCE = 64  # devices followed side by side; each costs a thread, an ssh process and two descriptors
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,10 @@ class Wish:
     dims: list[str] = field(default_factory=list)
     resume: str | None = None
     resume_last: bool = False
+    retry: bool = False
+    detach: bool = False
+    break_lock: bool = False
+    patience: float = 600.0
     results: Path = Path("results")
     manifest: Path | None = None
 
@@ -43,7 +45,11 @@ def main(wish: Wish, as_json: bool = False) -> int:
     console = Console(stderr=as_json)
     run = Run.open(wish.results, wish.resume) if wish.resume else begin(wish, console)
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
-    problems = execute(run, console)
+    way = Way(watch=not wish.detach, patience=wish.patience)
+    problems = execute(run, console, way, wish.retry, wish.break_lock)
+    if wish.detach and not problems:
+        console.print(f"at work without us; to go on: {resume_command(run)}", highlight=False, soft_wrap=True)
+        return 0
     return summary.conclude(run, problems, resume_command(run), console, as_json)
 
 
@@ -127,28 +133,53 @@ def create(results: Path, planned: dict[str, Any], draft: Path) -> Run:
 # -- while devices work -----------------------------------------------------------------------------------
 
 
-def runner_of(run: Run, folder: DeviceFolder) -> Runner:
+def runner_of(run: Run, folder: DeviceFolder, break_lock: bool = False) -> Runner:
     """Where the device's job list runs, by its transport."""
-    device = manifests.Device.model_validate(run.plan["devices"][folder.name]["settings"])
+    device = settings(run, folder.name)
     if device.transport == "process":
         return local.ProcessRunner(folder)
-    raise OrbitError(f"{folder.name}: transport {device.transport} is not there yet")
+    from orchestrate.remote import BoardRunner  # imports docker
+
+    return BoardRunner(run, folder, device, break_lock)
 
 
-def execute(run: Run, console: Console) -> dict[str, str]:
+def settings(run: Run, name: str) -> manifests.Device:
+    """The device as it was when the run was planned."""
+    return manifests.Device.model_validate(run.plan["devices"][name]["settings"])
+
+
+def execute(
+    run: Run, console: Console, way: Way, retry: bool = False, break_lock: bool = False
+) -> dict[str, str]:
     """Bring every missing record here; device -> what went wrong there. Interrupted says how to go on."""
-    folders = [folder for folder in run.devices.values() if folder.missing()]
     stop = Stop()
+    again = {name: folder.unsuccessful() if retry else [] for name, folder in run.devices.items()}
+    folders = [folder for name, folder in run.devices.items() if folder.missing() or again[name]]
     if not folders:
         return {}
     try:
         with run.held(), terminated_is_interrupted(), live.view(console, [f.name for f in folders]) as view:
-            return drive(
-                folders, lambda folder: runner_of(run, folder), view, stop, min(AT_ONCE, len(folders))
-            )
+            followers = [
+                Follower(runner_of(run, folder, break_lock), folder, view, stop, way, again[folder.name])
+                for folder in folders
+            ]
+            remote = [f.folder.name for f in followers if not f.runner.here]
+            return drive(followers, view, stop, lambda: ask(view, remote))
     except KeyboardInterrupt:
         left = sum(map(len, run.missing().values()))
-        raise Interrupted(f"interrupted, {left} records to go; to go on: {resume_command(run)}") from None
+        raise Interrupted(f"interrupted, {left} records to come; to go on: {resume_command(run)}") from None
+
+
+def ask(view: live.View, boards: list[str]) -> bool:
+    """After Ctrl-C: whether the boards are to be stopped. Where nobody can answer, they are left at work."""
+    if not boards or not (sys.stdin.isatty() and view.console.is_terminal):
+        return False
+    view.pause()
+    try:
+        answer = input(f"\nStop the work on {', '.join(boards)} too? Otherwise it goes on without us. [y/N] ")
+    except (KeyboardInterrupt, EOFError):
+        return False
+    return answer.strip().lower() in ("y", "yes")
 
 
 @contextmanager

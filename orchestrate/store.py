@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record import files, schema
-from orchestrate.errors import BadInput, Busy, OrbitError, listed
+from orchestrate.errors import BadInput, Busy, OrbitError, StoreFailed, listed
 
 SCHEMA = 1
 
@@ -53,6 +53,10 @@ class DeviceFolder:
         there = {entry.name for entry in os.scandir(self.records)} if self.records.is_dir() else set()
         return [job for job in self.wanted if f"{job}.json" not in there]
 
+    def unsuccessful(self) -> list[str]:
+        """Ids of the jobs whose record says that they failed or were skipped."""
+        return [record["job"]["id"] for record in self.stored() if record["status"] != "ok"]
+
     def save(self, job: str, data: bytes, sha256: str | None = None) -> Json:
         """Verify the record of `job` as it came from a device and store its bytes; OrbitError if bad."""
         where = f"record of {job} from {self.name}"
@@ -68,6 +72,10 @@ class DeviceFolder:
             part.replace(self.records / f"{job}.json")
         except OrbitError as error:
             raise OrbitError(f"{where}: {error}") from None
+        except OSError as error:
+            raise StoreFailed(
+                f"{self.records}: {error.strerror}: mend that, then resume; nothing is lost"
+            ) from None
         finally:
             part.unlink(missing_ok=True)
         return record

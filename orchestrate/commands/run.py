@@ -24,6 +24,16 @@ def run(
     resume_last: Annotated[
         bool, typer.Option(help="finish the newest unfinished run of this very plan, if there is one")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="with --resume: also what failed or was skipped")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="start the devices and leave them at work")
+    ] = False,
+    break_lock: Annotated[
+        bool, typer.Option("--break-lock", help="take a board from a run that is dead on it")
+    ] = False,
+    patience: Annotated[float, typer.Option(help="seconds to wait for a lost board", min=0)] = 600.0,
     results: Results = Path("results"),
     devices: File = None,
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON summary, progress on stderr")] = False,
@@ -39,6 +49,10 @@ def run(
         dims=dim or [],
         resume=resume,
         resume_last=resume_last,
+        retry=retry,
+        detach=detach,
+        break_lock=break_lock,
+        patience=patience,
         results=results,
         manifest=devices,
     )

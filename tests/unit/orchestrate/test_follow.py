@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrate.errors import OrbitError
-from orchestrate.follow import Follower, Stop, drive
+from orchestrate.errors import LinkLost, OrbitError, StoreFailed
+from orchestrate.follow import MAX_STARTS, Follower, Stop, Way, drive
 from orchestrate.live import View
-from orchestrate.store import DeviceFolder, Run
+from orchestrate.store import DeviceFolder
 from tests.unit.orchestrate import sample
 
 JOBS = ["a--onnxruntime-fp32-t1", "b--onnxruntime-fp32-t1"]
+
+
+QUICK = Way(patience=2)
 
 
 class FakeRunner:
@@ -25,41 +28,55 @@ class FakeRunner:
         self.device, self.works = device, JOBS if works is None else works
         self.records: dict[str, bytes] = {}
         self.running = self.cleared = self.closed = False
+        self.restored = False
+        self.opened = 0
+        self.announced: list[bytes] = []  # its log
         self.started: list[list[str]] = []
         self.silent = False  # does the work, announces nothing
+
+    here = False
+
+    def open(self) -> None:
+        self.opened += 1
 
     def alive(self) -> bool:
         return self.running
 
-    def start(self, missing: list[str]) -> None:
+    def start(self, missing: list[str], say: object = None) -> None:
         self.started.append(missing)
         self.running = True
 
     def lines(self) -> Iterator[bytes]:
+        yield from self.announced
+        if not self.running:
+            return
         yield b'{"event": "start", "processes": 2, "done": 0}'
         yield b"not JSON"
         for job in [job for job in self.works if job not in self.records]:
             data = self.records[job] = sample.encoded(sample.record(job, self.device))
             event = {"event": "record", "job": job, "sha256": hashlib.sha256(data).hexdigest()}
             if not self.silent:
-                yield json.dumps(event).encode()
+                self.announced.append(json.dumps(event).encode())
+                yield self.announced[-1]
             yield b""
         self.running = False
-
-    def ready(self) -> list[str]:
-        return list(self.records)
 
     def read(self, job: str) -> bytes | None:
         return self.records.get(job)
 
-    def discard(self, job: str) -> None:
-        del self.records[job]
+    def discard(self, jobs: set[str]) -> None:
+        for job in jobs:
+            self.records.pop(job, None)
+        self.announced.clear()
 
     def why(self) -> str:
         return "exit code 9"
 
     def stop(self) -> None:
         self.running = False
+
+    def restore(self) -> None:
+        self.restored = True
 
     def clear(self) -> None:
         self.cleared = True
@@ -73,8 +90,18 @@ def folder(tmp_path: Path) -> DeviceFolder:
     return sample.run(tmp_path, "a", "b").devices["local"]
 
 
-def follow(runner: FakeRunner, folder: DeviceFolder, stop: Stop | None = None) -> None:
-    Follower(runner, folder, View(Console(quiet=True), [folder.name]), stop or Stop()).run()
+def follow(runner: FakeRunner, folder: DeviceFolder, way: Way = QUICK, again: tuple[str, ...] = ()) -> None:
+    follower(runner, folder, Stop(), way, again).run()
+
+
+def follower(
+    runner: FakeRunner,
+    folder: DeviceFolder,
+    stop: Stop,
+    way: Way = QUICK,
+    again: tuple[str, ...] = (),
+) -> Follower:
+    return Follower(runner, folder, View(Console(quiet=True), [folder.name]), stop, way, again)
 
 
 def test_all_records_arrive_and_only_then_the_board_is_cleared(folder: DeviceFolder) -> None:
@@ -154,52 +181,143 @@ def test_a_stop_ends_the_runtime_only_if_asked_and_keeps_the_board_as_it_is(
 ) -> None:
     runner, stop = FakeRunner(), Stop()
     stop.boards = boards
-    stop.set()
-    follow(runner, folder, stop)
+    this = follower(runner, folder, stop)
+    runner.start = lambda missing, say: (setattr(runner, "running", True), stop.set())  # type: ignore[method-assign,assignment]
+    this.run()
     assert runner.running is not boards
+    assert runner.restored is boards
     assert not runner.cleared
     assert folder.missing() == JOBS
+
+
+def test_a_runtime_on_this_machine_ends_with_us(folder: DeviceFolder) -> None:
+    runner, stop = FakeRunner(), Stop()
+    runner.here = True
+    runner.start = lambda missing, say: (setattr(runner, "running", True), stop.set())  # type: ignore[method-assign,assignment]
+    follower(runner, folder, stop).run()
+    assert not runner.running
+
+
+def test_detached_the_board_is_started_and_left_alone(folder: DeviceFolder) -> None:
+    runner = FakeRunner()
+    follow(runner, folder, Way(watch=False))
+    assert runner.running
+    assert runner.started == [JOBS]
+    assert not runner.restored
+    assert not runner.cleared
+
+
+def test_collecting_takes_what_is_there_and_starts_nothing(folder: DeviceFolder) -> None:
+    runner = FakeRunner()
+    runner.records[JOBS[0]] = sample.encoded(sample.record(JOBS[0]))
+    with pytest.raises(OrbitError, match="1 of 2 records missing"):
+        follow(runner, folder, Way(start=False))
+    assert folder.missing() == JOBS[1:]
+    assert runner.started == []
+    assert runner.restored
+    assert not runner.cleared
+
+
+def test_retried_jobs_replace_their_records_and_only_theirs(folder: DeviceFolder) -> None:
+    failed, fine = JOBS
+    folder.save(failed, sample.encoded(sample.record(failed, status="failed")))
+    folder.save(fine, sample.encoded(sample.record(fine)))
+    runner = FakeRunner(works=[failed])
+    runner.records[failed] = sample.encoded(sample.record(failed, status="failed"))
+    runner.announced = [json.dumps({"event": "record", "job": failed, "sha256": "0"}).encode()]
+    follow(runner, folder, again=(failed,))
+    assert runner.started == [[failed]]
+    assert [record["status"] for record in folder.stored()] == ["ok", "ok"]
+
+
+def test_a_lost_link_is_made_again_and_nothing_is_started_twice(folder: DeviceFolder) -> None:
+    runner = FakeRunner()
+    whole, cuts = runner.lines, [3, 2]
+
+    def cut() -> Iterator[bytes]:
+        for number, line in enumerate(whole()):
+            if runner.running and cuts and number == cuts[0]:
+                cuts.pop(0)
+                raise LinkLost("the cable is out")
+            yield line
+
+    runner.lines = cut  # type: ignore[method-assign]
+    follow(runner, folder)
+    assert cuts == []
+    assert runner.opened == 3
+    assert runner.started == [JOBS]
+    assert folder.missing() == []
+
+
+def test_a_board_that_cannot_be_reached_at_all_is_told_at_once(folder: DeviceFolder) -> None:
+    runner = FakeRunner()
+    runner.open = lambda: fail(LinkLost("no route to host"))  # type: ignore[method-assign]
+    with pytest.raises(LinkLost, match="no route"):
+        follow(runner, folder, Way(patience=1000))
+    assert runner.closed
+
+
+def test_patience_with_a_lost_link_has_an_end(folder: DeviceFolder) -> None:
+    runner = FakeRunner()
+
+    def start(missing: list[str], say: object) -> None:
+        runner.open = lambda: fail(LinkLost("no route to host"))  # type: ignore[method-assign]
+        raise LinkLost("the cable is out")
+
+    runner.start = start  # type: ignore[method-assign]
+    with pytest.raises(LinkLost, match="no route"):
+        follow(runner, folder, Way(patience=0.1))
+
+
+def test_a_board_that_falls_over_each_time_is_not_started_for_ever(folder: DeviceFolder) -> None:
+    runner = FakeRunner()
+    runner.start = lambda missing, say: (runner.started.append(missing), fail(LinkLost("gone")))  # type: ignore[method-assign,assignment]
+    with pytest.raises(OrbitError, match="2 of 2 records missing"):
+        follow(runner, folder)
+    assert len(runner.started) == MAX_STARTS
+
+
+def test_a_full_disk_here_ends_this_device_and_leaves_the_board_as_it_is(
+    folder: DeviceFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = FakeRunner()
+    monkeypatch.setattr(
+        "bench.record.files.write_bytes", lambda path, data: fail(OSError(28, "No space left on device"))
+    )
+    with pytest.raises(StoreFailed, match="No space left on device: mend that, then resume"):
+        follow(runner, folder)
+    monkeypatch.undo()
+    assert not runner.cleared
+    follow(runner, folder)
+    assert folder.missing() == []
+
+
+def fail(error: Exception) -> None:
+    raise error
 
 
 def test_one_failing_board_never_loses_the_records_of_another(tmp_path: Path) -> None:
     run = sample.run(tmp_path, "a", "b", devices=("good", "down", "full", "buggy"))
     runners = {name: FakeRunner(name) for name in run.devices}
-
-    def fail(error: Exception) -> None:
-        raise error
-
-    runners["down"].alive = lambda: fail(OrbitError("no route to host"))  # type: ignore[method-assign,assignment,return-value]
-    runners["full"].start = lambda missing: fail(OSError(28, "No space left on device"))  # type: ignore[method-assign]
-    runners["buggy"].ready = lambda: fail(ValueError("oops"))  # type: ignore[method-assign,assignment,return-value]
-    problems = drive_all(run, runners)
-    assert problems["down"] == "no route to host"
-    assert "No space left on device" in problems["full"]
-    assert problems["buggy"] == "ValueError: oops"
-    assert set(problems) == {"down", "full", "buggy"}
+    runners["down"].open = lambda: fail(LinkLost("no route to host"))  # type: ignore[method-assign]
+    runners["full"].start = lambda missing, say: fail(OrbitError("no space left"))  # type: ignore[method-assign,misc]
+    runners["buggy"].alive = lambda: fail(ValueError("oops"))  # type: ignore[method-assign,assignment,return-value]
+    view = View(Console(quiet=True), list(run.devices))
+    followers = [Follower(runners[name], folder, view, Stop()) for name, folder in run.devices.items()]
+    problems = drive(followers, view, Stop(), lambda: False)
+    assert problems == {"down": "no route to host", "full": "no space left", "buggy": "ValueError: oops"}
     assert run.devices["good"].missing() == []
     assert all(runner.closed for runner in runners.values())
 
 
-def drive_all(run: Run, runners: dict[str, FakeRunner], at_once: int = 4) -> dict[str, str]:
-    view = View(Console(quiet=True), list(run.devices))
-    return drive(run.devices.values(), lambda folder: runners[folder.name], view, Stop(), at_once)
-
-
-def test_boards_work_side_by_side_but_no_more_than_allowed(tmp_path: Path) -> None:
-    run = sample.run(tmp_path, "a", devices=tuple(f"d{n}" for n in range(6)))
-    runners = {name: FakeRunner(name, works=JOBS[:1]) for name in run.devices}
-    lock, now, most = threading.Lock(), [0], [0]
-    two = threading.Barrier(2, timeout=10)  # passes only if two boards are at work at the same time
-
-    def start(missing: list[str]) -> None:
-        with lock:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
-        two.wait()
-        with lock:
-            now[0] -= 1
-
-    for runner in runners.values():
-        runner.start = start  # type: ignore[method-assign]
-    assert drive_all(run, runners, at_once=2) == {}
-    assert most == [2]
+def test_boards_work_side_by_side(tmp_path: Path) -> None:
+    run = sample.run(tmp_path, "a", devices=tuple(f"d{n}" for n in range(20)))
+    meeting = threading.Barrier(20, timeout=20)  # passes only if all are following at the same time
+    view, followers = View(Console(quiet=True), list(run.devices)), []
+    for name, folder in run.devices.items():
+        runner = FakeRunner(name, works=JOBS[:1])
+        whole = runner.lines
+        runner.lines = lambda whole=whole, runner=runner: (runner.running and meeting.wait(), whole())[1]  # type: ignore[method-assign]
+        followers.append(Follower(runner, folder, view, Stop()))
+    assert drive(followers, view, Stop(), lambda: False) == {}
+    assert run.finished()

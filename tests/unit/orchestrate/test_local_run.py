@@ -1,0 +1,217 @@
+"""Device `local`, for real: the command line, the runtime and onnxruntime in their own processes."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from orchestrate import plan
+from orchestrate.store import Run
+from tests.unit.orchestrate import sample
+
+ROOT = Path(__file__).resolve().parents[3]
+NAME = "20261122-191500-tiny"
+QUICK = {
+    "processes": 2,
+    "warmup": 1,
+    "min_samples": 5,
+    "max_samples": 50,
+    "min_seconds": 0.0,
+    "max_seconds": 0.2,
+}
+
+
+def onnx_model(path: Path, size: int) -> None:
+    """y = x W of one layer, with `size` inputs and outputs."""
+    weights = np.random.default_rng(size).random((size, size), dtype=np.float32)
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size]) for name in ("x", "y")]
+    graph = helper.make_graph([node], "g", tensors[:1], tensors[1:], [numpy_helper.from_array(weights, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
+def make_run(results: Path, models: int = 3, **measure: Any) -> Run:
+    """A run's folder as `orchestrate run` leaves it before its first job, with real models."""
+    run = results / NAME
+    (run / "bundle" / "models").mkdir(parents=True)
+    bundle = sample.bundle(*(f"m{n}" for n in range(models)))
+    for size, model in enumerate(bundle["models"], start=4):
+        path = run / "bundle" / model["file"]
+        onnx_model(path, size)
+        model["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    bundle["experiment"]["measure"] = {**QUICK, **measure}
+    planned = plan.plan(bundle, {"local": sample.device()}, "test")
+    (run / "local").mkdir()
+    (run / "local" / "jobs.json").write_text(json.dumps(plan.job_list(planned, NAME, "local")))
+    (run / "plan.json").write_text(json.dumps(plan.for_run(planned, NAME, "2026-11-22T19:15:00Z")))
+    return Run(run)
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """A private lock folder, so that nothing else on this machine is in the way."""
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    return {**os.environ, "PYTHONPATH": str(ROOT), "ORBITBENCH_LOCK_DIR": str(locks), "COLUMNS": "200"}
+
+
+def resume(tmp_path: Path, env: dict[str, str], *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "orchestrate.cli", "run", "--resume", NAME, *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=tmp_path, env=env, stdout=pipe, stderr=pipe, text=True, bufsize=1)
+
+
+@pytest.fixture
+def running(tmp_path: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A run that has finished its first measuring process of many."""
+    make_run(tmp_path / "results", models=2, processes=3, min_seconds=0.2)
+    process = resume(tmp_path, env)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if " 1/6 " in line:
+            break
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def runtimes(run: Run) -> list[int]:
+    """Process ids of the runtimes at work on this run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words, folder = path.read_bytes().split(b"\0"), (path.parent / "cwd").readlink()
+        except OSError:
+            continue
+        if b"bench.runtime" in words and folder == run.path.parents[1]:
+            found.append(int(path.parent.name))
+    return found
+
+
+def wait_until(condition: Any, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.05)
+
+
+def test_a_run_ends_with_every_record_a_table_and_nothing_left_over(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    run = make_run(tmp_path / "results", models=2, processes=1)
+    process = resume(tmp_path, env, "--json")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    summary = json.loads(out)
+    assert summary["devices"]["local"]["ok"] == 2
+    assert "2/2" in err
+    assert run.finished()
+    assert not run.devices["local"].out.exists()
+    assert runtimes(run) == []
+
+
+def test_a_finished_run_resumed_does_nothing_and_says_the_same(tmp_path: Path, env: dict[str, str]) -> None:
+    run = make_run(tmp_path / "results", models=1, processes=1)
+    assert resume(tmp_path, env).wait(120) == 0
+    record = next(run.devices["local"].records.iterdir())
+    before = record.stat().st_mtime_ns
+    again = resume(tmp_path, env)
+    out, _ = again.communicate(timeout=60)
+    assert again.returncode == 0
+    assert "local: 1 ok" in out
+    assert record.stat().st_mtime_ns == before
+
+
+def test_killed_in_the_middle_the_run_resumes_to_complete_records_without_repeating_any(
+    tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
+) -> None:
+    run = Run(tmp_path / "results" / NAME)
+    running.send_signal(signal.SIGKILL)
+    running.wait(10)
+    assert not run.finished()
+    assert len(runtimes(run)) == 1  # it needs nobody to be connected
+    again = resume(tmp_path, env)
+    out, err = again.communicate(timeout=120)
+    assert again.returncode == 0, out + err
+    assert run.finished()
+    numbers = [
+        process["process"] for r in run.devices["local"].stored() for process in r["latency"]["processes"]
+    ]
+    assert sorted(numbers) == [0, 0, 1, 1, 2, 2]
+    assert runtimes(run) == []
+
+
+def test_orchestrator_and_runtime_killed_the_finished_processes_are_not_measured_again(
+    tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
+) -> None:
+    run = Run(tmp_path / "results" / NAME)
+    running.send_signal(signal.SIGKILL)
+    for pid in runtimes(run):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not runtimes(run))
+    again = resume(tmp_path, env)
+    out, err = again.communicate(timeout=120)
+    assert again.returncode == 0, out + err
+    assert run.finished()
+    assert "running  1/6" in out or "running  2/6" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_interrupted_it_stops_the_runtime_and_says_how_to_go_on(
+    tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    run = Run(tmp_path / "results" / NAME)
+    running.send_signal(number)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert f"orchestrate run --resume {NAME}" in err
+    assert "Traceback" not in err
+    assert runtimes(run) == []
+    again = resume(tmp_path, env)
+    assert again.wait(120) == 0
+    assert run.finished()
+
+
+def test_a_second_orchestrator_on_the_same_run_is_refused_with_the_name_of_the_first(
+    tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
+) -> None:
+    second = resume(tmp_path, env)
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert f"is in the hands of process {running.pid}" in err
+    assert running.poll() is None
+
+
+def test_a_device_that_another_run_holds_is_busy_and_the_holder_is_named(
+    tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
+) -> None:
+    other = make_run(tmp_path / "elsewhere" / "results")
+    second = resume(tmp_path / "elsewhere", env)
+    out, _ = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert f"held by run {NAME}" in out
+    assert not other.finished()
+
+
+def test_a_model_that_is_none_fails_its_own_job_and_no_other(tmp_path: Path, env: dict[str, str]) -> None:
+    run = make_run(tmp_path / "results", processes=1)
+    (run.bundle / "models" / "m1.onnx").write_bytes(b"not a model")
+    process = resume(tmp_path, env, "--json")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    local = json.loads(out)["devices"]["local"]
+    assert (local["ok"], local["failed"], local["missing"]) == (2, 1, 0)
+    assert local["errors"][0]["job"] == "m1--onnxruntime-fp32-t1"
+    assert local["errors"][0]["advice"] in err
+    assert "Traceback" not in err
