@@ -28,17 +28,16 @@ def latency(processes: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
         return None
     ordered = sorted(x for s in series for x in s)
     interval = statistics.median_interval(series)
-    medians = statistics.medians(series)
     return {
         "n": len(ordered),
         "processes": len(series),
         "min": ordered[0],
         "mean": sum(ordered) / len(ordered),
-        "p50": sum(medians) / len(medians),
+        "p50": interval.estimate,
         "p90": statistics.early_stopping(ordered, 0.90),
         "p99": statistics.early_stopping(ordered, 0.99),
-        "ci": [interval.low, interval.high] if interval else None,
-        "process_medians": medians,
+        "ci": [interval.low, interval.high],
+        "process_medians": statistics.medians(series),
     }
 
 

@@ -35,7 +35,7 @@ class DeviceLock(object):
     def __enter__(self) -> "DeviceLock":
         self._file = _open(self.path)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX + fcntl.LOCK_NB)
         except OSError:
             name = _name(os.pread(self._file, 4096, 0))
             os.close(self._file)

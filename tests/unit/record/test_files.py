@@ -1,0 +1,68 @@
+"""Files are written whole or not at all, and hostile JSON is refused in one line."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.record import files
+
+
+def test_a_value_survives_and_no_temporary_file_remains(tmp_path: Path) -> None:
+    files.write_json(str(tmp_path / "a.json"), {"x": [1, 2.5, None, "é"]})
+    assert files.read_json(str(tmp_path / "a.json")) == {"x": [1, 2.5, None, "é"]}
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    files.write_json(str(path), 1)
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        files.write_json(str(path), 2)
+    assert path.read_text() == "1\n"
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_nan_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        files.write_json(str(tmp_path / "a.json"), float("nan"))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not JSON"),
+        ('{"a": 1', "not JSON"),
+        ("\xff\xfe", "not JSON"),
+        ("[NaN]", "NaN is not a JSON number"),
+        ("[-Infinity]", "-Infinity is not a JSON number"),
+        ('{"a": 1, "a": 2}', "key 'a' appears twice"),
+        ("[" * 60 + "]" * 60, "nested deeper than 40"),
+        ("[" * 100_000, "nested deeper than 40"),
+        ('{"a":' * 100_000, "nested deeper than 40"),
+    ],
+)
+def test_what_is_not_sane_json_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(files.BadFileError, match=message) as caught:
+        files.read_json(str(tmp_path / "a.json"))
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_file_and_a_huge_one_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(files.BadFileError, match="No such file"):
+        files.read_json(str(tmp_path / "none.json"))
+    monkeypatch.setattr(files, "MAX_BYTES", 1000)
+    (tmp_path / "big.json").write_text(json.dumps("x" * 2000))
+    with pytest.raises(files.BadFileError, match="larger than"):
+        files.read_json(str(tmp_path / "big.json"))
