@@ -7,8 +7,9 @@ that is truncated, damaged or of another key is treated as absent, and says why.
 import hashlib
 import json
 import os
-import tempfile
 from typing import Any, Dict, Optional, Tuple
+
+from bench.record import files
 
 FORMAT = 1
 
@@ -53,16 +54,7 @@ def write(folder: str, key: Dict[str, Any], kind: str, payload: bytes) -> str:
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, file_name(key, kind))
     head = {"format": FORMAT, "key": key, "sha256": hashlib.sha256(payload).hexdigest()}
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(json.dumps(head, sort_keys=True).encode("utf-8") + b"\n" + payload)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    files.write_bytes(path, json.dumps(head, sort_keys=True).encode("utf-8") + b"\n" + payload)
     return path
 
 

@@ -147,7 +147,7 @@ class OnnxRuntimeBackend(Backend):
 
     def infer(self) -> None:
         """One inference; `bind` puts the library's own call in this method's place."""
-        raise RuntimeError("bind() comes before infer()")
+        raise BackendError("inference_failed", "infer before bind, or after exit", "bind the inputs first")
 
     def _bound(self, session: Any) -> Any:
         binding = session.io_binding()
