@@ -82,7 +82,7 @@ def export(
     with torch.inference_mode():
         expected = module(torch.from_numpy(inputs)).numpy()
     tolerance = TOLERANCE * max(1.0, float(np.abs(expected).max()))
-    error = float(np.abs(run(raw, [inputs])[0] - expected).max())
+    error = float(np.abs(run(raw, [inputs])[0][0] - expected).max())
     if not error <= tolerance:
         raise ExportError(f"onnxruntime and torch differ by {error:g}, more than {tolerance:g}")
     return Exported(raw, pack([inputs], [expected]), tolerance, error)

@@ -26,8 +26,8 @@ def random_input(shape: Sequence[int], dtype: str, seed: int) -> Array:
     return generator.integers(0, high, size=shape).astype(kind)
 
 
-def run(model: bytes, inputs: Sequence[Array]) -> list[Array]:
-    """The outputs of an ONNX model for `inputs`, by onnxruntime on one CPU thread."""
+def run(model: bytes, inputs: Sequence[Array], times: int = 1) -> list[list[Array]]:
+    """The outputs of an ONNX model for `inputs`, in each of `times` runs by onnxruntime on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -35,8 +35,8 @@ def run(model: bytes, inputs: Sequence[Array]) -> list[Array]:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_inputs()]
-    outputs: list[Array] = session.run(None, dict(zip(names, inputs, strict=True)))
-    return outputs
+    feed = dict(zip(names, inputs, strict=True))
+    return [session.run(None, feed) for _ in range(times)]
 
 
 def pack(inputs: Sequence[Array], outputs: Sequence[Array]) -> bytes:
