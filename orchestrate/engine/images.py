@@ -4,6 +4,7 @@ The engine's streams end quietly or carry their error as data; everything here r
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import docker
 from orchestrate.engine.connection import LINK_EXCEPTIONS, Engine, architecture, meaning, short
 from orchestrate.engine.errors import EngineError, EngineRefused, ImageMissing, LinkBroken, WrongArchitecture
 
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 NOISE = ("--->", "Removing intermediate container", "Successfully built")  # of the classic builder
 Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all (0: unknown)
 
@@ -88,12 +90,16 @@ class ImageEngine:
             nocache=not cache,
             decode=True,
         )
-        made = ""
-        for event in self._events(events):
-            made = event.get("aux", {}).get("ID", made)
-            for line in event.get("stream", "").splitlines():
-                if line.strip() and not line.lstrip().startswith(NOISE):
-                    say(line.rstrip())
+        made, foreign = "", False
+        try:
+            for event in self._events(events):
+                made = event.get("aux", {}).get("ID", made)
+                for line in ANSI.sub("", event.get("stream", "")).splitlines():
+                    foreign |= "exec format error" in line
+                    if line.strip() and not line.lstrip().startswith(NOISE):
+                        say(line.rstrip())
+        except EngineRefused as error:  # "non-zero code"; the reason stood in the output
+            raise WrongArchitecture(self.name, "exec format error") if foreign else error from error
         if not made:
             raise EngineRefused(self.name, "it ended the build without an image")
         return made

@@ -62,9 +62,9 @@ def need_base(project: Project, target: Target, engine: ImageEngine, say: Say) -
     """Have the base in the engine, for the right platform: the own one is built, others are pulled."""
     if target.image.debian:
         return
-    own = project.target(OWN_BASE, target.platform)
+    own = project.target(OWN_BASE, target.platform) if OWN_BASE in project.images.images else None
     found = engine.find(target.base)
-    if target.base == own.tag:
+    if own and target.base == own.tag:
         if found is None or not _current(project, own):
             build(project, own, engine, lambda line: say(f"{own.key}: {line}"))
         return

@@ -83,7 +83,8 @@ def unpack(project: Project, target: Target, folder: Path) -> None:
     try:
         # --no-compile: the bytecode is the target's own Python's, not this one's
         arguments = ["install", "--no-deps", "--no-compile", "--require-hashes", "--target", str(staging)]
-        _pip([*arguments, *wheel_options(target), "-r", str(lock_path(project, target))], target)
+        if pins(text):
+            _pip([*arguments, *wheel_options(target), "-r", str(lock_path(project, target))], target)
         shutil.rmtree(staging / "bin", ignore_errors=True)  # scripts that name this machine's Python
         staging.chmod(0o755)
         stamp.unlink(missing_ok=True)

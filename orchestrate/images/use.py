@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from orchestrate.engine.images import ImageEngine, connected
-from orchestrate.errors import BadInput, OrbitError, listed
+from orchestrate.errors import BadInput, Interrupted, OrbitError, listed
 from orchestrate.images import bake, context, lockfile, ship
 from orchestrate.images import build as builder
 from orchestrate.images.manifest import Project, Target, open_project
@@ -59,7 +59,11 @@ def build(choice: Choice, base: str | None, cache: bool, prepare: bool, verbose:
         say(f"{target.key}: {built.tag} {built.id[7:19]} {built.size / 1e6:.0f} MB")
 
     with connected() as engine:
-        return each(targets, one)
+        try:
+            return each(targets, one)
+        except KeyboardInterrupt:
+            advice = "run it again, finished layers are kept"
+            raise Interrupted(f"interrupted, nothing was tagged by the build under way: {advice}") from None
 
 
 def push(choice: Choice) -> int:
