@@ -1,0 +1,1 @@
+"""What is wrong on a board, and how to mend it: `orchestrate devices check`."""

@@ -1,0 +1,158 @@
+"""One look at a board: a read-only shell script, run once over ssh, and what its text means.
+
+The script needs a POSIX shell and `cat`; whatever else a board lacks leaves its section empty.
+"""
+
+import dataclasses
+import re
+import shlex
+from collections.abc import Sequence
+
+SCRIPT = r"""
+export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/usr/local/bin"
+s() { printf '\n== %s\n' "$1"; }
+s kernel; uname -srm
+s user; id -un
+s time; date +%s
+s model; cat /proc/device-tree/model 2>/dev/null | tr -d '\000'
+s l4t; head -n 1 /etc/nv_tegra_release 2>/dev/null
+s nvidia_csv; ls /etc/nvidia-container-runtime/host-files-for-container.d 2>/dev/null
+s tensorrt_python; ls -d /usr/lib/python3*/dist-packages/tensorrt 2>/dev/null
+s memory; cat /proc/meminfo
+s kernel_options; cat /proc/cmdline
+s cgroup_controllers; cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null
+s disk; df -Pk "$root" 2>/dev/null || df -Pk / 2>/dev/null
+s governors; cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor 2>/dev/null
+s zones; for z in /sys/class/thermal/thermal_zone*; do
+  t=$(cat "$z/temp" 2>/dev/null) && printf '%s %s\n' "$(cat "$z/type" 2>/dev/null)" "$t"
+done
+s throttled; cat "/sys/devices/platform/soc/soc:firmware/get_throttled" 2>/dev/null ||
+  vcgencmd get_throttled 2>/dev/null
+s power_mode; nvpmodel -q 2>/dev/null </dev/null
+s busy; grep '^cpu ' /proc/stat; sleep 1; grep '^cpu ' /proc/stat
+s processes; ps -eo pcpu= -o comm= 2>/dev/null | sort -rn | head -n 3
+"""
+
+
+def script(root: str, prepare: Sequence[Sequence[str]]) -> bytes:
+    """The probe for an engine with its data under `root`, asking whether sudo would run `prepare` unasked."""
+    lines = [f"root={shlex.quote(root)}", SCRIPT, "s sudo"]
+    for command in prepare:
+        if list(command[:2]) == ["sudo", "-n"]:
+            quoted = shlex.join(command[2:])
+            lines.append(
+                f"sudo -n -l {quoted} >/dev/null 2>&1 && echo yes || printf 'no %s\\n' {shlex.quote(quoted)}"
+            )
+    return "\n".join([*lines, "exit 0\n"]).encode()
+
+
+def sections(text: str) -> dict[str, str]:
+    """Name -> text of each part of the probe's output."""
+    parts = re.split(r"^== (\w+)$", text, flags=re.MULTILINE)
+    return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """A board at one moment. Bytes, seconds, degrees Celsius, shares of 1; None where it does not say."""
+
+    kernel: str
+    user: str
+    time: int | None
+    model: str
+    l4t: tuple[int, int] | None
+    nvidia_csv: tuple[str, ...]
+    tensorrt_python: tuple[str, ...]
+    memory_available: int | None
+    kernel_options: tuple[str, ...]
+    disk_free: int | None
+    governors: tuple[str, ...]
+    temperature: float | None
+    throttled: int | None
+    power_mode: str | None
+    busy: float | None
+    processes: tuple[str, ...]
+    sudo_refuses: tuple[str, ...]
+
+
+def facts(text: str) -> Facts:
+    """What the probe's output says."""
+    found = sections(text)
+    get = found.get
+    return Facts(
+        kernel=get("kernel", ""),
+        user=get("user", ""),
+        time=whole(get("time", "")),
+        model=get("model", ""),
+        l4t=l4t(get("l4t", "")),
+        nvidia_csv=tuple(get("nvidia_csv", "").split()),
+        tensorrt_python=tuple(get("tensorrt_python", "").split()),
+        memory_available=memory_available(get("memory", "")),
+        kernel_options=tuple(get("kernel_options", "").split()),
+        disk_free=disk_free(get("disk", "")),
+        governors=tuple(dict.fromkeys(get("governors", "").split())),
+        temperature=temperature(get("zones", "")),
+        throttled=throttled(get("throttled", "")),
+        power_mode=power_mode(get("power_mode", "")),
+        busy=busy(get("busy", "")),
+        processes=tuple(line.strip() for line in get("processes", "").splitlines()),
+        sudo_refuses=tuple(line[3:] for line in get("sudo", "").splitlines() if line.startswith("no ")),
+    )
+
+
+def whole(text: str) -> int | None:
+    """A whole number, or None."""
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text) else None
+
+
+def l4t(text: str) -> tuple[int, int] | None:
+    """(35, 4) from `# R35 (release), REVISION: 4.1, GCID: ...`, as /etc/nv_tegra_release begins."""
+    match = re.search(r"R(\d+) \(release\), REVISION: (\d+)", text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def memory_available(text: str) -> int | None:
+    """Bytes, from /proc/meminfo."""
+    match = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
+
+
+def disk_free(text: str) -> int | None:
+    """Bytes, from the last line of `df -Pk`: what stands before the percentage, as names hold spaces."""
+    match = re.search(r"\s(\d{1,18})\s+\d+%\s", text.splitlines()[-1] if text else "")
+    return int(match[1]) * 1024 if match else None
+
+
+def temperature(text: str) -> float | None:
+    """The hottest zone's; PMIC zones of Jetsons show a constant, some zones no temperature at all."""
+    found = []
+    for line in text.splitlines():
+        kind, _, value = line.rpartition(" ")
+        degrees = (whole(value) or 0) / 1000
+        if "PMIC" not in kind and 0 < degrees < 150:
+            found.append(degrees)
+    return max(found, default=None)
+
+
+def throttled(text: str) -> int | None:
+    """Bits of a Raspberry Pi's firmware: hexadecimal, as a file or as `throttled=0x50000`."""
+    match = re.fullmatch(r"(?:throttled=)?(?:0x)?([0-9a-fA-F]{1,8})", text)
+    return int(match[1], 16) if match else None
+
+
+def power_mode(text: str) -> str | None:
+    """The name that `nvpmodel -q` prints; the number stands on the next line."""
+    match = re.search(r"NV Power Mode: *(\S+)", text)
+    return match[1] if match else None
+
+
+def busy(text: str) -> float | None:
+    """The share of all CPUs' time in use between two `cpu` lines of /proc/stat."""
+    rows = [
+        [int(value) for value in line.split()[1:]] for line in text.splitlines() if line.startswith("cpu ")
+    ]
+    if len(rows) != 2:
+        return None
+    spent = [after - before for before, after in zip(*rows, strict=True)][:8]  # guest time is in user time
+    total = sum(spent)
+    return 1 - (spent[3] + spent[4]) / total if total > 0 else None  # idle and iowait

@@ -1,0 +1,152 @@
+"""Going to a board and looking: connections first, then one probe, then the verdicts."""
+
+import concurrent.futures
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from orchestrate.doctor import checks, probe
+from orchestrate.doctor.checks import Check, Patient
+from orchestrate.engine.board import Board
+from orchestrate.engine.connection import Engine, Info
+from orchestrate.engine.errors import (
+    AuthRefused,
+    BadHost,
+    DockerForbidden,
+    EngineError,
+    Holder,
+    HostKeyChanged,
+    HostKeyUnknown,
+    ImageMissing,
+    NotFound,
+    SshFailed,
+    UnreachableHost,
+)
+from orchestrate.engine.ssh import Output
+from orchestrate.errors import OrbitError
+from orchestrate.manifests import Device
+
+if TYPE_CHECKING:
+    from orchestrate.images.manifest import Image
+
+AT_ONCE = 16
+PROBE_SECONDS = 60
+DEFAULT_ROOT = "/var/lib/docker"
+NAMES: dict[type[EngineError], str] = {
+    HostKeyUnknown: "host key",
+    HostKeyChanged: "host key",
+    AuthRefused: "login",
+    DockerForbidden: "docker permission",
+    UnreachableHost: "ssh",
+    BadHost: "ssh",
+    SshFailed: "ssh",
+}
+
+
+def visit_all(devices: Mapping[str, Device]) -> dict[str, list[Check]]:
+    """Device -> verdicts; several boards at once."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(visit, devices.values())
+        return dict(zip(devices, found, strict=True))
+
+
+def visit(device: Device) -> list[Check]:
+    """All verdicts about one board. What cannot be reached is a verdict too."""
+    engine = Engine(device.host)
+    try:
+        if device.transport == "process":
+            return examine(device, engine, None)
+        return _with_engine(device, engine)
+    finally:
+        engine.close()
+
+
+def _with_engine(device: Device, engine: Engine) -> list[Check]:
+    began = time.monotonic()
+    try:
+        engine.open()
+        info = engine.info()
+    except EngineError as error:
+        failed = [Check(NAMES.get(type(error), "engine"), "fail", error.what, error.advice)]
+        if isinstance(error, tuple(set(NAMES) - {DockerForbidden})):
+            return failed  # no way in: nothing else can be known
+        return failed + examine(device, engine, None)
+    reached = Check("connection", "ok", f"{engine.host} answers, {time.monotonic() - began:.1f} s")
+    return [reached, *examine(device, engine, info)]
+
+
+def examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:
+    """Probe the machine, and judge what it says."""
+    script = probe.script(info.root if info else DEFAULT_ROOT, device.prepare)
+    asked = time.time()
+    try:
+        answer: Output = engine.run(["sh", "-s"], timeout=PROBE_SECONDS, stdin=script)
+    except EngineError as error:
+        return [Check("probe", "fail", error.what, error.advice)]
+    facts = probe.facts(answer.out)
+    patient = Patient(
+        device,
+        facts,
+        info,
+        None if facts.time is None else skew(facts.time, asked, time.time()),
+        image_l4t(device),
+        image_platforms(device),
+        *(_docker_facts(device, Board(engine)) if info else ()),
+    )
+    return checks.examine(patient)
+
+
+def skew(theirs: int, asked: float, answered: float) -> float:
+    """Seconds that a clock, read some time between, differs at least; 0 when it can be right."""
+    earliest, latest = asked - 1, answered + 1  # whole seconds
+    return theirs - latest if theirs > latest else min(0.0, theirs - earliest)
+
+
+def _docker_facts(device: Device, board: Board) -> tuple[bool | None, tuple[str, ...], Holder | None]:
+    """Is the image there, which other containers run, who holds the board."""
+    with board.engine.errors():
+        running = [container.name for container in board.engine.client.containers.list()]
+    others = tuple(name for name in running if not name.startswith("orbitbench"))
+    return image_present(device, board), others, board.holder()
+
+
+def image_present(device: Device, board: Board) -> bool | None:
+    """Whether any version of the image is on the board; None where no image is named."""
+    if device.image is None:
+        return None
+    known = image_platforms(device)
+    pattern = re.compile(rf"(?:^|/){re.escape(device.image)}(?::|$)")
+    try:
+        with board.engine.errors():
+            if not known:
+                board.engine.client.images.get(device.image)
+                return True
+            images = board.engine.client.images.list()
+    except (ImageMissing, NotFound):
+        return False
+    return any(pattern.search(tag) for image in images for tag in image.tags)
+
+
+def image_platforms(device: Device) -> tuple[str, ...]:
+    """What images.yaml makes the image for; empty for a full reference."""
+    entry = _image_entry(device)
+    return tuple(entry.platforms) if entry else ()
+
+
+def image_l4t(device: Device) -> tuple[int, int] | None:
+    """(32, 7) when the image is based on L4T r32.7."""
+    entry = _image_entry(device)
+    match = re.search(r"/l4t-[a-z]+:r(\d+)\.(\d+)", entry.base or "") if entry else None
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _image_entry(device: Device) -> "Image | None":
+    from orchestrate.images.manifest import open_project
+
+    if device.image is None:
+        return None
+    try:
+        return open_project().images.images.get(device.image)
+    except OrbitError:
+        return None
