@@ -557,7 +557,11 @@ def check_logger(logger: Any) -> None:
 
 # -- enums --------------------------------------------------------------------------------------------------
 ENUMS: dict[str, dict[str, Any]] = {
-    "DataType": dict.fromkeys(["FLOAT", "HALF", "INT8", "INT32", "BOOL"], ("0", "99")),
+    "DataType": {
+        **dict.fromkeys(["FLOAT", "HALF", "INT8", "INT32", "BOOL"], ("0", "99")),
+        "INT64": ("10.0", "99"),
+        "UINT8": ("8.5", "99"),
+    },
     "TensorIOMode": dict.fromkeys(["NONE", "INPUT", "OUTPUT"], ("8.5", "99")),
     "MemoryPoolType": {"WORKSPACE": ("8.4", "99")},
     "LayerType": dict.fromkeys(["ELEMENTWISE", "QUANTIZE", "DEQUANTIZE"], ("0", "99")),
