@@ -61,30 +61,39 @@ def of_processes(values: ArrayLike, level: float = LEVEL, middle: bool = False) 
 
 
 class Difference(NamedTuple):
-    """Difference of two mean logarithms: its standard error, and Welch's degrees of freedom."""
+    """Difference of two mean logarithms, its standard error, and the degrees of freedom of that."""
 
     value: float
     error: float
-    freedom: float
+    freedom: int
+
+    @property
+    def p(self) -> float:
+        """Two-sided probability of a difference as large as this where there is none; 1 if unknown."""
+        if self.freedom < 1:
+            return 1.0
+        if self.error == 0:
+            return 0.0 if self.value else 1.0
+        return 2 * (1 - distributions.student_tail(abs(self.value) / self.error, self.freedom))
 
 
 def difference(above: ArrayLike, below: ArrayLike) -> Difference:
-    """How far the positive values of two jobs are apart in logarithms; the error is NaN from one process."""
+    """How far the positive values of two jobs' processes are apart in logarithms; variance pooled.
+
+    The arithmetic of `bench.record.statistics.compare`, from medians that are known already.
+    """
     a, b = np.log(np.asarray(above, dtype=float)), np.log(np.asarray(below, dtype=float))
-    value = math.log(float(np.exp(a).mean() / np.exp(b).mean()))
-    if min(len(a), len(b)) < 2:
-        return Difference(value, math.nan, 1.0)
-    va, vb = float(a.var(ddof=1)) / len(a), float(b.var(ddof=1)) / len(b)
-    if va + vb == 0:
-        return Difference(value, 0.0, len(a) + len(b) - 2.0)
-    freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
-    return Difference(value, math.sqrt(va + vb), round(freedom, 1))
+    value, freedom = float(a.mean() - b.mean()), len(a) + len(b) - 2
+    if freedom < 1:
+        return Difference(value, math.nan, 0)
+    variance = (float(((a - a.mean()) ** 2).sum()) + float(((b - b.mean()) ** 2).sum())) / freedom
+    return Difference(value, math.sqrt(variance * (1 / len(a) + 1 / len(b))), freedom)
 
 
 def of_ratio(above: ArrayLike, below: ArrayLike, level: float = LEVEL) -> Estimate:
-    """Ratio of two jobs from their processes' positive values: Welch's interval on logarithms."""
+    """Ratio of two jobs from their processes' positive values, with Student's interval on logarithms."""
     apart = difference(above, below)
-    half = t_quantile((1 + level) / 2, apart.freedom) * apart.error
+    half = t_quantile((1 + level) / 2, apart.freedom) * apart.error if apart.freedom else math.nan
     low, high = (math.exp(apart.value + side * half) for side in (-1, 1))
     return Estimate(math.exp(apart.value), low, high, min(np.size(above), np.size(below)))
 

@@ -61,6 +61,7 @@ def _pair(both: dict[Hashable, Any]) -> dict[Hashable, Any]:
     found |= {"align": both["align"], "model": both["model"], "baseline": both["model_base"]}
     found |= {"latency_ratio_low": latency.low, "latency_ratio_high": latency.high}
     found |= {f"{name}_ratio": value for name, value in ratio.items()}
+    found["latency_ratio"] = latency.value
     for name in memory.DEFINITIONS:
         found[f"accuracy_per_mb:{name}"] = ratio["accuracy"] / ratio[name]
         found[f"mb_per_mparam:{name}"] = ratio[name] / ratio["params"]

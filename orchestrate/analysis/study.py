@@ -106,8 +106,8 @@ def _refusal(record: dict[str, Any]) -> tuple[str, str] | None:
     validity = record.get("validity") or {}
     if not validity.get("valid"):
         reasons = validity.get("reasons") or [{"code": "invalid", "message": "no reason given"}]
-        codes = dict.fromkeys(reason["code"] for reason in reasons)
-        return ", ".join(codes), "; ".join(dict.fromkeys(r.get("message") or r["code"] for r in reasons))
+        first = {r["code"]: r.get("message") or r["code"] for r in reversed(reasons)}  # often one a process
+        return ", ".join(sorted(first)), "; ".join(first[code] for code in sorted(first))
     contradictions = schema.must_be_invalid(record)
     return (
         ("contradictory", "says it is valid although " + " and ".join(contradictions))

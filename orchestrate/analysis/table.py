@@ -16,12 +16,26 @@ CONFIGURATION = ["device", "processor", "backend", "precision", "threads", "batc
 MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "params", "macs"]
 
 
+ACCURACY = ["accuracy", "accuracy_std", "accuracy_source", "accuracy_seeds", "accuracy_reference"]
+RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
+PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
+COLUMNS = [
+    *CONFIGURATION,
+    *["model", "job", "run"],
+    *MODEL,
+    *ACCURACY,
+    *[f"{name}{end}" for name in RANGED for end in ("", "_low", "_high")],
+    *PLAIN,
+    *["warnings", "record", "source"],
+]
+
+
 def tidy(study: Study) -> pd.DataFrame:
     """The jobs of `study`, sorted; seconds, bytes, percent, joule.
 
     Unknown figures are NaN, unknown names ''.
     """
-    frame = pd.DataFrame([row(job) for job in study.jobs])
+    frame = pd.DataFrame([row(job) for job in study.jobs], columns=COLUMNS)
     order = [
         "device",
         "backend",

@@ -1,5 +1,6 @@
 """The first screen: what the records say about each claim, for each device. Plain HTML, no script needed."""
 
+from collections import Counter
 from collections.abc import Iterator
 from html import escape
 
@@ -31,7 +32,7 @@ def lede(report: Report) -> str:
     ):
         if number:
             counted.append(f'<a href="#table-{table}">{number:,} {what}</a>')
-    devices = sorted({job.device for job in study.jobs})
+    devices = sorted({job.device for job in study.jobs} | {each.device for each in study.excluded})
     where = f"from {_list(study.runs, 'run')} on {_list(devices, 'device')}"
     return f'<p class="lede">{", ".join(counted)}; {where}.</p>'
 
@@ -43,6 +44,8 @@ def _list(items: tuple[str, ...] | list[str], noun: str) -> str:
 
 def verdicts(report: Report) -> str:
     """Cards for the main configuration of each device, then how often verdicts err."""
+    if not report.study.jobs:
+        return _nothing(report)
     main = [answer for answer in report.answers if answer.main]
     devices = sorted({answer.configuration["device"] for answer in main})
     if not devices:
@@ -51,8 +54,16 @@ def verdicts(report: Report) -> str:
     return f'{"".join(groups)}<p class="note">{escape(claims.multiplicity(report.answers))}</p>'
 
 
+def _nothing(report: Report) -> str:
+    """What to say where no record counts."""
+    codes = Counter(excluded.code for excluded in report.study.excluded)
+    why = ", ".join(f"{escape(code)} ({count})" for code, count in sorted(codes.items()))
+    reasons = '<a href="#table-excluded">each with its reason below</a>'
+    return f'<p class="banner"><strong>No record counts.</strong> All were left out, {reasons}: {why}.</p>'
+
+
 def _device(device: str, answers: list[claims.Answer]) -> str:
-    how = escape(text.configuration(answers[0].configuration).removeprefix(f"{device}, "))
+    how = escape(text.running(answers[0].configuration))
     shown = "".join(card(answer) for answer in answers)
     return f'<h3>{escape(device)} <span class="how">{how}</span></h3><div class="cards">{shown}</div>'
 

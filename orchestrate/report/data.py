@@ -73,7 +73,7 @@ def _means(paired: Frames, configurations: list[dict[str, Any]]) -> pd.DataFrame
                 else frame
             )
             where = {"comparison": key, "config": index, "device": configuration["device"],
-                     "how": text.configuration(configuration)}  # fmt: skip
+                     "how": text.running(configuration)}  # fmt: skip
             for quantity in PLAIN_QUANTITIES:
                 found.append({**where, "quantity": quantity, "definition": "", **_mean(rows, quantity)})
             for quantity in pairs.OF_MEMORY:
@@ -96,7 +96,7 @@ def _answer(answer: claims.Answer) -> dict[str, Any]:
         "claim": answer.claim.id,
         "text": answer.claim.text,
         "device": answer.configuration["device"],
-        "how": text.configuration(answer.configuration),
+        "how": text.running(answer.configuration),
         "verdict": answer.verdict,
         "claimed": answer.claim.claimed,
         "value": estimate.value,
@@ -112,7 +112,7 @@ def _answer(answer: claims.Answer) -> dict[str, Any]:
 def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty:
         return frame
-    return frame.assign(how=[text.configuration(row) for row in frame.to_dict("records")])
+    return frame.assign(how=[text.running(row) for row in frame.to_dict("records")])
 
 
 def details(report: Report) -> dict[str, Any]:

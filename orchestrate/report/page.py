@@ -15,7 +15,7 @@ from orchestrate.report import cards, data, measured, tables, text
 from orchestrate.report.data import Report
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("core.js", "tables.js", "plots.js", "ratios.js", "pair.js", "fly.js", "main.js")
+SCRIPTS = ("core.js", "figures.js", "tables.js", "plots.js", "ratios.js", "pair.js", "fly.js", "main.js")
 UNUSED = ("source", "processor")  # columns of `jobs` that the page has no use for
 
 
@@ -25,6 +25,7 @@ def html(report: Report) -> str:
     parts = {
         "title": escape(data.title(report.study.runs, devices)),
         "style": asset("style.css"),
+        "state": "" if report.study.jobs else "nothing",
         "banner": cards.banner(report),
         "lede": cards.lede(report),
         "verdicts": cards.verdicts(report),
@@ -80,10 +81,7 @@ def rounded(value: Any) -> Any:
 
 
 def _table(table: tables.Table) -> dict[str, Any]:
-    described = [
-        {"label": c.label, "unit": c.unit, "keys": list(c.keys), "scale": c.scale, "numeric": c.numeric}
-        for c in table.columns
-    ]
+    described = [{**c._asdict(), "keys": list(c.keys)} for c in table.columns]
     return {
         "id": table.id,
         "title": table.title,

@@ -25,6 +25,7 @@ class Column(NamedTuple):
     unit: str = ""
     scale: float = 1.0
     numeric: bool = True
+    whole: bool = False
 
     @property
     def heading(self) -> str:
@@ -40,6 +41,11 @@ def names(*pairs: tuple[str, str]) -> tuple[Column, ...]:
 def plain(label: str, key: str, unit: str = "", scale: float = 1.0) -> Column:
     """A number without an interval."""
     return Column(label, (key,), unit, scale)
+
+
+def count(label: str, key: str) -> Column:
+    """A number of things."""
+    return Column(label, (key,), whole=True)
 
 
 def ranged(label: str, key: str, unit: str = "", scale: float = 1.0) -> Column:
@@ -74,7 +80,7 @@ TABLES = (
         "jobs",
         (
             *RUNNING,
-            plain("Threads", "threads"),
+            count("Threads", "threads"),
             *MODEL,
             *names(("Method", "method"), ("Model", "model")),
             plain("Parameters", "params", "million", MILLION),
@@ -87,8 +93,8 @@ TABLES = (
             ranged("Memory, peak", memory.PEAK, "MB", MB),
             plain("Accuracy", "accuracy", "%"),
             *names(("Accuracy from", "accuracy_source")),
-            plain("Processes", "processes"),
-            plain("Samples", "samples"),
+            count("Processes", "processes"),
+            count("Samples", "samples"),
             *names(("Warnings", "warnings"), ("Record", "record")),
         ),
     ),
@@ -104,9 +110,9 @@ TABLES = (
                 ("Comparison", "comparison"),
             ),
             *RUNNING,
-            plain("Threads", "threads"),
+            count("Threads", "threads"),
             *MODEL,
-            plain("Align", "align"),
+            count("Align", "align"),
             plain("Parameters", "params_ratio", "×"),
             plain("MACs", "macs_ratio", "×"),
             ranged("Latency", "latency_ratio", "×"),
@@ -126,7 +132,7 @@ TABLES = (
             *names(("Claim", "text"), ("Device", "device"), ("How it ran", "how"), ("Verdict", "verdict")),
             plain("Claimed", "claimed", "×"),
             ranged("Measured", "value", "×"),
-            plain("Pairs", "n"),
+            count("Pairs", "n"),
             *names(
                 ("All verdicts together", "together"),
                 ("Memory definitions", "ranking"),
@@ -149,7 +155,7 @@ TABLES = (
                 ("Memory definition", "definition"),
             ),
             ranged("Ratio", "value", "×"),
-            plain("Pairs", "n"),
+            count("Pairs", "n"),
         ),
     ),
     Table(
@@ -168,7 +174,7 @@ TABLES = (
             ranged("Slope", "slope", "byte per parameter"),
             ranged("Floor", "intercept", "MB", MB),
             plain("R²", "r2"),
-            plain("Models", "models"),
+            count("Models", "models"),
         ),
     ),
     Table(
@@ -201,6 +207,8 @@ def cell(column: Column, row: Any) -> str:
     values = [scaled(column, key, row) for key in column.keys]
     if not column.numeric:
         return str(values[0])
+    if column.whole and values[0] is not None:
+        return f"{values[0]:,.0f}"
     if len(values) == 1 or None in values:
         return text.number(values[0])
     return f"{text.number(values[0])} ({text.number(values[1])} to {text.number(values[2])})"

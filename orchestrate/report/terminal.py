@@ -82,7 +82,9 @@ def ratios(report: Report) -> Table:
     for row in wanted.to_dict("records"):
         label = next(c.label for c in pairs.COMPARISONS if c.key == row["comparison"])
         ratio = tables.cell(tables.ranged("", "value"), row)
-        table.add_row(label, row["how"], pairs.QUANTITIES[row["quantity"]], ratio, str(row["n"]))
+        table.add_row(
+            label, f"{row['device']}, {row['how']}", pairs.QUANTITIES[row["quantity"]], ratio, str(row["n"])
+        )
     return table
 
 

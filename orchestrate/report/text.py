@@ -56,10 +56,15 @@ def markdown(text: str) -> str:
 
 def configuration(of: Mapping[Any, Any]) -> str:
     """`tx2, tensorrt fp16, 1 thread`."""
+    return f"{of['device']}, {running(of)}"
+
+
+def running(of: Mapping[Any, Any]) -> str:
+    """`tensorrt fp16, 1 thread`."""
     threads = (
         "threads: library's choice"
         if of["threads"] == 0
         else f"{of['threads']} thread{'s' * (of['threads'] != 1)}"
     )
     batch = f", batch {of['batch']}" if of["batch"] != 1 else ""
-    return f"{of['device']}, {of['backend']} {of['precision']}, {threads}{batch}"
+    return f"{of['backend']} {of['precision']}, {threads}{batch}"

@@ -59,63 +59,25 @@ function theme() {
   };
 }
 
-// One figure: caption, what it shows, export buttons, and the table that says the same in words.
-const figures = new Map();
-function figure(id, title, words, table, draw) {
-  const place = $(`plot-${id}`), plot = make("div", { class: "plot", id: `draw-${id}`, role: "img", "aria-label": `${title}. ${words} The table says the same.` });
-  const save = (format) => make("button", { type: "button", "aria-label": `Save ${title} as ${format.toUpperCase()}`, onclick: () => exported(id, format) }, format.toUpperCase());
-  const tools = make("div", { class: "tools" }, save("svg"), save("png"));
-  const link = make("a", { href: `#table-${table}` }, "As a table");
-  const caption = make("figcaption", {}, title, make("span", {}, words, " ", link));
-  const key = make("ul", { class: "key", "aria-label": "Key" });
-  place.replaceChildren(make("figure", { id: `figure-${id}` }, make("div", { class: "head" }, caption, tools), key, plot));
-  figures.set(id, { plot, key, draw, title, stale: true, near: false });
+// A cell of CSV; text that a spreadsheet would run as a formula is made text.
+function quoted(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(Number(value.toPrecision(9)));
+  return `"${String(value).replace(/^([=+\-@\t])/, "'$1").replaceAll('"', '""')}"`;
 }
-
-const observer = new IntersectionObserver((entries) => entries.forEach((entry) => {
-  const found = figures.get(entry.target.id.slice(5));
-  found.near = entry.isIntersecting;
-  if (found.near && found.stale) drawn(found);
-}), { rootMargin: "600px" });
-
-// Draws when near the screen, so that a page of many plots opens at once.
-function drawn(found) {
-  found.stale = false;
-  const { traces, layout, methods, empty } = found.draw(found.plot.clientWidth);
-  found.key.replaceChildren(...(methods || []).map((m) => make("li", {}, make("i", { style: `background:${colour(m)}` }), look(m).name)));
-  if (!traces || !traces.length) {
-    Plotly.purge(found.plot);
-    found.plot.replaceChildren(make("p", { class: "empty" }, empty || "No records for this choice."));
-    return;
-  }
-  if (found.plot.querySelector(".empty")) found.plot.replaceChildren();
-  const { paper_bgcolor, plot_bgcolor, font } = theme();
-  Plotly.react(found.plot, traces, { paper_bgcolor, plot_bgcolor, font, showlegend: false, dragmode: false, hovermode: "closest", ...layout },
-    { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false });
-  found.plot.removeAllListeners("plotly_click");
-  found.plot.on("plotly_click", (event) => picked(event.points[0].customdata));
-}
-
-function redraw(only) {
-  for (const [id, found] of figures) {
-    if (only && !only.includes(id)) continue;
-    found.stale = true;
-    if (found.near) drawn(found);
-  }
-}
-
-async function exported(id, format) {
-  const found = figures.get(id);
-  if (found.stale) drawn(found);
-  if (!found.plot.data) return;
-  const url = await Plotly.toImage(found.plot, { format, width: found.plot.clientWidth, height: found.plot.clientHeight, scale: format === "png" ? 3 : 1 });
-  const data = format === "svg" ? "data:image/svg+xml;charset=utf-8," + url.split(",").slice(1).join(",") : url;
-  make("a", { href: data, download: `${DATA.name}-${id}.${format}` }).click();
-}
-
 
 function save(name, text, type) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   make("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+// Ticks 1, 2, 5, 10, ... for a logarithmic axis.
+function ticks(values) {
+  const known = values.filter((v) => v > 0);
+  if (!known.length) return {};
+  const [low, high] = [Math.min(...known), Math.max(...known)], found = [];
+  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e += 1) for (const m of high / low < 4 ? [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9] : [1, 2, 5]) found.push(m * 10 ** e);
+  const inside = found.filter((v) => v >= low / 1.15 && v <= high * 1.15);
+  return { tickvals: inside, ticktext: inside.map((v) => number(v).replace(/\.0+$/, "")) };
 }

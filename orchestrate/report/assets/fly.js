@@ -62,7 +62,7 @@ function flyPlot(width) {
   const layout = { height: 40 + 320 * lines, margin: { l: 56, r: 12, t: 26, b: 46 }, annotations, grid: { rows: lines, columns, pattern: "independent", xgap: 0.16, ygap: 0.3 } };
   sets.forEach((dataset, n) => {
     const suffix = n ? n + 1 : "";
-    layout[`xaxis${suffix}`] = { ...t.axis, title: { text: "latency (ms)", font: { size: 12, color: t.soft }, standoff: 4 }, type: "log", nticks: 8 };
+    layout[`xaxis${suffix}`] = { ...t.axis, title: { text: "latency (ms)", font: { size: 12, color: t.soft }, standoff: 4 }, type: "log", ...ticks(rows.filter((i) => JOBS.dataset[i] === dataset).map((i) => JOBS.latency[i] * MS)) };
     layout[`yaxis${suffix}`] = { ...t.axis, ...(n % columns ? {} : { title: { text: "accuracy (%)", font: { size: 12, color: t.soft } } }) };
     annotations.push({ text: `<b>${dataset || "your own files"}</b>`, xref: `x${suffix} domain`, yref: `y${suffix} domain`, x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 4, showarrow: false });
     for (const method of distinct(rows.map((i) => JOBS.method[i])).sort()) {
@@ -70,7 +70,7 @@ function flyPlot(width) {
       if (!mine.length) continue;
       const verdicts = mine.map((i) => judged(i).verdict);
       traces.push({
-        type: "scatter", mode: "markers", xaxis: `x${suffix}`, yaxis: `y${suffix}`, customdata: mine, x: mine.map((i) => JOBS.latency[i] * MS), y: mine.map((i) => JOBS.accuracy[i]),
+        type: "scatter", name: `${dataset} ${look(method).name}`, mode: "markers", xaxis: `x${suffix}`, yaxis: `y${suffix}`, customdata: mine, x: mine.map((i) => JOBS.latency[i] * MS), y: mine.map((i) => JOBS.accuracy[i]),
         marker: { color: colour(method), symbol: look(method).symbol, size: mine.map((i) => 6 + Math.sqrt(Math.max(0, JOBS[state.definition][i]) * MB)), opacity: verdicts.map((v) => (v === "fails" ? 0.2 : v === "risk" ? 0.6 : 0.9)), line: { color: css("--ink"), width: mine.map((i) => (ringed.has(i) ? 2 : 0)) } },
         text: mine.map((i, k) => `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${number(JOBS.accuracy[i])}%<br>${ringed.has(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`), hovertemplate: "%{text}<extra></extra>",
       });
@@ -80,6 +80,6 @@ function flyPlot(width) {
 }
 
 function fly() {
-  figure("fly", "Accuracy against latency", "One point a model; its area grows with memory. Ringed: on the Pareto front of its dataset. Faint: over a limit.", "models", flyPlot);
+  figure("fly", "Accuracy against latency", "One point a model; its area grows with memory. Ringed: on the Pareto front of its dataset. Faint: over a limit.", flyPlot);
   for (const limit of LIMITS) $(limit.id).addEventListener("input", () => { flyWords(); redraw(["fly"]); });
 }

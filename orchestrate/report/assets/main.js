@@ -60,7 +60,7 @@ function nextTheme() {
 // Paper is white, and shows every plot and every row (up to 1,000 a table).
 function printed(yes) {
   if (yes) document.documentElement.dataset.theme = "light"; else themed();
-  figures.forEach(drawn);
+  figures.forEach((found) => drawn(found));
   updates.forEach((update) => update(yes));
   document.querySelectorAll("details").forEach((each) => { each.open = yes || each.open; });
 }

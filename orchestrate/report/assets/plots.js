@@ -21,7 +21,8 @@ function multiples(width, unit, value, log) {
     for (const line of distinct(mine.map((i) => `${JOBS.method[i]}/${JOBS.ratio_of[i]}/${JOBS.align[i]}`)).sort())
       traces.push(oneLine(mine.filter((i) => `${JOBS.method[i]}/${JOBS.ratio_of[i]}/${JOBS.align[i]}` === line), key, value, x, y, unit));
   });
-  return { traces, layout, methods: distinct(rows.map((i) => JOBS.method[i])).sort() };
+  const dashed = rows.some((i) => JOBS.ratio_of[i] === "macs") ? "sized by MACs, not by parameters" : "";
+  return { traces, layout, dashed, methods: distinct(rows.map((i) => JOBS.method[i])).sort() };
 }
 
 function oneLine(rows, key, value, xaxis, yaxis, unit) {
@@ -29,7 +30,7 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
   const method = JOBS.method[rows[0]], all = rows.map(value), y = all.map((v) => v[0]);
   const known = all.some((v) => v[1] !== null && v[1] !== undefined);
   return {
-    type: "scatter", mode: rows.length > 40 ? "markers" : "lines+markers", xaxis, yaxis, customdata: rows,
+    type: "scatter", name: `${JOBS.architecture[rows[0]]} ${JOBS.dataset[rows[0]]} ${look(method).name}${JOBS.ratio_of[rows[0]] === "macs" ? " (by MACs)" : ""}`.trim(), mode: rows.length > 40 ? "markers" : "lines+markers", xaxis, yaxis, customdata: rows,
     x: rows.map((i) => JOBS[key][i] / 1e6), y, line: { color: colour(method), dash: JOBS.ratio_of[rows[0]] === "macs" ? "dash" : look(method).dash, width: 2 },
     marker: { color: colour(method), symbol: look(method).symbol, size: rows.length > 40 ? 5 : 8 },
     error_y: known ? { type: "data", symmetric: false, array: all.map((v) => v[2] - v[0]), arrayminus: all.map((v) => v[0] - v[1]), color: colour(method), thickness: 1.2, width: 3 } : undefined,
@@ -46,8 +47,8 @@ const accuracy = (i) => {
 };
 
 function explore() {
-  figure("latency", "Latency", "Median of one inference; bars: 95% interval over fresh processes.", "models", (w) => multiples(w, "ms", with_interval("latency", MS)));
-  figure("memory", "Runtime memory", "Under the definition chosen above; bars: 95% interval over fresh processes.", "models", (w) => multiples(w, "MB", with_interval(state.definition, MB)));
-  figure("accuracy", "Accuracy", "As its source states it; bars: one standard deviation over seeds. Models without a known accuracy are absent.", "models", (w) => ({ ...multiples(w, "%", accuracy, true), empty: "No accuracy is known for these models: see ‘Missing’ for the commands that make it." }));
-  figure("perMB", "Accuracy per MB", "Percentage points for each MB of runtime memory under the definition chosen above.", "models", (w) => ({ ...multiples(w, "points per MB", per_mb), empty: "No accuracy is known for these models." }));
+  figure("latency", "Latency", "Median of one inference; bars: 95% interval over fresh processes.", (w) => multiples(w, "ms", with_interval("latency", MS)));
+  figure("memory", "Runtime memory", "Under the definition chosen above; bars: 95% interval over fresh processes.", (w) => multiples(w, "MB", with_interval(state.definition, MB)));
+  figure("accuracy", "Accuracy", "As its source states it; bars: one standard deviation over seeds. Models without a known accuracy are absent.", (w) => ({ ...multiples(w, "%", accuracy, true), empty: "No accuracy is known for these models: see ‘Missing’ for the commands that make it." }));
+  figure("perMB", "Accuracy per MB", "Percentage points for each MB of runtime memory under the definition chosen above.", (w) => ({ ...multiples(w, "points per MB", per_mb), empty: "No accuracy is known for these models." }));
 }

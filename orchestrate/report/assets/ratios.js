@@ -49,7 +49,7 @@ function byPair(width) {
   const found = rows.map((i) => ({ label: `${PAIRS.architecture[i]} ${PAIRS.dataset[i]}, ${PAIRS.ratio[i]} of ${PAIRS.ratio_of[i]}`, short: `${PAIRS.architecture[i]} ${PAIRS.ratio[i]}`, frame: PAIRS, key, i, colour: css("--neuralscale"), job: jobOf(PAIRS.model[i]) }));
   const all = mean("params", quantity, DATA.of_memory.includes(quantity) ? state.definition : "");
   if (all !== undefined) found.push({ label: `Geometric mean of ${MEANS.n[all]} pairs`, short: "Mean", frame: MEANS, key: "value", i: all, colour: css("--ink"), symbol: "diamond-tall" });
-  return found.length ? dots(found, width, `${DATA.quantities[quantity]}, NeuralScale / uniform`) : { traces: [] };
+  return found.length ? dots(found, width, width < 560 ? "NeuralScale / uniform" : `${DATA.quantities[quantity]}, NeuralScale / uniform`) : { traces: [] };
 }
 
 function byDefinition(width) {
@@ -57,7 +57,7 @@ function byDefinition(width) {
   const rows = means((i) => MEANS.comparison[i] === "params" && MEANS.quantity[i] === quantity);
   const side = (i) => (MEANS.value_low[i] > 1 ? "--neuralscale" : MEANS.value_high[i] < 1 ? "--uniform" : "--soft");
   const found = rows.map((i) => ({ label: DATA.definitions[MEANS.definition[i]], short: MEANS.definition[i].replaceAll("_", " "), frame: MEANS, key: "value", i, colour: css(side(i)) }));
-  return found.length ? dots(found, width, `${DATA.quantities[quantity]}, NeuralScale / uniform`) : { traces: [] };
+  return found.length ? dots(found, width, width < 560 ? "NeuralScale / uniform" : `${DATA.quantities[quantity]}, NeuralScale / uniform`) : { traces: [] };
 }
 
 function why(width) {
@@ -90,11 +90,11 @@ function slope(width) {
   for (const method of distinct(rows.map((i) => JOBS.method[i])).sort()) {
     const mine = rows.filter((i) => JOBS.method[i] === method);
     seen.push(method);
-    traces.push({ type: "scatter", mode: "markers", x: mine.map((i) => JOBS.params[i] / 1e6), y: mine.map((i) => JOBS[state.definition][i] * MB), customdata: mine, marker: { color: colour(method), symbol: look(method).symbol, size: 8 }, text: mine.map((i) => JOBS.model[i]), hovertemplate: "%{text}<br>%{y:.1f} MB<extra></extra>" });
+    traces.push({ type: "scatter", name: look(method).name, mode: "markers", x: mine.map((i) => JOBS.params[i] / 1e6), y: mine.map((i) => JOBS[state.definition][i] * MB), customdata: mine, marker: { color: colour(method), symbol: look(method).symbol, size: 8 }, text: mine.map((i) => JOBS.model[i]), hovertemplate: "%{text}<br>%{y:.1f} MB<extra></extra>" });
     const s = range(size(SLOPES)).find((i) => ["device", "backend", "precision", "threads", "batch"].every((k) => SLOPES[k][i] === c[k]) && SLOPES.method[i] === method && SLOPES.definition[i] === state.definition);
     if (s === undefined) continue;
     const end = Math.max(...mine.map((i) => JOBS.params[i]));
-    traces.push({ type: "scatter", mode: "lines", x: [0, end / 1e6], y: [0, end].map((x) => (SLOPES.intercept[s] + SLOPES.slope[s] * x) * MB), line: { color: colour(method), width: 1.5, dash: "dot" }, hovertemplate: `${look(method).name}: ${number(SLOPES.slope[s])} bytes a parameter above ${number(SLOPES.intercept[s] * MB)} MB<extra></extra>` });
+    traces.push({ type: "scatter", name: `${look(method).name}, fitted`, mode: "lines", x: [0, end / 1e6], y: [0, end].map((x) => (SLOPES.intercept[s] + SLOPES.slope[s] * x) * MB), line: { color: colour(method), width: 1.5, dash: "dot" }, hovertemplate: `${look(method).name}: ${number(SLOPES.slope[s])} bytes a parameter above ${number(SLOPES.intercept[s] * MB)} MB<extra></extra>` });
   }
   return { traces, methods: seen, layout: { height: 360, margin: { l: 56, r: 12, t: 10, b: 46 }, xaxis: { ...t.axis, title: { text: "million parameters", font: { size: 12, color: t.soft } }, rangemode: "tozero" }, yaxis: { ...t.axis, title: { text: "MB", font: { size: 12, color: t.soft } }, rangemode: "tozero" } } };
 }
@@ -102,8 +102,8 @@ function slope(width) {
 function ratios() {
   const offered = Object.keys(DATA.quantities).filter((q) => means((i) => MEANS.quantity[i] === q).length || range(size(MEANS)).some((i) => MEANS.quantity[i] === q));
   $("f-quantity").replaceChildren(...offered.map((q) => make("option", { value: q }, DATA.quantities[q])));
-  figure("why", "Three comparisons side by side", "Filled: latency ratio with its 95% interval. Open: ratio of multiply-accumulates. To the right of 1 the first method needs more.", "definitions", why);
-  figure("pairs", "Pair by pair", "Each pair with its interval over processes; the tall diamond is the mean with its interval over pairs.", "pairs", byPair);
-  figure("definitions", "Does the ranking depend on what memory means?", "The same ratio under each definition. Orange: above 1. Blue: below 1. Grey: not told apart from 1.", "definitions", byDefinition);
-  figure("slope", "Floor and price of a parameter", "Memory against parameters over all models; dotted: least squares. Where it meets zero parameters is the floor that every model pays.", "slopes", slope);
+  figure("why", "Three comparisons side by side", "Filled: latency ratio with its 95% interval. Open: ratio of multiply-accumulates. To the right of 1 the first method needs more.", why);
+  figure("pairs", "Pair by pair", "Each pair with its interval over processes; the tall diamond is the mean with its interval over pairs.", byPair);
+  figure("definitions", "Does the ranking depend on what memory means?", "The same ratio under each definition. Orange: above 1. Blue: below 1. Grey: not told apart from 1.", byDefinition);
+  figure("slope", "Floor and price of a parameter", "Memory against parameters over all models; dotted: least squares. Where it meets zero parameters is the floor that every model pays.", slope);
 }

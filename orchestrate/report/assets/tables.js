@@ -21,7 +21,7 @@ function table(spec) {
     const [v, low, high] = c.keys.map((key) => value(c, key, i));
     if (!c.numeric) return make("td", { class: String(v).length > 60 ? "words" : null }, v === null ? "" : String(v));
     const spread = low === null || low === undefined ? [] : [" ", make("small", {}, `(${number(low)} to ${number(high)})`)];
-    return make("td", { class: "number" }, number(v), ...spread);
+    return make("td", { class: "number" }, c.whole && v !== null ? v.toLocaleString("en-US") : number(v), ...spread);
   };
 
   const headings = used.map((c, n) => {
@@ -42,7 +42,6 @@ function table(spec) {
   }
 
   const csv = () => {
-    const quoted = (v) => (v === null || v === undefined ? "" : typeof v === "number" ? String(Number(v.toPrecision(9))) : `"${String(v).replace(/^([=+\-@\t])/, "'$1").replaceAll('"', '""')}"`);
     const head = used.flatMap((c) => c.keys.map((_, k) => quoted((c.unit ? `${c.label} (${c.unit})` : c.label) + ["", " low", " high"][k])));
     const lines = rows().map((i) => used.flatMap((c) => c.keys.map((key) => quoted(value(c, key, i)))).join(","));
     save(`${DATA.name}-${spec.id}.csv`, [head.join(","), ...lines].join("\n") + "\n", "text/csv");
