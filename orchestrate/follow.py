@@ -105,7 +105,8 @@ class Follower:
         try:
             while self.left and not self.stop.is_set():
                 try:
-                    self.say("connecting" if not connected else "connecting again")
+                    if not self.runner.here:
+                        self.say("connecting again" if connected else "connecting")
                     self.runner.open()
                     connected, pauses, lost = True, waits(), 0.0
                     return self.attempt()

@@ -43,6 +43,8 @@ class Wish:
 def main(wish: Wish, as_json: bool = False) -> int:
     """Do as wished; the exit code. Progress goes to stderr where stdout is read by a script."""
     console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console = Console(stderr=as_json, width=160)  # a log file has no width: keep rows whole
     run = Run.open(wish.results, wish.resume) if wish.resume else begin(wish, console)
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
     way = Way(watch=not wish.detach, patience=wish.patience)

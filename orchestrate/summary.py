@@ -11,6 +11,8 @@ from rich.table import Table
 from orchestrate.store import Run, first_line
 
 Json = dict[str, Any]
+SELF_TEST = "self_test_failed"
+SHOWN = 10  # errors of a device in lines; `--json` has all
 
 
 def conclude(run: Run, problems: dict[str, str], resume: str, console: Console, as_json: bool) -> int:
@@ -23,24 +25,31 @@ def conclude(run: Run, problems: dict[str, str], resume: str, console: Console, 
         name: counts(run.devices[name].wanted, found, problems.get(name)) for name, found in records.items()
     }
     page = write_report(run) if any(device["ok"] for device in devices.values()) else None
-    bad = any(device["failed"] or device["missing"] or device["problem"] for device in devices.values())
+    bad = any(device["errors"] or device["missing"] or device["problem"] for device in devices.values())
     if as_json:
         whole = {"run": run.id, "path": str(run.path), "devices": devices, "report": page and str(page)}
         print(json.dumps(whole, indent=1))
-    console.print(table([record for found in records.values() for record in found]))
+    if any(records.values()):
+        console.print(table([record for found in records.values() for record in found]))
     for line in lines(devices):
         say(console, line)
     if any(device["missing"] for device in devices.values()):
         say(console, f"to go on: {resume}")
+    elif bad and any(device["errors"] for device in devices.values()):
+        say(console, f"to try those that failed again: {resume} --retry")
     if page:
         say(console, f"report: {page}")
     return 1 if bad else 0
 
 
 def counts(wanted: tuple[str, ...], records: list[Json], problem: str | None) -> Json:
-    """One device as `--json` prints it: how many jobs ended how, and the errors of those that failed."""
+    """One device as `--json` prints it: how many jobs ended how, and the errors of those that failed.
+
+    Jobs skipped because the device failed its self-test are errors too; what a device cannot do is none.
+    """
     count = Counter(record["status"] for record in records)
-    errors = [{"job": r["job"]["id"], **r["error"]} for r in records if r["status"] == "failed"]
+    failed = [r for r in records if r["status"] == "failed" or (r["error"] or {}).get("kind") == SELF_TEST]
+    errors = [{"job": r["job"]["id"], **r["error"]} for r in failed]
     ended = {status: count[status] for status in ("ok", "failed", "skipped")}
     return {**ended, "missing": len(wanted) - len(records), "problem": problem, "errors": errors}
 
@@ -92,9 +101,9 @@ def lines(devices: dict[str, Json]) -> list[str]:
     for name, device in devices.items():
         numbers = [f"{device[key]} {key}" for key in ("ok", "failed", "skipped", "missing") if device[key]]
         found.append(f"{name}: {', '.join(numbers)}")
-        found += [f"  {e['job']} failed: {e['message']}; {e['advice']}" for e in device["errors"][:10]]
-        if len(device["errors"]) > 10:
-            found.append(f"  and {len(device['errors']) - 10} more failed")
+        found += [f"  {e['job']}: {e['message']}; {e['advice']}" for e in device["errors"][:SHOWN]]
+        if len(device["errors"]) > SHOWN:
+            found.append(f"  and {len(device['errors']) - SHOWN} more")
         if device["problem"]:
             found.append(f"  {device['problem']}")
     return found
