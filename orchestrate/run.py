@@ -32,7 +32,7 @@ class Wish:
     dims: list[str] = field(default_factory=list)
     resume: str | None = None
     resume_last: bool = False
-    retry: bool = False
+    retry: str | None = None
     detach: bool = False
     break_lock: bool = False
     patience: float = 600.0
@@ -151,11 +151,11 @@ def settings(run: Run, name: str) -> manifests.Device:
 
 
 def execute(
-    run: Run, console: Console, way: Way, retry: bool = False, break_lock: bool = False
+    run: Run, console: Console, way: Way, retry: str | None = None, break_lock: bool = False
 ) -> dict[str, str]:
     """Bring every missing record here; device -> what went wrong there. Interrupted says how to go on."""
     stop = Stop()
-    again = {name: folder.unsuccessful() if retry else [] for name, folder in run.devices.items()}
+    again = {name: folder.poor(retry) if retry else [] for name, folder in run.devices.items()}
     folders = [folder for name, folder in run.devices.items() if folder.missing() or again[name]]
     if not folders:
         return {}

@@ -53,9 +53,10 @@ class DeviceFolder:
         there = {entry.name for entry in os.scandir(self.records)} if self.records.is_dir() else set()
         return [job for job in self.wanted if f"{job}.json" not in there]
 
-    def unsuccessful(self) -> list[str]:
-        """Ids of the jobs whose record says that they failed or were skipped."""
-        return [record["job"]["id"] for record in self.stored() if record["status"] != "ok"]
+    def poor(self, which: str) -> list[str]:
+        """Ids of the jobs whose record is `failed` or skipped, `invalid` (it does not count), or `all`."""
+        kinds = {"failed", "invalid"} if which == "all" else {which}
+        return [record["job"]["id"] for record in self.stored() if quality(record) in kinds]
 
     def save(self, job: str, data: bytes, sha256: str | None = None) -> Json:
         """Verify the record of `job` as it came from a device and store its bytes; OrbitError if bad."""
@@ -69,6 +70,7 @@ class DeviceFolder:
         try:
             files.write_bytes(str(part), data)
             record = verified(part, job, self.name)
+            self.supersede(job)
             part.replace(self.records / f"{job}.json")
         except OrbitError as error:
             raise OrbitError(f"{where}: {error}") from None
@@ -80,12 +82,28 @@ class DeviceFolder:
             part.unlink(missing_ok=True)
         return record
 
+    def supersede(self, job: str) -> None:
+        """Keep a second name for the record that is about to be replaced: nothing measured is thrown away."""
+        old, kept = self.records / f"{job}.json", self.records / "superseded"
+        if not old.exists():
+            return
+        kept.mkdir(exist_ok=True)
+        number = next(n for n in range(1, 10_000) if not (kept / f"{job}.{n}.json").exists())
+        (kept / f"{job}.{number}.json").hardlink_to(old)
+
     def stored(self) -> Iterator[Json]:
         """The records that are there, in the plan's order."""
         for job in self.wanted:
             path = self.records / f"{job}.json"
             if path.is_file():
                 yield json.loads(path.read_bytes())
+
+
+def quality(record: Json) -> str:
+    """`good`, `failed` (or skipped), or `invalid`: measured, but its figures do not count."""
+    if record["status"] != "ok":
+        return "failed"
+    return "good" if record["validity"]["valid"] else "invalid"
 
 
 def verified(path: Path, job: str, device: str) -> Json:

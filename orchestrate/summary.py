@@ -24,7 +24,7 @@ def conclude(run: Run, problems: dict[str, str], resume: str, console: Console, 
     devices = {
         name: counts(run.devices[name].wanted, found, problems.get(name)) for name, found in records.items()
     }
-    page = write_report(run) if any(device["ok"] for device in devices.values()) else None
+    page = write_report(run, console) if any(device["ok"] for device in devices.values()) else None
     bad = any(device["errors"] or device["missing"] or device["problem"] for device in devices.values())
     if as_json:
         whole = {"run": run.id, "path": str(run.path), "devices": devices, "report": page and str(page)}
@@ -36,7 +36,7 @@ def conclude(run: Run, problems: dict[str, str], resume: str, console: Console, 
     if any(device["missing"] for device in devices.values()):
         say(console, f"to go on: {resume}")
     elif bad and any(device["errors"] for device in devices.values()):
-        say(console, f"to try those that failed again: {resume} --retry")
+        say(console, f"to try those that failed again: {resume} --retry failed")
     if page:
         say(console, f"report: {page}")
     return 1 if bad else 0
@@ -54,12 +54,15 @@ def counts(wanted: tuple[str, ...], records: list[Json], problem: str | None) ->
     return {**ended, "missing": len(wanted) - len(records), "problem": problem, "errors": errors}
 
 
-def write_report(run: Run) -> Path | None:
-    """Write the run's page; its path."""
+def write_report(run: Run, console: Console) -> Path | None:
+    """Write the run's page; its path. A page that fails must not pass for a run that failed."""
     from orchestrate import report
 
-    render = getattr(report, "render", None)
-    return render([run.path], run.path / "report") if render else None
+    try:
+        return report.render([run.path], run.path / "report")
+    except Exception as error:
+        say(console, f"no report ({type(error).__name__}: {error}); the records are whole, in {run.path}")
+        return None
 
 
 def table(records: list[Json]) -> Table:

@@ -1,7 +1,7 @@
 """`orchestrate run`: plan, export, run on the devices, report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,11 +22,15 @@ def run(
     dim: Annotated[list[str] | None, typer.Option(help="size of a dynamic dimension: NAME=VALUE")] = None,
     resume: Annotated[str | None, typer.Option(help="finish this run: only what is missing")] = None,
     resume_last: Annotated[
-        bool, typer.Option(help="finish the newest unfinished run of this very plan, if there is one")
+        bool,
+        typer.Option(
+            "--resume-last", help="finish the newest unfinished run of this very plan, if there is one"
+        ),
     ] = False,
     retry: Annotated[
-        bool, typer.Option("--retry", help="with --resume: also what failed or was skipped")
-    ] = False,
+        Literal["failed", "invalid", "all"] | None,
+        typer.Option(help="with --resume: again what failed, or what was measured but does not count"),
+    ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="start the devices and leave them at work")
     ] = False,

@@ -1,5 +1,6 @@
 """Small real values that the orchestrator tests share: a model, a plan, a record that the schema accepts."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,15 @@ from orchestrate import manifests, plan
 from orchestrate.store import Run
 
 SHA = "0" * 64
+NAME = "20261122-191500-tiny"
+QUICK = {
+    "processes": 2,
+    "warmup": 1,
+    "min_samples": 5,
+    "max_samples": 50,
+    "min_seconds": 0.0,
+    "max_seconds": 0.1,
+}
 
 
 def model(name: str = "m") -> dict[str, Any]:
@@ -36,7 +46,7 @@ def record(job: str, device: str = "local", status: str = "ok", **changes: Any) 
     return {
         "schema": 1,
         "kind": "orbitbench.record",
-        "run": "20261122-191500-tiny",
+        "run": NAME,
         "device": device,
         "job": {
             "id": job,
@@ -60,14 +70,43 @@ def encoded(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def run(
-    results: Path, *models: str, devices: tuple[str, ...] = ("local",), name: str = "20261122-191500-tiny"
-) -> Run:
+def run(results: Path, *models: str, devices: tuple[str, ...] = ("local",), name: str = NAME) -> Run:
     """A run's folder as `orchestrate run` makes it, its bundle left out."""
-    planned = plan.plan(bundle(*models), {each: device() for each in devices}, "test")
-    path = results / name
+    return write(results / name, bundle(*models), {each: device() for each in devices})
+
+
+def real_run(
+    results: Path, models: int = 3, devices: dict[str, manifests.Device] | None = None, **measure: Any
+) -> Run:
+    """A run's folder as `orchestrate run` leaves it before its first job, with real models."""
+    contents = bundle(*(f"m{n}" for n in range(models)))
+    (results / NAME / "bundle" / "models").mkdir(parents=True)
+    for size, entry in enumerate(contents["models"], start=4):
+        path = results / NAME / "bundle" / entry["file"]
+        onnx_model(path, size)
+        entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    contents["experiment"]["measure"] = {**QUICK, **measure}
+    return write(results / NAME, contents, devices or {"local": device()})
+
+
+def onnx_model(path: Path, size: int) -> None:
+    """y = x W, one layer with `size` inputs and outputs."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(size).random((size, size), dtype=np.float32)
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size]) for name in ("x", "y")]
+    graph = helper.make_graph([node], "g", tensors[:1], tensors[1:], [numpy_helper.from_array(weights, "w")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
+def write(path: Path, contents: dict[str, Any], devices: dict[str, manifests.Device]) -> Run:
+    """The run's folder for a bundle and devices."""
+    planned = plan.plan(contents, devices, "test")
     for each in devices:
         (path / each).mkdir(parents=True)
-        (path / each / "jobs.json").write_text(json.dumps(plan.job_list(planned, name, each)))
-    (path / "plan.json").write_text(json.dumps(plan.for_run(planned, name, "2026-11-22T19:15:00Z")))
+        (path / each / "jobs.json").write_text(json.dumps(plan.job_list(planned, path.name, each)))
+    (path / "plan.json").write_text(json.dumps(plan.for_run(planned, path.name, "2026-11-22T19:15:00Z")))
     return Run(path)

@@ -4,7 +4,7 @@ import io
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from rich.console import Console
 
 from orchestrate import live
@@ -73,6 +73,7 @@ ANYTHING = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["start", "process", "record", "self_test", "end"]),
     st.dictionaries(

@@ -1,6 +1,5 @@
 """Device `local`, for real: the command line, the runtime and onnxruntime in their own processes."""
 
-import hashlib
 import json
 import os
 import signal
@@ -11,51 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
-from orchestrate import plan
 from orchestrate.store import Run
 from tests.unit.orchestrate import sample
 
 ROOT = Path(__file__).resolve().parents[3]
-NAME = "20261122-191500-tiny"
-QUICK = {
-    "processes": 2,
-    "warmup": 1,
-    "min_samples": 5,
-    "max_samples": 50,
-    "min_seconds": 0.0,
-    "max_seconds": 0.2,
-}
-
-
-def onnx_model(path: Path, size: int) -> None:
-    """y = x W of one layer, with `size` inputs and outputs."""
-    weights = np.random.default_rng(size).random((size, size), dtype=np.float32)
-    node = helper.make_node("MatMul", ["x", "w"], ["y"])
-    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size]) for name in ("x", "y")]
-    graph = helper.make_graph([node], "g", tensors[:1], tensors[1:], [numpy_helper.from_array(weights, "w")])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
-
-
-def make_run(results: Path, models: int = 3, **measure: Any) -> Run:
-    """A run's folder as `orchestrate run` leaves it before its first job, with real models."""
-    run = results / NAME
-    (run / "bundle" / "models").mkdir(parents=True)
-    bundle = sample.bundle(*(f"m{n}" for n in range(models)))
-    for size, model in enumerate(bundle["models"], start=4):
-        path = run / "bundle" / model["file"]
-        onnx_model(path, size)
-        model["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    bundle["experiment"]["measure"] = {**QUICK, **measure}
-    planned = plan.plan(bundle, {"local": sample.device()}, "test")
-    (run / "local").mkdir()
-    (run / "local" / "jobs.json").write_text(json.dumps(plan.job_list(planned, NAME, "local")))
-    (run / "plan.json").write_text(json.dumps(plan.for_run(planned, NAME, "2026-11-22T19:15:00Z")))
-    return Run(run)
+NAME = sample.NAME
 
 
 @pytest.fixture
@@ -75,7 +36,7 @@ def resume(tmp_path: Path, env: dict[str, str], *words: str) -> subprocess.Popen
 @pytest.fixture
 def running(tmp_path: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A run that has finished its first measuring process of many."""
-    make_run(tmp_path / "results", models=2, processes=3, min_seconds=0.2)
+    sample.real_run(tmp_path / "results", models=2, processes=3, min_seconds=0.2)
     process = resume(tmp_path, env)
     assert process.stdout is not None
     for line in process.stdout:
@@ -109,7 +70,7 @@ def wait_until(condition: Any, seconds: float = 30) -> None:
 def test_a_run_ends_with_every_record_a_table_and_nothing_left_over(
     tmp_path: Path, env: dict[str, str]
 ) -> None:
-    run = make_run(tmp_path / "results", models=2, processes=1)
+    run = sample.real_run(tmp_path / "results", models=2, processes=1)
     process = resume(tmp_path, env, "--json")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
@@ -122,7 +83,7 @@ def test_a_run_ends_with_every_record_a_table_and_nothing_left_over(
 
 
 def test_a_finished_run_resumed_does_nothing_and_says_the_same(tmp_path: Path, env: dict[str, str]) -> None:
-    run = make_run(tmp_path / "results", models=1, processes=1)
+    run = sample.real_run(tmp_path / "results", models=1, processes=1)
     assert resume(tmp_path, env).wait(120) == 0
     record = next(run.devices["local"].records.iterdir())
     before = record.stat().st_mtime_ns
@@ -196,7 +157,7 @@ def test_a_second_orchestrator_on_the_same_run_is_refused_with_the_name_of_the_f
 def test_a_device_that_another_run_holds_is_busy_and_the_holder_is_named(
     tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
 ) -> None:
-    other = make_run(tmp_path / "elsewhere" / "results")
+    other = sample.real_run(tmp_path / "elsewhere" / "results")
     second = resume(tmp_path / "elsewhere", env)
     out, _ = second.communicate(timeout=60)
     assert second.returncode == 1
@@ -205,7 +166,7 @@ def test_a_device_that_another_run_holds_is_busy_and_the_holder_is_named(
 
 
 def test_a_model_that_is_none_fails_its_own_job_and_no_other(tmp_path: Path, env: dict[str, str]) -> None:
-    run = make_run(tmp_path / "results", processes=1)
+    run = sample.real_run(tmp_path / "results", processes=1)
     (run.bundle / "models" / "m1.onnx").write_bytes(b"not a model")
     process = resume(tmp_path, env, "--json")
     out, err = process.communicate(timeout=120)
