@@ -24,7 +24,7 @@ from tests.fakes.gpu import Gpu
 DECLARED = json.loads((Path(__file__).parent / "tensorrt_names.json").read_text())["names"]
 SOURCES = sorted((ROOT / "bench/runtime/backends").glob("tensorrt*.py"))
 # Words that some TensorRT class has as a member too, and that here belong to Python, numpy, pycuda or a dict.
-OURS = {"append", "engine", "kind", "message", "nbytes", "numpy", "update", "weights", "write"}
+OURS = {"append", "engine", "kind", "message", "nbytes", "numpy", "read", "update", "weights", "write"}
 CACHE = ROOT / "build/trt-bindings"
 
 
