@@ -141,7 +141,7 @@ class Queue:
                 if self.error is None:
                     piece()
             except Exception as error:
-                self.error = error
+                self.error = error.with_traceback(None)  # its frames would keep the engine
             with self.gpu.lock:
                 self.gpu.running -= 1
             self.work.task_done()

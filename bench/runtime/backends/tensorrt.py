@@ -16,7 +16,7 @@ Free and total device memory, the engine's own figures and the plan's size are r
 import os
 import shutil
 import tempfile
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class TensorRtBackend(Backend):
         self._host: Dict[str, Any] = {}
         self._copies_in: List[Tuple[Any, Any]] = []
         self._copies_out: List[Tuple[Any, Any]] = []
-        self._enqueue: Optional[Callable[[], bool]] = None
+        self._enqueue: Any = None
         self._build: Optional[Dict[str, Any]] = None
         self._cuda_versions: Dict[str, str] = {}
         self._bound_at = 0
@@ -139,23 +139,27 @@ class TensorRtBackend(Backend):
             raise BackendError(
                 "inference_failed", "infer before bind, or after exit", "bind the inputs first"
             )
-        driver, stream = self._driver, self._gpu.stream
         try:
-            for device, host in self._copies_in:
-                driver.memcpy_htod_async(device, host, stream)
-            self._start.record(stream)
-            accepted = self._enqueue()
-            self._end.record(stream)
-            for device, host in self._copies_out:
-                driver.memcpy_dtoh_async(host, device, stream)
-            stream.synchronize()
-        except driver.Error as error:
-            raise self._gpu.failure(
-                error, "inference_failed", "the GPU failed during an inference"
-            ) from error
+            accepted = self._run()
+        except self._driver.Error as error:
+            tensorrt_build.forget_frames(error)
+            doing = "the GPU failed during an inference"
+            raise self._gpu.failure(error, "inference_failed", doing) from error
         if not accepted:
             raise self._refused("TensorRT did not enqueue the inference")
         self._ran = True
+
+    def _run(self) -> bool:
+        driver, stream = self._driver, self._gpu.stream
+        for device, host in self._copies_in:
+            driver.memcpy_htod_async(device, host, stream)
+        self._start.record(stream)
+        accepted = self._enqueue()
+        self._end.record(stream)
+        for device, host in self._copies_out:
+            driver.memcpy_dtoh_async(host, device, stream)
+        stream.synchronize()
+        return bool(accepted)
 
     def outputs(self) -> List[Any]:
         """Copies: the pinned buffers themselves die with the context."""
