@@ -48,7 +48,7 @@ def block_length(n: int, r: float) -> int:
     """Samples a block: (3/2 (sum |k| R(k) / sum R(k))^2 n)^(1/3), at least 1, at most a fifth of the
     series."""
     flat, sloped = _spectrum(r)
-    optimum = (1.5 * (sloped / flat) ** 2 * n) ** (1 / 3.0)
+    optimum: float = (1.5 * (sloped / flat) ** 2 * n) ** (1 / 3.0)
     return max(1, min(math.ceil(optimum), n // 5 or 1))
 
 

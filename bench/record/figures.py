@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional
 
 from bench.record import samples, statistics
 
-KINDS = ("uss", "pss", "rss")
+KINDS = ("own", "uss", "pss", "rss")
 STEADY = {"trimmed": "steady_trimmed", "untrimmed": "steady"}
 BASE = "device_initialised"  # what is there before a model is
 
@@ -44,10 +44,14 @@ def latency(processes: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
 def memory(rungs: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
     """`process`, `model`, `peak` (bytes, median over processes) and the same under every other definition.
 
-    `definitions` maps `uss_trimmed`, ..., `rss_untrimmed` to `process` (the whole), `model` (above the
+    `definitions` maps `own_trimmed`, ..., `rss_untrimmed` to `process` (the whole), `model` (above the
     initialised
-    device) and `processes` ([process, model] of each). The headline is `uss_trimmed`, or the next that could
-    be read.
+    device) and `processes` ([process, model] of each). The headline is the first that could be read:
+    `own_trimmed`.
+
+    own: RSS without what was shared at the start (interpreter, C library). It is the USS of a process that
+    has its
+    libraries for itself. The kernel's USS drops by megabytes when an unrelated process maps the same library.
     """
     if not rungs:
         return None
@@ -85,8 +89,19 @@ def by_process(rungs: List[Dict[str, Any]]) -> List[Dict[str, Dict[str, Any]]]:
 
 
 def _definition(ladder: Dict[str, Dict[str, Any]], kind: str, rung: str) -> Optional[List[int]]:
-    whole, base = ladder.get(rung, {}).get(kind), ladder.get(BASE, {}).get(kind)
+    whole, base = value(ladder, kind, rung), value(ladder, kind, BASE)
     return None if whole is None or base is None else [whole, whole - base]
+
+
+def value(ladder: Dict[str, Dict[str, Any]], kind: str, rung: str) -> Optional[int]:
+    """Bytes of `own`, `uss`, `pss` or `rss` at a rung; None where it was not read."""
+    if kind != "own":
+        found: Optional[int] = ladder.get(rung, {}).get(kind)
+        return found
+    rss, start = ladder.get(rung, {}).get("rss"), ladder.get("start", {})
+    if rss is None or start.get("rss") is None or start.get("uss") is None:
+        return None
+    return int(rss - (start["rss"] - start["uss"]))
 
 
 def _peak(ladder: Dict[str, Dict[str, Any]]) -> Optional[int]:

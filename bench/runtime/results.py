@@ -82,8 +82,7 @@ def residual(
     """What the model's growth leaves unexplained by the weights and activations that the backend knows of;
     bytes."""
     ladder = {r["rung"]: r for r in rungs}
-    kind = "uss" if ladder["steady_trimmed"].get("uss") is not None else "rss"
-    growth = ladder["steady_trimmed"][kind] - ladder["device_initialised"][kind]
+    growth = (ladder["steady_trimmed"]["rss"] or 0) - (ladder["device_initialised"]["rss"] or 0)
     weights, activations = known.get("weights", 0), known.get("activations", 0)
     row = {"process": rungs[0]["process"], "growth": growth, "weights": weights, "activations": activations}
     return [dict(row, residual=growth - weights - activations)]

@@ -9,6 +9,7 @@ raspberrypi/documentation (get_throttled), the kernel's cpufreq and thermal ABI,
 import os
 from typing import Any, Dict, List, Optional
 
+from bench.runtime import power
 from bench.runtime.sources import find, read_int, read_text
 
 PI_THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
@@ -22,6 +23,7 @@ class Sensors(object):
         self.root = root
         self.cpu = find(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
         self.gpu = [p for pattern in GPU_CLOCKS for p in find(root + pattern)][:1]
+        self.rails = power.rails(root)
         self.zones = [z for z in find(root + "/sys/class/thermal/thermal_zone*/temp") if not _constant(z)]
 
     def read(self) -> Dict[str, Any]:
@@ -35,7 +37,7 @@ class Sensors(object):
             "temperature": max(heat) / 1000.0 if heat else None,
             "throttled": read_int(self.root + PI_THROTTLED, 16),
             "load": self._load(),
-            "power": None,
+            "power": power.read(self.rails),
         }
 
     def _load(self) -> Optional[float]:
@@ -50,4 +52,5 @@ def _constant(zone: str) -> bool:
 
 def names(sensors: Sensors) -> List[str]:
     """What was found, for the record's environment."""
-    return [p[len(sensors.root) :] for p in sensors.cpu[:1] + sensors.gpu + sensors.zones]
+    paths = [p[len(sensors.root) :] for p in sensors.cpu[:1] + sensors.gpu + sensors.zones]
+    return paths + ["rail " + rail.label for rail in sensors.rails]

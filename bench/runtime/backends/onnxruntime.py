@@ -7,6 +7,7 @@ import re
 from typing import Any, Dict, List, Tuple
 
 from bench.runtime.backends.base import Backend, BackendError, Tensor
+from bench.runtime.backends.onnxfile import weight_bytes
 
 DTYPES = {
     "tensor(float)": "float32",
@@ -79,6 +80,7 @@ class OnnxRuntimeBackend(Backend):
         self._binding: Any = None
         self._inputs: Dict[str, Any] = {}
         self._results: List[Any] = []
+        self._known: Dict[str, int] = {}
 
     def __exit__(self, *exc: Any) -> None:
         """Drop binding, session and arrays."""
@@ -117,6 +119,7 @@ class OnnxRuntimeBackend(Backend):
             self._session = self._library.InferenceSession(path, self._session_options(), providers=providers)
         except Exception as error:
             raise explain(error, "model_unreadable") from error
+        self._known["weights"] = weight_bytes(path)
         return [self._tensor(node) for node in self._session.get_inputs()]
 
     def _tensor(self, node: Any) -> Tensor:
@@ -143,6 +146,8 @@ class OnnxRuntimeBackend(Backend):
             session.run_with_iobinding(self._binding)
         except Exception as error:
             raise explain(error, "inference_failed") from error
+        held = list(arrays.values()) + self.outputs()
+        self._known["activations"] = sum(int(array.nbytes) for array in held)
         self.infer = functools.partial(session.run_with_iobinding, self._binding)  # type: ignore[method-assign]
 
     def infer(self) -> None:
@@ -160,6 +165,11 @@ class OnnxRuntimeBackend(Backend):
     def outputs(self) -> List[Any]:
         """Copies of the bound outputs."""
         return [value.numpy() for value in self._results]
+
+    def memory(self) -> Dict[str, int]:
+        """weights: of the file; activations: bound inputs and outputs. What the arena holds the library does
+        not say."""
+        return dict(self._known)
 
     def versions(self) -> Dict[str, str]:
         """onnxruntime and numpy."""
