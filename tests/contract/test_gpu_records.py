@@ -1,0 +1,97 @@
+"""`python -m bench.runtime` with TensorRT on a pretend GPU: what a board's user finds in the records."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.record import samples, schema
+from tests import models
+from tests.conftest import ROOT
+from tests.fakes.trt import GENERATIONS
+
+RELEASES = [GENERATIONS[0], GENERATIONS[-1]]
+
+
+def run(folder: Path, jobs: list[dict[str, Any]], **environment: str) -> dict[str, dict[str, Any]]:
+    """Job id -> record, after a run with the pretend TensorRT on the path."""
+    path = models.job_list(folder / "jobs.json", folder / "bundle", jobs)
+    shims = os.pathsep.join([str(ROOT / "tests/fakes/path"), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.runtime", path, folder / "out"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": shims, "FAKE_GPU_REPORT": str(folder / "report"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    found = [schema.load(str(file), "record") for file in (folder / "out/records").iterdir()]
+    return {record["job"]["id"]: record for record in found}
+
+
+def tensorrt(bundle: Path, model: Path, **changes: Any) -> dict[str, Any]:
+    return models.job(bundle, model, backend="tensorrt", **changes)
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("gpu")
+    bundle = folder / "bundle"
+    good = tensorrt(bundle, models.mlp(bundle / "models/good.onnx", width=16))
+    fancy = models.one_node(bundle / "models/fancy.onnx", "Fancy", "com.example")
+    bad = tensorrt(bundle, fancy, with_reference=False)
+    return folder, run(folder, [good, bad], FAKE_TENSORRT=request.param)
+
+
+def test_a_pretend_gpu_makes_a_record_that_is_never_valid(finished: Any) -> None:
+    record = finished[1]["good--tensorrt-fp32-t1"]
+    assert record["status"] == "ok", record["error"]
+    assert "fake_backend" in {reason["code"] for reason in record["validity"]["reasons"]}
+    assert not record["validity"]["valid"]
+    assert record["output_check"]["ok"]
+
+
+def test_every_process_is_a_build_of_its_own_with_compute_time_apart(finished: Any) -> None:
+    processes = finished[1]["good--tensorrt-fp32-t1"]["latency"]["processes"]
+    assert [process["build"] for process in processes] == [0, 1]
+    for process in processes:
+        whole, compute = samples.decode(process["samples"]), samples.decode(process["compute"])
+        assert len(whole) == len(compute) >= 30
+        assert all(0 < inner <= outer for inner, outer in zip(compute, whole, strict=True))
+
+
+def test_device_memory_is_on_every_rung_from_the_context_on(finished: Any) -> None:
+    rungs = finished[1]["good--tensorrt-fp32-t1"]["memory"]["rungs"]
+    for rung in rungs:
+        known = rung["rung"] not in ("start", "backend_imported")
+        assert (rung["gpu_free"] is not None) == known, rung["rung"]
+    loaded = next(rung for rung in rungs if rung["rung"] == "model_loaded")
+    assert loaded["backend"]["activations"] > 0
+
+
+def test_an_unknown_operator_is_a_failed_record_with_advice(finished: Any) -> None:
+    record = finished[1]["fancy--tensorrt-fp32-t1"]
+    assert record["status"] == "failed"
+    assert record["error"]["kind"] == "unsupported_operator"
+    assert "Fancy" in record["error"]["message"]
+    assert record["error"]["advice"]
+
+
+def test_no_process_left_anything_on_the_gpu(finished: Any) -> None:
+    reports = [json.loads(line) for line in (finished[0] / "report").read_text().splitlines()]
+    assert len(reports) >= 4  # two measuring processes and their builders, and those of the failed job
+    assert all(report["violations"] == [] and report["left"] == {} for report in reports)
+
+
+def test_a_full_gpu_is_a_failed_record_with_advice(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    job = tensorrt(bundle, models.mlp(bundle / "models/big.onnx", width=64))
+    records = run(tmp_path, [job], FAKE_TENSORRT=RELEASES[0], FAKE_GPU_MEMORY="8192")
+    error = records["big--tensorrt-fp32-t1"]["error"]
+    assert error["kind"] == "out_of_memory"
+    assert "smaller model" in error["advice"]
