@@ -93,7 +93,7 @@ def read(
 
 def _checked_name(host: str, entry: tarfile.TarInfo) -> str:
     parts = PurePosixPath(entry.name).parts
-    if entry.name.startswith("/") or ".." in parts or "\\" in entry.name or "\0" in entry.name:
+    if entry.name.startswith("/") or ".." in parts or "\\" in entry.name or not entry.name.isprintable():
         raise BadArchive(host, f"it sent a file with the path {entry.name[:100]!r}")
     if entry.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or entry.issparse():
         raise BadArchive(host, f"it sent {entry.name[:100]!r}, which is not a plain file")

@@ -242,15 +242,7 @@ class Tunnel:
     def open(self, timeout: float = 2.0 * CONNECT_SECONDS) -> None:
         """Connect; return when the socket is there. Raises what `explain` says, or UnreachableHost."""
         self.close()
-        with self._base.with_suffix(".log").open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for us; and no terminal, no question
-            )
-        self._base.with_suffix(".pid").write_text(str(self._process.pid))
+        self._spawn()
         end = time.monotonic() + timeout
         while not self.socket.exists():
             if not self.alive:
@@ -261,6 +253,21 @@ class Tunnel:
                 self.close()
                 raise UnreachableHost(self.host, f"ssh did not connect within {timeout:g} s")
             time.sleep(0.01)
+
+    def _spawn(self) -> None:
+        call = self._command()
+        with self._base.with_suffix(".log").open("wb") as log:
+            try:
+                self._process = subprocess.Popen(
+                    call,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C is for us; and no terminal, no question
+                )
+            except FileNotFoundError:
+                raise SshFailed(self.host, f"no program {call[0]} on this machine") from None
+        self._base.with_suffix(".pid").write_text(str(self._process.pid))
 
     def close(self) -> None:
         """End ssh, and remove the socket."""

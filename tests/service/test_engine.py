@@ -11,7 +11,7 @@ import time
 import pytest
 
 from orchestrate.engine import errors, retry, ssh
-from orchestrate.engine.board import LOCK, Board, Spec
+from orchestrate.engine.board import Board, Spec
 from orchestrate.engine.connection import Engine
 from tests import matrix
 from tests.conftest import ROOT
@@ -35,15 +35,25 @@ def ssh_config(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
 
 
+@pytest.fixture(scope="module")
+def engine1(fleet: Fleet):
+    """One connection to board1; tests that break it open it again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
+        with Engine("board1") as engine:
+            yield engine
+
+
 @pytest.fixture
-def board(fleet: Fleet, ssh_config: None):
+def board(engine1: Engine, ssh_config: None):
     """A connected Board on board1, free before and after."""
-    with Engine("board1") as engine:
-        board = Board(engine)
-        board.create_volume("orbitbench-test", LABELS)
-        yield board
-        fleet["board1"].docker("rm", "-f", LOCK, check=False)
-        fleet["board1"].docker("volume", "rm", "-f", "orbitbench-test")
+    board = Board(engine1)
+    board.create_volume("orbitbench-test", LABELS)
+    yield board
+    if not engine1.alive:
+        engine1.open()
+    board.remove()
+    board.remove_volume("orbitbench-test")
 
 
 def output(board: Board, seen: int = 0) -> list[bytes]:
