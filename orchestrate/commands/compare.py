@@ -1,0 +1,93 @@
+"""`orchestrate compare`: what moved from one run to another, for people and for CI."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrate.commands.report import found
+from orchestrate.commands.run import Results
+
+if TYPE_CHECKING:
+    from orchestrate.compare import Change, Comparison
+
+SHOWN = {"latency": (1e3, "ms"), "memory": (1e-6, "MB"), "peak": (1e-6, "MB")}
+
+
+def compare(
+    run_a: Annotated[str, typer.Argument(help="the run before: id, or path of its folder")],
+    run_b: Annotated[str, typer.Argument(help="the run after")],
+    threshold: Annotated[str, typer.Option(help="the smallest change that is told")] = "1%",
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Tell what moved beyond noise and what changed around it; exit code 1 on a regression or a job lost."""
+    from orchestrate import compare as comparing
+    from orchestrate import units
+    from orchestrate.analysis import study
+
+    least = units.parse(threshold, units.SHARE, "--threshold")
+    a, b = (study.read([found(run, results)]) for run in (run_a, run_b))
+    made = comparing.compare(a, b, least)
+    if as_json:
+        typer.echo(json.dumps(as_data(made), indent=1))
+    else:
+        show(made)
+    raise typer.Exit(1 if made.regressions or made.lost else 0)
+
+
+def line(change: "Change") -> str:
+    """One change in words."""
+    from orchestrate.report import text
+
+    scale, unit = SHOWN[change.figure]
+    values = f"{text.number(change.before * scale)} to {text.number(change.after * scale)} {unit}"
+    what = f"{change.verdict}: {change.device}, {change.job}: {change.figure}"
+    return f"{what} {values}, {text.ratio(change.ratio)}, p {change.adjusted:.2g}"
+
+
+def show(made: "Comparison") -> None:
+    """Regressions first, then improvements, then what could not be compared, then the environment."""
+    from orchestrate.compare import ALL, IMPROVEMENT, RATE, REGRESSION, SAME
+
+    for verdict in (REGRESSION, IMPROVEMENT):
+        for change in made.changes:
+            if change.verdict == verdict:
+                typer.echo(line(change))
+    for text in (*(f"lost: {each}" for each in made.lost), *made.alone, *made.unlike):
+        typer.echo(text)
+    for device, fact, before, after in made.environment:
+        typer.echo(f"changed around it: {device}, {fact}: {before[:120]} -> {after[:120]}")
+    for change in made.changes:
+        if change.job == ALL and change.verdict == SAME:
+            typer.echo(line(change))
+    same = sum(change.verdict == SAME for change in made.changes)
+    typer.echo(
+        f"{len(made.changes)} figures compared, {same} without a change shown; told are changes of at least "
+        f"{made.threshold:.1%} at a false-discovery rate of {RATE:.0%} (Benjamini-Hochberg)"
+    )
+
+
+def as_data(made: "Comparison") -> dict[str, object]:
+    """The comparison as JSON; base units."""
+    changes = [{**asdict(change), "ratio": change.ratio._asdict()} for change in made.changes]
+    around = [
+        dict(zip(("device", "fact", "before", "after"), each, strict=True)) for each in made.environment
+    ]
+    return {
+        "method": "Student's t on logarithms of process values; Benjamini-Hochberg at 5%",
+        "threshold": made.threshold,
+        "regressions": len(made.regressions),
+        "changes": changes,
+        "lost": made.lost,
+        "alone": made.alone,
+        "unlike": made.unlike,
+        "environment": around,
+    }
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare")(compare)

@@ -1,0 +1,120 @@
+"""`orchestrate recommend`: which model fits the limits of a board."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrate.commands.report import found
+from orchestrate.commands.run import Results
+
+if TYPE_CHECKING:
+    from orchestrate.recommend import Answer, Candidate, Limits
+
+NEXT = 5  # other candidates that are told of
+
+
+def recommend(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="run ids, or paths of run folders")],
+    device: Annotated[str | None, typer.Option(help="needed where the runs have several devices")] = None,
+    max_memory: Annotated[str | None, typer.Option(help="such as 64MB")] = None,
+    max_latency: Annotated[str | None, typer.Option(help="such as 20ms")] = None,
+    min_accuracy: Annotated[str | None, typer.Option(help="percent, such as 70")] = None,
+    max_energy: Annotated[str | None, typer.Option(help="of one inference, such as 5mJ")] = None,
+    memory_is: Annotated[
+        str | None, typer.Option(help="which memory definition counts (default: process_uss_trimmed)")
+    ] = None,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Name the best model within the limits, and why the next ones lost; exit code 1 where none fits."""
+    from orchestrate import recommend as recommending
+    from orchestrate import units
+    from orchestrate.analysis import memory, study, table
+    from orchestrate.errors import BadInput, listed
+
+    if memory_is is not None and memory_is not in memory.DEFINITIONS:
+        raise BadInput(f"--memory-is {memory_is!r}: unknown; known: {listed(memory.DEFINITIONS)}")
+    limits = recommending.Limits(
+        memory=units.optional(max_memory, units.MEMORY, "--max-memory"),
+        latency=units.optional(max_latency, units.TIME, "--max-latency"),
+        accuracy=units.optional(min_accuracy, units.PERCENT, "--min-accuracy"),
+        energy=units.optional(max_energy, units.ENERGY, "--max-energy"),
+        definition=memory_is or memory.PROCESS,
+    )
+    rows = table.tidy(study.read([found(run, results) for run in runs]))
+    answers = recommending.recommend(only(rows, device), limits)
+    if as_json:
+        typer.echo(json.dumps([as_data(answer, limits) for answer in answers], indent=1))
+    else:
+        for answer in answers:
+            show(answer, limits)
+    raise typer.Exit(0 if any(answer.best for answer in answers) else 1)
+
+
+def only(rows: Any, device: str | None) -> Any:
+    """The rows of one device; BadInput where it is unknown, or where several would have to be mixed."""
+    from orchestrate.errors import BadInput, listed
+
+    known = sorted(set(rows["device"]))
+    if not known:
+        raise BadInput("no valid record in these runs: `orchestrate report` says why")
+    if device is None and len(known) > 1:
+        raise BadInput(f"several devices in these runs; choose one with --device: {listed(known)}")
+    if device is not None and device not in known:
+        raise BadInput(f"no valid record of device {device!r}; known here: {listed(known)}")
+    return rows[rows["device"] == (device or known[0])]
+
+
+def told(candidate: "Candidate", limits: "Limits") -> str:
+    """The figures of a candidate in one line."""
+    from orchestrate.recommend import FIGURES
+    from orchestrate.report import text
+
+    values = {name: candidate.row[limits.column(figure)] for name, figure in FIGURES.items()}
+    return ", ".join(
+        f"{name} {text.number(value * FIGURES[name].scale)} {FIGURES[name].unit}"
+        for name, value in values.items()
+        if not math.isnan(value)
+    )
+
+
+def show(answer: "Answer", limits: "Limits") -> None:
+    """The answer in lines."""
+    title = answer.dataset or "your own files"
+    best = answer.best
+    typer.echo(f"{title}: {best.name}: {told(best, limits)}" if best else f"{title}: no model fits")
+    typer.echo(f"  Pareto set: {', '.join(c.row['model'] for c in answer.pareto)}")
+    for candidate in answer.others[:NEXT]:
+        typer.echo(f"  not {candidate.name}: {candidate.lost or 'equal in all'}")
+
+
+def as_data(answer: "Answer", limits: "Limits") -> dict[str, Any]:
+    """The answer as JSON; base units."""
+
+    def one(candidate: "Candidate") -> dict[str, Any]:
+        row = candidate.row
+        named = {
+            key: row[key] for key in ("model", "job", "device", "backend", "precision", "threads", "batch")
+        }
+        figures = {
+            key: None if math.isnan(row[key]) else row[key] for key in ("latency", "accuracy", "energy")
+        }
+        size = row[limits.definition]
+        state = {"memory": None if math.isnan(size) else size, "verdict": candidate.verdict}
+        return {**named, **figures, **state, "pareto": candidate.pareto, "why_not": candidate.lost or None}
+
+    return {
+        "dataset": answer.dataset,
+        "memory_definition": limits.definition,
+        "best": one(answer.best) if answer.best else None,
+        "pareto": [candidate.row["model"] for candidate in answer.pareto],
+        "others": [one(candidate) for candidate in answer.others],
+    }
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("recommend")(recommend)

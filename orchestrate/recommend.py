@@ -1,0 +1,177 @@
+"""Which model to fly: those within the limits, the Pareto set, the best of them, and why the next ones lost.
+
+Intervals are respected: a model whose figure is within a limit but whose interval crosses it is 'at risk' and
+never recommended as if it fitted. Models of different datasets do different tasks, so each dataset has its
+own answer.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from orchestrate.analysis.memory import PROCESS
+from orchestrate.report import text
+
+FITS, RISK, FAILS = "fits", "at risk", "does not fit"
+
+
+class Figure(NamedTuple):
+    """Something that is limited: its column (None: the chosen memory definition), and how it is shown."""
+
+    name: str
+    column: str | None
+    unit: str
+    scale: float
+    at_most: bool = True
+
+
+FIGURES = {
+    "memory": Figure("memory", None, "MB", 1e-6),
+    "latency": Figure("latency", "latency", "ms", 1e3),
+    "accuracy": Figure("accuracy", "accuracy", "%", 1, at_most=False),
+    "energy": Figure("energy", "energy", "mJ", 1e3),
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Base units; None: no limit. `definition` is what memory means."""
+
+    memory: float | None = None
+    latency: float | None = None
+    accuracy: float | None = None
+    energy: float | None = None
+    definition: str = PROCESS
+
+    def column(self, figure: Figure) -> str:
+        """The table's column of a figure."""
+        return figure.column or self.definition
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One model in one way of running it, judged. `notes`: what it fails, or what puts it at risk."""
+
+    row: dict[str, Any]
+    verdict: str
+    notes: tuple[str, ...]
+    pareto: bool = False
+    lost: str = ""
+
+    @property
+    def name(self) -> str:
+        """Model and way of running."""
+        return f"{self.row['model']} ({text.running(self.row)})"
+
+
+def bounds(row: dict[str, Any], figure: Figure, limits: Limits) -> tuple[float, float, float]:
+    """A figure and the ends of its interval; NaN where unknown.
+
+    Accuracy: two standard errors over seeds.
+    """
+    column = limits.column(figure)
+    value = row[column]
+    if figure.name == "accuracy":
+        seeds, std = row["accuracy_seeds"], row["accuracy_std"]
+        error = 2 * std / math.sqrt(seeds) if seeds > 1 and math.isfinite(std) else 0.0
+        return value, value - error, value + error
+    low, high = row.get(f"{column}_low", math.nan), row.get(f"{column}_high", math.nan)
+    return value, low if math.isfinite(low) else value, high if math.isfinite(high) else value
+
+
+def judge(row: dict[str, Any], limits: Limits) -> Candidate:
+    """A row of the table against the limits."""
+    failed, risky = [], []
+    for name, figure in FIGURES.items():
+        limit = getattr(limits, name)
+        if limit is None:
+            continue
+        value, low, high = bounds(row, figure, limits)
+        if math.isnan(value):
+            failed.append(f"{name} unknown")
+            continue
+        beyond = value > limit if figure.at_most else value < limit
+        crossing = high > limit if figure.at_most else low < limit
+        shown = f"{name} {text.number(value * figure.scale)} {figure.unit}"
+        wanted = f"{'at most' if figure.at_most else 'at least'} {text.number(limit * figure.scale)}"
+        if beyond:
+            failed.append(f"{shown}, {wanted} wanted")
+        elif crossing:
+            spread = f"{text.number(low * figure.scale)} to {text.number(high * figure.scale)}"
+            risky.append(f"{shown} ({spread}), {wanted} wanted")
+    verdict = FAILS if failed else RISK if risky else FITS
+    return Candidate(row, verdict, tuple(failed or risky))
+
+
+def beats(a: dict[str, Any], b: dict[str, Any], limits: Limits) -> bool:
+    """Whether `a` is nowhere worse than `b` and somewhere better, in all figures that both have."""
+    better = False
+    for figure in FIGURES.values():
+        x, y = a[limits.column(figure)], b[limits.column(figure)]
+        if math.isnan(x) or math.isnan(y):
+            if math.isnan(x) != math.isnan(y):
+                return False  # one of them might win where the other is unknown
+            continue
+        if (x > y) if figure.at_most else (x < y):
+            return False
+        better = better or x != y
+    return better
+
+
+def rank(candidate: Candidate, limits: Limits) -> tuple[float, float, float]:
+    """Sorts the best first: most accurate, then fastest, then smallest; unknown accuracy last."""
+    accuracy, latency, size = (candidate.row[key] for key in ("accuracy", "latency", limits.definition))
+    return (math.inf if math.isnan(accuracy) else -accuracy, latency, size)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """For one dataset: the best model that fits (None: none does), and all others, the next best first."""
+
+    dataset: str
+    best: Candidate | None
+    others: tuple[Candidate, ...]
+
+    @property
+    def pareto(self) -> list[Candidate]:
+        """The models that no other beats, the most accurate first."""
+        return [c for c in (*([self.best] if self.best else []), *self.others) if c.pareto]
+
+
+def recommend(table: pd.DataFrame, limits: Limits) -> list[Answer]:
+    """An answer for each dataset in `table` ('' for a user's own files)."""
+    return [
+        _answer(str(dataset), rows.to_dict("records"), limits)
+        for dataset, rows in table.groupby("dataset", sort=True)
+    ]
+
+
+def _answer(dataset: str, rows: Iterable[Any], limits: Limits) -> Answer:
+    judged = sorted((judge(row, limits) for row in rows), key=lambda c: rank(c, limits))
+    best = next((candidate for candidate in judged if candidate.verdict == FITS), None)
+    marked = [replace(c, pareto=_unbeaten(c, judged, limits), lost=_lost(c, best, limits)) for c in judged]
+    chosen = next((c for c in marked if best and c.row is best.row), None)
+    return Answer(dataset, chosen, tuple(c for c in marked if c is not chosen))
+
+
+def _unbeaten(candidate: Candidate, all_of_them: list[Candidate], limits: Limits) -> bool:
+    return not any(beats(other.row, candidate.row, limits) for other in all_of_them)
+
+
+def _lost(candidate: Candidate, best: Candidate | None, limits: Limits) -> str:
+    """Why this one is not the recommended one, in words."""
+    if candidate.verdict == FAILS:
+        return "; ".join(candidate.notes)
+    if candidate.verdict == RISK:
+        return "at risk: " + "; ".join(candidate.notes)
+    if best is None or candidate.row is best.row:
+        return ""
+    mine, its = candidate.row["accuracy"], best.row["accuracy"]
+    if math.isnan(mine) and not math.isnan(its):
+        return "its accuracy is unknown"
+    if mine < its:
+        return f"{text.number(its - mine)} points less accurate"
+    return "slower" if candidate.row["latency"] > best.row["latency"] else "larger"
