@@ -1,7 +1,5 @@
 """manifests/images.lock.yaml: the digests that were built or pushed, by image and platform."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,7 @@ import yaml
 from pydantic import Field
 
 from bench.manifest import Manifest, ManifestError, Section, load
+from bench.record import files
 from orchestrate.errors import BadInput
 
 HEAD = """\
@@ -66,16 +65,7 @@ def write(path: Path, lock: Lock) -> None:
     """Replace the file whole: a reader sees the old or the new one."""
     data: dict[str, Any] = {"schema": Lock.SCHEMA, **lock.model_dump()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        try:
-            file.write(HEAD + yaml.safe_dump(data, sort_keys=False, width=110))
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    files.write_bytes(str(path), (HEAD + yaml.safe_dump(data, sort_keys=False, width=110)).encode())
 
 
 def record(path: Path, name: str, platform: str, built: Built) -> None:

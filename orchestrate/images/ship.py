@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from orchestrate.engine.errors import DiskFull, EngineError
+from orchestrate.engine.errors import DiskFull, EngineDown, EngineError
 from orchestrate.engine.images import ImageEngine, Info, Progress, connected, quiet
 from orchestrate.errors import OrbitError
 from orchestrate.images import lockfile
@@ -114,8 +114,13 @@ def ensure(project: Project, name: str, board: ImageEngine, lock: Path, say: Say
             return pull(target, board, lock)
         except OrbitError as error:
             say(f"{error}; sending it from here")
-    with connected() as here:
-        found, _ = load(target, here, board)
+    try:
+        with connected() as here:
+            found, _ = load(target, here, board)
+    except EngineDown:
+        found = board.find(target.tag)  # no engine here to compare with: the name must do
+        if found is None:
+            raise
     return found
 
 

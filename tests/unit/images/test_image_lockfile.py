@@ -50,7 +50,7 @@ def test_a_write_that_fails_leaves_the_old_lock_and_no_rubbish(
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(lockfile.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         lockfile.record(path, "pi4", "linux/arm64", sized(9))
     assert path.read_bytes() == before
