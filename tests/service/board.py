@@ -178,6 +178,11 @@ class Board:
         """The docker command, on the board."""
         return run("/usr/bin/docker", "-H", self.docker_host, *arguments, check=check)
 
+    def load(self, image: bytes) -> None:
+        """Load an image (see rootfs) into the engine, past ssh."""
+        command = ["/usr/bin/docker", "-H", self.docker_host, "load", "-q"]
+        subprocess.run(command, input=image, check=True, capture_output=True)
+
     def log(self, name: str) -> str:
         """The board's own log `sshd`, `dockerd` or `init`."""
         path = self.folder / f"log/{name}.log"

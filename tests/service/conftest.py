@@ -1,5 +1,6 @@
 """Real services for tests: engines and boards in namespaces, started here and removed whatever happens."""
 
+import concurrent.futures
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,11 +35,7 @@ def engine(namespaces: None) -> Iterator[Board]:
 def load_image() -> Callable[[Board, bytes], None]:
     """Load an image (rootfs.image_of) into a board's engine, past ssh."""
 
-    def load(board: Board, image: bytes) -> None:
-        command = ["/usr/bin/docker", "-H", board.docker_host, "load", "-q"]
-        subprocess.run(command, input=image, check=True, capture_output=True)
-
-    return load
+    return Board.load
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +73,6 @@ def emulated_board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[qboard.
 @pytest.fixture(scope="session")
 def job_fleet(fleet: Fleet, job_image: bytes, load_image: Callable[[Board, bytes], None]) -> Fleet:
     """The boards of `fleet`, with the job image loaded."""
-    for board in fleet.boards.values():
-        load_image(board, job_image)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(lambda board: board.load(job_image), fleet.boards.values()))
     return fleet

@@ -1,7 +1,8 @@
 """Boards that one ssh configuration knows: for the tests, and for people without hardware.
 
-`python -m tests.service.fleet up [--boards 2]` starts them and says how to reach them, `status` lists them,
-`down` removes them. Everything is in /tmp/orbitbench-fleet; outside, network devices and a route come and go.
+`python -m tests.service.fleet up [--boards 2]` starts them, puts an image on them and says how to use them,
+`status` lists them, `down` removes them. All is in /tmp/orbitbench-fleet; only network devices and one
+route come and go.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.service import board as boards
-from tests.service import leases
+from tests.service import leases, rootfs
 from tests.service.board import Board, run
 
 NEEDS = {
@@ -90,13 +91,41 @@ class Fleet:
         return path
 
 
+DEVICES = """\
+schema: 1
+devices:
+"""
+DEVICE = """\
+  {name}:
+    description: a pretend board; its CPU is this machine's
+    host: {name}
+    image: {image}
+    backend: onnxruntime
+    limits: {{max_temperature: 120}}
+"""
+
+
 def command_up(count: int) -> int:
     boards.sweep()
-    fleet = Fleet(leases.BASE / "command", *(f"board{i + 1}" for i in range(count)), lasting=True)
+    folder = leases.BASE / "command"
+    if folder.exists():
+        print("there are boards already; `down` removes them", file=sys.stderr)
+        return 1
+    fleet = Fleet(folder, *(f"board{i + 1}" for i in range(count)), lasting=True)
     fleet.__enter__()
     print(f"{count} boards are up: {' '.join(f'{b.name} ({b.ip})' for b in fleet.boards.values())}")
-    print(f"export ORBITBENCH_SSH_CONFIG={fleet.ssh_config}")
-    print(f"ssh -F {fleet.ssh_config} board1 docker version")
+    devices = folder / "devices.yaml"
+    devices.write_text(
+        DEVICES + "".join(DEVICE.format(name=name, image=rootfs.JOB_IMAGE) for name in fleet.boards)
+    )
+    if reason := rootfs.cannot_build_jobs():
+        print(f"without an image: {reason}", file=sys.stderr)
+    else:
+        for board in fleet.boards.values():
+            board.load(rootfs.jobs())
+    print(f"export ORBITBENCH_SSH_CONFIG={fleet.ssh_config} ORBITBENCH_DEVICES={devices}")
+    print("orchestrate devices check")
+    print("orchestrate run --all --experiment demo")
     return 0
 
 
