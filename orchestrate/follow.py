@@ -46,6 +46,12 @@ class Runner(Protocol):
     def why(self) -> str:
         """Why the runtime ended, in one line."""
 
+    def standing(self) -> str:
+        """What the device says of this run, in a few words."""
+
+    def tail(self, lines: int) -> list[str]:
+        """The last lines of the runtime's log."""
+
     def stop(self) -> None:
         """End the runtime, keeping what it has written."""
 
@@ -133,6 +139,7 @@ class Follower:
                     self.runner.start([job for job in self.folder.wanted if job in self.left], self.say)
         if self.left and self.way.watch:
             self.watch()
+        if self.left and (self.way.watch or not self.way.start):
             self.sweep(self.left)
         self.end()
 

@@ -127,6 +127,17 @@ class ProcessRunner:
         ended = f"exit code {code}" if code is None or code >= 0 else f"killed by signal {-code}"
         return first_line(said[-1]) if said else f"the runtime ended without a word ({ended})"
 
+    def standing(self) -> str:
+        """Whether the runtime works, in a few words."""
+        return "at work" if self.alive() else "not running"
+
+    def tail(self, lines: int) -> list[str]:
+        """The last lines of the runtime's log, and of its errors."""
+        found: list[str] = []
+        for path in (self.log, self.errors):
+            found += path.read_text(errors="replace").splitlines()[-lines:] if path.exists() else []
+        return found
+
     def stop(self) -> None:
         """Ask the runtime to end, as Ctrl-C does; insist after STOP_SECONDS."""
         for number, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):

@@ -112,6 +112,21 @@ class BoardRunner:
         words = [line for line in said.splitlines() if line.strip() and not line.startswith("{")]
         return first_line(words[-1]) if words else f"the runtime ended with exit code {state.exit_code}"
 
+    def standing(self) -> str:
+        """What the board says of this run, in a few words."""
+        found = self.board.holder()
+        if self.holder() is not None and found is not None:
+            return "at work" if found.alive else f"ended ({self.why()}), to be collected"
+        if self.volume in self.board.volumes("orbitbench.run"):
+            return "stopped, its records are still there"
+        if found is not None:
+            return f"held by run {first_line(found.labels.get('orbitbench.run', '?'), 80)}"
+        return "free"
+
+    def tail(self, lines: int) -> list[str]:
+        """The last lines of the container's log."""
+        return self.board.tail(lines=lines).splitlines() if self.holder() is not None else []
+
     # What is done there
 
     def start(self, missing: list[str], say: Say) -> None:

@@ -42,9 +42,7 @@ class Wish:
 
 def main(wish: Wish, as_json: bool = False) -> int:
     """Do as wished; the exit code. Progress goes to stderr where stdout is read by a script."""
-    console = Console(stderr=as_json)
-    if not console.is_terminal:
-        console = Console(stderr=as_json, width=160)  # a log file has no width: keep rows whole
+    console = console_for(as_json)
     run = Run.open(wish.results, wish.resume) if wish.resume else begin(wish, console)
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
     way = Way(watch=not wish.detach, patience=wish.patience)
@@ -53,6 +51,19 @@ def main(wish: Wish, as_json: bool = False) -> int:
         console.print(f"at work without us; to go on: {resume_command(run)}", highlight=False, soft_wrap=True)
         return 0
     return summary.conclude(run, problems, resume_command(run), console, as_json)
+
+
+def collect(run: Run, as_json: bool = False) -> int:
+    """Fetch what devices have finished, starting nothing; the exit code."""
+    console = console_for(as_json)
+    problems = execute(run, console, Way(start=False, watch=False))
+    return summary.conclude(run, problems, resume_command(run), console, as_json)
+
+
+def console_for(as_json: bool) -> Console:
+    """Where progress goes: stderr if a script reads stdout. A log file has no width: its rows stay whole."""
+    console = Console(stderr=as_json)
+    return console if console.is_terminal else Console(stderr=as_json, width=160)
 
 
 # -- before anything runs ---------------------------------------------------------------------------------

@@ -1,0 +1,58 @@
+"""`orchestrate status|logs|collect`: what runs are doing, and fetching what they have finished."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrate.commands.run import Results
+from orchestrate.errors import BadInput, listed
+
+Name = Annotated[str, typer.Argument(metavar="RUN", help="the run's id, or the path of its folder")]
+
+
+def status(
+    run: Name,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Say how far a run is, here and on its devices. Exit code 1 while records are missing."""
+    from rich.console import Console
+
+    from orchestrate import look, store
+
+    raise typer.Exit(look.status(store.Run.open(results, run), Console(), as_json))
+
+
+def logs(
+    run: Name,
+    device: Annotated[list[str] | None, typer.Option(help="of this device only; may be repeated")] = None,
+    lines: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    results: Results = Path("results"),
+) -> None:
+    """Print the last lines that the runtime wrote on each device."""
+    from orchestrate import look, store
+
+    opened = store.Run.open(results, run)
+    unknown = sorted(set(device or []) - set(opened.devices))
+    if unknown:
+        raise BadInput(f"{opened.id} has no device {listed(unknown)}; it has: {listed(opened.devices)}")
+    raise typer.Exit(look.logs(opened, device or [], lines))
+
+
+def collect(
+    run: Name,
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="print a JSON summary")] = False,
+) -> None:
+    """Fetch the records that devices have finished; start nothing. Exit code 1 while records are missing."""
+    from orchestrate import run as study
+    from orchestrate import store
+
+    raise typer.Exit(study.collect(store.Run.open(results, run), as_json))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for function in (status, logs, collect):
+        app.command()(function)
