@@ -91,8 +91,9 @@ Name = Annotated[Word, AfterValidator(free)]
 Host = Annotated[
     str,
     Matching(
-        r"(?:ssh://)?(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,62}@)?[A-Za-z0-9_\[:][A-Za-z0-9._:\]-]{0,252}",
-        "[USER@]HOST or ssh://[USER@]HOST[:PORT], as ~/.ssh/config knows it",
+        r"(?:ssh://)?(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,62}@)?[A-Za-z0-9_\[:][A-Za-z0-9._:\]-]{0,252}"
+        r"|unix:///[A-Za-z0-9._/-]{1,90}",
+        "[USER@]HOST or ssh://[USER@]HOST[:PORT], as ~/.ssh/config knows it, or unix:///SOCKET",
     ),
 ]
 Image = Annotated[

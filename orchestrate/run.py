@@ -1,5 +1,6 @@
 """A run from wish to report: resolve, export, plan, create the folder, follow the devices, say what came."""
 
+import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.follow import Follower, Runner, Stop, Way, drive
 from orchestrate.store import DeviceFolder, Run
 
+DESCRIPTORS = 32  # of a board at most: its tunnel, its engine's connections, commands on it
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -36,6 +39,7 @@ class Wish:
     detach: bool = False
     break_lock: bool = False
     patience: float = 600.0
+    report: bool = True
     results: Path = Path("results")
     manifest: Path | None = None
 
@@ -50,14 +54,14 @@ def main(wish: Wish, as_json: bool = False) -> int:
     if wish.detach and not problems:
         console.print(f"at work without us; to go on: {resume_command(run)}", highlight=False, soft_wrap=True)
         return 0
-    return summary.conclude(run, problems, resume_command(run), console, as_json)
+    return summary.conclude(run, problems, resume_command(run), console, as_json, wish.report)
 
 
-def collect(run: Run, as_json: bool = False) -> int:
+def collect(run: Run, as_json: bool = False, report: bool = True) -> int:
     """Fetch what devices have finished, starting nothing; the exit code."""
     console = console_for(as_json)
     problems = execute(run, console, Way(start=False, watch=False))
-    return summary.conclude(run, problems, resume_command(run), console, as_json)
+    return summary.conclude(run, problems, resume_command(run), console, as_json, report)
 
 
 def console_for(as_json: bool) -> Console:
@@ -166,6 +170,7 @@ def execute(
 ) -> dict[str, str]:
     """Bring every missing record here; device -> what went wrong there. Interrupted says how to go on."""
     stop = Stop()
+    allow_descriptors(len(run.devices))
     again = {name: folder.poor(retry) if retry else [] for name, folder in run.devices.items()}
     folders = [folder for name, folder in run.devices.items() if folder.missing() or again[name]]
     if not folders:
@@ -193,6 +198,15 @@ def ask(view: live.View, boards: list[str]) -> bool:
     except (KeyboardInterrupt, EOFError):
         return False
     return answer.strip().lower() in ("y", "yes")
+
+
+def allow_descriptors(devices: int) -> None:
+    """Raise this process's own limit on open files for many boards, as far as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 128 + DESCRIPTORS * devices
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 @contextmanager

@@ -15,7 +15,9 @@ SELF_TEST = "self_test_failed"
 SHOWN = 10  # errors of a device in lines; `--json` has all
 
 
-def conclude(run: Run, problems: dict[str, str], resume: str, console: Console, as_json: bool) -> int:
+def conclude(
+    run: Run, problems: dict[str, str], resume: str, console: Console, as_json: bool, report: bool = True
+) -> int:
     """Print what came out and write the report; 0 when every job is done, 1 when one failed or is missing.
 
     `problems` says what went wrong on a device; `resume` is the command that finishes the run.
@@ -24,7 +26,7 @@ def conclude(run: Run, problems: dict[str, str], resume: str, console: Console, 
     devices = {
         name: counts(run.devices[name].wanted, found, problems.get(name)) for name, found in records.items()
     }
-    page = write_report(run, console) if any(device["ok"] for device in devices.values()) else None
+    page = write_report(run, console) if report and any(device["ok"] for device in devices.values()) else None
     bad = any(device["errors"] or device["missing"] or device["problem"] for device in devices.values())
     if as_json:
         whole = {"run": run.id, "path": str(run.path), "devices": devices, "report": page and str(page)}

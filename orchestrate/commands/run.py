@@ -7,6 +7,7 @@ import typer
 
 from orchestrate.commands.devices import File
 
+Report = Annotated[bool, typer.Option("--report/--no-report", help="write the page at the end")]
 Results = Annotated[Path, typer.Option(envvar="ORBITBENCH_RESULTS", help="the folder of all runs")]
 
 
@@ -38,6 +39,7 @@ def run(
         bool, typer.Option("--break-lock", help="take a board from a run that is dead on it")
     ] = False,
     patience: Annotated[float, typer.Option(help="seconds to wait for a lost board", min=0)] = 600.0,
+    report: Report = True,
     results: Results = Path("results"),
     devices: File = None,
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON summary, progress on stderr")] = False,
@@ -57,6 +59,7 @@ def run(
         detach=detach,
         break_lock=break_lock,
         patience=patience,
+        report=report,
         results=results,
         manifest=devices,
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrate.commands.run import Results
+from orchestrate.commands.run import Report, Results
 from orchestrate.errors import BadInput, listed
 
 Name = Annotated[str, typer.Argument(metavar="RUN", help="the run's id, or the path of its folder")]
@@ -42,6 +42,7 @@ def logs(
 
 def collect(
     run: Name,
+    report: Report = True,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON summary")] = False,
 ) -> None:
@@ -49,7 +50,7 @@ def collect(
     from orchestrate import run as study
     from orchestrate import store
 
-    raise typer.Exit(study.collect(store.Run.open(results, run), as_json))
+    raise typer.Exit(study.collect(store.Run.open(results, run), as_json, report))
 
 
 def register(app: typer.Typer) -> None:

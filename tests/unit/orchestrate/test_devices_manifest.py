@@ -63,7 +63,16 @@ def test_a_host_that_ssh_could_misread_is_refused(tmp_path: Path, host: str) -> 
 
 
 @pytest.mark.parametrize(
-    "host", ["pi4", "bench@pi4.lab", "10.0.0.7", "ssh://bench@pi4:2222", "ssh://[::1]:22", "_x"]
+    "host",
+    [
+        "pi4",
+        "bench@pi4.lab",
+        "10.0.0.7",
+        "ssh://bench@pi4:2222",
+        "ssh://[::1]:22",
+        "unix:///run/docker.sock",
+        "_x",
+    ],
 )
 def test_a_host_as_people_write_it_is_accepted(tmp_path: Path, host: str) -> None:
     device = load(tmp_path, f"devices:\n  d: {{host: {host!r}, image: i, backend: onnxruntime}}\n")["d"]

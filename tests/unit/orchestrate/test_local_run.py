@@ -28,7 +28,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 
 def resume(tmp_path: Path, env: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "orchestrate.cli", "run", "--resume", NAME, *words]
+    command = [sys.executable, "-m", "orchestrate.cli", "run", "--resume", NAME, "--no-report", *words]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=tmp_path, env=env, stdout=pipe, stderr=pipe, text=True, bufsize=1)
 

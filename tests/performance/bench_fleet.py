@@ -1,0 +1,142 @@
+"""What the orchestrator itself costs as boards grow: seconds, memory, descriptors, threads (stub engines)."""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from orchestrate.store import Run
+from tests.unit.orchestrate import sample
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = 4
+JOB_SECONDS = 1.0  # of a stub's job: what the boards themselves need is JOBS x this
+TARGETS = {1: 10.0, 8: 12.0, 64: 30.0, 500: 180.0}  # seconds beyond the boards' own; two slow cores
+MEMORY_MB = {1: 150, 8: 160, 64: 250, 500: 800}
+
+
+class Peak(threading.Thread):
+    """Watches a process: the most descriptors and threads it ever had."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.proc, self.descriptors, self.threads = Path(f"/proc/{pid}"), 0, 0
+
+    def run(self) -> None:
+        while True:
+            try:
+                self.descriptors = max(self.descriptors, len(os.listdir(self.proc / "fd")))
+                self.threads = max(self.threads, len(os.listdir(self.proc / "task")))
+            except OSError:
+                return
+            time.sleep(0.2)
+
+
+def fleet(folder: Path, boards: int) -> dict[str, float]:
+    """A whole run on so many stub boards: seconds, MB, descriptors and threads at most, records kept."""
+    record = folder / "record.json"
+    record.write_bytes(sample.encoded(sample.record("x")))
+    devices = {
+        f"board{n}": sample.device(transport="docker", host=f"unix://{folder}/{n}.sock", image="stub/job:1")
+        for n in range(boards)
+    }
+    run = sample.real_run(folder / "results", JOBS, devices)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [
+        sys.executable,
+        "-m",
+        "tests.performance.engine_stub",
+        str(folder),
+        str(boards),
+        str(JOB_SECONDS),
+    ]
+    stub = subprocess.Popen([*words, str(record)], env=env)
+    try:
+        while not (folder / "ready").exists():
+            time.sleep(0.05)
+        return measured(run, env)
+    finally:
+        stub.kill()
+        stub.wait()
+
+
+def measured(run: Run, env: dict[str, str]) -> dict[str, float]:
+    """Run the command line on it and watch."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "orchestrate.cli", "run", "--no-report", "--resume", str(run.path)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+    peak = Peak(process.pid)
+    peak.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    return {
+        "seconds": time.perf_counter() - start,
+        "memory": usage.ru_maxrss * 1024 / 1e6,
+        "descriptors": peak.descriptors,
+        "threads": peak.threads,
+        "kept": sum(len(list(folder.stored())) for folder in run.devices.values()),
+        "code": status,
+    }
+
+
+def scale() -> list[dict[str, Any]]:
+    """1, 8, 64 and 500 boards."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard)
+    )  # for the stub of 500 engines
+    rows = []
+    for boards, limit in TARGETS.items():
+        with tempfile.TemporaryDirectory(prefix="ob-", dir="/tmp") as folder:
+            got = fleet(Path(folder), boards)
+        beyond = got["seconds"] - JOBS * JOB_SECONDS
+        whole = got["kept"] == boards * JOBS and got["code"] == 0
+        shared = {
+            "better": "lower",
+            "peer": f"boards need {JOBS * JOB_SECONDS:g} s; {got['kept']:g} records kept",
+        }
+        name = f"fleet.{boards}_boards"
+        mb = MEMORY_MB[boards]
+        rows += [
+            {
+                "name": f"{name}.beyond",
+                "value": beyond,
+                "unit": "s",
+                "target": f"<= {limit:g}",
+                "ok": whole and beyond <= limit,
+                **shared,
+            },
+            {
+                "name": f"{name}.memory",
+                "value": got["memory"],
+                "unit": "MB",
+                "target": f"<= {mb}",
+                "ok": got["memory"] <= mb,
+                **shared,
+            },
+            {
+                "name": f"{name}.descriptors",
+                "value": got["descriptors"],
+                "unit": "",
+                "target": "",
+                "ok": None,
+                **shared,
+            },
+            {
+                "name": f"{name}.threads",
+                "value": got["threads"],
+                "unit": "",
+                "target": "",
+                "ok": None,
+                **shared,
+            },
+        ]
+    return rows
+
+
+BENCHMARKS: list[Callable[[], list[dict[str, Any]]]] = [scale]
