@@ -147,3 +147,19 @@ def job_list(
     document |= {"bundle": bundle.name, "seed": 7, "measure": QUICK, "board": {}, "jobs": jobs, **changes}
     path.write_text(json.dumps(document))
     return path
+
+
+def greedy(path: Path) -> Path:
+    """A model that asks for 40 GB."""
+    fill = helper.make_node("ConstantOfShape", ["shape"], ["big"])
+    nodes = [fill, helper.make_node("ReduceSum", ["big"], ["sum"], keepdims=0)]
+    nodes.append(helper.make_node("Add", ["input", "sum"], ["output"]))
+    weights = {"shape": np.array([10**10], "i8")}
+    return _save(nodes, [_value("input", [1, 4])], [_value("output", [1, 4])], weights, path)
+
+
+def spoil(npz: Path) -> None:
+    """Add 1 to the reference output."""
+    arrays = dict(np.load(npz))
+    arrays["output.0"] = arrays["output.0"] + 1
+    np.savez(npz, **arrays)

@@ -13,6 +13,7 @@ from bench.runtime import jobs
 from bench.runtime.clock import iso_utc
 from bench.runtime.lock import DeviceHeldError, DeviceLock, folder
 from bench.runtime.scheduler import Scheduler
+from bench.runtime.store import DiskError, Store
 
 OK, FAILED, BAD_INPUT, HELD, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -37,11 +38,13 @@ def main(argv: Optional[List[str]] = None) -> int:
         os.makedirs(arguments.out_dir, exist_ok=True)
         holder = {"run": todo.run, "pid": os.getpid(), "since": iso_utc(time.time())}
         with DeviceLock(todo.device, folder(arguments.out_dir), holder):
-            return Scheduler(todo, os.path.abspath(arguments.out_dir)).run()
+            return Scheduler(todo, Store(os.path.abspath(arguments.out_dir))).run()
     except BadFileError as error:
         return _say(str(error), BAD_INPUT)
     except DeviceHeldError as error:
         return _say(str(error), HELD)
+    except (DiskError, OSError) as error:
+        return _say(str(error), FAILED)
     except KeyboardInterrupt:
         return _say("interrupted; the same command goes on where this one stopped", INTERRUPTED)
 

@@ -8,24 +8,30 @@ from bench.runtime.validity import Verdict, judge
 
 
 def finish_part(
-    part: Dict[str, Any], job: Dict[str, Any], environment: Dict[str, Any], sensors: List[Dict[str, Any]]
+    part: Dict[str, Any], environment: Dict[str, Any], sensors: List[Dict[str, Any]]
 ) -> Dict[str, Any]:
-    """The part of one process with drift, sensors and verdict added."""
+    """The part of one process with drift, sensors and verdict added. sensors: with `t` on the samples'
+    clock."""
     own = dict(environment, **part.get("environment", {}))
-    verdict = Verdict([], [])
-    entry = part.get("latency")
+    verdict, entry, error = Verdict([], []), part.get("latency"), part["error"]
     if entry:
         entry["drift"] = statistics.drift(samples.seconds(entry["samples"]))
         span = part["facts"]
         inside = [s for s in sensors if span["begin"] <= s["t"] <= span["end"]]
-        verdict = judge(dict(entry, plan=job["measure"]), span, inside, own)
-    error = part["error"]
+        verdict = judge(dict(entry, plan=part["job"]["measure"]), span, inside, own)
     if error and error["kind"] == "wrong_output":
         verdict.reasons.append({"code": "wrong_output", "message": error["message"]})
+    if error and error["kind"] == "killed":
+        error = dict(error, message=_last_size(error["message"], sensors))
     start = sensors[0]["t"] if sensors else 0.0
     moved = [dict(s, t=round(s["t"] - start, 3)) for s in sensors]
     validity = {"valid": not verdict.reasons, "reasons": verdict.reasons, "warnings": verdict.warnings}
-    return dict(part, sensors=moved, validity=validity, environment=own)
+    return dict(part, error=error, sensors=moved, validity=validity, environment=own)
+
+
+def _last_size(message: str, sensors: List[Dict[str, Any]]) -> str:
+    sizes = [s["rss"] for s in sensors if s.get("rss")]
+    return "{} It held {:.0f} MB when last seen.".format(message, sizes[-1] / 1e6) if sizes else message
 
 
 def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> Dict[str, Any]:
@@ -80,12 +86,14 @@ def _worst(checks: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
 
 
 def _environment(parts: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """That of the last part that knows its backend: libraries are the same in all."""
+    """That of the first part, which alone hashes the libraries, and what each process saw of the machine."""
     known = [p["environment"] for p in parts if p.get("environment")]
     spans = [dict(p["facts"], process=p["process"]) for p in parts if p.get("facts")]
-    return dict(max(known, key=len) if known else {}, spans=spans)
+    resumed = any(e.get("resumed") for e in known)
+    return dict(known[0] if known else {}, resumed=resumed, spans=spans)
 
 
-def p50(entry: Optional[Dict[str, Any]]) -> Optional[float]:
+def p50(part: Dict[str, Any]) -> Optional[float]:
     """The median of one process in seconds, for live tables."""
+    entry = part.get("latency")
     return statistics.median(samples.seconds(entry["samples"])) if entry else None

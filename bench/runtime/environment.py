@@ -9,6 +9,8 @@ from typing import Any, Dict, List
 from bench.runtime.emulation import emulated
 from bench.runtime.sources import find, read_int, read_text
 
+VARIABLES = ("CUDA_", "GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_", "NVIDIA_", "OMP_", "OPENBLAS_", "ORT_")
+
 
 def describe(board: Dict[str, Any], root: str = "") -> Dict[str, Any]:
     """The part of the environment that does not change from job to job."""
@@ -24,6 +26,7 @@ def describe(board: Dict[str, Any], root: str = "") -> Dict[str, Any]:
         "memory_bytes": _memory_total(root),
         "governors": _texts(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"),
         "clock_limits_hz": _limits(root),
+        "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(VARIABLES)},
         "emulated": emulated(root) or board.get("emulated") or None,
     }
 

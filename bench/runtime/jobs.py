@@ -1,6 +1,5 @@
 """A job list, checked and resolved: absolute paths that stay inside the bundle, and the order of work."""
 
-import hashlib
 import os
 import random
 from typing import Any, Dict, List, NamedTuple, Optional
@@ -9,6 +8,7 @@ from bench.record import schema
 from bench.record.files import BadFileError
 from bench.record.shape import escapes
 from bench.runtime.backends import BACKENDS
+from bench.runtime.digest import sha256_of
 from bench.runtime.measure import DEFAULTS
 
 JobList = NamedTuple(
@@ -83,12 +83,3 @@ def file_problem(bundle: str, relative: str, sha256: Optional[str]) -> Optional[
         message = "{}: its SHA-256 is not that of the job list".format(relative)
         return {"kind": "model_changed", "message": message, "advice": advice}
     return None
-
-
-def sha256_of(path: str) -> str:
-    """The SHA-256 of a file, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()

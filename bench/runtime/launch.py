@@ -6,15 +6,20 @@ import selectors
 import signal
 import subprocess
 import sys
-import time
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from bench.runtime.clock import now_ns
+from bench.runtime.sources import read_text
 
 POLL_SECONDS = (
     0.5  # between two readings of the sensors: twice a second costs well under a thousandth of a core
 )
 TAIL_BYTES = 4000
+CHILD_ENVIRONMENT = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",  # numpy computes nothing here; its threads would be memory of ours
+}
 
 
 def child_command() -> List[str]:
@@ -27,18 +32,19 @@ def run_child(task: Dict[str, Any], timeout: float, watch: Callable[[int], None]
 
     watch: called with the process id at its start and then twice a second.
     """
-    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONHASHSEED="0")
     process = subprocess.Popen(
         child_command(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        env=environment,
+        env=dict(os.environ, **CHILD_ENVIRONMENT),
         cwd=_import_root(),
     )
     try:
         output, tail, late = _converse(process, task, timeout, watch)
+        if not late:
+            _wait(process, 5.0)
     finally:
         _end(process)
     return _part(output, tail, late, process.returncode, timeout)
@@ -78,12 +84,16 @@ def _converse(
     return bytes(output), bytes(tail), False
 
 
-def _end(process: Any) -> None:
-    """Leave nothing behind: kill the whole process group, then reap."""
+def _wait(process: Any, seconds: float) -> None:
+    """Give a process that has closed its pipes the time to end by itself."""
     try:
-        process.wait(timeout=0.0 if process.poll() is None and not process.stdout.closed else 5)
+        process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         pass
+
+
+def _end(process: Any) -> None:
+    """Leave nothing behind: kill what is left of the process group, then reap."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -123,6 +133,7 @@ def failed(kind: str, message: str, advice: str) -> Dict[str, Any]:
     return {"status": "failed", "error": {"kind": kind, "message": message.strip(), "advice": advice}}
 
 
-def wall_time() -> float:
-    """Seconds since the epoch, for events."""
-    return time.time()
+def resident(pid: int) -> Optional[int]:
+    """Resident bytes of a process; None when it is gone. Tells, after a death, how large it had become."""
+    words = (read_text("/proc/{}/statm".format(pid)) or "").split()
+    return int(words[1]) * os.sysconf("SC_PAGESIZE") if len(words) > 1 else None

@@ -2,9 +2,10 @@
 
 import ctypes
 import os
+import re
 import signal
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from bench.runtime.sources import find, read_text
 
@@ -51,6 +52,15 @@ def clocks() -> Dict[str, float]:
         if number is not None:
             values[name] = time.clock_gettime(number)
     return values
+
+
+LIBRARIES = re.compile(r"/lib(nvinfer|nvonnxparser|cudnn|cudart|cublas|cuda|onnxruntime)[^/]*\.so")
+
+
+def mapped_libraries(maps: str = "/proc/self/maps") -> List[str]:
+    """Paths of the inference libraries that this process has mapped; on JetPack 4 they are the host's."""
+    paths = {line.split(None, 5)[-1] for line in (read_text(maps) or "").splitlines() if "/" in line}
+    return sorted(path for path in paths if LIBRARIES.search(path))
 
 
 def snapshot() -> Dict[str, Any]:

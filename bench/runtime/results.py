@@ -65,6 +65,9 @@ def _compare(numpy: Any, outputs: List[Any], reference: str, check: Dict[str, An
             distance = numpy.abs(got.astype("float64") - want.astype("float64"))
             worst = max(worst, float(distance.max()))
             relative = max(relative, float(distance.max() / max(float(numpy.abs(want).max()), 1e-30)))
+    if not numpy.isfinite(worst):
+        check.update(ok=False, message="the reference output is not finite: export the bundle again")
+        return
     check.update(max_abs_error=worst, max_rel_error=relative)
     if not worst <= check["tolerance"]:
         message = "the output is off by up to {:.3g}, allowed is {:.3g}".format(worst, check["tolerance"])

@@ -7,73 +7,75 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from bench.record import schema
-from bench.record.files import BadFileError, read_json, write_json
 from bench.runtime import assemble, launch
 from bench.runtime.clock import now_ns
+from bench.runtime.digest import sha256_of
 from bench.runtime.environment import describe
-from bench.runtime.jobs import JobList, Step, file_problem, order, sha256_of
+from bench.runtime.jobs import JobList, Step, file_problem, order
 from bench.runtime.selftest import self_test
 from bench.runtime.sensors import Sensors, names
+from bench.runtime.store import Store
 
 Emit = Callable[[Dict[str, Any]], None]
 
 
 def emit(event: Dict[str, Any]) -> None:
-    """One JSON object, one line, at once."""
-    sys.stdout.write(json.dumps(event) + "\n")
-    sys.stdout.flush()
+    """One JSON object, one line, at once. Whoever listened may be gone: the work goes on."""
+    try:
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  for the rest of the run
 
 
 class Scheduler(object):
-    """One run of a job list into a folder; `run` may be called again after any death and goes on."""
+    """One run of a job list into a folder; a second one there goes on where the first was stopped."""
 
-    def __init__(self, jobs: JobList, out_dir: str, say: Emit = emit) -> None:
-        self.jobs, self.out, self.say = jobs, out_dir, say
+    def __init__(self, jobs: JobList, store: Store, say: Emit = emit) -> None:
+        self.jobs, self.store, self.say = jobs, store, say
         self.sensors = Sensors()
         self.environment = describe(jobs.board)
         self.environment["sensors"] = names(self.sensors)
         self.steps = order(jobs.jobs, jobs.seed)
         self.spent: List[float] = []
-        for folder in ("parts", "records"):
-            os.makedirs(os.path.join(out_dir, folder), exist_ok=True)
 
     def run(self) -> int:
         """Work through everything that is not there yet. Exit code 0: all records ok, 1: some are not."""
-        done = sum(self._done(step) for step in self.steps)
+        self.store.sweep(self.jobs)
+        self.environment["resumed"] = self._count() > 0
         header = {"event": "start", "time": time.time(), "jobs": len(self.jobs.jobs)}
-        self.say(dict(header, processes=len(self.steps), done=done))
-        test = self_test()
-        self.environment["self_test"] = test
-        self.say(dict(event="self_test", **test))
+        self.say(dict(header, processes=len(self.steps), done=self._count()))
+        test = self.environment["self_test"] = self_test()
+        self.say(dict(test, event="self_test"))
         for step in self.steps:
-            if not self._done(step):
-                self._step(step, test)
+            if self.store.done(step.job, step.process):
+                self._complete(step.job)
+            elif test["ok"]:
+                self._step(step)
+            else:
+                self._skip(step.job, test)
         return self._end()
 
-    def _path(self, folder: str, name: str) -> str:
-        return os.path.join(self.out, folder, name + ".json")
+    def _count(self) -> int:
+        return sum(self.store.done(step.job, step.process) for step in self.steps)
 
-    def _part_path(self, job: Dict[str, Any], process: int) -> str:
-        return self._path("parts", "{}.{}".format(job["id"], process))
+    def _skip(self, job: Dict[str, Any], test: Dict[str, Any]) -> None:
+        message = "the self-test missed: memory {memory_error:+.1%}, time {time_error:+.1%}".format(**test)
+        advice = "stop what else runs on the device and run again"
+        reason = {"kind": "self_test_failed", "message": message, "advice": advice}
+        self._record(job, assemble.skipped(self.jobs, job, self.environment, reason))
 
-    def _done(self, step: Step) -> bool:
-        record = os.path.exists(self._path("records", step.job["id"]))
-        return record or os.path.exists(self._part_path(step.job, step.process))
-
-    def _step(self, step: Step, test: Dict[str, Any]) -> None:
-        if not test["ok"]:
-            message = "the self-test missed: memory {memory_error:+.1%}, time {time_error:+.1%}".format(
-                **test
-            )
-            advice = "stop what else runs on the device and run again"
-            reason = {"kind": "self_test_failed", "message": message, "advice": advice}
-            self._record(step.job, assemble.skipped(self.jobs, step.job, self.environment, reason))
-            return
+    def _step(self, step: Step) -> None:
         began = now_ns()
         part = self._measure(step)
         self.spent.append((now_ns() - began) * 1e-9)
-        self._tell(step, part)
-        self._keep(step, part)
+        if part["error"] is None:
+            self.store.write(self.store.part_path(step.job, step.process), part)
+            self._tell(step, part)
+            self._complete(step.job)
+        else:  # a failure ends its job at once: the other processes would fail as well
+            self._tell(step, part)
+            self._record(step.job, assemble.record(self.jobs, step.job, self.store.parts(step.job) + [part]))
 
     def _measure(self, step: Step) -> Dict[str, Any]:
         """Run one process; the finished part."""
@@ -81,14 +83,15 @@ class Scheduler(object):
         readings: List[Dict[str, Any]] = []
 
         def watch(pid: int) -> None:
-            readings.append(dict(self.sensors.read(), t=time.perf_counter()))
+            readings.append(dict(self.sensors.read(), t=time.perf_counter(), rss=launch.resident(pid)))
 
+        if not problem:
+            part = launch.run_child(self._task(step), step.job["measure"]["timeout_seconds"], watch)
+            problem = self._file_problem(step.job)  # again: what was measured must be what was promised
         if problem:
             part = launch.failed(**problem)
-        else:
-            part = launch.run_child(self._task(step), step.job["measure"]["timeout_seconds"], watch)
-        part["process"] = step.process
-        return assemble.finish_part(part, step.job, self.environment, readings)
+        part.update(process=step.process, run=self.jobs.run, job=step.job)
+        return assemble.finish_part(part, self.environment, readings)
 
     def _file_problem(self, job: Dict[str, Any]) -> Optional[Dict[str, str]]:
         files = [job["model"], job["model"].get("reference")]
@@ -97,7 +100,6 @@ class Scheduler(object):
 
     def _task(self, step: Step) -> Dict[str, Any]:
         model, reference = step.job["model"], step.job["model"].get("reference")
-        cache = os.path.join(self.out, "cache")
         return {
             "job": step.job,
             "process": step.process,
@@ -106,54 +108,38 @@ class Scheduler(object):
             "reference": os.path.join(self.jobs.bundle, reference["file"]) if reference else None,
             "measure": step.job["measure"],
             "seed": self.jobs.seed,
-            "cache_dir": cache,
+            "cache_dir": os.path.join(self.store.out, "cache"),
         }
 
     def _tell(self, step: Step, part: Dict[str, Any]) -> None:
-        entry, rungs = part.get("latency"), part.get("rungs") or [{}]
-        done = sum(self._done(s) for s in self.steps) + 1
+        rungs = part.get("rungs") or [{}]
+        done = self._count() + (1 if part["error"] else 0)
         heat = [s["temperature"] for s in part["sensors"] if s["temperature"] is not None]
         event = {"event": "process", "job": step.job["id"], "process": step.process, "done": done}
         event.update(of=step.job["measure"]["processes"], total=len(self.steps), status=part["status"])
-        event.update(
-            p50=assemble.p50(entry), rss=rungs[-1].get("rss"), temperature=heat[-1] if heat else None
-        )
+        event.update(p50=assemble.p50(part), rss=rungs[-1].get("rss"), temperature=heat[-1] if heat else None)
         event.update(eta=sum(self.spent) / len(self.spent) * (len(self.steps) - done))
         if part["error"]:
             event["error"] = part["error"]
         self.say(event)
 
-    def _keep(self, step: Step, part: Dict[str, Any]) -> None:
-        """Store the part, and the record when it was the job's last; a failure ends its job at once."""
-        job = step.job
-        if part["error"] is None:
-            self._write(self._part_path(job, step.process), part, job)
-            if step.process + 1 < job["measure"]["processes"]:
-                return
-        parts = [self._read_part(job, k) for k in range(step.process)]
-        self._record(job, assemble.record(self.jobs, job, [p for p in parts if p] + [part]))
-
-    def _read_part(self, job: Dict[str, Any], process: int) -> Optional[Dict[str, Any]]:
-        try:
-            return dict(read_json(self._part_path(job, process)))
-        except BadFileError:
-            return None
+    def _complete(self, job: Dict[str, Any]) -> None:
+        """Write the record of a job whose last part has come; also after a death between the two."""
+        missing = not all(self.store.done(job, k) for k in range(job["measure"]["processes"]))
+        if not missing and not os.path.exists(self.store.record_path(job)):
+            self._record(job, assemble.record(self.jobs, job, self.store.parts(job)))
 
     def _record(self, job: Dict[str, Any], record: Dict[str, Any]) -> None:
         wrong = schema.problems(record)
         if wrong:  # cannot happen; if it does, it must not look like a result
             raise AssertionError("record of {}: {}".format(job["id"], wrong[:3]))
-        path = self._path("records", job["id"])
-        self._write(path, record, job)
+        path = self.store.record_path(job)
+        self.store.write(path, record)
         event = {"event": "record", "job": job["id"], "status": record["status"]}
         self.say(dict(event, file="records/{}.json".format(job["id"]), sha256=sha256_of(path)))
 
-    def _write(self, path: str, value: Any, job: Dict[str, Any]) -> None:
-        write_json(path, value)
-
     def _end(self) -> int:
-        counts = {"ok": 0, "failed": 0, "skipped": 0}
-        for job in self.jobs.jobs:
-            counts[schema.load(self._path("records", job["id"]), "record")["status"]] += 1
-        self.say(dict(event="end", **counts))
-        return 0 if counts["ok"] == len(self.jobs.jobs) else 1
+        found = [self.store.status(job) for job in self.jobs.jobs]
+        counts = {status: found.count(status) for status in schema.STATUSES}
+        self.say(dict(counts, event="end"))
+        return 0 if counts["ok"] == len(found) else 1

@@ -1,5 +1,6 @@
 """The life of one model in one fresh process: the ladder up, the samples, the check of its output."""
 
+import os
 import time
 import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
 from typing import Any, Callable, Dict, List, Optional
@@ -10,6 +11,7 @@ from bench.runtime.backends import backend_class
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.clock import iso_utc
+from bench.runtime.digest import sha256_of
 from bench.runtime.memory import Ladder, reset_peak, trim
 from bench.runtime.results import check_outputs, make_inputs, residual
 
@@ -46,6 +48,13 @@ def run(task: Dict[str, Any], part: Dict[str, Any]) -> None:
         ladder.read("device_initialised", backend.memory)
         _measure_model(task, part, plan, backend, ladder, room, numpy)
     part["environment"] = dict(part.get("environment", {}), versions=backend.versions(), fake=backend.fake)
+    part["environment"]["libraries"] = _libraries() if task["process"] == 0 else {}
+
+
+def _libraries() -> Dict[str, str]:
+    """Path -> SHA-256 of the mapped inference libraries; once a job, as hundreds of megabytes take
+    seconds."""
+    return {path: sha256_of(path) for path in process.mapped_libraries() if os.path.exists(path)}
 
 
 def _measure_model(

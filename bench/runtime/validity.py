@@ -11,6 +11,7 @@ WALL_STEP = 0.1  # s between the wall clock and the monotonic one: somebody set 
 CLOCK_RATE = 0.001  # s/s that the monotonic clock may differ from the raw one; NTP slews by 0.0005 at most
 SUSPENDED = 0.01  # s by which the boot-time clock may run ahead: more means that the machine slept
 MAX_DRIFT = 0.05  # relative change of the median from the first third to the last
+CLOCK_MOVED = 0.9  # lowest over highest clock seen; a turbo that moves by less is drift, and shown as such
 PI_NOW = 0xF  # get_throttled, bits 0-3: undervoltage, clock capped, throttled, soft temperature limit, now
 PI_SINCE_BOOT = 0xF0000
 
@@ -42,6 +43,10 @@ def _machine(verdict: Verdict, environment: Dict[str, Any]) -> None:
         verdict.reasons.append(note("emulated_cpu", message.format(environment["emulated"])))
     if environment.get("fake"):
         verdict.reasons.append(note("fake_backend", "the backend computes nothing"))
+    if environment.get("resumed"):
+        verdict.warnings.append(
+            note("resumed", "measured after an interruption: jobs ran in more than one session")
+        )
     slow = [g for g in environment.get("governors", []) if g not in ("performance", "")]
     if slow:
         verdict.warnings.append(
@@ -101,7 +106,13 @@ def _throttling(verdict: Verdict, sensors: List[Dict[str, Any]]) -> None:
         verdict.reasons.append(note("throttled", message.format(max(bits))))
     elif bits and bits[-1] & PI_SINCE_BOOT & ~bits[0]:
         verdict.reasons.append(note("throttled", "the firmware throttled between two readings"))
-    clocks = [s["cpu_hz"] for s in sensors if s.get("cpu_hz")]
-    if clocks and min(clocks) < 0.95 * max(clocks):
-        message = "the CPU clock moved between {:.0f} and {:.0f} MHz"
-        verdict.reasons.append(note("clock_changed", message.format(min(clocks) / 1e6, max(clocks) / 1e6)))
+    elif bits and bits[0] & PI_SINCE_BOOT:
+        message = "the firmware has throttled since the board started (get_throttled {:#x})"
+        verdict.warnings.append(note("throttled_before", message.format(bits[0])))
+    for name, key in (("CPU", "cpu_hz"), ("GPU", "gpu_hz")):
+        clocks = [s[key] for s in sensors if s.get(key)]
+        if clocks and min(clocks) < CLOCK_MOVED * max(clocks):
+            message = "the {} clock moved between {:.0f} and {:.0f} MHz: pin it (governor, jetson_clocks)"
+            verdict.reasons.append(
+                note("clock_changed", message.format(name, min(clocks) / 1e6, max(clocks) / 1e6))
+            )
