@@ -162,6 +162,25 @@ def test_memory_that_runs_out_at_any_step_is_told_and_nothing_leaks(
 
 
 @each
+def test_a_bind_that_failed_holds_nothing_and_can_be_tried_again(
+    case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend, gpu = make(case, monkeypatch)
+    assert gpu is not None
+    backend.import_library()
+    with backend:
+        backend.load(str(model))
+        held, plenty, gpu.memory = len(gpu.buffers), gpu.memory, gpu.used + 64  # one buffer fits
+        with pytest.raises(BackendError) as caught:
+            backend.bind(sample(model))
+        note(case, "no room for the outputs", "out_of_memory", caught.value)
+        assert len(gpu.buffers) == held
+        gpu.memory = plenty
+        check_waits(backend, gpu, model)
+    gpu.assert_clean()
+
+
+@each
 def test_a_launch_failure_ends_in_a_failed_inference(
     case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,14 +223,19 @@ def test_too_little_workspace_says_which_option_to_raise(
     assert "workspace_bytes" in error.advice
 
 
+def free_width(path: Path) -> Path:
+    models.mlp(path, width=8)
+    loaded = onnx.load(str(path))
+    loaded.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "wide"
+    onnx.save(loaded, str(path))
+    return path
+
+
 @pytest.mark.parametrize("case", [PRETEND[0], PRETEND[2]], ids=lambda case: case.name)
 def test_a_free_dimension_that_is_not_the_batch_is_refused(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = models.mlp(tmp_path / "models/x.onnx", width=8)
-    loaded = onnx.load(str(path))
-    loaded.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "wide"
-    onnx.save(loaded, str(path))
+    path = free_width(tmp_path / "models/free.onnx")
     error = fails(case, "free width", "model_unreadable", path, monkeypatch)
     assert "static shapes" in error.advice
 
@@ -497,9 +521,12 @@ def test_a_childs_failure_is_told_as_if_it_had_happened_here(
     fancy = models.one_node(tmp_path / "models/fancy.onnx", "Fancy", "com.example")
     error = fails(case, "child: unknown operator", "unsupported_operator", fancy, monkeypatch, options=child)
     assert "Fancy" in error.message
+    free = free_width(tmp_path / "models/free.onnx")
+    fails(case, "child: free width", "model_unreadable", free, monkeypatch, options=child)
     monkeypatch.setenv("FAKE_GPU_MEMORY", "1024")
     fails(case, "child: out of memory", "out_of_memory", model, monkeypatch, options=child)
-    assert [json.loads(line)["left"] for line in shims.read_text().splitlines()] == [{}, {}]
+    reports = [json.loads(line) for line in shims.read_text().splitlines()]
+    assert reports == [{"violations": [], "left": {}, "builds": 0}] * 3
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,6 @@ class TensorRtBackend(Backend):
         self._enqueue: Any = None
         self._build: Optional[Dict[str, Any]] = None
         self._cuda_versions: Dict[str, str] = {}
-        self._bound_at = 0
         self._ran = False
 
     # -- life cycle -------------------------------------------------------------------------------------
@@ -73,12 +72,9 @@ class TensorRtBackend(Backend):
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        if self._gpu is None:
-            return
-        self._unbind()
-        self._context = self._engine = self._runtime = self._logger = None
-        self._gpu.close()
-        self._gpu = None
+        if self._gpu is not None:
+            self._gpu.close()
+            self._gpu = None
 
     def load(self, path: str) -> List[Tensor]:
         """The engine of the ONNX file at `path`, from the cache or built; its input tensors."""
@@ -94,6 +90,7 @@ class TensorRtBackend(Backend):
             model = engine_cache.sha256_of(path)
         except OSError as error:
             raise BackendError("model_missing", str(error), "copy the bundle to the device again") from error
+        self._gpu.on_close(self._drop_engine)
         self._logger = api.make_logger(self._trt)
         folder = self.settings.cache_dir or self._temporary_folder()
         self._engine = self._engine_for(path, model, folder)
@@ -114,15 +111,19 @@ class TensorRtBackend(Backend):
         for name, array in arrays.items():
             np.copyto(self._host[name], array)
 
+    def _drop_engine(self) -> None:
+        self._context = self._engine = self._runtime = self._logger = None
+
     def _allocate(self) -> None:
-        self._bound_at = self._gpu.mark()
+        mark = self._gpu.mark()
+        self._gpu.on_close(self._drop_bindings)
         try:
             addresses = [self._buffer(io) for io in self._io]
             self._start, self._end = self._driver.Event(), self._driver.Event()
             self._enqueue = api.enqueuer(self._context, addresses, self._gpu.stream.handle)
         except BaseException as error:
             tensorrt_build.forget_frames(error)
-            self._unbind()
+            self._gpu.release_to(mark)
             raise
 
     def _buffer(self, io: api.IoTensor) -> Tuple[str, int]:
@@ -166,13 +167,10 @@ class TensorRtBackend(Backend):
         self._require(self._enqueue, "outputs")
         return [np.array(self._host[io.tensor.name]) for io in self._io if not io.is_input]
 
-    def _unbind(self) -> None:
+    def _drop_bindings(self) -> None:
         self._enqueue = self._start = self._end = None
         self._ran = False
         self._copies_in, self._copies_out, self._host = [], [], {}
-        if self._bound_at:
-            self._gpu.release_to(self._bound_at)
-            self._bound_at = 0
 
     # -- engine -----------------------------------------------------------------------------------------
     def _engine_for(self, path: str, model: str, folder: str) -> Any:
@@ -265,6 +263,11 @@ class TensorRtBackend(Backend):
         if self._host:
             found["io"] = sum(array.nbytes for array in self._host.values())
         return found
+
+    def configuration(self) -> Dict[str, Any]:
+        """The options in force, defaults included."""
+        defaults = {"workspace_bytes": tensorrt_build.WORKSPACE, "tf32": False, "isolate_build": True}
+        return dict(defaults, **self.settings.options)
 
     def build_info(self) -> Optional[Dict[str, Any]]:
         """cached, build, seconds, flags, layers, plan_bytes, timing_cache, key, warnings."""

@@ -139,6 +139,10 @@ class TorchBackend(Backend):
         found = {"torch": str(self._torch.__version__), "onnx": str(self._onnx.__version__)}
         return dict(found, torch_threads=str(self._torch.get_num_threads()))
 
+    def configuration(self) -> Dict[str, Any]:
+        """The options in force, defaults included."""
+        return dict({"compile": False, "threads": self._torch.get_num_threads()}, **self.settings.options)
+
     def build_info(self) -> Optional[Dict[str, Any]]:
         """Seconds of torch.compile; None in eager mode."""
         if self._seconds is None:
