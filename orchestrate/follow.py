@@ -24,6 +24,7 @@ class Runner(Protocol):
     """Where a device's jobs run: a process here, or a container on a board. Any step may raise LinkLost."""
 
     here: bool  # on this machine: it ends when we are interrupted
+    place: str  # the machine: two job lists on one machine wait for each other
 
     def open(self) -> None:
         """Connect, or connect anew."""
@@ -108,8 +109,10 @@ class Follower:
         """Until every record is here, the runtime has ended or the user stops us; OrbitError if one lacks."""
         pauses, lost = waits(), 0.0
         connected = False
+        if not self.left and self.way.start:
+            return None
         try:
-            while self.left and not self.stop.is_set():
+            while not self.stop.is_set():
                 try:
                     if not self.runner.here:
                         self.say("connecting again" if connected else "connecting")
@@ -212,11 +215,13 @@ def drive(followers: list[Follower], view: View, stop: Stop, ask: Callable[[], b
     On KeyboardInterrupt `ask` says whether boards are to be stopped; it is raised again once all have let go.
     """
     problems: dict[str, str] = {}
+    turns = {follower.runner.place: threading.Lock() for follower in followers}
 
     def one(follower: Follower) -> None:
         name = follower.folder.name
         try:
-            follower.run()
+            with turns[follower.runner.place]:
+                follower.run()
         except OrbitError as error:
             problems[name] = str(error)
         except Exception as error:  # a bug on one board's path must not lose the other boards' records

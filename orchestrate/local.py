@@ -44,6 +44,7 @@ class ProcessRunner:
     """
 
     here = True
+    place = "this machine"
 
     def __init__(self, folder: DeviceFolder) -> None:
         self.folder = folder

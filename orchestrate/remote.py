@@ -41,6 +41,7 @@ class BoardRunner:
     def __init__(self, run: Run, folder: DeviceFolder, device: Device, break_lock: bool = False) -> None:
         self.run, self.folder, self.device, self.break_lock = run, folder, device, break_lock
         self.engine = Engine(device.host)
+        self.place = device.host or "this machine"
         self.board = Board(self.engine)
         self.host = host.Host(self.engine, folder, device)
         self.volume = f"orbitbench-{run.id}-{folder.name}"

@@ -46,6 +46,7 @@ class Wish:
 
 def main(wish: Wish, as_json: bool = False) -> int:
     """Do as wished; the exit code. Progress goes to stderr where stdout is read by a script."""
+    check(wish)
     console = console_for(as_json)
     run = Run.open(wish.results, wish.resume) if wish.resume else begin(wish, console)
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
@@ -55,6 +56,19 @@ def main(wish: Wish, as_json: bool = False) -> int:
         console.print(f"at work without us; to go on: {resume_command(run)}", highlight=False, soft_wrap=True)
         return 0
     return summary.conclude(run, problems, resume_command(run), console, as_json, wish.report)
+
+
+def check(wish: Wish) -> None:
+    """Refuse options that contradict each other, before anything is done."""
+    planning = (
+        wish.devices or wish.everything or wish.experiment or wish.onnx or wish.dims or wish.resume_last
+    )
+    if wish.resume and planning:
+        raise BadInput("--resume goes on with what the run has planned: leave out what plans a new one")
+    if wish.retry and not wish.resume:
+        raise BadInput("--retry needs a run: --resume RUN --retry failed|invalid|all")
+    if wish.dims and not wish.onnx:
+        raise BadInput("--dim is for models of your own: give --onnx FILE as well")
 
 
 def collect(run: Run, as_json: bool = False, report: bool = True) -> int:
@@ -172,7 +186,10 @@ def execute(
     stop = Stop()
     allow_descriptors(len(run.devices))
     again = {name: folder.poor(retry) if retry else [] for name, folder in run.devices.items()}
-    folders = [folder for name, folder in run.devices.items() if folder.missing() or again[name]]
+    everywhere = not way.start  # collecting also frees boards whose records are all here
+    folders = [
+        folder for name, folder in run.devices.items() if everywhere or folder.missing() or again[name]
+    ]
     if not folders:
         return {}
     try:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ class FakeRunner:
         self.silent = False  # does the work, announces nothing
 
     here = False
+    place = "elsewhere"
 
     def open(self) -> None:
         self.opened += 1
@@ -317,7 +319,45 @@ def test_boards_work_side_by_side(tmp_path: Path) -> None:
     for name, folder in run.devices.items():
         runner = FakeRunner(name, works=JOBS[:1])
         whole = runner.lines
+        runner.place = name
         runner.lines = lambda whole=whole, runner=runner: (runner.running and meeting.wait(), whole())[1]  # type: ignore[method-assign]
         followers.append(Follower(runner, folder, view, Stop()))
     assert drive(followers, view, Stop(), lambda: False) == {}
     assert run.finished()
+
+
+def test_two_devices_on_one_machine_take_turns(tmp_path: Path) -> None:
+    run = sample.run(tmp_path, "a", devices=("fp32", "fp16"))
+    view, at_work, most = View(Console(quiet=True), list(run.devices)), [0], [0]
+    followers = []
+    for name, folder in run.devices.items():
+        runner = FakeRunner(name, works=JOBS[:1])
+        whole = runner.lines
+
+        def lines(whole: Callable[[], Iterator[bytes]] = whole) -> Iterator[bytes]:
+            at_work[0] += 1
+            most[0] = max(most[0], at_work[0])
+            time.sleep(0.05)
+            yield from whole()
+            at_work[0] -= 1
+
+        runner.lines = lines  # type: ignore[method-assign]
+        followers.append(Follower(runner, folder, view, Stop()))
+    assert drive(followers, view, Stop(), lambda: False) == {}
+    assert most == [1]
+    assert run.finished()
+
+
+def test_a_link_lost_while_cleaning_up_is_made_again_and_the_board_is_freed(folder: DeviceFolder) -> None:
+    runner, cuts = FakeRunner(), [1]
+
+    def clear() -> None:
+        if cuts:
+            cuts.pop()
+            raise LinkLost("the cable is out")
+        runner.cleared = True
+
+    runner.clear = clear  # type: ignore[method-assign]
+    follow(runner, folder)
+    assert runner.cleared
+    assert runner.started == [JOBS]

@@ -57,6 +57,17 @@ WRONG = {
     "an unknown run": (["run", "--resume", "yesterday"], "no run 'yesterday' in results/", "known: none"),
     "a missing devices.yaml": (["devices", "--devices", "nope.yaml"], "nope.yaml", "no such file"),
     "an unknown option": (["run", "--devise", "local"], "No such option: --devise", "--device"),
+    "a plan for a run that has one": (
+        ["run", "--resume", "x", "--device", "local"],
+        "--resume goes on",
+        "leave out",
+    ),
+    "a retry of nothing": (
+        ["run", "--device", "local", "--retry", "failed"],
+        "--retry needs a run",
+        "--resume RUN",
+    ),
+    "a device that no run has": (["logs", "yesterday"], "no run 'yesterday'", "known: none"),
     "an unknown command": (["rum"], "No such command 'rum'", "run"),
 }
 
