@@ -341,7 +341,9 @@ def stop_processes(folder: Path) -> None:
         members = set(pids_in_namespace(first))
         os.kill(first, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
-        os.kill(outer_process(folder), signal.SIGKILL)
+        outer = outer_process(folder)
+        members.add(outer)  # a lasting board's lease ends with it
+        os.kill(outer, signal.SIGKILL)
     end = time.monotonic() + 20
     while any(Path(f"/proc/{pid}/exe").exists() for pid in members) and time.monotonic() < end:
         time.sleep(0.02)
