@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 16
 PROBE_SECONDS = 60
+FORWARDING = "set `AllowStreamLocalForwarding yes` in its /etc/ssh/sshd_config and restart sshd"
 DEFAULT_ROOT = "/var/lib/docker"
 NAMES: dict[type[EngineError], str] = {
     HostKeyUnknown: "host key",
@@ -73,7 +74,15 @@ def _with_engine(device: Device, engine: Engine) -> list[Check]:
             return failed  # no way in: nothing else can be known
         return failed + examine(device, engine, None)
     reached = Check("connection", "ok", f"{engine.host} answers, {time.monotonic() - began:.1f} s")
-    return [reached, *examine(device, engine, info)]
+    return [reached, *forwarding(engine), *examine(device, engine, info)]
+
+
+def forwarding(engine: Engine) -> list[Check]:
+    """A complaint where every call takes an ssh login of its own."""
+    if not engine.roundabout:
+        return []
+    text = "its sshd forwards nothing: every call takes an ssh login of its own"
+    return [Check("forwarding", "warn", text, FORWARDING)]
 
 
 def examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:

@@ -28,6 +28,7 @@ from orchestrate.engine.errors import (
     SshFailed,
     WrongArchitecture,
 )
+from orchestrate.engine.relay import Relay
 
 ANSWER_SECONDS = 20  # of silence on one request, while the link itself is watched by ssh
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
@@ -74,7 +75,9 @@ class Engine:
         self.host = host or "this machine"
         self.timeout = timeout
         self.is_local = self.address.startswith("unix://")
-        self.tunnel = None if self.is_local else ssh.Tunnel(self.address, reverse=reverse)
+        self.tunnel: ssh.Tunnel | Relay | None = None
+        if not self.is_local:
+            self.tunnel = ssh.Tunnel(self.address, reverse=reverse)
         self._client: docker.DockerClient | None = None
         self._lock = threading.Lock()
 
@@ -104,14 +107,27 @@ class Engine:
     def open(self) -> None:
         """Connect, or connect anew; settle the API version. Raises a typed error that says what is wrong."""
         with self._lock:
-            self._close()
-            if self.tunnel:
-                self.tunnel.open()
             try:
-                self._client = self._connect()
-            except BaseException:
+                self._open()
+            except ForwardingForbidden:
                 self._close()
-                raise
+                self.tunnel = Relay(self.address)
+                self._open()
+
+    def _open(self) -> None:
+        self._close()
+        if self.tunnel:
+            self.tunnel.open()
+        try:
+            self._client = self._connect()
+        except BaseException:
+            self._close()
+            raise
+
+    @property
+    def roundabout(self) -> bool:
+        """Does every connection take an ssh login of its own, as the board forbids forwarding?"""
+        return isinstance(self.tunnel, Relay)
 
     def close(self) -> None:
         """Let go of the client and the tunnel; `open` makes new ones."""

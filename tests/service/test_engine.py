@@ -265,6 +265,31 @@ def test_an_engine_without_live_restore_leaves_the_exit_code_of_a_kill(
             assert not state.rebooted
 
 
+def test_a_board_that_forbids_forwarding_is_reached_the_slower_way(
+    namespaces, tmp_path, monkeypatch, load_image
+):
+    with Fleet(tmp_path, "strict", sshd="AllowStreamLocalForwarding no\n") as fleet:
+        machine = fleet["strict"]
+        monkeypatch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
+        load_image(machine, rootfs.busybox())
+        with Engine("strict") as engine:
+            assert engine.roundabout
+            board = Board(engine)
+            board.create_volume("orbitbench-test", LABELS)
+            board.create(spec(COUNT))
+            board.send({"file": bytes(1_000_000)})
+            board.start()
+            stream = board.follow(heartbeat=0.5)
+            got = [next(line for line in stream if line is not None) for _ in range(5)]
+            machine.kill_sshd()
+            with pytest.raises(errors.Transient):
+                got += [line for line in stream if line is not None]
+            machine.start_sshd()
+            retry.retry(engine.open, 30)
+            assert got + output(board, seen=len(got)) == COUNTED
+            assert board.fetch("/data/file") == bytes(1_000_000)
+
+
 def test_a_full_disk_says_so_and_the_way_out(namespaces, load_image):
     with Machine("small", disk_mb=96) as machine, Engine(machine.docker_host) as engine:
         load_image(machine, rootfs.busybox())

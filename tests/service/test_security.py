@@ -205,18 +205,6 @@ def test_docker_without_permission_is_said_so(config):
         pass
 
 
-def test_a_board_that_forbids_forwarding_is_told_from_one_that_forbids_docker(
-    namespaces, tmp_path, monkeypatch
-):
-    with Fleet(tmp_path, "strict", sshd="AllowStreamLocalForwarding no\n") as fleet:
-        monkeypatch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
-        with (
-            pytest.raises(errors.ForwardingForbidden, match="AllowStreamLocalForwarding yes"),
-            Engine("strict"),
-        ):
-            pass
-
-
 def test_the_tunnels_socket_is_for_this_user_only(config):
     config()
     with ssh.Tunnel("board1") as tunnel:
