@@ -16,6 +16,7 @@ from orchestrate.analysis.memory import PROCESS
 from orchestrate.report import text
 
 FITS, RISK, FAILS = "fits", "at risk", "does not fit"
+ORDER = {RISK: 0, FITS: 1, FAILS: 2}  # who comes next after the best
 
 
 class Figure(NamedTuple):
@@ -58,6 +59,7 @@ class Candidate:
     row: dict[str, Any]
     verdict: str
     notes: tuple[str, ...]
+    excess: float = 1.0  # how many times beyond its worst limit
     pareto: bool = False
     lost: str = ""
 
@@ -84,7 +86,7 @@ def bounds(row: dict[str, Any], figure: Figure, limits: Limits) -> tuple[float, 
 
 def judge(row: dict[str, Any], limits: Limits) -> Candidate:
     """A row of the table against the limits."""
-    failed, risky = [], []
+    failed, risky, excess = [], [], 1.0
     for name, figure in FIGURES.items():
         limit = getattr(limits, name)
         if limit is None:
@@ -92,18 +94,20 @@ def judge(row: dict[str, Any], limits: Limits) -> Candidate:
         value, low, high = bounds(row, figure, limits)
         if math.isnan(value):
             failed.append(f"{name} unknown")
+            excess = math.inf
             continue
         beyond = value > limit if figure.at_most else value < limit
         crossing = high > limit if figure.at_most else low < limit
         shown = f"{name} {text.number(value * figure.scale)} {figure.unit}"
         wanted = f"{'at most' if figure.at_most else 'at least'} {text.number(limit * figure.scale)}"
+        excess = max(excess, value / limit if figure.at_most else limit / max(value, 1e-12))
         if beyond:
             failed.append(f"{shown}, {wanted} wanted")
         elif crossing:
             spread = f"{text.number(low * figure.scale)} to {text.number(high * figure.scale)}"
             risky.append(f"{shown} ({spread}), {wanted} wanted")
     verdict = FAILS if failed else RISK if risky else FITS
-    return Candidate(row, verdict, tuple(failed or risky))
+    return Candidate(row, verdict, tuple(failed or risky), excess)
 
 
 def beats(a: dict[str, Any], b: dict[str, Any], limits: Limits) -> bool:
@@ -129,7 +133,7 @@ def rank(candidate: Candidate, limits: Limits) -> tuple[float, float, float]:
 
 @dataclass(frozen=True)
 class Answer:
-    """For one dataset: the best model that fits (None: none does), and all others, the next best first."""
+    """For one dataset: the best model that fits (None: none does), and all others, the nearest first."""
 
     dataset: str
     best: Candidate | None
@@ -154,7 +158,8 @@ def _answer(dataset: str, rows: Iterable[Any], limits: Limits) -> Answer:
     best = next((candidate for candidate in judged if candidate.verdict == FITS), None)
     marked = [replace(c, pareto=_unbeaten(c, judged, limits), lost=_lost(c, best, limits)) for c in judged]
     chosen = next((c for c in marked if best and c.row is best.row), None)
-    return Answer(dataset, chosen, tuple(c for c in marked if c is not chosen))
+    others = sorted((c for c in marked if c is not chosen), key=lambda c: (ORDER[c.verdict], c.excess))
+    return Answer(dataset, chosen, tuple(others))
 
 
 def _unbeaten(candidate: Candidate, all_of_them: list[Candidate], limits: Limits) -> bool:

@@ -38,14 +38,14 @@ class Ranking(NamedTuple):
 
 
 def _names(keys: tuple[str, ...]) -> str:
-    """`process untrimmed (USS, PSS, RSS), peak rss`: those that differ in the reading alone together."""
+    """`process untrimmed (own, USS), peak rss`: those that differ in the reading alone together."""
     groups: dict[str, list[str]] = {}
     for key in keys:
         base, _, rest = key.partition("_")
         reading, _, moment = rest.partition("_")
         together = base in ("process", "model")
         groups.setdefault(f"{base} {moment}" if together else key, []).append(
-            reading.upper() if together else ""
+            memory.NAMES[reading] if together else ""
         )
     told = (f"{name} ({', '.join(readings)})" if any(readings) else name for name, readings in groups.items())
     return ", ".join(told).replace("_", " ")

@@ -21,6 +21,7 @@ LEVEL = statistics.CONFIDENCE
 RESAMPLES = 10_000
 SEED = 20_200_620  # of the bootstrap: the same records give the same bytes
 FEWEST = 3  # pairs that an interval over pairs needs
+FEWEST_RESAMPLED = 10  # below, resamples cannot reach beyond the pairs: Student's interval on logarithms
 
 
 class Estimate(NamedTuple):
@@ -106,7 +107,7 @@ def _draws(count: int) -> NDArray[np.float64]:
 
 
 def of_pairs(ratios: ArrayLike, level: float = LEVEL) -> Estimate:
-    """Geometric mean of the `ratios` of pairs, bootstrap interval over pairs; none from fewer than three."""
+    """Geometric mean of the `ratios` of pairs with its interval over pairs; none from fewer than three."""
     logs = np.log(np.asarray(ratios, dtype=float))
     count = len(logs)
     if not count:
@@ -114,6 +115,9 @@ def of_pairs(ratios: ArrayLike, level: float = LEVEL) -> Estimate:
     mean = float(logs.mean())
     if count < FEWEST:
         return Estimate(math.exp(mean), math.nan, math.nan, count)
+    if count < FEWEST_RESAMPLED:
+        half = t_quantile((1 + level) / 2, count - 1) * float(logs.std(ddof=1)) / math.sqrt(count)
+        return Estimate(*(math.exp(mean + side * half) for side in (0, -1, 1)), count)
     tail = NormalDist().cdf(-math.sqrt(count / (count - 1)) * t_quantile((1 + level) / 2, count - 1))
     low, high = np.quantile(_draws(count) @ logs / count, [tail, 1 - tail])
     return Estimate(math.exp(mean), math.exp(low), math.exp(high), count)

@@ -7,12 +7,14 @@ device is ready, `peak` the highest resident size that the kernel saw.
 
 from typing import Any, NamedTuple
 
+from bench.record import figures
 from bench.record.schema import RUNGS
 
 Rung = dict[str, Any]
 Rungs = dict[str, Rung]
 ORDER = RUNGS
-MOMENTS = {"trimmed": "steady_trimmed", "untrimmed": "steady"}
+MOMENTS = figures.STEADY
+NAMES = {"own": "own", "uss": "USS", "pss": "PSS", "rss": "RSS"}
 
 
 class Definition(NamedTuple):
@@ -28,10 +30,10 @@ class Definition(NamedTuple):
 def _definitions() -> dict[str, Definition]:
     found = []
     for base, meaning in (("process", "whole process"), ("model", "what the model adds")):
-        for reading in ("uss", "pss", "rss"):
+        for reading in figures.KINDS:
             for moment, rung in MOMENTS.items():
                 key = f"{base}_{reading}_{moment}"
-                found.append(Definition(key, f"{meaning}, {reading.upper()}, {moment}", base, reading, rung))
+                found.append(Definition(key, f"{meaning}, {NAMES[reading]}, {moment}", base, reading, rung))
     found.append(Definition("peak_rss", "peak of the process (VmHWM)", "peak", "peak_rss", "steady"))
     found.append(Definition("peak_model", "peak above the ready device", "peak_model", "peak_rss", "steady"))
     found.append(Definition("gpu_free", "GPU memory taken (cudaMemGetInfo)", "taken", "gpu_free", "steady"))
@@ -41,8 +43,8 @@ def _definitions() -> dict[str, Definition]:
 
 DEFINITIONS = _definitions()
 PROCESS, MODEL, PEAK = (
-    "process_uss_trimmed",
-    "model_uss_trimmed",
+    "process_own_trimmed",
+    "model_own_trimmed",
     "peak_rss",
 )  # what docs call memory.process, ...
 
@@ -67,7 +69,7 @@ def value(rungs: Rungs, definition: Definition) -> float | None:
 
 
 def _read(rungs: Rungs, rung: str, reading: str) -> int | None:
-    return (rungs.get(rung) or {}).get(reading)
+    return figures.value(rungs, reading, rung)
 
 
 def _peak(rungs: Rungs) -> int | None:
@@ -82,7 +84,7 @@ def values(rungs: Rungs) -> dict[str, float]:
     return {key: number for key, number in found.items() if number is not None}
 
 
-def steps(rungs: Rungs, reading: str = "uss") -> list[float | None]:
+def steps(rungs: Rungs, reading: str = "own") -> list[float | None]:
     """Growth in bytes from rung to rung of `ORDER`, the first from nothing; None where one was not read."""
     sizes = [_read(rungs, rung, reading) for rung in ORDER]
     before = [0, *sizes[:-1]]

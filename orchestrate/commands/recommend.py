@@ -24,7 +24,7 @@ def recommend(
     min_accuracy: Annotated[str | None, typer.Option(help="percent, such as 70")] = None,
     max_energy: Annotated[str | None, typer.Option(help="of one inference, such as 5mJ")] = None,
     memory_is: Annotated[
-        str | None, typer.Option(help="which memory definition counts (default: process_uss_trimmed)")
+        str | None, typer.Option(help="which memory definition counts (default: process_own_trimmed)")
     ] = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,

@@ -12,12 +12,14 @@ MEANING = {
         monotonic clock. No sample is deleted. The figure of a job is the mean of the medians of its
         fresh processes; its interval is Student's over those processes. p90 and p99 are MLPerf's
         early-stopping estimates.""",
-    "Runtime memory": """Read in each fresh process at seven rungs. Process: all that the kernel charges
-        to it (USS after malloc_trim). Model: the same minus what stood when the device was ready.
-        Peak: VmHWM. Median over processes. 1 MB is 10⁶ bytes.""",
-    "Ratios": """Two methods at the same architecture, dataset, ratio, device, backend,
-        precision, threads and batch make a pair. Means over pairs are geometric, their intervals a
-        bootstrap over pairs (expanded percentiles, 10,000 resamples, fixed seed).""",
+    "Runtime memory": """Read in each fresh process at seven rungs. Own: RSS without what was shared at the
+        start (interpreter, C library), which is the USS of a process that has its libraries for itself.
+        Process: own memory after malloc_trim. Model: the same minus what stood when the device was ready.
+        Peak: the highest VmHWM. Median over processes. 1 MB is 10⁶ bytes.""",
+    "Ratios": """Two methods at the same architecture, dataset, ratio, device, backend, precision, threads and
+        batch make a pair. Means over pairs are geometric; their intervals are a bootstrap over pairs
+        (expanded percentiles, 10,000 resamples, fixed seed), of fewer than ten pairs Student's, both on
+        logarithms.""",
     "Accuracy": """Taken from its source as it stands there, never filled in: measured on this
         device, trained here, or published.""",
     "Several runs": f"{RULE}; disagreements are listed below.",

@@ -76,7 +76,7 @@ TABLES = (
         "models",
         "Every model measured",
         "Latency: median of one inference, geometric mean over fresh processes, 95% interval over "
-        "processes. Memory: USS after malloc_trim, whole process and what the model adds; peak: VmHWM.",
+        "processes. Memory: own, after malloc_trim, whole process and what the model adds; peak: VmHWM.",
         "jobs",
         (
             *RUNNING,

@@ -30,7 +30,7 @@ function widths() {
 function ladder() {
   const t = theme(), rows = members();
   const traces = DATA.rungs.map((rung, n) => ({ type: "bar", orientation: "h", name: RUNG_NAMES[rung] || rung, y: rows.map(named), x: rows.map((i) => (DATA.steps[i][n] === null ? null : DATA.steps[i][n] * MB)), marker: { color: RUNG_COLOURS[n] }, hovertemplate: `${RUNG_NAMES[rung]}: %{x:.1f} MB<extra>%{y}</extra>` }));
-  return { traces: rows.length ? traces : [], layout: { height: 190 + 44 * rows.length, barmode: "relative", showlegend: true, legend: { orientation: "h", y: -0.42, yanchor: "top", font: { size: 12 }, traceorder: "normal" }, margin: { l: 10, r: 12, t: 10, b: 44 }, xaxis: { ...t.axis, title: { text: "MB (USS)", font: { size: 12, color: t.soft } } }, yaxis: { ...t.axis, autorange: "reversed" } } };
+  return { traces: rows.length ? traces : [], layout: { height: 190 + 44 * rows.length, barmode: "relative", showlegend: true, legend: { orientation: "h", y: -0.42, yanchor: "top", font: { size: 12 }, traceorder: "normal" }, margin: { l: 10, r: 12, t: 10, b: 44 }, xaxis: { ...t.axis, title: { text: "MB (own)", font: { size: 12, color: t.soft } } }, yaxis: { ...t.axis, autorange: "reversed" } } };
 }
 
 const QUANTILES = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99];
@@ -49,7 +49,7 @@ function course() {
 
 function onePair() {
   figure("widths", "Widths", "Channels of each searchable layer.", widths);
-  figure("ladder", "Memory ladder", "What each step adds to the process’s own memory (USS), median over processes; to the left of zero: given back.", ladder);
+  figure("ladder", "Memory ladder", "What each step adds to the process’s own memory, median over processes; to the left of zero: given back.", ladder);
   figure("distribution", "Distribution of latency", "Share of inferences that took at most so long, all processes together, from the 1st to the 99th percentile.", distribution);
   figure("course", "Course over time", "One line a fresh process: medians of twelve consecutive parts of it, relative to the job’s latency. A slope is drift.", course);
 }

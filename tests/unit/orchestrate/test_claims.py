@@ -1,0 +1,229 @@
+"""Claims get the verdict that the data deserve: at an effect, at none, and where there is too little."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrate import claimfile, claims
+from orchestrate.analysis import efficiency, intervals, memory, pairs, study, table
+from orchestrate.claims import FAILS, HOLDS, UNSETTLED, Claim
+from orchestrate.errors import BadInput
+from tests import synthetic
+from tests.synthetic import Study
+
+THESIS = {claim.id: claim for claim in claimfile.load()}
+
+
+def answered(tmp_path: Path, made: Study) -> dict[str, claims.Answer]:
+    found = claims.answers(table.tidy(study.read([synthetic.write(made, tmp_path)])), THESIS.values())
+    return {answer.claim.id: answer for answer in found if answer.main}
+
+
+def claim(low: float, high: float, quantity: str = "latency") -> Claim:
+    return Claim("c", "A claim.", "cpu", quantity, "neuralscale", "uniform", ("params",), 1.0, low, high)
+
+
+def test_the_thesis_has_five_claims_each_inside_its_own_region() -> None:
+    assert len(THESIS) == 5
+    assert {c.processor for c in THESIS.values()} == {"cpu", "gpu"}
+    assert all(c.holds_from <= c.claimed <= c.holds_to for c in THESIS.values())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(2.6, 2.9, HOLDS), (2.4, 2.9, UNSETTLED), (2.0, 2.49, FAILS), (2.5, 2.6, HOLDS), (0.9, 1.1, FAILS)],
+)
+def test_a_claim_holds_inside_its_region_fails_outside_and_is_open_across_its_edge(
+    low: float, high: float, verdict: str
+) -> None:
+    estimate = intervals.Estimate((low + high) / 2, low, high, 16)
+    assert THESIS["cpu-latency"].verdict(estimate) == verdict
+
+
+def test_a_mean_without_an_interval_settles_nothing() -> None:
+    assert claim(0.5, 2).verdict(intervals.Estimate(1.0, np.nan, np.nan, 2)) == UNSETTLED
+
+
+def test_at_the_effects_of_the_thesis_the_cpu_claims_hold(tmp_path: Path) -> None:
+    found = answered(tmp_path, Study(latency=3.0, memory=1.02, accuracy=1.10))
+    assert {key: answer.verdict for key, answer in found.items()} == {
+        "cpu-accuracy-per-mb": HOLDS,
+        "cpu-memory-per-parameter": HOLDS,
+        "cpu-latency": HOLDS,
+    }
+    assert len(found["cpu-latency"].pairs) == 16
+
+
+def test_at_the_effects_of_the_thesis_the_gpu_claims_hold(tmp_path: Path) -> None:
+    found = answered(tmp_path, Study(memory=2.7, accuracy=1.08, backend="tensorrt"))
+    assert {key: answer.verdict for key, answer in found.items()} == {
+        "gpu-accuracy-per-mb": HOLDS,
+        "gpu-memory-per-parameter": HOLDS,
+    }
+
+
+def test_where_the_methods_do_not_differ_the_claims_of_a_difference_do_not_hold(tmp_path: Path) -> None:
+    found = answered(tmp_path, Study(latency=1, memory=1, accuracy=1, untrimmed=1))
+    assert found["cpu-latency"].verdict == FAILS
+    assert found["cpu-memory-per-parameter"].verdict == HOLDS
+    assert found["cpu-accuracy-per-mb"].verdict == UNSETTLED
+
+
+def test_an_open_verdict_says_what_would_settle_it(tmp_path: Path) -> None:
+    found = answered(tmp_path, Study(latency=2.5, spread=0.2))["cpu-latency"]
+    assert found.verdict == UNSETTLED
+    assert "pairs like these in place of 16" in found.settle or "at the edge" in found.settle
+
+
+def test_too_few_pairs_are_said_to_be_too_few_with_the_command_that_makes_more(tmp_path: Path) -> None:
+    found = answered(tmp_path, Study(architectures=("vgg11",), ratios=(0.5, 1.0)))["cpu-latency"]
+    assert found.verdict == UNSETTLED
+    assert "2 pairs" in found.settle
+    assert "orchestrate run --device bench-a" in found.settle
+
+
+def test_missing_accuracies_leave_the_claim_open_with_the_command_that_makes_them(tmp_path: Path) -> None:
+    every = ("vgg11", "mobilenetv2", "preact_resnet18", "resnet50")
+    found = answered(tmp_path, Study(no_accuracy=every))["cpu-accuracy-per-mb"]
+    assert (found.verdict, found.lacking, found.estimate.n) == (UNSETTLED, 16, 0)
+    assert "bench train mobilenetv2-cifar100-neuralscale-p0.25" in found.settle
+
+
+def test_a_claim_about_gpus_is_not_asked_of_a_cpu(tmp_path: Path) -> None:
+    assert not [key for key in answered(tmp_path, Study(architectures=("vgg11",))) if key.startswith("gpu")]
+
+
+def test_each_way_of_running_is_answered_apart_and_the_fullest_speaks_for_the_device(tmp_path: Path) -> None:
+    made = Study(architectures=("vgg11",), precisions=("fp32", "int8"))
+    run = synthetic.write(made, tmp_path)
+    lost = [path for path in run.glob("*/records/*-int8-*") if "uniform-p0.25" in path.name]
+    lost[0].unlink()
+    found = claims.answers(table.tidy(study.read([run])), [THESIS["cpu-latency"]])
+    assert {(a.configuration["precision"], len(a.pairs), a.main) for a in found} == {
+        ("fp32", 4, True),
+        ("int8", 3, False),
+    }
+
+
+def test_the_ranking_flips_where_memory_definitions_point_opposite_ways(tmp_path: Path) -> None:
+    found = answered(tmp_path, Study(memory=1.2, untrimmed=0.6, accuracy=1.0))["cpu-memory-per-parameter"]
+    assert found.ranking is not None
+    assert found.ranking.verdict == efficiency.FLIPS
+    assert memory.PROCESS in found.ranking.up
+    assert "process_own_untrimmed" in found.ranking.down
+    assert "process trimmed (own, USS, PSS, RSS)" in found.ranking.sentence
+
+
+def test_the_ranking_is_stable_where_all_definitions_agree(tmp_path: Path) -> None:
+    found = answered(tmp_path, Study(memory=1.2, untrimmed=1.0))["cpu-memory-per-parameter"]
+    assert found.ranking is not None
+    assert found.ranking.verdict == efficiency.STABLE
+    assert not found.ranking.unclear
+
+
+def shuffled(effect: float, studies: int, seed: int) -> Iterator[intervals.Estimate]:
+    """Studies of 16 pairs around `effect`, in each of which the two methods' labels are exchanged at random."""
+    rng = np.random.default_rng(seed)
+    for _ in range(studies):
+        logs = np.log(effect) + rng.normal(0, 0.1, 16)
+        yield intervals.of_pairs(np.exp(logs * rng.choice((-1, 1), 16)))
+
+
+@pytest.mark.parametrize("effect", [1.0, 2.6])
+def test_shuffled_labels_make_a_difference_hold_no_more_often_than_stated(effect: float) -> None:
+    """Exchanged labels leave no effect: a claim of more than 1 may hold in 2.5% of studies (two sigma above)."""
+    studies, more = 2000, claim(1.0, np.inf)
+    held = sum(more.verdict(estimate) == HOLDS for estimate in shuffled(effect, studies, 8))
+    assert held / studies <= 0.025 + 2 * (0.025 * 0.975 / studies) ** 0.5
+
+
+@pytest.mark.parametrize("name", ["cpu-latency", "gpu-accuracy-per-mb", "gpu-memory-per-parameter"])
+def test_shuffled_labels_never_reproduce_the_sizes_that_the_thesis_found(name: str) -> None:
+    of = THESIS[name]
+    assert not [each for each in shuffled(of.claimed, 300, 9) if of.verdict(each) == HOLDS]
+
+
+def test_verdicts_together_are_held_to_a_stricter_level(tmp_path: Path) -> None:
+    run = synthetic.write(Study(latency=2.62, spread=0.08, devices=("a", "b", "c")), tmp_path)
+    found = claims.answers(table.tidy(study.read([run])), THESIS.values())
+    assert any(answer.together for answer in found)
+    assert all(answer.verdict != UNSETTLED for answer in found if answer.together)
+    told = claims.multiplicity(found)
+    assert "9 verdicts" in told
+    assert "Bonferroni" in told
+
+
+def test_a_pairs_ratio_is_the_methods_over_the_baselines(tmp_path: Path) -> None:
+    made = Study(architectures=("vgg11",), ratios=(0.5,), latency=3.0, spread=0, process_noise=0)
+    rows = table.tidy(study.read([synthetic.write(made, tmp_path)]))
+    (pair,) = pairs.pairs(rows, "neuralscale", "uniform").to_dict("records")
+    assert pair["latency_ratio"] == pytest.approx(3.0, rel=0.02)
+    assert pair["macs_ratio"] == pytest.approx(1.9, rel=0.01)
+    assert pair["params_ratio"] == 1
+    size = pair[f"{memory.PROCESS}_ratio"]
+    assert pair[f"accuracy_per_mb:{memory.PROCESS}"] == pytest.approx(pair["accuracy_ratio"] / size)
+    assert pair[f"mb_per_mparam:{memory.PROCESS}"] == pytest.approx(size)
+
+
+def test_pairs_never_mix_devices_precisions_threads_or_targets(tmp_path: Path) -> None:
+    made = Study(
+        architectures=("vgg11",), ratios=(0.5,), ratio_ofs=("params", "macs"), devices=("a", "b"),
+        precisions=("fp32", "int8"), threads=(1, 2), samples=20,
+    )  # fmt: skip
+    rows = table.tidy(study.read([synthetic.write(made, tmp_path)]))
+    assert len(pairs.pairs(rows, "neuralscale", "uniform")) == 8
+    assert len(pairs.pairs(rows, "neuralscale", "uniform", ("macs",))) == 8
+    assert pairs.pairs(rows, "aligned", "uniform").empty
+
+
+def test_the_floor_and_the_price_of_a_parameter_come_apart(tmp_path: Path) -> None:
+    rows = table.tidy(study.read([synthetic.write(Study(process_noise=0, memory=1.0, spread=0), tmp_path)]))
+    lines = efficiency.slopes(rows)
+    line = lines[(lines["definition"] == memory.PROCESS) & (lines["method"] == "uniform")].iloc[0]
+    assert line["slope"] == pytest.approx(4 * 1.1, rel=0.01)
+    assert line["intercept"] == pytest.approx(46e6, rel=0.01)
+    assert line["slope_low"] <= 4.4 <= line["slope_high"]
+
+
+BAD = """\
+schema: 1
+name: mine
+claims:
+  - id: Bad Id
+    text: It is faster.
+    processor: tpu
+    quantity: speed
+    method: neuralscale
+    claimed: 2
+    holds_from: 3
+    holds_to: 2
+"""
+
+
+def test_a_claims_file_with_mistakes_tells_them_all_with_line_and_allowed_values(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(BAD)
+    with pytest.raises(BadInput) as error:
+        claimfile.load(path)
+    told = str(error.value)
+    assert f"{path}:6:" in told
+    assert f"{path}:7:" in told
+    assert "gpu, cpu" in told
+    assert "accuracy_per_mb" in told
+    assert f"{path}:4:" in told
+
+
+@pytest.mark.parametrize("region", ["", "    holds_from: 3\n    holds_to: 2\n"])
+def test_a_region_that_nothing_could_enter_or_leave_is_refused(tmp_path: Path, region: str) -> None:
+    path = tmp_path / "mine.yaml"
+    head = (
+        BAD[: BAD.index("    claimed")]
+        .replace("Bad Id", "mine")
+        .replace("tpu", "cpu")
+        .replace("speed", "latency")
+    )
+    path.write_text(f"{head}    claimed: 2\n{region}")
+    with pytest.raises(BadInput, match="holds_from"):
+        claimfile.load(path)

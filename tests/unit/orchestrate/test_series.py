@@ -1,0 +1,54 @@
+"""The fast decoder of samples gives what `bench.record.samples` gives, and refuses what that refuses."""
+
+import base64
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.record import samples
+from orchestrate.analysis import series
+from tests import synthetic
+
+
+@given(st.lists(st.integers(min_value=-(2**61), max_value=2**61), max_size=60))
+def test_decoded_samples_are_those_of_the_records_own_codec(nanoseconds: list[int]) -> None:
+    packed = samples.encode(nanoseconds)
+    assert series.seconds(packed).tolist() == pytest.approx(samples.seconds(packed), rel=1e-12, abs=1e-12)
+
+
+@given(st.lists(st.integers(min_value=0, max_value=10**12), min_size=1, max_size=60))
+def test_the_synthetic_generator_encodes_as_the_records_do(nanoseconds: list[int]) -> None:
+    made = synthetic.series(np.array(nanoseconds))
+    assert samples.decode(made) == nanoseconds
+
+
+@pytest.mark.parametrize(
+    "nothing", [None, {}, {"n": 0, "unit": "ns", "encoding": "delta-zlib-base64", "data": ""}]
+)
+def test_a_missing_series_is_empty(nothing: dict | None) -> None:
+    assert len(series.seconds(nothing)) == 0
+
+
+def packed(raw: bytes, n: int = 1) -> dict:
+    data = base64.b64encode(zlib.compress(raw)).decode()
+    return {"n": n, "unit": "ns", "encoding": "delta-zlib-base64", "data": data}
+
+
+@pytest.mark.parametrize(
+    ("damaged", "told"),
+    [
+        ({**packed(b"\x02"), "encoding": "gzip"}, "unknown encoding"),
+        ({**packed(b"\x02"), "unit": "us"}, "unknown encoding"),
+        ({**packed(b"\x02"), "data": "***"}, "do not decode"),
+        ({**packed(b"\x02"), "data": base64.b64encode(b"not deflated").decode()}, "do not decode"),
+        (packed(b"\x82"), "middle of a number"),
+        (packed(b"\x02", n=2), "do not add up"),
+    ],
+)
+def test_damaged_samples_are_told_in_one_line(damaged: dict, told: str) -> None:
+    with pytest.raises(ValueError, match=told) as error:
+        series.seconds(damaged)
+    assert "\n" not in str(error.value)

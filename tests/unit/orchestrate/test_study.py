@@ -1,0 +1,162 @@
+"""Records to a tidy table: figures from raw samples, what is left out and why, runs merged by a rule."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.record import figures, schema
+from orchestrate.analysis import memory, study, table
+from orchestrate.errors import BadInput
+from tests import synthetic
+from tests.synthetic import Study
+
+SMALL = Study(architectures=("vgg11",), ratios=(0.25, 1.0), samples=40)
+
+
+def changed(run: Path, name: str, **parts: Any) -> None:
+    path = next(run.glob(f"*/records/*{name}*.json"))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **parts}))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return synthetic.write(SMALL, tmp_path)
+
+
+def test_synthetic_records_are_records_and_say_that_they_are_synthetic() -> None:
+    for record in synthetic.records(SMALL):
+        assert schema.problems(record) == []
+        assert record["environment"]["synthetic"] is True
+        assert "synthetic" in [warning["code"] for warning in record["validity"]["warnings"]]
+
+
+def test_every_figure_is_the_one_that_the_records_own_code_computes(tmp_path: Path) -> None:
+    run = synthetic.write(Study(architectures=("vgg11",), ratios=(0.5,), samples=300), tmp_path)
+    rows = table.tidy(study.read([run]))
+    for row in rows.to_dict("records"):
+        record = json.loads(next(run.glob(f"*/records/{row['job']}.json")).read_text())
+        theirs = figures.figures(record)
+        for name in ("p90", "p99", "mean"):
+            assert row[name] == pytest.approx(theirs["latency"][name])
+        assert row["latency"] == pytest.approx(theirs["latency"]["p50"])
+        assert [row["latency_low"], row["latency_high"]] == pytest.approx(theirs["latency"]["ci"])
+        assert row["best"] == pytest.approx(theirs["latency"]["min"])
+        for name, mine in (("process", memory.PROCESS), ("model", memory.MODEL), ("peak", memory.PEAK)):
+            assert row[mine] == theirs["memory"][name]
+        for name, table_of in theirs["memory"]["definitions"].items():
+            assert row[f"process_{name}"] == table_of["process"]
+            assert row[f"model_{name}"] == table_of["model"]
+
+
+def test_p99_is_not_told_from_too_few_samples(run: Path) -> None:
+    assert table.tidy(study.read([run]))["p99"].isna().all()
+
+
+def test_invalid_failed_and_unreadable_records_are_left_out_each_with_its_reason(run: Path) -> None:
+    reasons = [{"code": "throttled", "message": f"it got hot, {n} times"} for n in range(3)]
+    changed(run, "uniform-p0.25", validity={"valid": False, "reasons": reasons, "warnings": []})
+    error = {"kind": "out_of_memory", "message": "no memory left", "advice": "use a smaller model"}
+    changed(run, "uniform-p1", status="failed", error=error)
+    changed(run, "neuralscale-p0.25", schema=99)
+    next(run.glob("*/records/*neuralscale-p1*.json")).write_text("{half")
+    found = study.read([run])
+    assert found.jobs == ()
+    told = {excluded.job.split("--")[0]: (excluded.code, excluded.reason) for excluded in found.excluded}
+    assert told["vgg11-cifar10-uniform-p0.25"] == ("throttled", "it got hot, 0 times")
+    assert told["vgg11-cifar10-uniform-p1"] == ("failed", "no memory left; use a smaller model")
+    assert "update Orbitbench" in told["vgg11-cifar10-neuralscale-p0.25"][1]
+    assert told["vgg11-cifar10-neuralscale-p1"][0] == "unreadable"
+
+
+def test_a_record_that_calls_itself_valid_against_its_own_evidence_is_left_out(run: Path) -> None:
+    changed(run, "uniform-p1", environment={"emulated": "qemu"})
+    excluded = study.read([run]).excluded
+    assert [each.code for each in excluded] == ["contradictory"]
+    assert "emulated" in excluded[0].reason
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("latency", {"processes": []}), ("latency", {}), ("memory", None), ("job", {}), ("job", [])],
+)
+def test_a_record_of_a_wrong_shape_is_left_out_and_never_a_traceback(
+    run: Path, part: str, value: Any
+) -> None:
+    changed(run, "uniform-p1", **{part: value})
+    found = study.read([run])
+    assert (len(found.jobs), len(found.excluded)) == (3, 1)
+
+
+def test_a_study_without_a_valid_record_is_an_empty_table(run: Path) -> None:
+    for record in run.glob("*/records/*.json"):
+        record.write_text("{}")
+    found = study.read([run])
+    assert len(found.excluded) == 4
+    assert table.tidy(found).empty
+
+
+def test_of_two_runs_the_newest_record_of_a_job_counts_and_the_older_is_listed(tmp_path: Path) -> None:
+    old = synthetic.write(Study(architectures=("vgg11",), run="20260101-000000-old"), tmp_path)
+    new = synthetic.write(Study(architectures=("vgg11",), run="20260102-000000-new"), tmp_path)
+    found = study.read([new, old])
+    assert {job.run for job in found.jobs} == {"20260102-000000-new"}
+    assert {each.run for each in found.replaced} == {"20260101-000000-old"}
+    assert found.conflicts == ()
+    assert study.read([old, new]).jobs == found.jobs
+
+
+def test_runs_that_disagree_beyond_their_noise_are_named(tmp_path: Path) -> None:
+    old = synthetic.write(Study(architectures=("vgg11",), ratios=(1.0,), run="20260101-000000-a"), tmp_path)
+    slow = Study(architectures=("vgg11",), ratios=(1.0,), run="20260102-000000-b", latency=5.2)
+    new = synthetic.write(slow, tmp_path)
+    conflicts = study.read([old, new]).conflicts
+    assert len(conflicts) == 1
+    assert "neuralscale-p1" in conflicts[0]
+    assert "2 times as long" in conflicts[0]
+
+
+def test_two_files_under_one_name_are_named(tmp_path: Path, run: Path) -> None:
+    other = synthetic.write(Study(architectures=("vgg11",), ratios=(1.0,), run="20260109-000000-b"), tmp_path)
+    path = next(other.glob("*/records/*uniform-p1*.json"))
+    record = json.loads(path.read_text())
+    record["job"]["model"]["sha256"] = "f" * 64
+    path.write_text(json.dumps(record))
+    assert any("not the same ONNX file" in conflict for conflict in study.read([run, other]).conflicts)
+
+
+def test_a_missing_accuracy_is_missing_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    run = synthetic.write(Study(architectures=("vgg11",), ratios=(1.0,), no_accuracy=("vgg11",)), tmp_path)
+    found = study.read([run])
+    assert ("vgg11-cifar10-uniform-p1", "bench train vgg11-cifar10-uniform-p1") in [
+        (each.model, each.command) for each in found.missing
+    ]
+    assert table.tidy(found)["accuracy"].isna().all()
+
+
+def test_models_that_the_bundle_skipped_are_missing_with_their_command(run: Path) -> None:
+    (run / "bundle").mkdir()
+    skipped = {"id": "resnet50-x", "reason": "no fit for resnet50", "command": "bench search resnet50"}
+    (run / "bundle" / "bundle.json").write_text(json.dumps({"schema": 1, "models": [], "skipped": [skipped]}))
+    missing = study.read([run]).missing
+    assert missing == (study.Missing("resnet50-x", "model", "no fit for resnet50", "bench search resnet50"),)
+
+
+def test_a_folder_without_records_is_bad_input_that_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such run"):
+        study.read([tmp_path / "nowhere"])
+    with pytest.raises(BadInput, match=r"DEVICE/records/\*\.json"):
+        study.read([tmp_path])
+
+
+def test_a_users_own_file_has_a_row_without_architecture_or_method(run: Path) -> None:
+    path = next(run.glob("*/records/*uniform-p1*.json"))
+    record = json.loads(path.read_text())
+    own = {"id": "onnx-mine-0123abcd", "file": "models/mine.onnx", "sha256": "0" * 64, "bytes": 10}
+    record["job"]["model"] = {**own, "architecture": None, "method": None, "ratio": None, "accuracy": None}
+    path.write_text(json.dumps(record))
+    rows = table.tidy(study.read([run]))
+    mine = rows[rows["model"] == "onnx-mine-0123abcd"].iloc[0]
+    assert (mine["architecture"], mine["method"]) == ("", "")
+    assert mine["latency"] > 0
