@@ -83,6 +83,8 @@ def half_width(numpy: Any, out: "array[int]", n: int) -> float:
     Python integers would grow the heap that is being measured.
     """
     size = n // BATCHES
+    if not size:
+        return float("inf")  # fewer samples than batches say nothing
     medians = numpy.median(numpy.frombuffer(out, "int64", size * BATCHES).reshape(BATCHES, size), axis=1)
     return float(STUDENT_19 * medians.std(ddof=1) / BATCHES**0.5 / medians.mean())
 
