@@ -82,7 +82,7 @@ def half_width(numpy: Any, out: "array[int]", n: int) -> float:
     as
     Python integers would grow the heap that is being measured.
     """
-    size = n // BATCHES
+    size = min(n, len(out)) // BATCHES
     if not size:
         return float("inf")  # fewer samples than batches say nothing
     medians = numpy.median(numpy.frombuffer(out, "int64", size * BATCHES).reshape(BATCHES, size), axis=1)
