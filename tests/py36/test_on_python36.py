@@ -1,7 +1,7 @@
 """The runtime's own tests, executed by the Python 3.6 of a JetPack 4 board.
 
-tests/unit/runtime/test_python36.py starts them, with ORBITBENCH_JOBS naming a job list whose models it made: the
-onnx package does not run here.
+tests/unit/runtime/test_python36.py starts them, with ORBITBENCH_JOBS naming a job list whose models it made:
+the onnx package does not run here.
 """
 
 import json
