@@ -1,5 +1,6 @@
 """Which Orbitbench this is."""
 
+import subprocess
 import tomllib
 from functools import cache
 from importlib import metadata
@@ -14,3 +15,16 @@ def version() -> str:
     except metadata.PackageNotFoundError:
         project = Path(__file__).resolve().parents[1] / "pyproject.toml"
         return str(tomllib.loads(project.read_text())["project"]["version"])
+
+
+@cache
+def revision() -> str | None:
+    """The sources' git commit, marked `-dirty` where they differ from it; None outside a checkout."""
+    root = Path(__file__).resolve().parents[1]
+    described = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or None

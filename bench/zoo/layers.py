@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from bench.zoo.errors import ZooError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -129,7 +131,9 @@ class HalvingPool:
     """2x2 max pooling with stride 2."""
 
     def cx(self, size: int) -> tuple[Cost, int]:
-        """Nothing; the size halves."""
+        """Nothing; the size halves. ZooError for an image too small to halve."""
+        if size < 2:
+            raise ZooError("the image is too small for this network's poolings")
         return FREE, size // 2
 
     def module(self, gates: bool) -> nn.Module:

@@ -1,0 +1,105 @@
+"""`bench search`: make a fit of one's own."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.search.descent import Search
+    from bench.search.round import Round
+
+LINE_EVERY = 10.0  # seconds between two lines of progress where no terminal is watching
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(search)
+
+
+def search(
+    arch: Annotated[str, typer.Argument(help="vgg11, mobilenetv2, preact_resnet18, resnet50")],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="cifar10, cifar100, tinyimagenet, digits")],
+    recipe: Annotated[str, typer.Option(help="published (GPU days) or reduced (CPU minutes)")] = "published",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of a setting")] = None,
+    seed: Annotated[int, typer.Option(help="decides everything random")] = 0,
+    iterations: Annotated[int | None, typer.Option(help="rounds of architecture descent")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
+    data: Annotated[Path | None, typer.Option(help="folder of the data set's archive")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="checkpoint and record; taken up where it stopped")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="the fit [default: manifests/scaling/NAME.yaml]")] = None,
+) -> None:
+    """Prune, fit, descend: alpha and beta for one architecture on one data set, into manifests/scaling.
+
+    Stopped (Ctrl-C) or killed, the same command goes on where it was.
+    """
+    from bench import zoo
+    from bench.scaling import fits
+    from bench.search import settings
+    from bench.search.descent import Search, StoppedError
+
+    architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
+    changes = {"seed": seed, "iterations": iterations, **settings.parse(set_ or [])}
+    chosen = settings.recipe(recipe, architecture, task, **changes)
+    name = f"{arch}-{dataset}-{recipe}-seed{chosen.seed}"
+    folder = work or Path("results/search") / name
+    run = Search(architecture, task, chosen, folder, settings.usable(device), data)
+    try:
+        fit = run.run(Progress(), _stop_on_signals())
+    except StoppedError:
+        typer.echo(f"stopped; {folder} holds the checkpoint: the same command goes on from there", err=True)
+        raise typer.Exit(130) from None
+    path = out or Path("manifests/scaling") / f"{name}.yaml"
+    fits.save(fit.model_copy(update={"name": path.stem}), path)
+    typer.echo(
+        f"{path}: {fit.rows} steps fitted, residual of ln(width) {fit.rmse or 0:.3f}; record in {folder}"
+    )
+
+
+def _stop_on_signals() -> Callable[[], bool]:
+    """A question that SIGINT and SIGTERM turn to yes; a second SIGINT interrupts at once."""
+    asked: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return lambda: bool(asked)
+
+
+class Progress:
+    """One line on stderr: round, epoch, step, open units, loss, time left."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stderr.isatty()
+        self.shown = self.began = 0.0  # at the end of the first minibatch, which warms caches up
+        self.minibatches = 0
+
+    def __call__(self, run: "Search", now: "Round") -> None:
+        """Show where the search is, at most every LINE_EVERY seconds (a terminal: ten times as often)."""
+        moment = time.monotonic()
+        if not self.began:
+            self.shown = self.began = moment
+            return
+        self.minibatches += 1
+        if moment - self.shown < LINE_EVERY / (10 if self.terminal else 1):
+            return
+        self.shown = moment
+        each = (moment - self.began) / self.minibatches
+        later = (run.settings.iterations - now.number) * now.whole()
+        seconds = int(each * (now.left() + later))
+        left = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        text = (
+            f"round {now.number}/{run.settings.iterations}  epoch {now.epoch}  "
+            f"step {now.pruner.steps}/{now.pruner.last_step}  units {int(now.pruner.open.sum())}  "
+            f"loss {now.last_loss:.3f}  at most {left} left"
+        )
+        typer.echo(f"\r{text}\x1b[K" if self.terminal else text, err=True, nl=not self.terminal)

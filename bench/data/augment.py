@@ -1,0 +1,38 @@
+"""Augmentation of whole batches on the device that holds them; random only through the generator given."""
+
+from math import pi
+
+import torch
+from torch.nn.functional import affine_grid, grid_sample, pad
+
+
+def crop(images: torch.Tensor, border: int, generator: torch.Generator) -> torch.Tensor:
+    """Each of N x C x H x W images shifted by up to `border` pixels either way, zeros coming in."""
+    if border == 0:
+        return images
+    n, _, height, width = images.shape
+    offsets = torch.randint(2 * border + 1, (2, n), generator=generator).to(images.device)
+    rows = offsets[0, :, None] + torch.arange(height, device=images.device)
+    columns = offsets[1, :, None] + torch.arange(width, device=images.device)
+    each = torch.arange(n, device=images.device)
+    bordered = pad(images, (border,) * 4).permute(0, 2, 3, 1)  # channels last: one gather moves whole pixels
+    return (
+        bordered[each[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    )
+
+
+def flip(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Each image mirrored left to right with probability one half."""
+    mirrored = torch.rand(len(images), generator=generator).to(images.device) < 0.5
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+
+
+def rotate(images: torch.Tensor, degrees: float, generator: torch.Generator) -> torch.Tensor:
+    """Each of N x C x H x W float images turned by up to `degrees` either way, zeros coming in."""
+    if degrees == 0:
+        return images
+    angles = (torch.rand(len(images), generator=generator) * 2 - 1).to(images.device) * (degrees * pi / 180)
+    cos, sin, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
+    matrices = torch.stack((cos, -sin, zero, sin, cos, zero), 1).view(-1, 2, 3)
+    grid = affine_grid(matrices, list(images.shape), align_corners=False)
+    return grid_sample(images, grid, mode="nearest", padding_mode="zeros", align_corners=False)

@@ -1,0 +1,50 @@
+"""`load`: a data set's split as two tensors. A loader per data set, by import path."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.data.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SPLITS = ("train", "test")
+LOADERS = {
+    "cifar10": "bench.data.cifar",
+    "cifar100": "bench.data.cifar",
+    "tinyimagenet": "bench.data.tinyimagenet",
+    "digits": "bench.data.digits",
+}
+
+
+def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tensor, Tensor]:
+    """Images (N x 3 x H x W, float32 from 0 to 1) and labels (N, int64) of one split.
+
+    `root` is a folder with the official archive, the archive itself or its URL; None is $ORBITBENCH_DATA or
+    ./data. Raises DataError.
+    """
+    images, labels = stored(dataset, split, root)
+    return (images if images.is_floating_point() else images.float().div_(255)), labels
+
+
+def stored(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tensor, Tensor]:
+    """Like `load`, with images as the archive has them: uint8 from 0 to 255 takes a quarter of the memory."""
+    if dataset not in LOADERS:
+        raise DataError(f"no loader for dataset {dataset!r}; known: {', '.join(LOADERS)}")
+    if split not in SPLITS:
+        raise DataError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    images, labels = import_module(LOADERS[dataset]).load(dataset, split, root)
+    return images, labels
+
+
+def digest(*tensors: Tensor) -> str:
+    """SHA-256 over shapes, types and bytes: two trainings with one digest saw the same data."""
+    state = hashlib.sha256()
+    for tensor in tensors:
+        state.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        state.update(tensor.contiguous().numpy().data.cast("B"))
+    return state.hexdigest()
