@@ -148,7 +148,9 @@ class Follower:
 
     def prepare(self) -> None:
         """Fetch what a runtime that went on without us has finished; clear away what is to be made again."""
-        self.watch()  # its log says which records there are, and their hashes
+        for line in self.runner.lines():  # its log says which records there are, and their hashes
+            if event := parse(line):
+                self.take(event)
         self.sweep(self.left - self.again)
         if self.way.start and (old := self.again | set(self.damaged)):
             self.runner.discard(old)
@@ -163,8 +165,7 @@ class Follower:
                     self.say("stopping")
                     self.runner.stop()
                 return
-            event = parse(line) if line else None
-            if event is not None:
+            if event := parse(line):
                 self.view.event(self.folder.name, event)
                 self.take(event)
 

@@ -95,6 +95,8 @@ def begin(wish: Wish, console: Console) -> Run:
         bundle = export(wish, Path(draft) / "bundle")
         for skipped in bundle["skipped"]:
             console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
+        jobs = sum(len(plan.jobs_of(bundle["models"], device)) for device in devices.values())
+        console.print(f"{len(bundle['models'])} models, {jobs} jobs on {', '.join(devices)}", highlight=False)
         planned = plan.plan(bundle, devices, metadata.version("orbitbench") if installed() else "source")
         if wish.resume_last and (run := store.newest_unfinished(wish.results, planned["hash"])):
             console.print(f"resuming {run.id}")
@@ -129,12 +131,23 @@ def export(wish: Wish, out: Path) -> dict[str, Any]:
         raise BadInput(f"making the models needs {' and '.join(missing)}: pip install 'orbitbench[bench]'")
     options = [part for path in wish.onnx for part in ("--onnx", str(path))]
     options += [part for dim in wish.dims for part in ("--dim", dim)]
-    command = [sys.executable, "-m", "bench.cli", "export", *options, "--out", str(out), "--", *wanted]
-    code = subprocess.run(command, env=local.environment(), stdout=sys.stderr, check=False).returncode
-    if code == 2:
+    command = [
+        sys.executable,
+        "-m",
+        "bench.cli",
+        "export",
+        "--json",
+        *options,
+        "--out",
+        str(out),
+        "--",
+        *wanted,
+    ]
+    done = subprocess.run(command, env=local.environment(), stdout=subprocess.DEVNULL, check=False)
+    if done.returncode == 2:
         raise BadInput("nothing was run: see above")
-    if code:
-        raise OrbitError(f"bench export ended with code {code}: see above")
+    if done.returncode:
+        raise OrbitError(f"bench export ended with code {done.returncode}: see above")
     bundle = store.read_json(out / "bundle.json", "orbitbench.bundle")
     return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
 

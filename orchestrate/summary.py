@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from orchestrate.store import Run, first_line
+from orchestrate.store import Run, first_line, quality
 
 Json = dict[str, Any]
 SELF_TEST = "self_test_failed"
@@ -31,17 +31,25 @@ def conclude(
     if as_json:
         whole = {"run": run.id, "path": str(run.path), "devices": devices, "report": page and str(page)}
         print(json.dumps(whole, indent=1))
-    if any(records.values()):
-        console.print(table([record for found in records.values() for record in found]))
-    for line in lines(devices):
+    good = [record for found in records.values() for record in found if quality(record) == "good"]
+    if good:
+        console.print(table(good))
+    for line in lines(devices) + advice(devices, resume):
         say(console, line)
-    if any(device["missing"] for device in devices.values()):
-        say(console, f"to go on: {resume}")
-    elif bad and any(device["errors"] for device in devices.values()):
-        say(console, f"to try those that failed again: {resume} --retry failed")
     if page:
         say(console, f"report: {page}")
     return 1 if bad else 0
+
+
+def advice(devices: dict[str, Json], resume: str) -> list[str]:
+    """What to type next, for each thing that is not as it should be."""
+    steps = (
+        ("missing", "to go on", ""),
+        ("errors", "to try what failed again", " --retry failed"),
+        ("invalid", "to measure again what does not count", " --retry invalid"),
+    )
+    wrong = [step for step in steps if any(device[step[0]] for device in devices.values())]
+    return [f"{words}: {resume}{option}" for _, words, option in wrong]
 
 
 def counts(wanted: tuple[str, ...], records: list[Json], problem: str | None) -> Json:
@@ -52,8 +60,10 @@ def counts(wanted: tuple[str, ...], records: list[Json], problem: str | None) ->
     count = Counter(record["status"] for record in records)
     failed = [r for r in records if r["status"] == "failed" or (r["error"] or {}).get("kind") == SELF_TEST]
     errors = [{"job": r["job"]["id"], **r["error"]} for r in failed]
+    invalid = Counter(r["validity"]["reasons"][0]["code"] for r in records if quality(r) == "invalid")
     ended = {status: count[status] for status in ("ok", "failed", "skipped")}
-    return {**ended, "missing": len(wanted) - len(records), "problem": problem, "errors": errors}
+    missing = len(wanted) - len(records)
+    return {**ended, "missing": missing, "invalid": dict(invalid), "problem": problem, "errors": errors}
 
 
 def write_report(run: Run, console: Console) -> Path | None:
@@ -81,15 +91,8 @@ def table(records: list[Json]) -> Table:
 
 
 def row(record: Json) -> tuple[str, ...]:
-    """The cells of one record; a figure that must not count is not shown."""
+    """The cells of a record that counts."""
     job, figures = record["job"], record.get("figures") or {}
-    how = f"{job['backend']} {job['precision']} t{job['threads']}"
-    start = (record["device"], job["model"]["id"], how)
-    if record["status"] != "ok":
-        return (*start, "", "", "", "", f"{record['status']}: {first_line(record['error']['message'], 80)}")
-    if not record["validity"]["valid"]:
-        codes = ", ".join(reason["code"] for reason in record["validity"]["reasons"])
-        return (*start, "", "", "", "", f"does not count: {codes}")
     latency, memory = figures.get("latency") or {}, figures.get("memory") or {}
     interval, typical = latency.get("ci"), latency.get("p50")
     width = f"{50 * (interval[1] - interval[0]) / typical:.1f}" if interval and typical else ""
@@ -97,7 +100,9 @@ def row(record: Json) -> tuple[str, ...]:
     sizes = [
         f"{memory[key] / 1e6:.1f}" if memory.get(key) is not None else "" for key in ("model", "process")
     ]
-    return (*start, milliseconds, width, *sizes, ", ".join(w["code"] for w in record["validity"]["warnings"]))
+    notes = ", ".join(warning["code"] for warning in record["validity"]["warnings"])
+    how = f"{job['backend']} {job['precision']} t{job['threads']}"
+    return record["device"], job["model"]["id"], how, milliseconds, width, *sizes, notes
 
 
 def lines(devices: dict[str, Json]) -> list[str]:
@@ -106,6 +111,9 @@ def lines(devices: dict[str, Json]) -> list[str]:
     for name, device in devices.items():
         numbers = [f"{device[key]} {key}" for key in ("ok", "failed", "skipped", "missing") if device[key]]
         found.append(f"{name}: {', '.join(numbers)}")
+        if device["invalid"]:
+            reasons = ", ".join(f"{number} for {code}" for code, number in device["invalid"].items())
+            found.append(f"  of these, do not count: {reasons}")
         found += [f"  {e['job']}: {e['message']}; {e['advice']}" for e in device["errors"][:SHOWN]]
         if len(device["errors"]) > SHOWN:
             found.append(f"  and {len(device['errors']) - SHOWN} more")

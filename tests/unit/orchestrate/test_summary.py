@@ -1,0 +1,96 @@
+"""What a run says at its end: counts, reasons, and the next thing to type."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orchestrate import summary
+from orchestrate.store import Run
+from tests.unit.orchestrate import sample
+
+JOBS = [f"{name}--onnxruntime-fp32-t1" for name in "abcd"]
+LOADED = {"valid": False, "reasons": [{"code": "other_load", "message": "load 3.1"}], "warnings": []}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """One record that counts, one that does not, one of a failed job, one missing."""
+    run = sample.run(tmp_path, "a", "b", "c", "d")
+    figures = {
+        "latency": {"p50": 0.0021, "ci": [0.002, 0.0022]},
+        "memory": {"model": 12_300_000, "process": 61_000_000},
+    }
+    for record in (
+        sample.record(JOBS[0], figures=figures),
+        sample.record(JOBS[1], validity=LOADED, figures=figures),
+        sample.record(JOBS[2], status="failed"),
+    ):
+        run.devices["local"].save(record["job"]["id"], sample.encoded(record))
+    return run
+
+
+def concluded(run: Run, problems: dict[str, str] | None = None) -> tuple[int, str]:
+    console = Console(file=io.StringIO(), width=160)
+    code = summary.conclude(run, problems or {}, "RESUME", console, as_json=False, report=False)
+    return code, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_figures_carry_their_units_and_only_what_counts_is_shown(run: Run) -> None:
+    _, text = concluded(run)
+    row = next(line for line in text.splitlines() if line.startswith("local ") and "2.1" in line)
+    assert row.split() == ["local", "m", "onnxruntime", "fp32", "t1", "2.1", "4.8", "12.3", "61.0"]
+    assert text.count("2.1 ") == 1
+    assert "of these, do not count: 1 for other_load" in text
+
+
+def test_every_trouble_comes_with_the_next_thing_to_type(run: Run) -> None:
+    code, text = concluded(run, {"local": "the cable is out"})
+    assert code == 1
+    assert "local: 2 ok, 1 failed, 1 missing" in text
+    assert f"{JOBS[2]}: no memory; use a smaller model" in text
+    assert "the cable is out" in text
+    assert "to go on: RESUME\n" in text
+    assert "RESUME --retry failed\n" in text
+    assert "RESUME --retry invalid\n" in text
+
+
+def test_a_record_cannot_speak_to_the_terminal(run: Run) -> None:
+    error = {"kind": "crashed", "message": "\x1b[2Jgone [red]", "advice": "\x07"}
+    run.devices["local"].save(
+        JOBS[3], sample.encoded({**sample.record(JOBS[3], status="failed"), "error": error})
+    )
+    _, text = concluded(run)
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[red]" in text
+
+
+def test_a_script_reads_the_same_as_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    summary.conclude(run, {}, "RESUME", Console(quiet=True), as_json=True, report=False)
+    local = json.loads(capsys.readouterr().out)["devices"]["local"]
+    assert (local["ok"], local["failed"], local["missing"], local["invalid"]) == (2, 1, 1, {"other_load": 1})
+    assert local["errors"][0]["kind"] == "out_of_memory"
+
+
+def test_all_well_is_exit_code_0_without_advice(tmp_path: Path) -> None:
+    run = sample.run(tmp_path, "a")
+    run.devices["local"].save(JOBS[0], sample.encoded(sample.record(JOBS[0])))
+    code, text = concluded(run)
+    assert code == 0
+    assert "RESUME" not in text
+
+
+def test_a_device_that_failed_its_self_test_is_a_failure_though_its_jobs_are_only_skipped(
+    tmp_path: Path,
+) -> None:
+    run = sample.run(tmp_path, "a")
+    error = {"kind": "self_test_failed", "message": "the clock is wrong", "advice": "mend it"}
+    run.devices["local"].save(
+        JOBS[0], sample.encoded({**sample.record(JOBS[0], status="skipped"), "error": error})
+    )
+    code, text = concluded(run)
+    assert code == 1
+    assert "the clock is wrong" in text
