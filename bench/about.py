@@ -21,10 +21,9 @@ def version() -> str:
 def revision() -> str | None:
     """The sources' git commit, marked `-dirty` where they differ from it; None outside a checkout."""
     root = Path(__file__).resolve().parents[1]
-    described = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git here
+        return None
     return described.stdout.strip() or None

@@ -23,6 +23,18 @@ SOURCES = ("trained", "published")
 UNITS, FRACTION = 2, 0.05
 
 
+class Training(manifest.Section):
+    """How a network of ours was trained: what it takes to do it again."""
+
+    seeds: list[int]
+    values: list[float] = Field(description="percent, in the order of the seeds")
+    recipe: dict[str, bool | int | float | list[int]]
+    data_sha256: dict[str, str] = Field(description="of images and labels, by split")
+    revision: str | None = Field(None, description="commit of Orbitbench")
+    orbitbench: str
+    torch: str
+
+
 class Entry(manifest.Section):
     """One network's accuracy; `std` is over seeds, with divisor n."""
 
@@ -36,6 +48,7 @@ class Entry(manifest.Section):
     seeds: int = Field(ge=1)
     params: int = Field(ge=1)
     widths: list[Annotated[int, Field(ge=1)]]
+    training: Training | None = None
 
     def is_of(self, ratio: float, ratio_of: str) -> bool:
         """Is this the ratio asked for? Ratio 1 is the default network's size, whatever it is a ratio of."""
@@ -106,7 +119,12 @@ def _files() -> list[Accuracies]:
     return [_load(path, path.stat().st_mtime_ns) for _, path in sorted(paths.items())]
 
 
+def load(path: Path | str) -> Accuracies:
+    """Read one file; raises ManifestError with every mistake."""
+    return manifest.load(path, Accuracies)
+
+
 @lru_cache(maxsize=64)
 def _load(path: Path, changed: int) -> Accuracies:
     """One file; `changed` makes an edited file a new one. An experiment asks for every model."""
-    return manifest.load(path, Accuracies)
+    return load(path)

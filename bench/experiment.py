@@ -7,10 +7,11 @@ Expansion is pure: nothing is scaled, built or written here. One request is one 
 it keeps in bundles, records and reports (docs/formats.md).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -19,6 +20,12 @@ from bench.zoo import ARCHITECTURES, DATASETS
 
 FOLDERS = (Path("manifests/experiments"), Path(__file__).resolve().parents[1] / "manifests" / "experiments")
 RATIO_LETTER = {"width": "w", "params": "p", "macs": "m"}
+
+ID = re.compile(
+    rf"(?P<architecture>{'|'.join(ARCHITECTURES)})-(?P<dataset>{'|'.join(DATASETS)})"
+    r"-(?P<method>uniform|neuralscale|aligned)(?P<align>\d+)?-(?P<letter>[wpm])(?P<ratio>\d+(\.\d+)?(e-?\d+)?)"
+    r"(-(?P<fit>(?!b\d+$)[A-Za-z0-9._-]+?))?(-b(?P<batch>\d+))?"
+)
 
 Method = Literal["uniform", "neuralscale", "aligned"]
 RatioOf = Literal["params", "width", "macs"]
@@ -86,6 +93,14 @@ class Group(manifest.Section):
         return self
 
 
+class Training(manifest.Section):
+    """How `bench sweep` trains the models, where its options do not say otherwise."""
+
+    recipe: Literal["published", "reduced"] = "published"
+    epochs: int | None = Field(default=None, ge=1, le=10_000, description="the recipe's own where absent")
+    seeds: int = Field(default=1, ge=1, le=100, description="trainings a model, from seeds 0, 1, ...")
+
+
 class Experiment(manifest.Manifest):
     """A whole experiment: groups of models, the batch size, and how to measure."""
 
@@ -94,6 +109,7 @@ class Experiment(manifest.Manifest):
     groups: list[Group] = Field(min_length=1)
     batch: int = Field(default=1, ge=1, le=1024)
     measure: Measure = Measure()
+    training: Training = Training()
     accuracy: list[Source] = Field(["trained", "published"], description="accepted sources, preferred first")
 
 
@@ -118,6 +134,28 @@ class Request:
         parts += [self.fit] if self.fit else []
         parts += [f"b{self.batch}"] if self.batch != 1 else []
         return "-".join(parts)
+
+
+def named(model: str) -> Request:
+    """The request that an id such as `vgg11-digits-uniform-p0.25` stands for, or ManifestError."""
+    parts = ID.fullmatch(model)
+    if parts is None:
+        what = (
+            "not a model's id; give one such as vgg11-digits-uniform-p0.25 (w: of width, p: params, m: MACs)"
+        )
+        raise manifest.ManifestError([manifest.Problem(model, None, "", what)])
+    found = parts.groupdict()
+    align = int(found["align"]) if found["align"] else None
+    return Request(
+        found["architecture"],
+        found["dataset"],
+        cast(Method, found["method"]),
+        float(found["ratio"]),
+        cast(RatioOf, {letter: of for of, letter in RATIO_LETTER.items()}[found["letter"]]),
+        found["fit"],
+        align,
+        int(found["batch"] or 1),
+    )
 
 
 def load(path: Path | str) -> Experiment:

@@ -60,10 +60,10 @@ class Skipped:
 
 def plan(experiment: Experiment, batch: int | None = None) -> tuple[list[Planned], list[Skipped]]:
     """Scale every request and look up its accuracy; ExportError names all that no widths can answer."""
-    planned, skipped, problems = [], [], []
+    found, skipped, problems = [], [], []
     for request in requests(experiment, batch):
         try:
-            planned.append(_planned(request, experiment.accuracy))
+            found.append(planned(request, experiment.accuracy))
         except NoFitError as error:
             reason = f"no fit for {request.architecture} on {request.dataset}"
             skipped.append(Skipped(request.id, reason, error.command))
@@ -71,10 +71,11 @@ def plan(experiment: Experiment, batch: int | None = None) -> tuple[list[Planned
             problems.append(f"{request.id}: {error}")
     if problems:
         raise ExportError("\n".join(problems))
-    return planned, skipped
+    return found, skipped
 
 
-def _planned(request: Request, sources: Sequence[str]) -> Planned:
+def planned(request: Request, sources: Sequence[str] = ()) -> Planned:
+    """Scale one request and look up its accuracy; raises ScalingError, NoFitError where it needs a search."""
     scaled = _scale(request)
     known = lookup(
         request.architecture,

@@ -1,0 +1,95 @@
+"""From results to entries that `bench.accuracy` finds: mean and spread over seeds, with provenance."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
+
+import yaml
+
+from bench import accuracy
+from bench.record.files import write_bytes
+from bench.train.errors import TrainInputError
+from bench.train.run import RESULT
+
+STATISTIC = "test accuracy after the last epoch, mean over seeds"
+KEYS = ("architecture", "dataset", "method", "ratio", "ratio_of")
+SETTINGS = ("recipe", "data", "torch")  # what seeds must share to have a mean
+
+
+def results(out: Path) -> list[dict[str, Any]]:
+    """Every finished training under `out`, by model and seed."""
+    found = [json.loads(path.read_bytes()) for path in out.glob(f"*/seed-*/{RESULT}")]
+    return sorted(found, key=lambda result: (result["task"]["model"], result["task"]["seed"]))
+
+
+def entries(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry a model; TrainInputError where its seeds were trained with different settings."""
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for result in found:
+        groups[result["task"]["model"]].append(result)
+    return [_entry(model, seeds) for model, seeds in sorted(groups.items())]
+
+
+def publish(found: list[dict[str, Any]], path: Path) -> None:
+    """Put the entries of `found` into the file at `path`, in place of the same models' older ones."""
+    fresh = {_identity(entry): entry for entry in entries(found)}
+    kept = [] if not path.is_file() else _existing(path)
+    old = {_identity(entry): entry for entry in kept}
+    content = {
+        "schema": accuracy.Accuracies.SCHEMA,
+        "name": path.stem,
+        "source": "trained",
+        "statistic": STATISTIC,
+        "reference": "trained by `bench train` or `bench sweep`; each entry says how",
+        "entries": [entry for _, entry in sorted({**old, **fresh}.items())],
+    }
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(str(path), text.encode())
+
+
+def _existing(path: Path) -> list[dict[str, Any]]:
+    loaded = accuracy.load(path)
+    if loaded.source != "trained":
+        raise TrainInputError(f"{path} holds {loaded.source} accuracies; give another --accuracy file")
+    return [entry.model_dump(exclude_none=True) for entry in loaded.entries]
+
+
+def _entry(model: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
+    first, task = seeds[0], seeds[0]["task"]
+    for other in seeds[1:]:
+        mine, theirs = _settings(first), _settings(other)
+        if mine != theirs or other["task"]["widths"] != task["widths"]:
+            raise TrainInputError(
+                f"{model}: seeds {task['seed']} and {other['task']['seed']} were not trained alike and have "
+                "no mean; train one of them again with --restart"
+            )
+    values = [result["accuracy"] for result in seeds]
+    training = {
+        "seeds": [result["task"]["seed"] for result in seeds],
+        "values": [round(value, 4) for value in values],
+        "recipe": task["recipe"],
+        "data_sha256": first["data"],
+        "revision": first["revision"],
+        "orbitbench": first["orbitbench"],
+        "torch": first["torch"],
+    }
+    return {
+        **{key: task[key] for key in KEYS},
+        "value": round(fmean(values), 4),
+        "std": round(pstdev(values), 4),
+        "seeds": len(seeds),
+        "params": task["params"],
+        "widths": task["widths"],
+        "training": training,
+    }
+
+
+def _settings(result: dict[str, Any]) -> tuple[Any, ...]:
+    return result["task"]["recipe"], result["data"], result["torch"]
+
+
+def _identity(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return (*(entry[key] for key in KEYS), tuple(entry["widths"]))

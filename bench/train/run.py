@@ -1,0 +1,183 @@
+"""From a task to its result: resumed where it was left, its files whole or not at all.
+
+`OUT/MODEL/seed-N/` holds `checkpoint.pt` while it trains, then `model.pt` (the weights) and `result.json`.
+"""
+
+import fcntl
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import about
+from bench.data import digest, stored
+from bench.record.files import write_bytes, write_json
+from bench.train.errors import DivergedError, TrainInputError
+from bench.train.task import Task
+from bench.train.trainer import Trainer
+
+SCHEMA = 1
+CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.pt", "result.json"
+EVERY = 60.0  # seconds between two checkpoints
+PATIENCE = 60.0  # seconds to wait for a process that dies while holding the folder
+
+Report = Callable[[Trainer], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training runs: output and data folders, device, seconds between checkpoints, threads."""
+
+    out: Path
+    data: str | None = None
+    device: str = "cpu"
+    every: float = EVERY
+    threads: int = 1  # small networks gain little from more, and on a busy machine they lose twentyfold
+
+
+def train(task: Task, place: Place, report: Report = lambda trainer: None) -> dict[str, Any]:
+    """Train `task` to its end and return its result; one that is finished is returned as it is.
+
+    `report` is called after every minibatch. Interrupted at any point, the next call goes on from the last
+    checkpoint. Raises DivergedError, and TrainInputError where the folder holds another training.
+    """
+    folder = task.folder(place.out)
+    with _alone(folder):
+        if (done := finished(task, folder)) is not None:
+            return done
+        device = usable(place.device)
+        torch.set_num_threads(place.threads)
+        images, labels = (part.to(device) for part in stored(task.dataset, "train", place.data))
+        trainer = Trainer(task, images, labels)
+        resumed = _resume(trainer, folder / CHECKPOINT)
+        begin = time.monotonic()
+        _loop(trainer, folder, place.every, report)
+        return _finish(trainer, folder, place, seconds=time.monotonic() - begin, resumed=resumed)
+
+
+def finished(task: Task, folder: Path) -> dict[str, Any] | None:
+    """The result in `folder`, or None; TrainInputError where it is of another task."""
+    try:
+        result = json.loads((folder / RESULT).read_bytes())
+    except OSError:
+        return None
+    _refuse_other(task, result["task"], folder)
+    return dict(result)
+
+
+def usable(device: str) -> torch.device:
+    """`device` if torch can use it; TrainInputError otherwise."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise TrainInputError(f"device {device!r} cannot be used: {reason}") from None
+    return torch.device(device)
+
+
+def _loop(trainer: Trainer, folder: Path, every: float, report: Report) -> None:
+    saved = time.monotonic()
+    try:
+        while not trainer.finished:
+            trainer.step()
+            report(trainer)
+            if time.monotonic() - saved >= every:
+                _save(trainer, folder)
+                saved = time.monotonic()
+    except DivergedError:
+        (folder / CHECKPOINT).unlink(missing_ok=True)  # it leads to where the loss is lost again
+        raise
+    except KeyboardInterrupt:
+        _save(trainer, folder)
+        raise
+
+
+def _save(trainer: Trainer, folder: Path) -> None:
+    write_bytes(str(folder / CHECKPOINT), _packed({"schema": SCHEMA, **trainer.state()}))
+
+
+def _resume(trainer: Trainer, path: Path) -> int:
+    """Go on from a checkpoint; returns the minibatches that it saves."""
+    if not path.is_file():
+        return 0
+    try:
+        state = torch.load(path, map_location=trainer.device, weights_only=True)
+    except Exception as error:  # torch raises whatever the damage leads to
+        raise TrainInputError(
+            f"{path} cannot be read ({type(error).__name__}); remove it to begin anew"
+        ) from None
+    _refuse_other(trainer.task, state["task"], path.parent)
+    trainer.restore(state)
+    return trainer.steps[0]
+
+
+def _refuse_other(task: Task, other: dict[str, Any], folder: Path) -> None:
+    mine, theirs = _flat(task.describe()), _flat(other)
+    for name in sorted(mine.keys() | theirs.keys()):
+        if mine.get(name) != theirs.get(name):
+            raise TrainInputError(
+                f"{folder} holds another training: {name} is {theirs.get(name)}, not {mine.get(name)}; "
+                "give another --out, or --restart to discard it"
+            )
+
+
+def _flat(described: dict[str, Any]) -> dict[str, Any]:
+    return {**described, **described["recipe"], "recipe": None}
+
+
+def _finish(trainer: Trainer, folder: Path, place: Place, seconds: float, resumed: int) -> dict[str, Any]:
+    task = trainer.task
+    images, labels = (part.to(trainer.device) for part in stored(task.dataset, "test", place.data))
+    accuracy = trainer.evaluate(images, labels)
+    state = {name: tensor.cpu() for name, tensor in trainer.result().state_dict().items()}
+    write_bytes(str(folder / WEIGHTS), _packed({"schema": SCHEMA, "task": task.describe(), "state": state}))
+    result = {
+        "schema": SCHEMA,
+        "kind": "orbitbench.training",
+        "task": task.describe(),
+        "accuracy": accuracy,
+        "history": trainer.history,
+        "data": {
+            "train": digest(trainer.images.cpu(), trainer.labels.cpu()),
+            "test": digest(images.cpu(), labels.cpu()),
+        },
+        "revision": about.revision(),
+        "orbitbench": about.version(),
+        "torch": torch.__version__,
+        "device": str(trainer.device),
+        "seconds": seconds,  # of the last session
+        "resumed_at": resumed,  # minibatches that earlier sessions had done
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    write_json(str(folder / RESULT), result)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return result
+
+
+def _packed(content: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder: two processes must not train into one. Waits for one that is dying."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise TrainInputError(f"{folder}: another process trains it; wait for its end") from None
+                time.sleep(0.2)
+        yield

@@ -1,0 +1,34 @@
+"""One training: which network, from which seed, and where its files lie."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.train.recipe import Recipe
+
+FOLDER = Path("trained")  # under the working folder
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network of given widths that is trained from `seed`. `model` is its id, as in bundles."""
+
+    model: str
+    architecture: str
+    dataset: str
+    method: str
+    ratio: float
+    ratio_of: str
+    widths: tuple[int, ...]
+    params: int
+    macs: int
+    seed: int
+    recipe: Recipe
+
+    def folder(self, out: Path) -> Path:
+        """Where this training's files lie: `OUT/MODEL/seed-N`."""
+        return out / self.model / f"seed-{self.seed}"
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data: what a checkpoint must agree with, and what a result says."""
+        return {**asdict(self), "widths": list(self.widths), "recipe": self.recipe.as_data()}
