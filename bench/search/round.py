@@ -130,6 +130,7 @@ class Round:
         images = self.examples.images[chosen]
         generator = torch.Generator().manual_seed(self._seed(self.epoch, self.minibatch + 1))
         images = augment.crop(images, self.settings.crop, generator)
+        images = augment.rotate(images, self.settings.rotate, generator)
         if self.settings.flip:
             images = augment.flip(images, generator)
         return images, self.examples.labels[chosen]

@@ -31,6 +31,7 @@ class Settings:
     fraction: float = 0.95  # of all units, after which a round ends
     widen_below: int = 10  # a later round's layer narrower than this gets this many units more
     crop: int = 4  # pixels that an image is shifted by, at most
+    rotate: float = 0.0  # degrees that an image is turned by, at most
     flip: bool = True
     amp: bool = False  # bfloat16 where torch's autocast allows
 
@@ -41,6 +42,7 @@ class Settings:
             "warmup_epochs": 0,
             "widen_below": 0,
             "crop": 0,
+            "rotate": 0,
             "decay_epochs": 1,
         }.items():
             if getattr(self, name) < least:
@@ -69,7 +71,7 @@ class Settings:
 def published(architecture: Architecture, dataset: Dataset) -> Settings:
     """The published settings, as far as they are the same for all networks of a data set."""
     if dataset.size > 32:
-        return Settings(batch=100, minibatches=100, crop=0)
+        return Settings(batch=100, minibatches=100, crop=0, rotate=20.0)
     return Settings(flip=dataset.name != "digits")
 
 
