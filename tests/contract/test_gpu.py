@@ -240,6 +240,17 @@ def test_a_free_dimension_that_is_not_the_batch_is_refused(
     assert "static shapes" in error.advice
 
 
+@each
+def test_an_opset_beyond_the_parser_is_warned_about(
+    case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = onnx.load(str(model))
+    loaded.opset_import[0].version = 18
+    onnx.save(loaded, str(model))
+    info, _, _ = live(case, model, monkeypatch)
+    assert any("opset 18" in warning for warning in info["warnings"]) == case.release.startswith("8.")
+
+
 # -- the caches ---------------------------------------------------------------------------------------------
 @each
 def test_a_second_life_finds_the_engine_and_builds_nothing(

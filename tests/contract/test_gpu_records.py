@@ -61,7 +61,7 @@ def test_every_process_is_a_build_of_its_own_with_compute_time_apart(finished: A
     assert [process["build"] for process in processes] == [0, 1]
     for process in processes:
         whole, compute = samples.decode(process["samples"]), samples.decode(process["compute"])
-        assert len(whole) == len(compute) >= 30
+        assert len(whole) == len(compute) > 0
         assert all(0 < inner <= outer for inner, outer in zip(compute, whole, strict=True))
 
 

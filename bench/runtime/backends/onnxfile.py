@@ -1,9 +1,8 @@
-"""How many bytes of weights an ONNX file holds, read from its protobuf without the onnx package (or the
-memory).
+"""An ONNX file's bytes of weights and operator set, read from its protobuf without the onnx package.
 
-Field numbers from onnx/onnx.proto3: ModelProto.graph 7; GraphProto.node 1, initializer 5;
-NodeProto.attribute 5;
-AttributeProto.t 5; TensorProto.dims 1, data_type 2.
+Field numbers from onnx/onnx.proto3: ModelProto.graph 7, opset_import 8; GraphProto.node 1, initializer 5;
+NodeProto.attribute 5; AttributeProto.t 5; TensorProto.dims 1, data_type 2; OperatorSetIdProto.domain 1,
+version 2.
 """
 
 import os
@@ -13,6 +12,7 @@ from typing import BinaryIO, Iterator, Tuple
 SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 GRAPH, NODE, INITIALIZER, ATTRIBUTE, TENSOR = 7, 1, 5, 5, 5
+OPSET = 8
 
 
 def weight_bytes(path: str) -> int:
@@ -23,6 +23,25 @@ def weight_bytes(path: str) -> int:
             return sum(_graph(stream, end) for number, end in fields if number == GRAPH)
     except (OSError, ValueError):
         return 0
+
+
+def opset(path: str) -> int:
+    """Version of the ONNX operator set that the file imports; 0 where it cannot be told."""
+    try:
+        with open(path, "rb") as stream:
+            fields = _messages(stream, os.path.getsize(path))
+            return max([_opset(stream, end) for number, end in fields if number == OPSET] or [0])
+    except (OSError, ValueError):
+        return 0
+
+
+def _opset(stream: BinaryIO, end: int) -> int:
+    """Version of one OperatorSetIdProto; 0 if it names a domain of its own."""
+    version, domain = 0, False
+    for number, wire, value in _fields(stream, end):
+        domain = domain or (number == 1 and wire == BYTES and value > stream.tell())
+        version = value if number == 2 and wire == VARINT else version
+    return 0 if domain else version
 
 
 def _varint(stream: BinaryIO) -> int:

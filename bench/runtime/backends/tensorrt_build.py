@@ -13,6 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.cuda import Gpu, out_of_memory
+from bench.runtime.backends.onnxfile import opset
 from bench.runtime.backends.tensorrt_calibration import calibration_batches, make_calibrator
 
 WORKSPACE = 256 << 20  # bytes; from 8.4 on the default is the whole device: on a Jetson, all its memory
@@ -94,6 +95,9 @@ class EngineBuild(object):
         if not self.parser.parse_from_file(self.order.path):
             raise parser_failure(parser_errors(self.parser), self.logger.tail())
         self.layers = int(self.network.num_layers)
+        warning = opset_warning(self.trt, opset(self.order.path))
+        if warning:
+            self.warnings.append(warning)
         if not self.network.num_outputs:
             raise BackendError("model_unreadable", "the model has no output", "export it again")
         fix_shapes(self.network, self.order)
@@ -182,6 +186,17 @@ def input_shapes(network: Any) -> Dict[str, Tuple[int, ...]]:
     """Input name -> shape, in order."""
     tensors = [network.get_input(index) for index in range(network.num_inputs)]
     return {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in tensors}
+
+
+def opset_warning(trt: Any, version: int) -> Optional[str]:
+    """From opset 18 on ReduceMean takes its axes as an input; the parsers of 8.x read the attribute alone.
+
+    They then reduce over all axes without an error (onnx-tensorrt, release/8.2-GA to 8.6-GA,
+    builtin_op_importers.cpp). The record's output check tells whether it happened.
+    """
+    if version < 18 or hasattr(trt.ParserError, "node_operator"):  # which 10.0 brought
+        return None
+    return "opset %d is beyond this parser (17): a reduction may be over all axes. Export at 13" % version
 
 
 def fix_shapes(network: Any, order: Order) -> None:
