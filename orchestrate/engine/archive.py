@@ -83,7 +83,7 @@ def read(
     """
     limited = _Limited(host, chunks, (file_limit if total_limit is None else total_limit) + OVERHEAD)
     try:
-        with tarfile.open(fileobj=limited, mode="r|", bufsize=tarfile.BLOCKSIZE) as archive:
+        with tarfile.open(fileobj=limited, mode="r|", bufsize=CHUNK) as archive:
             for entry in archive:
                 if not entry.isdir():
                     yield _checked_name(host, entry), _content(host, archive, entry, file_limit)

@@ -144,9 +144,11 @@ class Engine:
     def _connect(self) -> docker.DockerClient:
         try:
             return docker.DockerClient(base_url=self._url, version="auto", timeout=self.timeout)
+        except docker.errors.InvalidVersion as error:
+            raise EngineTooOld(self.host, "its Docker is too old", "install Docker 20.10 or newer") from error
+        except docker.errors.APIError as error:
+            raise meaning(self.host, error) from error
         except docker.errors.DockerException as error:
-            if "is too old" in str(error) or "not supported by this library" in str(error):
-                raise EngineTooOld(self.host, str(error)) from error
             raise self._why_not(error) from error
 
     def _why_not(self, error: Exception) -> EngineError:

@@ -244,8 +244,10 @@ class Tunnel:
         self.close()
         self._spawn()
         end = time.monotonic() + timeout
-        while not self.socket.exists():
-            if not self.alive:
+        listening = False
+        while not listening:
+            listening = self.socket.exists()
+            if not listening and not self.alive:
                 error = explain(self.host, self.log)
                 self.close()
                 raise error

@@ -71,7 +71,7 @@ def busybox(architecture: str = "amd64") -> bytes:
     """`orbitbench/busybox:test`, 2 MB. Other architectures hold the same program and only claim to differ."""
     links: dict[str, bytes | str] = {f"bin/{name}": "->busybox" for name in APPLETS}
     layer = tar_of({"bin/busybox": BUSYBOX.read_bytes(), **links})
-    return image_of(layer, "orbitbench/busybox:test", architecture, Env=["PATH=/bin"], Cmd=["sh"])
+    return image_of(layer, "orbitbench/busybox:test", architecture, Env=["PATH=/bin"], StopSignal="SIGKILL")
 
 
 # The image that runs jobs. The real ones are built by `orchestrate images build`; this one takes seconds and
