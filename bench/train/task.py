@@ -6,8 +6,6 @@ from typing import Any
 
 from bench.train.recipe import Recipe
 
-FOLDER = Path("trained")  # under the working folder
-
 
 @dataclass(frozen=True)
 class Task:
