@@ -16,7 +16,12 @@ from orchestrate.engine.connection import LINK_EXCEPTIONS, Engine, architecture,
 from orchestrate.engine.errors import EngineError, EngineRefused, ImageMissing, LinkBroken, WrongArchitecture
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-NOISE = ("--->", "Removing intermediate container", "Successfully built")  # of the classic builder
+NOISE = (
+    "--->",
+    "Removing intermediate container",
+    "Successfully built",
+    "[Warning]",
+)  # of the classic builder
 Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all (0: unknown)
 
 

@@ -24,6 +24,8 @@ def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache
     say("preparing the context")
     folder = context.prepare(project, target)
     need_base(project, target, engine, say)
+    for name in [] if target.image.debian else requirements.absent(project, target):
+        say(f"note: without {name}, which images/{target.folder}/wheels lacks: see docs/devices.md")
     packages = {} if target.image.debian else requirements.pins(requirements.read_lock(project, target))
     marks = labels.of(target, packages, project.root)
     try:

@@ -71,11 +71,29 @@ def read_lock(project: Project, target: Target) -> str:
     return text
 
 
+def local_wheels(project: Project, target: Target) -> list[Path]:
+    """Wheels in images/NAME/wheels that fit the target's Python: no index has them, a board made them."""
+    tag = f"-cp{target.python.replace('.', '')}-"
+    found = (project.root / "images" / target.folder / "wheels").glob("*.whl")
+    locked = {name.lower() for name in pins(read_lock(project, target))}
+    fitting = (path for path in found if tag in path.name or path.name.endswith("-none-any.whl"))
+    return sorted(path for path in fitting if path.name.partition("-")[0].lower() not in locked)
+
+
+def absent(project: Project, target: Target) -> list[str]:
+    """Packages that the image wants from images/NAME/wheels and that are not there."""
+    if target.python != target.image.python:
+        return []  # not on its own system anyway
+    names = {path.name.partition("-")[0].lower() for path in local_wheels(project, target)}
+    return [name for name in target.image.wheels if name not in names]
+
+
 def unpack(project: Project, target: Target, folder: Path) -> None:
     """Fill `folder`/site with the locked packages, once for each lock. Interrupted: no trace."""
     text = read_lock(project, target)
     stamp, site = folder / "site.sha256", folder / "site"
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    extra = local_wheels(project, target)
+    digest = hashlib.sha256(text.encode() + b"".join(path.read_bytes() for path in extra)).hexdigest()
     if site.is_dir() and stamp.is_file() and stamp.read_text() == digest:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +103,10 @@ def unpack(project: Project, target: Target, folder: Path) -> None:
         arguments = ["install", "--no-deps", "--no-compile", "--require-hashes", "--target", str(staging)]
         if pins(text):
             _pip([*arguments, *wheel_options(target), "-r", str(lock_path(project, target))], target)
+        if extra:
+            options = [*wheel_options(target), f"--platform=linux_{MACHINES[target.arch]}"]
+            wanted = ["install", "--no-deps", "--no-compile", "--no-index", "--target", str(staging)]
+            _pip([*wanted, *options, *map(str, extra)], target)
         shutil.rmtree(staging / "bin", ignore_errors=True)  # scripts that name this machine's Python
         staging.chmod(0o755)
         stamp.unlink(missing_ok=True)

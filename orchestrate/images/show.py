@@ -78,4 +78,4 @@ class Steps:
         if self.status:
             self.status.update(f"{self.title}: {line[:100]}")
         else:
-            self.console.print(f"{self.title}: {line}", soft_wrap=True)
+            self.console.print(f"{self.title}: {line[:200]}", soft_wrap=True)

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrate.errors import BadInput
 from orchestrate.images import requirements
-from orchestrate.images.manifest import OWN_BASE, open_project
+from orchestrate.images.manifest import OWN_BASE, Project, open_project
 
 HASH = "--hash=sha256:" + "0" * 64
 ROOT = Path(__file__).parents[3]
@@ -81,3 +81,35 @@ def test_the_cuda_image_has_all_that_training_and_export_import() -> None:
     }
     locked = requirements.pins(requirements.read_lock(PROJECT, PROJECT.target("cuda", "linux/amd64")))
     assert wanted <= {name.lower() for name in locked}
+
+
+@pytest.fixture
+def with_wheels(tmp_path: Path) -> Project:
+    """The TX2's lock and, as a board would have made them, wheels beside it."""
+    target = PROJECT.target("jetson-tx2", "linux/arm64")
+    folder = tmp_path / "images/jetson-tx2"
+    (folder / "wheels").mkdir(parents=True)
+    (folder / target.lock_name).write_text(requirements.read_lock(PROJECT, target))
+    for name in ("pycuda-2022.1-cp36-cp36m-linux_aarch64", "pytools-2022.1-py2.py3-none-any"):
+        (folder / "wheels" / f"{name}.whl").write_bytes(b"")
+    for name in ("pycuda-2022.2-cp38-cp38-linux_aarch64", "numpy-1.19.5-cp36-cp36m-linux_aarch64"):
+        (folder / "wheels" / f"{name}.whl").write_bytes(b"")
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1"\n')
+    return Project(tmp_path, PROJECT.images)
+
+
+def test_wheels_made_on_a_board_join_the_locked_ones_where_they_fit_and_replace_none(
+    with_wheels: Project,
+) -> None:
+    target = with_wheels.target("jetson-tx2", "linux/arm64")
+    found = [path.name.partition("-")[0] for path in requirements.local_wheels(with_wheels, target)]
+    assert found == ["pycuda", "pytools"]
+    assert requirements.absent(with_wheels, target) == []
+
+
+def test_a_build_knows_which_wheels_are_still_to_be_made(with_wheels: Project) -> None:
+    for path in (with_wheels.root / "images/jetson-tx2/wheels").glob("pycuda-*-cp36-*"):
+        path.unlink()
+    target = with_wheels.target("jetson-tx2", "linux/arm64")
+    assert requirements.absent(with_wheels, target) == ["pycuda"]
+    assert requirements.absent(PROJECT, PROJECT.target("jetson-tx2", "linux/arm64", OWN_BASE)) == []
