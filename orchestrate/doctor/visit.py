@@ -78,10 +78,10 @@ def _with_engine(device: Device, engine: Engine) -> list[Check]:
 
 
 def forwarding(engine: Engine) -> list[Check]:
-    """A complaint where every call takes an ssh login of its own."""
+    """A complaint where every connection takes an ssh login of its own."""
     if not engine.roundabout:
         return []
-    text = "its sshd forwards nothing: every call takes an ssh login of its own"
+    text = "its sshd forwards nothing: every connection takes an ssh login of its own"
     return [Check("forwarding", "warn", text, FORWARDING)]
 
 

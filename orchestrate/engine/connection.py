@@ -30,7 +30,7 @@ from orchestrate.engine.errors import (
 )
 from orchestrate.engine.relay import Relay
 
-ANSWER_SECONDS = 20  # of silence on one request, while the link itself is watched by ssh
+ANSWER_SECONDS = 30  # of silence on one request: on a slow link 20 s of data may be under way before it
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 
 # Everything that a dying connection was seen to raise through the SDK.

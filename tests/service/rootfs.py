@@ -15,6 +15,8 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
+HOST = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+OTHER = "arm64" if HOST == "amd64" else "amd64"
 BUSYBOX = Path("/bin/busybox")
 APPLETS = ("sh", "sleep", "echo", "cat", "ls", "dd", "true", "false", "seq", "date", "id", "touch", "mkdir")
 APPLETS += ("env", "wc", "cp", "sync", "ln", "rm", "grep", "yes", "head", "mkfifo", "truncate")
@@ -59,7 +61,7 @@ def description(
     return {name: image, "manifest.json": json.dumps(manifest).encode()}
 
 
-def image_of(layers: bytes | list[bytes], tag: str, architecture: str = "amd64", **config: object) -> bytes:
+def image_of(layers: bytes | list[bytes], tag: str, architecture: str = HOST, **config: object) -> bytes:
     """What `docker load` takes, with `config` (Cmd, Env, User ...) and any architecture we claim."""
     layers = [layers] if isinstance(layers, bytes) else layers
     files = {f"{sha256(layer).hexdigest()}/layer.tar": layer for layer in layers}
@@ -67,7 +69,7 @@ def image_of(layers: bytes | list[bytes], tag: str, architecture: str = "amd64",
 
 
 @functools.cache
-def busybox(architecture: str = "amd64") -> bytes:
+def busybox(architecture: str = HOST) -> bytes:
     """`orbitbench/busybox:test`, 2 MB. Other architectures hold the same program and only claim to differ."""
     links: dict[str, bytes | str] = {f"bin/{name}": "->busybox" for name in APPLETS}
     layer = tar_of({"bin/busybox": BUSYBOX.read_bytes(), **links})

@@ -66,7 +66,7 @@ def output(board: Board, seen: int = 0) -> list[bytes]:
 def test_a_board_behind_ssh_and_a_local_socket_answer_alike(fleet: Fleet, board: Board):
     with Engine(fleet["board1"].docker_host) as local:
         assert local.info() == board.engine.info()
-        assert local.info().architecture == "amd64"
+        assert local.info().architecture == rootfs.HOST
 
 
 def test_a_run_keeps_its_output_and_its_exit_code(board: Board):
@@ -113,9 +113,9 @@ def test_a_missing_file_a_missing_container_and_a_missing_image_are_told_apart(b
 
 
 def test_an_image_of_another_processor_is_refused_before_it_runs(fleet: Fleet, board: Board, load_image):
-    foreign = rootfs.image_of(rootfs.tar_of({"x": b""}), "orbitbench/foreign:test", "arm64")
+    foreign = rootfs.image_of(rootfs.tar_of({"x": b""}), "orbitbench/foreign:test", rootfs.OTHER)
     load_image(fleet["board1"], foreign)
-    with pytest.raises(errors.WrongArchitecture, match="is for arm64, the board is amd64"):
+    with pytest.raises(errors.WrongArchitecture, match=f"is for {rootfs.OTHER}, the board is {rootfs.HOST}"):
         board.create(Spec("orbitbench/foreign:test", (), "orbitbench-test", LABELS))
 
 

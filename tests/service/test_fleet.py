@@ -25,9 +25,9 @@ def test_the_local_engine_builds_and_runs_an_image(engine, load_image):
 
 
 def test_an_image_can_claim_another_architecture(engine, load_image):
-    load_image(engine, rootfs.busybox("arm64"))
+    load_image(engine, rootfs.busybox(rootfs.OTHER))
     inspect = engine.docker("inspect", "-f", "{{.Architecture}}", "orbitbench/busybox:test")
-    assert inspect.strip() == "arm64"
+    assert inspect.strip() == rootfs.OTHER
 
 
 def test_two_boards_see_nothing_of_each_other(fleet: Fleet):
