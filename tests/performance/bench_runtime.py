@@ -1,0 +1,264 @@
+"""What the runtime adds to what it measures, and whether it tells a difference from none."""
+
+import contextlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.record import figures, samples, statistics
+from bench.runtime import launch, measure
+from bench.runtime.backends.base import Settings
+from bench.runtime.backends.null import NullBackend
+from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
+from bench.runtime.process import machine_cpu
+from bench.runtime.sensors import Sensors
+from tests import models
+
+Row = dict[str, Any]
+SETTINGS = Settings("fp32", 1, 1, None, None, {})
+PAIRS, REPEATS, PROCESSES = 10, 40, 4
+QUICK = {
+    **measure.DEFAULTS,
+    "warmup_seconds": 0.02,
+    "min_seconds": 0.1,
+    "max_seconds": 0.1,
+    "min_samples": 11,
+}
+
+
+def row(
+    name: str, value: float, unit: str, target: str, ok: bool | None, peer: Any = None, better: str = "lower"
+) -> Row:
+    return {
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "peer": peer,
+        "target": target,
+        "better": better,
+        "ok": ok,
+    }
+
+
+def model(folder: Path, channels: int = 16) -> Path:
+    """A convolutional network of about 0.1 ms (16 channels) or 1 ms (64) an inference on a desktop CPU."""
+    return models.cnn(folder / f"cnn{channels}.onnx", channels=channels, layers=2 if channels <= 16 else 3)
+
+
+@contextlib.contextmanager
+def loaded(path: Path) -> Iterator[Any]:
+    backend = OnnxRuntimeBackend(SETTINGS)
+    backend.import_library()
+    with backend:
+        tensor = backend.load(str(path))[0]
+        backend.bind({tensor.name: np.random.default_rng(0).standard_normal(tensor.shape).astype("f4")})
+        yield backend
+
+
+def bare_loop(session: Any, binding: Any, count: int) -> float:
+    """The p50 in seconds that anyone would measure in five lines."""
+    found = []
+    for _ in range(count):
+        start = time.perf_counter()
+        session.run_with_iobinding(binding)
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
+
+
+def overhead() -> list[Row]:
+    """p50 by the runtime over p50 of a bare loop on the same session, in turns."""
+    plan = {**measure.DEFAULTS, "min_samples": 2000, "max_samples": 2000, "max_seconds": 5.0}
+    out = measure.buffer(2000)
+    ratios, bare = [], []
+    with tempfile.TemporaryDirectory() as folder, loaded(model(Path(folder))) as backend:
+        bare_loop(backend._session, backend._binding, 3000)
+        for turn in range(PAIRS):
+            pair = {}
+            for side in ("ours", "bare") if turn % 2 else ("bare", "ours"):
+                if side == "bare":
+                    pair[side] = bare_loop(backend._session, backend._binding, 2000)
+                else:
+                    n = measure.measure(backend.infer, plan, out, np).n
+                    pair[side] = statistics.median(out[:n]) * 1e-9
+            ratios.append(pair["ours"] / pair["bare"])
+            bare.append(pair["bare"])
+    value = statistics.median(ratios)
+    name = "p50 by the runtime over p50 of a bare loop (median of 10 pairs)"
+    return [
+        row(name, value, "ratio", "<= 1.01", value <= 1.01, f"{statistics.median(bare) * 1e3:.3f} ms bare")
+    ]
+
+
+def harness_cpu() -> list[Row]:
+    """CPU time of the whole loop, looks at the interval included, an inference that does nothing."""
+    plan = {
+        **measure.DEFAULTS,
+        "max_samples": 100_000,
+        "min_seconds": 0.0,
+        "target_ci": 0.0,
+        "max_seconds": 10.0,
+    }
+    out = measure.buffer(100_000)
+    backend = NullBackend(SETTINGS)
+    costs = []
+    for _ in range(5):
+        outcome = measure.measure(backend.infer, plan, out, np)
+        costs.append(outcome.cpu_seconds / outcome.n * 1e6)
+    value = statistics.median(costs)
+    return [row("harness CPU outside the timed region", value, "us an inference", "<= 5", value <= 5)]
+
+
+def task(path: Path, plan: dict[str, Any]) -> dict[str, Any]:
+    job = {"id": "x", "model": {}, "backend": "onnxruntime", "precision": "fp32", "threads": 1, "batch": 1}
+    return {
+        "job": job,
+        "process": 1,
+        "order": 0,
+        "model": str(path),
+        "reference": None,
+        "measure": plan,
+        "seed": 1,
+    }
+
+
+def measured(path: Path, plan: dict[str, Any], slow: bool = False) -> dict[str, Any]:
+    """The part of one fresh process, by the runtime's own launcher."""
+    original: Callable[[], list[str]] = launch.child_command
+    if slow:
+        launch.child_command = lambda: [sys.executable, "-m", "tests.performance.slow_child"]
+    try:
+        part = launch.run_child(task(path, plan), 60, lambda pid: None)
+    finally:
+        launch.child_command = original
+    assert part["status"] == "ok", part["error"]
+    return part
+
+
+@contextlib.contextmanager
+def busy_core() -> Iterator[None]:
+    """One core kept busy by a process of its own."""
+    spin = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        spin.kill()
+        spin.wait()
+
+
+def decisions() -> list[Row]:
+    """A/A and A/slower: fresh processes in random order, one core busy, decided as `orchestrate compare`
+    decides."""
+    false, found, ratios = 0, 0, []
+    turn = random.Random(1)
+    before, start = machine_cpu(), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, busy_core():
+        path = model(Path(folder))
+        for _ in range(REPEATS):
+            arms: dict[str, list[list[float]]] = {"a": [], "same": [], "slow": []}
+            for _ in range(PROCESSES):
+                for arm in turn.sample(list(arms), 3):
+                    part = measured(path, QUICK, arm == "slow")
+                    arms[arm].append(samples.seconds(part["latency"]["samples"]))
+            false += bool(statistics.compare(arms["a"], arms["same"]).differs)
+            slower = statistics.compare(arms["a"], arms["slow"])
+            found += bool(slower.differs and slower.ratio > 1)
+            ratios.append(slower.ratio)
+    use = (machine_cpu()["busy"] - before["busy"]) / (time.monotonic() - start)
+    context = f"{REPEATS} repeats, {PROCESSES} processes a side, {use:.1f} CPUs busy"
+    detected, ratio = found / REPEATS, statistics.median(ratios)
+    return [
+        row(
+            "A/A: a difference claimed", false / REPEATS, "share", "<= 0.05", false / REPEATS <= 0.05, context
+        ),
+        row(
+            "3 % slowdown found",
+            detected,
+            "share",
+            ">= 0.9",
+            detected >= 0.9,
+            f"median ratio {ratio:.4f}",
+            "higher",
+        ),
+    ]
+
+
+def independent_instrument() -> list[Row]:
+    """Mean latency times count against what the kernel counted for the process: CPU time, and waiting for a
+    CPU."""
+    plan = {**QUICK, "min_seconds": 1.0, "max_seconds": 1.0}
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [measured(model(Path(folder), 64), plan) for _ in range(5)]
+    ratios = []
+    for part in parts:
+        kernel = part["latency"]["cpu_seconds"] + (part["facts"]["waiting"] or 0.0)
+        ratios.append(sum(samples.seconds(part["latency"]["samples"])) / kernel)
+    value, calm = statistics.median(ratios), min(part["facts"]["waiting"] or 0.0 for part in parts)
+    name = "mean latency x count over the kernel's CPU time of the process (1 thread, 5 runs)"
+    return [row(name, value, "ratio", "0.97 to 1.03", 0.97 <= value <= 1.03, f"waited {calm:.3f} s at least")]
+
+
+def memory_slope() -> list[Row]:
+    """Four networks, each with more weights: bytes a byte of weights (slope) apart from the constant."""
+    weights, trimmed, untrimmed = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for layers in (4, 7, 10, 13):
+            path = models.cnn(Path(folder) / f"{layers}.onnx", channels=256, size=8, layers=layers)
+            part = measured(path, QUICK)
+            table = figures.memory(part["rungs"])
+            assert table is not None
+            weights.append(part["residual"][0]["weights"])
+            trimmed.append(table["definitions"]["own_trimmed"]["model"])
+            untrimmed.append(table["definitions"]["own_untrimmed"]["model"])
+    slope, intercept = np.polyfit(weights, trimmed, 1)
+    before = f"{np.polyfit(weights, untrimmed, 1)[0]:.2f} before malloc_trim"
+    constant = f"with {intercept / 1e6:.1f} MB that no weight explains"
+    name = "memory.model: bytes a byte of weights"
+    ok = bool(0.9 <= slope <= 1.1)
+    return [row(name, float(slope), "ratio", "0.9 to 1.1: held once", ok, f"{before}, {constant}")]
+
+
+def sensor_cost() -> list[Row]:
+    """What reading all sensors twice a second takes of a core, in the parent."""
+    sensors = Sensors()
+    start = time.process_time()
+    for _ in range(200):
+        sensors.read()
+    each = (time.process_time() - start) / 200
+    share = each / launch.POLL_SECONDS
+    return [
+        row(
+            "sensors' share of a core",
+            share,
+            "share",
+            "<= 0.001",
+            share <= 0.001,
+            f"{each * 1e6:.0f} us a reading",
+        )
+    ]
+
+
+def series_size() -> list[Row]:
+    """Bytes of JSON for 24,576 real samples, against the same numbers written out."""
+    out = measure.buffer(24_576)
+    with tempfile.TemporaryDirectory() as folder, loaded(model(Path(folder))) as backend:
+        measure.sample(backend.infer, out, 0, len(out))
+    size, plain = len(samples.encode(out)["data"]), sum(len(str(x)) + 1 for x in out)
+    return [row("24,576 samples in a record", size, "bytes", "< 100000", size < 100_000, f"{plain} as text")]
+
+
+BENCHMARKS = [
+    overhead,
+    harness_cpu,
+    independent_instrument,
+    memory_slope,
+    sensor_cost,
+    series_size,
+    decisions,
+]

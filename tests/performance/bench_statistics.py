@@ -1,0 +1,100 @@
+"""Do the intervals keep their word? 1,000 synthetic studies each, with neighbours that resemble each
+other."""
+
+import random
+from typing import Any
+
+import numpy as np
+
+from bench.record import statistics
+
+Row = dict[str, Any]
+TRIALS, RESEMBLANCE, LENGTH = 1000, 0.6, 400
+RNG = np.random.default_rng(20261122)
+
+
+def series(shift: float = 0.0) -> Any:
+    """An autoregression of first order around 100, standard deviation 1, shifted."""
+    steps = RNG.standard_normal(LENGTH) * (1 - RESEMBLANCE**2) ** 0.5
+    x = np.empty(LENGTH)
+    x[0] = RNG.standard_normal()
+    for i in range(1, LENGTH):
+        x[i] = RESEMBLANCE * x[i - 1] + steps[i]
+    return 100 + shift + x
+
+
+def naive(study: list[Any]) -> tuple[float, float]:
+    """The percentile bootstrap of all samples thrown together, as if each were independent."""
+    pool = np.concatenate(study)
+    medians = np.median(pool[RNG.integers(0, len(pool), (200, len(pool)))], axis=1)
+    low, high = np.quantile(medians, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def hierarchical(study: list[Any], block: int = 15) -> tuple[float, float]:
+    """The percentile bootstrap of processes, then of blocks inside them; what we do not use, and why."""
+    starts = RNG.integers(0, LENGTH, (len(study), 200, LENGTH // block + 1))
+    index = (starts[..., None] + np.arange(block)) % LENGTH
+    medians = np.stack([np.median(p[i].reshape(200, -1), axis=1) for p, i in zip(study, index, strict=True)])
+    count = len(study)
+    drawn = medians[RNG.integers(0, count, (400, count)), RNG.integers(0, 200, (400, count))].mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def coverage(processes: int, between: float) -> tuple[float, float, float]:
+    """How often ours, the naive and the hierarchical bootstrap hold the true median."""
+    hits = np.zeros(3)
+    for _ in range(TRIALS):
+        study = [series(between * RNG.standard_normal()) for _ in range(processes)]
+        ours = statistics.median_interval([p.tolist() for p in study])
+        found = [(ours.low, ours.high), naive(study), hierarchical(study)]
+        for k, (low, high) in enumerate(found):
+            hits[k] += low <= 100 <= high
+    shares = [float(h) / TRIALS for h in hits]
+    return shares[0], shares[1], shares[2]
+
+
+def row(name: str, value: float, peer: str, target: str, ok: bool | None) -> Row:
+    return {
+        "name": name,
+        "value": value,
+        "unit": "share",
+        "peer": peer,
+        "target": target,
+        "better": "higher",
+        "ok": ok,
+    }
+
+
+def intervals() -> list[Row]:
+    """Coverage of the 95 % interval of the median, alone and with processes that differ."""
+    found = []
+    cases = [("3 processes that differ", 3, 0.5), ("3 processes alike", 3, 0.0), ("1 process", 1, 0.0)]
+    for name, processes, between in cases:
+        ours, plain, nested = coverage(processes, between)
+        peer = f"naive {plain:.3f}, hierarchical bootstrap {nested:.3f}"
+        title = f"95 % interval covers the truth, {name}"
+        found.append(row(title, ours, peer, "0.93 to 0.97", 0.93 <= ours <= 0.97))
+    return found
+
+
+def false_claims() -> list[Row]:
+    """How often two equal synthetic sides are said to differ, and a 3 % difference found, three processes a
+    side."""
+    noise, claims, found = random.Random(1), 0, 0
+    for _ in range(TRIALS):
+        sides = [[[noise.gauss(1, 0.007)] for _ in range(3)] for _ in range(2)]
+        claims += bool(statistics.compare(*sides).differs)
+        slower = [[1.03 * p[0]] for p in sides[1]]
+        found += bool(statistics.compare(sides[0], slower).differs)
+    share, power = claims / TRIALS, found / TRIALS
+    peer = "process medians scatter by 0.7 %"
+    return [
+        row("equal sides said to differ", share, peer, "0.03 to 0.07", 0.03 <= share <= 0.07)
+        | {"better": "lower"},
+        row("3 % found with 3 processes a side", power, peer, ">= 0.9", power >= 0.9),
+    ]
+
+
+BENCHMARKS = [intervals, false_claims]

@@ -1,0 +1,29 @@
+"""A measuring process whose inferences take 3 % longer: what the runtime must be able to find."""
+
+from typing import Any
+
+from bench.runtime import child
+from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
+from bench.runtime.clock import now_ns
+
+SLOWDOWN = 1.03
+bind = OnnxRuntimeBackend.bind
+
+
+def slow_bind(self: Any, arrays: dict[str, Any]) -> None:
+    bind(self, arrays)
+    infer, clock = self.infer, now_ns
+
+    def slow() -> None:
+        start = clock()
+        infer()
+        until = start + SLOWDOWN * (clock() - start)
+        while clock() < until:
+            pass
+
+    self.infer = slow
+
+
+if __name__ == "__main__":
+    OnnxRuntimeBackend.bind = slow_bind  # type: ignore[method-assign]
+    raise SystemExit(child.main())
