@@ -16,7 +16,7 @@ from typing import Any
 from orchestrate import host, plan
 from orchestrate.engine.board import DATA, Board, Spec
 from orchestrate.engine.connection import Engine
-from orchestrate.engine.errors import Holder, NotFound
+from orchestrate.engine.errors import BoardBusy, Holder, NotFound
 from orchestrate.errors import LinkLost, OrbitError
 from orchestrate.manifests import Device
 from orchestrate.store import DeviceFolder, Run, first_line
@@ -136,7 +136,12 @@ class BoardRunner:
         image = host.image(self.engine, self.device, say)
         known = self.volume in self.board.volumes("orbitbench.run")
         self.board.create_volume(self.volume, self.labels)
-        self.board.create(self.spec(image))
+        try:
+            self.board.create(self.spec(image))
+        except BoardBusy:
+            if not known:  # refused: leave no trace
+                self.board.remove_volume(self.volume)
+            raise
         self.seen = 0
         try:
             facts = self.host.ready()

@@ -1,0 +1,403 @@
+"""The fault matrix: whatever happens to a board, a link or us, no finished record is lost or made twice.
+
+Every test hurts a real run on a pretend board: ssh, engine, container and runtime are the real ones.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import matrix
+from tests.service import rootfs
+from tests.service.board import Board
+from tests.service.board import run as shell
+from tests.service.fleet import Fleet
+from tests.unit.orchestrate import sample
+
+pytestmark = pytest.mark.service
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = 3
+SECONDS = {"processes": 1, "min_seconds": 0.7, "max_seconds": 0.7, "max_samples": 100_000}
+ROWS: list[dict[str, Any]] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _matrix() -> Iterator[None]:
+    """Print and keep what every fault cost."""
+    yield
+    matrix.write("fleet-faults", ROWS)
+    for row in ROWS:
+        print(f"{row['case']}: expected {row['expected']}, kept {row['got']}, {row['how']}")
+
+
+@pytest.fixture(scope="module")
+def small(
+    tmp_path_factory: pytest.TempPathFactory, job_image: bytes, load_image: Callable[[Board, bytes], None]
+) -> Iterator[Fleet]:
+    """A board of its own: a small disk, and an engine that takes its containers down with it."""
+    with Fleet(tmp_path_factory.mktemp("small"), "small", dockerd=(), disk_mb=700) as fleet:
+        load_image(fleet["small"], job_image)
+        yield fleet
+
+
+class Scene:
+    """A run on one board, under way."""
+
+    def __init__(self, fleet: Fleet, name: str, folder: Path, **device: Any) -> None:
+        self.fleet, self.board, self.folder = fleet, fleet[name], folder
+        settings = {"transport": "docker", "host": name, "image": rootfs.JOB_IMAGE}
+        limits = {"min_free_disk": 0, "min_free_memory": 0}
+        devices = {name: sample.device(**{**settings, "limits": limits, **device})}
+        self.run = sample.real_run(folder / "results", JOBS, devices, **SECONDS)
+        self.records = self.run.devices[name]
+        self.finished: dict[str, bytes] = {}  # on the board when the fault struck
+        self.env = {**os.environ, "PYTHONPATH": str(ROOT), "ORBITBENCH_SSH_CONFIG": str(fleet.ssh_config)}
+
+    def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
+        words = words or ("run", "--resume", self.run.id)
+        report = ["--no-report"] if words[0] in ("run", "collect") else []
+        command = [sys.executable, "-m", "orchestrate.cli", *words, *report]
+        out = subprocess.PIPE
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            text=True,
+        )
+
+    def begin(self, *words: str, **env: str) -> subprocess.Popen[str]:
+        """Start, and return when the first of the records is here and others are to come."""
+        process = self.start(*words, **env)
+        until(lambda: self.kept() or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
+        return process
+
+    def kept(self) -> dict[str, bytes]:
+        """Records here, by job."""
+        return {path.stem: path.read_bytes() for path in self.records.records.glob("[!.]*.json")}
+
+    def on_board(self) -> dict[str, bytes]:
+        """Records in the run's volume, by job."""
+        folder = f"/var/lib/docker/volumes/orbitbench-{self.run.id}-*/_data/out/records"
+        names = self.board.sh(f"cd {folder} 2>/dev/null && ls", check=False).split()
+        return {
+            name.removesuffix(".json"): self.board.sh(f"cat {folder}/{name}").encode()
+            for name in names
+            if name.endswith(".json")
+        }
+
+    def note(self) -> None:
+        """Remember what is finished at this moment, here or on the board."""
+        self.finished = {**self.on_board(), **self.kept()}
+
+    def ends(self, process: subprocess.Popen[str], code: int, seconds: float = 90) -> str:
+        """Wait for the end; what it said."""
+        out, err = process.communicate(timeout=seconds)
+        assert process.returncode == code, out + err
+        assert "Traceback" not in out + err
+        return out + err
+
+    def resumes(self, *words: str) -> str:
+        """Go on, to the end."""
+        return self.ends(self.start(*words) if words else self.start(), 0)
+
+    def complete(self, case: str, how: str) -> None:
+        """Every record is here, those finished before the fault as they were; the board is clean. One row."""
+        kept = self.kept()
+        again = [job for job, data in self.finished.items() if kept.get(job) != data]
+        row = {"case": case, "expected": JOBS, "got": len(kept), "how": how}
+        ROWS.append(
+            {**row, "before": len(self.finished), "again": len(again), "ok": len(kept) == JOBS and not again}
+        )
+        assert len(kept) == JOBS
+        assert again == []
+        assert self.board.docker("ps", "-aq") == ""
+        assert self.board.docker("volume", "ls", "-q") == ""
+
+
+@pytest.fixture
+def scene(job_fleet: Fleet, tmp_path: Path) -> Iterator[Scene]:
+    yield from staged(Scene(job_fleet, "board1", tmp_path))
+
+
+@pytest.fixture
+def small_scene(small: Fleet, tmp_path: Path) -> Iterator[Scene]:
+    yield from staged(Scene(small, "small", tmp_path))
+
+
+def staged(scene: Scene) -> Iterator[Scene]:
+    """Whatever the test left, the next finds the board as new."""
+    yield scene
+    clean(scene.board)
+
+
+def clean(board: Board) -> None:
+    for kind in ("ps -aq", "volume ls -q"):
+        found = board.docker(*kind.split()).split()
+        if found:
+            board.docker(*(("rm", "-f") if kind[0] == "p" else ("volume", "rm", "-f")), *found)
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_link_cut_and_mended(scene: Scene) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.link(False)
+    time.sleep(2)
+    scene.board.link(True)
+    scene.ends(process, 0)
+    scene.complete("link cut and mended", "by itself")
+
+
+def test_link_cut_for_good(scene: Scene) -> None:
+    process = scene.begin("run", "--resume", scene.run.id, "--patience", "1")
+    scene.note()
+    scene.board.link(False)
+    said = scene.ends(process, 1)
+    assert f"to go on: orchestrate run --resume {scene.run.id}" in said
+    scene.board.link(True)
+    until(lambda: len(scene.on_board()) == JOBS)  # the board has gone on without us
+    scene.note()
+    scene.resumes()
+    scene.complete("link cut for good", "--resume")
+
+
+def test_sshd_killed(scene: Scene) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.kill_sshd()
+    time.sleep(1)
+    scene.board.start_sshd()
+    scene.ends(process, 0)
+    scene.complete("sshd killed, started again", "by itself")
+
+
+@pytest.mark.parametrize("sign", ["KILL", "TERM"])
+def test_engine_restarted_with_live_restore(scene: Scene, sign: str) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.kill_dockerd(sign)
+    scene.board.start_dockerd()
+    scene.ends(process, 0)
+    scene.complete(f"engine restarted by {sign}, live-restore", "by itself")
+
+
+def test_engine_restarted_without_live_restore(small_scene: Scene) -> None:
+    process = small_scene.begin()
+    small_scene.note()
+    small_scene.board.kill_dockerd("KILL")
+    small_scene.board.start_dockerd()
+    if process.wait(90):  # the containers went down with it: seen as killed, or started again at once
+        small_scene.resumes()
+    small_scene.complete("engine restarted, no live-restore", "by itself or --resume")
+
+
+def test_power_cut(scene: Scene) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.power_cut()
+    scene.board.switch_on()
+    scene.ends(process, 0)
+    scene.complete("power cut and reboot", "by itself")
+
+
+def test_container_killed(scene: Scene) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.docker("kill", "orbitbench")
+    assert "its container was killed" in scene.ends(process, 1)
+    scene.note()
+    scene.resumes()
+    scene.complete("container killed", "--resume")
+
+
+def test_container_removed(scene: Scene) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.docker("rm", "-f", "orbitbench")
+    scene.ends(process, 1)
+    scene.resumes()
+    scene.complete("container removed by hand", "--resume")
+
+
+def test_out_of_memory(scene: Scene) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.docker("update", "--memory", "8m", "--memory-swap", "8m", "orbitbench", check=False)
+    code = process.wait(90)
+    said = "".join(process.communicate())
+    assert code in (0, 1), said  # the measuring process died (a failed record) or the whole container
+    assert "Traceback" not in said
+    if code:
+        scene.resumes("run", "--resume", scene.run.id, "--retry", "failed")
+    scene.complete("out of memory", "--resume --retry failed")
+
+
+def test_disk_of_the_board_full(small_scene: Scene) -> None:
+    process = small_scene.begin()
+    small_scene.note()
+    small_scene.board.fill_disk()
+    code = process.wait(90)
+    said = "".join(process.communicate())
+    small_scene.board.free_disk()
+    assert "Traceback" not in said
+    if code:
+        small_scene.resumes()
+    small_scene.complete("the board's disk full", "--resume")
+
+
+def test_disk_here_full(scene: Scene) -> None:
+    scene.records.records.mkdir()
+    shell("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(scene.records.records))
+    try:
+        said = scene.ends(scene.start(), 1)
+        assert "No space left on device" in said
+        assert "nothing is lost" in said
+    finally:
+        shell("umount", str(scene.records.records))
+    until(lambda: len(scene.on_board()) == JOBS)
+    scene.note()
+    scene.resumes()
+    scene.complete("the disk here full", "--resume")
+
+
+def test_orchestrator_killed(scene: Scene) -> None:
+    process = scene.begin()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    scene.note()
+    scene.resumes()
+    scene.complete("orchestrator killed by SIGKILL", "--resume")
+
+
+def test_two_orchestrators(scene: Scene, tmp_path: Path) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.docker("pause", "orbitbench")  # a holder that lives for as long as the others take
+    other = Scene(scene.fleet, "board1", tmp_path / "other")
+    other_id = other.run.path.rename(other.run.path.with_name("20261122-191501-tiny")).name
+    plan = other.run.path.with_name(other_id) / "plan.json"
+    plan.write_text(plan.read_text().replace(sample.NAME, other_id))
+    said = other.ends(other.start("run", "--resume", other_id), 1)
+    assert f"held by run {scene.run.id}" in said
+    said = other.ends(other.start("run", "--resume", other_id, "--break-lock"), 1)
+    assert f"held by run {scene.run.id}" in said  # a living holder keeps its board
+    scene.board.docker("unpause", "orbitbench")
+    scene.ends(process, 0)
+    scene.complete("two orchestrators at once", "the second is refused")
+
+
+def test_records_damaged_on_the_board(scene: Scene) -> None:
+    scene.ends(scene.start("run", "--resume", scene.run.id, "--detach"), 0)
+    until(lambda: len(scene.on_board()) == JOBS)
+    records = f"/var/lib/docker/volumes/orbitbench-{scene.run.id}-board1/_data/out/records"
+    first, second, third = (f"{records}/{job}.json" for job in scene.records.wanted)
+    scene.board.sh(f"echo garbage > {first}; ln -sf /etc/shadow {second}; truncate -s 100M {third}")
+    said = scene.ends(scene.start("collect", scene.run.id), 1)
+    assert f"{JOBS} of {JOBS} records missing" in said
+    assert scene.kept() == {}
+    scene.resumes()
+    scene.complete("records damaged on the board: garbage, a link, 100 MB", "--resume")
+
+
+def test_clock_a_day_ahead(scene: Scene, tmp_path: Path) -> None:
+    folder = tmp_path / "skew"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import time\nreal = time.time\ntime.time = lambda: real() + 86400\n"
+    )
+    process = scene.begin(PYTHONPATH=f"{folder}:{ROOT}")
+    scene.note()
+    scene.ends(process, 0)
+    scene.complete("our clock a day ahead", "by itself")
+    facts = [
+        json.loads(data)["environment"]["board"]["clock_ahead_seconds"] for data in scene.kept().values()
+    ]
+    assert all(abs(ahead + 86400) < 60 for ahead in facts)
+
+
+def test_image_deleted_midway(
+    scene: Scene, job_image: bytes, load_image: Callable[[Board, bytes], None]
+) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.docker("rmi", "-f", rootfs.JOB_IMAGE)
+    try:
+        scene.ends(process, 0)
+    finally:
+        load_image(scene.board, job_image)
+    scene.complete("image deleted midway", "by itself")
+
+
+def test_slow_link(scene: Scene) -> None:
+    scene.board.throttle("100kbps")
+    try:
+        scene.ends(scene.begin(), 0, seconds=180)
+    finally:
+        scene.board.throttle(None)
+    scene.complete("link of 100 kB/s", "by itself")
+
+
+def test_detached_and_collected(scene: Scene) -> None:
+    scene.ends(scene.start("run", "--resume", scene.run.id, "--detach"), 0)
+    said = scene.ends(scene.start("status", scene.run.id), 1)
+    assert "at work" in said
+    until(lambda: len(scene.on_board()) == JOBS)
+    scene.note()
+    assert '"event": "end"' in scene.ends(scene.start("logs", scene.run.id), 0)
+    scene.resumes("collect", scene.run.id)
+    scene.complete("detached, collected later", "collect")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_interrupted_without_a_terminal_the_board_is_left_at_work(
+    scene: Scene, number: signal.Signals
+) -> None:
+    process = scene.begin()
+    process.send_signal(number)
+    said = scene.ends(process, 130)
+    assert f"orchestrate run --resume {scene.run.id}" in said
+    assert scene.board.docker("ps", "-q") != ""
+    scene.note()
+    scene.resumes()
+    scene.complete(f"interrupted ({number.name})", "--resume")
+
+
+def test_what_was_prepared_is_restored_even_by_the_next_run_after_a_kill(
+    job_fleet: Fleet, tmp_path: Path
+) -> None:
+    board = job_fleet["board2"]
+    folder = board.sh("mktemp -d && chmod 777 /tmp/tmp.*").split()[0]
+    changes = {
+        "prepare": [["touch", f"{folder}/fast"], ["touch", f"{folder}/$(id);reboot"]],
+        "restore": [["rm", f"{folder}/fast"], ["rm", f"{folder}/$(id);reboot"]],
+    }
+    scene = Scene(job_fleet, "board2", tmp_path, **changes)
+    try:
+        process = scene.begin()
+        assert board.sh(f"ls {folder}").splitlines() == ["$(id);reboot", "fast"]
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        scene.note()
+        scene.resumes()
+        assert board.sh(f"ls {folder}").split() == []
+        scene.complete("prepared, killed, restored", "--resume")
+    finally:
+        clean(board)
