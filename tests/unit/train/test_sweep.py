@@ -1,0 +1,174 @@
+"""A sweep makes the same files as single runs, survives a lost node, and tells its plan beforehand."""
+
+import json
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from bench.cli import build
+from bench.train import accuracy as publishing
+from bench.train.errors import TrainInputError
+from bench.train.recipe import Recipe
+from bench.train.run import CHECKPOINT, WEIGHTS, Place, train
+from bench.train.sweep import Share, gpu_hours, sweep
+from bench.train.task import Task
+from bench.zoo import architecture, dataset
+
+ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
+MEMORY = {"object_store_memory": 80_000_000, "include_dashboard": False}
+RECIPE = Recipe(epochs=1, batch=480, milestones=(), flip=False)
+
+
+def task(seed=0, epochs=1, **settings):
+    widths = (2,) * 8
+    cost = architecture("vgg11").cost(widths, dataset("digits"))
+    model = "vgg11-digits-uniform-w0.01"
+    numbers = (widths, int(cost.params), int(cost.macs), seed)
+    recipe = replace(RECIPE, epochs=epochs, **settings)
+    return Task(model, "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head that computes nothing, so that work runs on the nodes a test adds."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **MEMORY})
+    ray.init(made.address, log_to_driver=False, logging_level="ERROR")
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def test_a_task_whose_node_is_killed_ends_on_another_from_its_checkpoint(cluster, tmp_path):
+    long = task(epochs=15)
+    first, ends = cluster.add_node(num_cpus=1, **MEMORY), []
+    run = threading.Thread(
+        target=lambda: ends.extend(sweep([long], Place(tmp_path, every=0.1), Share(cpus=1)))
+    )
+    run.start()
+    checkpoint = long.folder(tmp_path) / CHECKPOINT
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists():
+        assert time.monotonic() < deadline, "no checkpoint in two minutes"
+        time.sleep(0.05)
+    cluster.add_node(num_cpus=1, **MEMORY)
+    cluster.remove_node(first, allow_graceful=False)
+    run.join(timeout=240)
+    (end,) = ends
+    assert end.error is None
+    assert end.result["resumed_at"] > 0  # nothing was trained twice from scratch
+    undisturbed = train(long, Place(tmp_path / "alone"))
+    assert end.result["history"] == undisturbed["history"]
+    states = [
+        torch.load(long.folder(out) / WEIGHTS, weights_only=True)["state"]
+        for out in (tmp_path, tmp_path / "alone")
+    ]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_a_task_that_fails_is_told_and_the_others_go_on(cluster, tmp_path):
+    wild = task(seed=1, learning_rate=1e18, epochs=9)
+    ends = {end.task.seed: end for end in sweep([wild, task()], Place(tmp_path), Share())}
+    assert "the loss became" in ends[1].error
+    assert ends[0].result["accuracy"] == train(task(), Place(tmp_path / "alone"))["accuracy"]
+
+
+def test_what_is_finished_is_not_sent_to_the_cluster(cluster, tmp_path):
+    train(task(), Place(tmp_path))
+    too_much = Share(cpus=1000)  # no node could hold it
+    (end,) = sweep([task()], Place(tmp_path), too_much)
+    assert end.result
+
+
+def test_a_task_larger_than_the_cluster_is_refused_instead_of_waiting_for_ever(cluster, tmp_path):
+    with pytest.raises(
+        TrainInputError, match=r"wants 0\.5 GPU, but the cluster has 0: give a smaller --gpus"
+    ):
+        list(sweep([task()], Place(tmp_path), Share(gpus=0.5)))
+
+
+def test_gpu_hours_grow_with_work_and_shrink_with_speed():
+    one = gpu_hours(task(epochs=10), tflops=1)
+    assert one == pytest.approx(6 * task().macs * 1437 * 10 / 1e12 / 3600)
+    assert gpu_hours(task(epochs=20), tflops=1) == pytest.approx(2 * one)
+    assert gpu_hours(task(epochs=10), tflops=4) == pytest.approx(one / 4)
+
+
+EXPERIMENT = """\
+name: tiny
+groups:
+  - {architectures: [vgg11], dataset: digits, methods: [uniform], ratios: [0.0005, 0.001], ratio_of: params}
+  - {architectures: [vgg11], dataset: tinyimagenet, methods: [neuralscale], ratios: [0.5], ratio_of: params}
+training: {recipe: reduced, epochs: 1, seeds: 2}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "tiny.yaml").write_text(EXPERIMENT)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def bench(*arguments):
+    return CliRunner().invoke(build(), list(arguments))
+
+
+def test_the_dry_run_prints_every_training_and_an_estimate_and_trains_nothing(folder):
+    result = bench("sweep", "tiny.yaml", "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert [(t["ratio"], t["seed"]) for t in told["tasks"]] == [
+        (r, s) for r in (0.0005, 0.001) for s in (0, 1)
+    ]
+    assert told["gpu_hours"] == pytest.approx(sum(t["gpu_hours"] for t in told["tasks"]))
+    assert "no fit for vgg11 on tinyimagenet" in result.stderr
+    assert not (folder / "results").exists()
+    assert "4 trainings, about" in bench("sweep", "tiny.yaml", "--dry-run").stdout
+
+
+def test_a_sweep_fills_the_accuracy_file_that_the_next_export_reads(cluster, folder):
+    result = bench("sweep", "tiny.yaml", "--set", "batch=480")
+    assert result.exit_code == 0, result.output
+    assert "4 of 4 trainings done" in result.stdout
+    assert len(publishing.results(folder / "results/training")) == 4
+    exported = bench("export", "tiny.yaml", "--out", "bundle", "--cache", "cache", "--json")
+    sources = [model["accuracy"] for model in json.loads(exported.stdout)["models"]]
+    assert [(a["source"], a["seeds"], a["width_difference"]) for a in sources] == [("trained", 2, 0)] * 2
+
+
+def test_one_model_is_trained_by_its_id(folder):
+    arguments = ["train", "vgg11-digits-uniform-p0.0005", "--recipe", "reduced", "--epochs", "1", "--json"]
+    result = bench(*arguments, "--set", "batch=480")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["task"]["seed"] == 0
+    assert (folder / told["accuracy_file"]).name == "trained-digits.yaml"
+    again = bench(*arguments)
+    assert again.exit_code == 2
+    assert "batch is 480, not 32" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["train", "vgg12-digits-uniform-p0.5"], "not a model's id"),
+        (
+            ["train", "vgg11-digits-uniform-p0.5", "--recipe", "quick"],
+            "unknown recipe 'quick'; known: published",
+        ),
+        (["train", "vgg11-cifar10-uniform-p0.5", "--data", "nowhere"], "cifar10 is not here"),
+        (["train", "vgg11-tinyimagenet-neuralscale-p0.5"], "no fit for vgg11 on tinyimagenet; make one with"),
+        (["sweep", "nonsense"], "unknown experiment"),
+    ],
+)
+def test_bad_input_is_one_line_with_exit_code_2(folder, arguments, expected):
+    result = bench(*arguments)
+    assert result.exit_code == 2
+    assert expected in result.stderr
+    assert "Traceback" not in result.stderr
