@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from orchestrate.doctor import checks, probe
+from orchestrate.doctor import judges, probe
 from orchestrate.doctor.checks import Check, Patient
 from orchestrate.engine.board import Board
 from orchestrate.engine.connection import Engine, Info
@@ -103,7 +103,7 @@ def examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:
         image_platforms(device),
         *(_docker_facts(device, Board(engine)) if info else ()),
     )
-    return checks.examine(patient)
+    return judges.examine(patient)
 
 
 def skew(theirs: int, asked: float, answered: float) -> float:

@@ -3,12 +3,15 @@
 What a board sends is believed only as far as it is plain files of bounded size below one folder.
 """
 
+import contextlib
 import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from orchestrate.engine.errors import BadArchive
+from orchestrate.errors import OrbitError
 
 CHUNK = 256 * 1024
 OVERHEAD = 64 * 1024  # tar headers and padding that one file may bring beyond its bytes
@@ -35,18 +38,32 @@ def stream(
 def _entry(name: str, source: Path | bytes, progress: Callable[[int], None]) -> Iterator[bytes]:
     entry = tarfile.TarInfo(name)
     entry.mode = 0o644
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        entry.size = file.seek(0, io.SEEK_END)
-        file.seek(0)
+    with contextlib.ExitStack() as stack:
+        with _local(source):
+            file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+            stack.enter_context(file)
+            entry.size = file.seek(0, io.SEEK_END)
+            file.seek(0)
         yield entry.tobuf(tarfile.PAX_FORMAT)
         left = entry.size
-        while left and (chunk := file.read(min(CHUNK, left))):
+        while left:
+            with _local(source):
+                chunk = file.read(min(CHUNK, left))
+            if not chunk:
+                raise OrbitError(f"{source!s}: became shorter while it was sent")
             left -= len(chunk)
             yield chunk
             progress(len(chunk))
-    if left:
-        raise OSError(f"{source!r} became shorter while it was sent")
     yield bytes(-entry.size % tarfile.BLOCKSIZE)
+
+
+@contextlib.contextmanager
+def _local(source: Path | bytes) -> Iterator[None]:
+    """Our own disk's errors must not be taken for the link's, which are tried again."""
+    try:
+        yield
+    except OSError as error:
+        raise OrbitError(f"{source!s}: {error.strerror}") from error
 
 
 class _Limited(io.RawIOBase):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import docker.errors
-from docker.types import LogConfig, Mount
 
 from orchestrate.engine import archive
 from orchestrate.engine.connection import Engine, architecture
@@ -22,20 +21,14 @@ from orchestrate.engine.errors import (
     WrongArchitecture,
 )
 from orchestrate.engine.follow import follow
+from orchestrate.engine.spec import DATA, NVIDIA, Spec, State
+
+__all__ = ["DATA", "LOCK", "NVIDIA", "Board", "Spec", "State"]
 
 LOCK = "orbitbench"  # the container's name: an engine has it once
-DATA = "/data"  # where the run's volume is mounted, the image's working directory
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 LOST = "the engine's word for it is older than the board's last start"
 RECORD_BYTES = 64 * 2**20
-
-# JetPack: the runtime hands out nothing unless asked, and newer toolkits mount the host's CUDA and TensorRT
-# only on this request (boards that need neither ignore it).
-NVIDIA = {
-    "NVIDIA_VISIBLE_DEVICES": "all",
-    "NVIDIA_DRIVER_CAPABILITIES": "all",
-    "NVIDIA_REQUIRE_JETPACK": "csv-mounts=all",
-}
 
 # Hashes are of what is on the board's disk now, not of what we once sent there.
 HASHES = """
@@ -53,76 +46,6 @@ for folder, _, names in os.walk("."):
         found[os.path.relpath(path, ".")] = [os.path.getsize(path), digest.hexdigest()]
 print(json.dumps(found))
 """
-
-
-@dataclasses.dataclass(frozen=True)
-class Spec:
-    """A container to be. `labels` name the run; `image` may be any name or id that the engine knows.
-
-    runtime "nvidia" also sets what JetPack wants in the environment. memory: limit in bytes, None for all.
-    """
-
-    image: str
-    command: tuple[str, ...]
-    volume: str
-    labels: Mapping[str, str]
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    runtime: str | None = None
-    gpus: bool = False
-    user: str | None = None
-    groups: tuple[str, ...] = ()
-    memory: int | None = None
-    entrypoint: tuple[str, ...] | None = None
-    emulated: bool = False  # another processor's image is meant
-
-    def arguments(self) -> dict[str, Any]:
-        """What the SDK's `containers.create` takes: nothing but the volume and memory can be written."""
-        environment = {**(NVIDIA if self.runtime == "nvidia" else {}), **self.environment}
-        requests = [docker.types.DeviceRequest(count=-1, capabilities=[["gpu"]])] if self.gpus else None
-        return {
-            "image": self.image,
-            "command": list(self.command),
-            "entrypoint": list(self.entrypoint) if self.entrypoint else None,
-            "environment": environment,
-            "labels": dict(self.labels),
-            "runtime": self.runtime,
-            "device_requests": requests,
-            "user": self.user,
-            "group_add": list(self.groups),
-            "mem_limit": self.memory,
-            "mounts": [Mount(DATA, self.volume, type="volume")],
-            "working_dir": DATA,
-            "network_mode": "none",
-            "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges:true"],
-            "read_only": True,
-            "tmpfs": {"/tmp": "rw,nosuid,nodev,size=256m,mode=1777"},  # noqa: S108 - the container's
-            "pids_limit": 512,
-            "log_config": LogConfig(type="json-file", config={"max-size": "64m", "max-file": "1"}),
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class State:
-    """A container as the engine describes it, corrected by the boot id: a power cut leaves old words behind.
-
-    status: created, running, exited, dead ... or "lost" when the board started anew since it was running.
-    exit_code is None while it runs, before it has run, and where it was lost.
-    """
-
-    status: str
-    exit_code: int | None
-    out_of_memory: bool
-    error: str
-    labels: Mapping[str, str]
-    started: str
-    finished: str
-    rebooted: bool
-
-    @property
-    def running(self) -> bool:
-        """Does it work right now?"""
-        return self.status == "running"
 
 
 class Board:

@@ -4,6 +4,7 @@ Faults are methods. What differs from a real board: kernel, CPU and disk are thi
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -20,12 +21,6 @@ USERS = {
     "bench": ("docker",),
     "guest": (),
 }  # name -> further groups; both also have the password of their name
-PASSWORD_HASHES = {  # of "bench" and "guest", so that a client that tries passwords would get in
-    name: subprocess.run(
-        ["openssl", "passwd", "-6", name], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    for name in USERS
-}
 SSHD_CONFIG = """\
 Port 22
 HostKey /run/board/etc/host_key
@@ -264,7 +259,7 @@ class Board:
             home.mkdir(parents=True, exist_ok=True)
             os.chown(home, uid, uid)
             passwd += f"{user}:x:{uid}:{uid}::/run/board/home/{user}:/bin/bash\n"
-            shadow += f"{user}:{PASSWORD_HASHES[user]}:19000:0:99999:7:::\n"
+            shadow += f"{user}:{password_hash(user)}:19000:0:99999:7:::\n"
             group += f"{user}:x:{uid}:\n"
             for name in groups:
                 lines = (line + user if line.startswith(f"{name}:") else line for line in group.split("\n"))
@@ -308,6 +303,12 @@ class Board:
             connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
             return b" 200 " in connection.recv(64)
         return False
+
+
+@functools.cache
+def password_hash(password: str) -> str:
+    """As /etc/shadow wants it: a client that tries passwords would get in."""
+    return run("openssl", "passwd", "-6", password).strip()
 
 
 def masquerade(number: int) -> list[str]:

@@ -25,6 +25,7 @@ NEEDS = {
     "ip": "iproute2",
     "iptables": "iptables",
     "busybox": "busybox-static",
+    "openssl": "openssl",
 }
 
 

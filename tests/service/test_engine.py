@@ -16,6 +16,7 @@ import pytest
 from orchestrate.engine import errors, retry, ssh
 from orchestrate.engine.board import Board, Spec
 from orchestrate.engine.connection import Engine
+from orchestrate.errors import LinkLost, OrbitError
 from tests import matrix
 from tests.conftest import ROOT
 from tests.service import rootfs
@@ -100,6 +101,14 @@ def test_files_travel_both_ways(board: Board, tmp_path):
     assert sum(sent) == 3_000_002
     assert board.fetch("/data/jobs.json") == b"{}"
     assert dict(board.fetch_folder("/data/out")) == {"records/a.json": (tmp_path / "model").read_bytes()}
+
+
+def test_a_file_that_is_gone_here_is_not_taken_for_a_lost_link(board: Board, tmp_path):
+    board.create(spec("true"))
+    with pytest.raises(OrbitError, match="No such file") as caught:
+        board.send({"model": tmp_path / "gone"})
+    assert not isinstance(caught.value, LinkLost)
+    assert board.state().status == "created"
 
 
 def test_a_missing_file_a_missing_container_and_a_missing_image_are_told_apart(board: Board):

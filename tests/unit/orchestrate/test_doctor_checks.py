@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from orchestrate.doctor import checks, probe
-from orchestrate.doctor.checks import Patient, examine
+from orchestrate.doctor.checks import Patient
+from orchestrate.doctor.judges import examine
 from orchestrate.doctor.visit import image_l4t, image_platforms, skew
 from orchestrate.engine.connection import Info
 from orchestrate.engine.errors import Holder

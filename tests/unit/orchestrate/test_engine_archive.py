@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrate.engine import archive
 from orchestrate.engine.errors import BadArchive
+from orchestrate.errors import LinkLost, OrbitError
 
 PARTS = st.text(alphabet="abcXYZ019._-", min_size=1, max_size=12).filter(lambda part: part not in (".", ".."))
 NAMES = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
@@ -68,8 +69,14 @@ def test_a_file_that_shrinks_while_it_is_sent_is_an_error_not_a_short_file(tmp_p
     stream = archive.stream({"model": path})
     next(stream)
     path.write_bytes(b"")
-    with pytest.raises(OSError, match="became shorter"):
+    with pytest.raises(OrbitError, match="model: became shorter"):
         list(stream)
+
+
+def test_a_file_that_is_gone_is_an_error_of_this_machine_not_of_the_link(tmp_path):
+    with pytest.raises(OrbitError, match="No such file") as caught:
+        list(archive.stream({"model": tmp_path / "gone"}))
+    assert not isinstance(caught.value, LinkLost)
 
 
 @pytest.mark.parametrize(

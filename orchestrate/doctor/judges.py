@@ -1,0 +1,274 @@
+"""Judging a board: facts in, verdicts out, each with what to do. Nothing here touches a board."""
+
+import re
+from collections.abc import Iterator
+
+from orchestrate.doctor.checks import Check, Level, Patient
+
+OLDEST_ENGINE = (20, 10)
+CLOCK_SECONDS = 5.0
+BUSY_SHARE = 0.10
+THROTTLE_BITS = {0: "undervoltage", 1: "clock capped", 2: "throttled", 3: "soft temperature limit"}
+MEMORY_CGROUP = (
+    "add `cgroup_enable=memory` to the one line of /boot/firmware/cmdline.txt "
+    "(before bookworm: /boot/cmdline.txt) and reboot"
+)
+
+
+def megabytes(count: int) -> str:
+    """Bytes as people read them: `512 MB`, `12.3 GB`."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def engine(patient: Patient) -> Iterator[Check]:
+    """Is its version one that we speak?"""
+    if (info := patient.info) is None:
+        return
+    numbers = tuple(int(number) for number in re.findall(r"\d+", info.version)[:2])
+    text = f"Docker {info.version} (API {info.api})"
+    if numbers < OLDEST_ENGINE:
+        yield Check("engine", "fail", text, "install Docker 20.10 or newer")
+    else:
+        yield Check("engine", "ok", text)
+
+
+def architecture(patient: Patient) -> Iterator[Check]:
+    """Is there an image for its processor?"""
+    if (info := patient.info) is None or not patient.image_platforms:
+        return
+    mine, made_for = f"linux/{info.architecture}", ", ".join(patient.image_platforms)
+    if mine in patient.image_platforms:
+        yield Check("architecture", "ok", mine)
+    else:
+        yield Check(
+            "architecture",
+            "fail",
+            f"the board is {mine}, image {patient.device.image} is made for {made_for}",
+            "name another image in devices.yaml",
+        )
+
+
+def image(patient: Patient) -> Iterator[Check]:
+    """Is the image there already?"""
+    if patient.image_present is True:
+        yield Check("image", "ok", f"{patient.device.image} is there")
+    elif patient.image_present is False:
+        name = patient.device.image
+        yield Check(
+            "image", "warn", f"{name} is not there yet", "the first run brings it, which takes minutes"
+        )
+
+
+def nvidia(patient: Patient) -> Iterator[Check]:
+    """Can containers have the GPU?"""
+    if patient.device.runtime != "nvidia" or patient.info is None:
+        return
+    if "nvidia" in patient.info.runtimes:
+        yield Check("nvidia runtime", "ok", "Docker has it")
+    else:
+        has = ", ".join(patient.info.runtimes)
+        advice = "install nvidia-container (JetPack 5) or nvidia-docker2 (JetPack 4) with apt, restart docker"
+        yield Check("nvidia runtime", "fail", f"Docker has only {has}", advice)
+
+
+def jetpack(patient: Patient) -> Iterator[Check]:
+    """Does the board's L4T release run the image's? Any r32.7 or r35 runs all of its kind, others their own.
+
+    The rule is that of the jetson-containers project (l4t_version_compatible).
+    """
+    want, have = patient.image_l4t, patient.facts.l4t
+    if want is None:
+        return
+    wanted = f"r{want[0]}.{want[1]}"
+    if have is None:
+        yield Check(
+            "jetpack",
+            "fail",
+            f"/etc/nv_tegra_release is missing, the image wants L4T {wanted}",
+            "is this a Jetson with JetPack?",
+        )
+        return
+    matches = (
+        have == want or (want[0] == have[0] == 35) or (want == (32, 7) and have[0] == 32 and have[1] >= 7)
+    )
+    text = f"L4T r{have[0]}.{have[1]}, image for {wanted}"
+    if matches:
+        yield Check("jetpack", "ok", text)
+    else:
+        advice = "flash the board with that release, or choose the image of its own"
+        yield Check("jetpack", "fail", text, advice)
+
+
+def mounted_libraries(patient: Patient) -> Iterator[Check]:
+    """JetPack 4 lends CUDA and TensorRT to containers, by lists of files."""
+    if patient.image_l4t is None or patient.image_l4t[0] != 32:
+        return
+    facts = patient.facts
+    missing = [name for name in ("cuda.csv", "cudnn.csv", "tensorrt.csv") if name not in facts.nvidia_csv]
+    if missing:
+        packages = " ".join(f"nvidia-container-csv-{name.removesuffix('.csv')}" for name in missing)
+        advice = f"`sudo apt install {packages}`"
+        where = "/etc/nvidia-container-runtime/host-files-for-container.d"
+        yield Check("mounted libraries", "fail", f"{where} lacks {', '.join(missing)}", advice)
+    elif not facts.tensorrt_python:
+        advice = "`sudo apt install python3-libnvinfer`"
+        yield Check("mounted libraries", "fail", "TensorRT's Python module is not on the board", advice)
+    else:
+        yield Check("mounted libraries", "ok", "CUDA, cuDNN, TensorRT and its Python module")
+
+
+def memory_cgroup(patient: Patient) -> Iterator[Check]:
+    """Is memory counted per container? Raspberry Pi OS boots without."""
+    if patient.info is None:
+        return
+    if patient.info.memory_limit:
+        yield Check("memory cgroup", "ok", f"version {patient.info.cgroup}")
+        return
+    pi = "Raspberry Pi" in patient.facts.model or "cgroup_disable=memory" in patient.facts.kernel_options
+    advice = MEMORY_CGROUP if pi else "boot with `cgroup_enable=memory`"
+    yield Check("memory cgroup", "warn", "off: no limits, no memory figures of the container", advice)
+
+
+def disk(patient: Patient) -> Iterator[Check]:
+    """Is there room for the image and the results?"""
+    free, wanted = patient.facts.disk_free, patient.device.limits.min_free_disk
+    if free is None:
+        return
+    text = f"{megabytes(free)} free, {megabytes(wanted)} wanted"
+    short = free < wanted
+    yield Check("disk", "fail" if short else "ok", text, "`docker system prune` frees some" if short else "")
+
+
+def memory(patient: Patient) -> Iterator[Check]:
+    """Is there room for a model?"""
+    free, wanted = patient.facts.memory_available, patient.device.limits.min_free_memory
+    if free is None:
+        return
+    text = f"{megabytes(free)} available, {megabytes(wanted)} wanted"
+    short = free < wanted
+    yield Check("memory", "fail" if short else "ok", text, "stop what uses it (a desktop?)" if short else "")
+
+
+def clock(patient: Patient) -> Iterator[Check]:
+    """Does it know what time it is? Figures do not depend on it, downloads and file times do."""
+    if patient.skew is None:
+        return
+    far = abs(patient.skew) > CLOCK_SECONDS
+    text = f"{patient.skew:+.0f} s from this machine's" if far else "agrees with this machine's"
+    advice = "`sudo timedatectl set-ntp true`; the board may have no battery for its clock"
+    yield Check("clock", "warn" if far else "ok", text, advice if far else "")
+
+
+def governor(patient: Patient) -> Iterator[Check]:
+    """Do the CPU clocks stay where they are?"""
+    governors = patient.facts.governors
+    if not governors:
+        return
+    text = ", ".join(governors)
+    if governors == ("performance",):
+        yield Check("governor", "ok", text)
+    elif patient.device.prepare:
+        yield Check("governor", "ok", f"{text}; `prepare` of devices.yaml may change it for the run")
+    else:
+        advice = "let `prepare` in devices.yaml set `performance`, and `restore` set it back"
+        yield Check("governor", "warn", f"{text}: clocks change while we measure", advice)
+
+
+def power_mode(patient: Patient) -> Iterator[Check]:
+    """Is a Jetson in the mode that devices.yaml names?"""
+    have, want = patient.facts.power_mode, patient.device.power_mode
+    if have is None:
+        return
+    if want is None or have == want:
+        yield Check("power mode", "ok", have)
+    elif patient.device.prepare:
+        yield Check("power mode", "ok", f"{have}; `prepare` of devices.yaml is to set {want}")
+    else:
+        advice = f"set {want} in `prepare`; `nvpmodel -p --verbose` lists the modes"
+        yield Check("power mode", "warn", f"{have}, devices.yaml names {want}", advice)
+
+
+def throttling(patient: Patient) -> Iterator[Check]:
+    """Does a Raspberry Pi's firmware slow it down, or has it since it started?"""
+    bits = patient.facts.throttled
+    if bits is None:
+        return
+    now = [text for bit, text in THROTTLE_BITS.items() if bits >> bit & 1]
+    once = [text for bit, text in THROTTLE_BITS.items() if bits >> (16 + bit) & 1]
+    weak = "undervoltage" in now + once
+    advice = "use a stronger power supply and a short cable" if weak else "cool it: fan, heat sink"
+    if now:
+        yield Check("throttling", "fail", f"now: {', '.join(now)}", advice)
+    elif once:
+        yield Check(
+            "throttling", "warn", f"since it started: {', '.join(once)}", f"{advice}; a reboot clears this"
+        )
+    else:
+        yield Check("throttling", "ok", "none since it started")
+
+
+def temperature(patient: Patient) -> Iterator[Check]:
+    """Is it cool enough to start?"""
+    degrees, limit = patient.facts.temperature, patient.device.limits.max_temperature
+    if degrees is None:
+        return
+    text = f"{degrees:.0f} °C, limit {limit:.0f} °C"
+    hot = degrees > limit
+    yield Check(
+        "temperature", "fail" if hot else "ok", text, "let it cool down, or cool it better" if hot else ""
+    )
+
+
+def load(patient: Patient) -> Iterator[Check]:
+    """Does anything else work there?"""
+    share = patient.facts.busy
+    if share is not None:
+        top = "; ".join(patient.facts.processes)
+        text = f"its CPUs are {share:.0%} busy" + (f" ({top})" if share > BUSY_SHARE and top else "")
+        level: Level = "warn" if share > BUSY_SHARE else "ok"
+        yield Check(
+            "load", level, text, "stop it: it will disturb the measurement" if level == "warn" else ""
+        )
+    if patient.others:
+        text = f"other containers run: {', '.join(patient.others)}"
+        yield Check("containers", "warn", text, "stop them while you measure")
+    if patient.holder:
+        run = patient.holder.labels.get("orbitbench.run", "unknown")
+        yield Check(
+            "lock", "warn", f"held by run {run} ({patient.holder.status})", f"`orchestrate collect {run}`"
+        )
+
+
+def sudo(patient: Patient) -> Iterator[Check]:
+    """Will `prepare` work without a password?"""
+    refused = patient.facts.sudo_refuses
+    if refused:
+        advice = f"allow it in sudoers: `{patient.facts.user} ALL=(root) NOPASSWD: {refused[0].split()[0]}`"
+        yield Check("prepare", "fail", f"sudo wants a password for: {', '.join(refused)}", advice)
+    elif any(command[:1] == ["sudo"] for command in patient.device.prepare):
+        yield Check("prepare", "ok", "sudo runs it without a password")
+
+
+JUDGES = (
+    engine,
+    architecture,
+    image,
+    nvidia,
+    jetpack,
+    mounted_libraries,
+    memory_cgroup,
+    disk,
+    memory,
+    clock,
+    governor,
+    power_mode,
+    throttling,
+    temperature,
+    load,
+    sudo,
+)
+
+
+def examine(patient: Patient) -> list[Check]:
+    """All verdicts, in the order in which a person would mend things."""
+    return [check for judge in JUDGES for check in judge(patient)]
