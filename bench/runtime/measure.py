@@ -24,14 +24,14 @@ CHUNK_NS = 20 * 1000 * 1000  # between two looks at the clock and the interval
 BATCHES = 20
 STUDENT_19 = 2.093  # 97.5 % quantile with 19 degrees of freedom, for the mean of 20 batch medians
 
+Loop = Callable[[Callable[[], None], "array[int]", int, int], None]
 Outcome = NamedTuple(
     "Outcome",
     [
         ("n", int),
-        ("stopped_by", str),
-        ("cpu_seconds", float),
+        ("stopped_by", str),  # target_ci | max_samples | max_time
+        ("cpu_seconds", float),  # of all threads of the process, harness included
         ("wall_seconds", float),
-        ("loop_seconds", float),
     ],
 )
 
@@ -51,7 +51,7 @@ def sample(infer: Callable[[], None], out: "array[int]", first: int, last: int) 
         out[i] = clock() - start
 
 
-def sample_compute(infer: Callable[[], None], out: "array[int]", compute: "array[int]", read: Any) -> Any:
+def with_compute(compute: "array[int]", read: Callable[[], Optional[float]]) -> Loop:
     """A `sample` that also stores the device's own time of each inference, read outside the timed region."""
 
     def loop(infer: Callable[[], None], out: "array[int]", first: int, last: int) -> None:
@@ -90,13 +90,17 @@ def half_width(numpy: Any, out: "array[int]", n: int) -> float:
 
 
 def measure(
-    infer: Callable[[], None], plan: Dict[str, Any], out: "array[int]", numpy: Any, loop: Optional[Any] = None
+    infer: Callable[[], None],
+    plan: Dict[str, Any],
+    out: "array[int]",
+    numpy: Any,
+    loop: Optional[Loop] = None,
 ) -> Outcome:
     """Fill `out` by the plan's rule: minimum count and seconds and target interval, or else a maximum."""
     gc.collect()
     gc.disable()
     loop, n, look = loop or sample, 0, plan["min_samples"]
-    wall, cpu, start = time.time(), time.process_time(), now_ns()
+    cpu, start = time.process_time(), now_ns()
     try:
         while True:
             elapsed = now_ns() - start
@@ -113,7 +117,7 @@ def measure(
     finally:
         gc.enable()
     done, spent = now_ns(), time.process_time() - cpu
-    return Outcome(n, stop, spent, time.time() - wall, (done - start) * 1e-9)
+    return Outcome(n, stop, spent, (done - start) * 1e-9)
 
 
 def _maximum(plan: Dict[str, Any], n: int, elapsed: int, room: int) -> str:

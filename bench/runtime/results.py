@@ -79,11 +79,11 @@ def _index(name: str) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def residual(
-    rungs: List[Dict[str, Any]], tensors: List[Tensor], known: Dict[str, int]
-) -> List[Dict[str, Any]]:
-    """What the model's growth leaves unexplained by the weights and activations that the backend knows of;
-    bytes."""
+def residual(rungs: List[Dict[str, Any]], known: Dict[str, int]) -> List[Dict[str, Any]]:
+    """What the model's growth leaves unexplained by the weights and activations that the backend knows of.
+
+    All in bytes; growth is of RSS, trimmed, above the initialised device.
+    """
     ladder = {r["rung"]: r for r in rungs}
     growth = (ladder["steady_trimmed"]["rss"] or 0) - (ladder["device_initialised"]["rss"] or 0)
     weights, activations = known.get("weights", 0), known.get("activations", 0)

@@ -3,7 +3,7 @@
 import os
 import time
 import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple
 
 from bench.record import samples
 from bench.runtime import measure, process
@@ -16,6 +16,18 @@ from bench.runtime.memory import Ladder, reset_peak, trim
 from bench.runtime.results import check_outputs, make_inputs, residual
 
 OVERHEAD_SAMPLES = 1000
+
+Taken = NamedTuple(
+    "Taken",
+    [
+        ("started", float),  # s since the epoch
+        ("warm", int),  # warm-up inferences
+        ("outcome", measure.Outcome),
+        ("before", Dict[str, Any]),
+        ("after", Dict[str, Any]),
+        ("compute", bool),  # whether the device's own times lie in the buffer
+    ],
+)
 
 
 def settings_of(task: Dict[str, Any]) -> Settings:
@@ -66,41 +78,45 @@ def _measure_model(
     backend.bind(inputs)
     backend.infer()
     ladder.read("first_run", backend.memory)
-    part["latency"] = _latency(task, plan, backend, room, numpy, part)
+    taken = _sample(plan, backend, room, numpy)
     ladder.read("steady", backend.memory)
     trim()
-    ladder.read("steady_trimmed", backend.memory)
-    part["residual"] = residual(ladder.rungs, tensors, backend.memory())
+    ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
+    part["facts"] = process.difference(taken.before, taken.after)
+    part["latency"] = _entry(task, taken, room)
+    part["residual"] = residual(ladder.rungs, backend.memory())
     part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
-    check = check_outputs(numpy, backend.outputs(), task)
-    part["output_check"] = check
     part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}
+    check = part["output_check"] = check_outputs(numpy, backend.outputs(), task)
     if not check["ok"]:
         raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
 
 
-def _latency(
-    task: Dict[str, Any], plan: Any, backend: Any, room: Any, numpy: Any, part: Dict[str, Any]
-) -> Dict[str, Any]:
-    infer, started = backend.infer, time.time()
-    warm = measure.warm_up(infer, plan, room["warmup"])
-    loop: Optional[Callable[..., None]] = None
+def _sample(plan: Dict[str, Any], backend: Any, room: Any, numpy: Any) -> Taken:
+    """Warm up, then fill the buffers; the machine's state just before and just after the samples."""
+    infer, started, loop = backend.infer, time.time(), None
     if backend.compute_seconds() is not None:
-        loop = measure.sample_compute(infer, room["samples"], room["compute"], backend.compute_seconds)
+        loop = measure.with_compute(room["compute"], backend.compute_seconds)
+    warm = measure.warm_up(infer, plan, room["warmup"])
     before = process.snapshot()
     outcome = measure.measure(infer, plan, room["samples"], numpy, loop)
-    part["facts"] = process.difference(before, process.snapshot())
+    return Taken(started, warm, outcome, before, process.snapshot(), loop is not None)
+
+
+def _entry(task: Dict[str, Any], taken: Taken, room: Any) -> Dict[str, Any]:
+    """The process's entry in the record's `latency`."""
+    n = taken.outcome.n
     return {
         "process": task["process"],
         "order": task["order"],
-        "started": iso_utc(started),
-        "build": (backend.settings.build if backend.settings.build is not None else None),
-        "warmup": samples.encode(room["warmup"][:warm]),
-        "samples": samples.encode(room["samples"][: outcome.n]),
-        "compute": samples.encode(room["compute"][: outcome.n]) if loop else None,
-        "stopped_by": outcome.stopped_by,
-        "cpu_seconds": outcome.cpu_seconds,
-        "wall_seconds": outcome.loop_seconds,
+        "started": iso_utc(taken.started),
+        "build": task["process"] if task["job"]["backend"] == "tensorrt" else None,
+        "warmup": samples.encode(room["warmup"][: taken.warm]),
+        "samples": samples.encode(room["samples"][:n]),
+        "compute": samples.encode(room["compute"][:n]) if taken.compute else None,
+        "stopped_by": taken.outcome.stopped_by,
+        "cpu_seconds": taken.outcome.cpu_seconds,
+        "wall_seconds": taken.outcome.wall_seconds,
     }
 
 
