@@ -151,7 +151,7 @@ class QBoard:
             run("truncate", "-s", f"{self.disk_gb}G", str(self.disk))
             run("/sbin/mke2fs", "-q", "-t", "ext4", "-E", lazy, "-d", str(root), str(self.disk))
 
-    def boot(self, timeout: float = 180) -> None:
+    def boot(self, timeout: float = 600) -> None:
         """Switch on, and wait for the engine. Raises TimeoutError with the console's last lines."""
         self.port = self.port or free_port()
         self._write_ssh_config()
