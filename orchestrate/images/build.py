@@ -99,13 +99,11 @@ def explain(error: EngineError, target: Target) -> str:
 
 
 def has_buildx() -> bool:
-    """Whether the docker command has its buildx plugin."""
+    """Whether the docker command has its buildx plugin; ORBITBENCH_BUILDER=classic does without it."""
     docker = shutil.which("docker")
-    return (
-        bool(docker)
-        and subprocess.run([str(docker), "buildx", "version"], capture_output=True, check=False).returncode
-        == 0
-    )
+    if not docker or os.environ.get("ORBITBENCH_BUILDER") == "classic":
+        return False
+    return subprocess.run([docker, "buildx", "version"], capture_output=True, check=False).returncode == 0
 
 
 def bake_command(target: Target) -> list[str]:
@@ -161,6 +159,8 @@ def _run(command: list[str], folder: Path, variables: dict[str, str], say: Say) 
             lines.append(line)
             say(line)
     if process.returncode:
+        if any("exec format error" in line for line in lines):
+            raise WrongArchitecture("buildx", "exec format error")
         errors = [line for line in lines if line.startswith("ERROR")]
         raise EngineRefused("buildx", (errors or lines)[-1].removeprefix("ERROR: "))
     return lines[-1]

@@ -77,6 +77,7 @@ class Workshop:
     @property
     def environment(self) -> dict[str, str]:
         own = {"DOCKER_HOST": self.engine.docker_host, "ORBITBENCH_SSH_CONFIG": str(self.ssh_config)}
+        own["ORBITBENCH_BUILDER"] = "classic"  # whatever this machine's docker command can do
         return {**os.environ, **own, "ORBITBENCH_DEVICES": str(self.root / "devices.yaml")}
 
     def devices(self, image: str, *names: str) -> None:
