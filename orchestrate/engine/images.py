@@ -44,9 +44,10 @@ def quiet(_what: str, _done: int, _total: int) -> None:
 class ImageEngine:
     """Images of one engine, through a connected client of the Docker SDK."""
 
-    def __init__(self, client: Any, name: str = "this machine") -> None:
+    def __init__(self, client: Any, name: str = "this machine", address: str = "") -> None:
         self.client = client
         self.name = name
+        self.address = address  # unix://..., for programs that talk to the same engine; empty behind ssh
 
     def architecture(self) -> str:
         """amd64, arm64, ..."""
@@ -193,7 +194,7 @@ def connected(
 ) -> Iterator[ImageEngine]:
     """The images of the engine at `host` (None: this machine's), with patience for long transfers."""
     with Engine(host, reverse=reverse) as engine, engine.patient() as client:
-        yield ImageEngine(client, name or engine.host)
+        yield ImageEngine(client, name or engine.host, engine.address if engine.is_local else "")
 
 
 def split(reference: str) -> tuple[str, str]:

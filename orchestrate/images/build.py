@@ -131,6 +131,7 @@ def _bake(
     if target.image.debian:
         return None
     variables = {
+        "DOCKER_HOST": engine.address,
         "REGISTRY": target.registry,
         "VERSION": target.version,
         "REVISION": marks["org.opencontainers.image.revision"],

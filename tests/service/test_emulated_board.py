@@ -39,9 +39,10 @@ class Bench:
         self.locked = ("--lock", str(self.lock))
         self.pushed_to = f"{engine.host_ip}:{registry.port}/orbitbench"
         own = {"DOCKER_HOST": engine.docker_host, "ORBITBENCH_REGISTRY": self.pushed_to}
+        own["ORBITBENCH_BUILDER"] = "classic"  # whatever this machine's docker command can do
         self.environment = {**os.environ, **own}
 
-    def orchestrate(self, *words: str, timeout: float = 600) -> "subprocess.CompletedProcess[str]":
+    def orchestrate(self, *words: str, timeout: float = 1500) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "orchestrate.cli", *words]
         done = subprocess.run(
             command,

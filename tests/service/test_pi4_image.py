@@ -27,7 +27,8 @@ def target() -> Target:
 
 @pytest.fixture(scope="module")
 def here(engine: Board) -> Iterator[ImageEngine]:
-    with connected(engine.docker_host) as images:
+    with pytest.MonkeyPatch.context() as patch, connected(engine.docker_host) as images:
+        patch.setenv("ORBITBENCH_BUILDER", "classic")  # whatever this machine's docker command can do
         yield images
 
 
