@@ -67,7 +67,7 @@ def published(dataset: Dataset) -> Recipe:
 def reduced(dataset: Dataset) -> Recipe:
     """Minutes instead of hours, for machines without a GPU. Not comparable with published accuracies."""
     recipe = published(dataset).shortened(12)
-    return replace(recipe, batch=32, learning_rate=0.05, momentum=0.9, crop=2)
+    return replace(recipe, batch=64, learning_rate=0.05, momentum=0.9, crop=2)
 
 
 RECIPES = {"published": published, "reduced": reduced}

@@ -87,7 +87,7 @@ def test_the_thesis_has_four_architectures_at_four_shares_of_their_parameters_by
     assert {r.architecture for r in wanted} == set(ARCHITECTURES)
 
 
-@pytest.mark.parametrize("name", ["demo", "thesis", "smoke", "why"])
+@pytest.mark.parametrize("name", ["demo", "thesis", "smoke", "why", "digits"])
 def test_every_shipped_experiment_is_called_as_its_file(name):
     assert load(find(name)).name == name
 

@@ -151,7 +151,7 @@ def test_one_model_is_trained_by_its_id(folder):
     assert (folder / told["accuracy_file"]).name == "trained-digits.yaml"
     again = bench(*arguments)
     assert again.exit_code == 2
-    assert "batch is 480, not 32" in again.stderr
+    assert "batch is 480, not 64" in again.stderr
 
 
 @pytest.mark.parametrize(
