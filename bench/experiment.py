@@ -9,7 +9,7 @@ it keeps in bundles, records and reports (docs/formats.md).
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -134,6 +134,11 @@ class Request:
         parts += [self.fit] if self.fit else []
         parts += [f"b{self.batch}"] if self.batch != 1 else []
         return "-".join(parts)
+
+    @property
+    def of_one_image(self) -> "Request":
+        """The same network for one image at a time: its training does not depend on the batch."""
+        return replace(self, batch=1)
 
 
 def named(model: str) -> Request:

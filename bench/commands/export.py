@@ -34,6 +34,9 @@ def export(
     cache: Annotated[
         Path | None, typer.Option(help="default: $ORBITBENCH_CACHE, or ~/.cache/orbitbench")
     ] = None,
+    weights: Annotated[
+        Path, typer.Option(help="where `bench train` left trained weights; random ones for other models")
+    ] = Path("results/training"),
     as_json: Annotated[bool, typer.Option("--json", help="print the bundle as JSON")] = False,
 ) -> None:
     """Make the models of an experiment, and your own, ready to be measured."""
@@ -45,7 +48,7 @@ def export(
     dims = dict(_dim(text) for text in dim or [])
     chosen = _load(experiment) if experiment else None
     with _progress() as progress:
-        contents = make(out, chosen, onnx or [], dims, batch, cache, progress)
+        contents = make(out, chosen, onnx or [], dims, batch, cache, weights, progress)
     if as_json:
         typer.echo(json.dumps({"bundle": str(out), **contents}))
     else:

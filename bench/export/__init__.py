@@ -20,19 +20,20 @@ def export(
     dims: Mapping[str, int] | None = None,
     batch: int | None = None,
     cache_folder: Path | None = None,
+    weights: Path | None = None,
     progress: Progress = lambda name, done, total: None,
 ) -> dict[str, Any]:
     """Write a bundle to `out` and return its contents (docs/formats.md).
 
-    `experiment` comes with the SHA-256 of its file. `progress` is told the model at hand, how many are done,
-    and of how many. Interrupted, it leaves no bundle.json; run again, it takes what is done from the cache.
-    Raises ExportError.
+    `experiment` comes with the SHA-256 of its file; `weights` is where `bench train` left its models.
+    `progress` is told the model at hand, how many are done, and of how many. Interrupted, it leaves no
+    bundle.json; run again, it takes what is done from the cache. Raises ExportError.
     """
     from bench.export import bundle, cache
     from bench.export.make import make
     from bench.export.plan import plan
 
-    planned, skipped = plan(experiment[0], batch) if experiment else ([], [])
+    planned, skipped = plan(experiment[0], batch, weights) if experiment else ([], [])
     users = _own(own, dims or {})
     bundle.begin(out)
     folder = cache_folder or cache.default_folder()

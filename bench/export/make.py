@@ -47,6 +47,8 @@ def _build(planned: Planned, folder: Path, name: str) -> cache.Artefact:
     torch.set_num_threads(1)  # sums in one order give the same reference everywhere
     data = dataset(request.dataset)
     module = network.build(architecture(request.architecture), scaled.widths, data, planned.seed)
+    if planned.trained:
+        network.load(module, planned.trained.path)
     made = network.export(module, data, request.batch, scaled.params, scaled.macs, metadata(planned))
     facts = {
         "tolerance": made.tolerance,

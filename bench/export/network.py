@@ -8,6 +8,7 @@ import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,16 @@ def build(architecture: Architecture, widths: list[int], dataset: Dataset, seed:
         for child in module.modules():
             _randomise(child, generator)
     return module
+
+
+def load(module: nn.Module, path: Path) -> None:
+    """Put the weights of a training (`bench train`) into the network; ExportError where they do not fit."""
+    try:
+        module.load_state_dict(torch.load(path, weights_only=True)["state"])
+    except Exception as error:  # torch raises whatever the damage leads to
+        raise ExportError(
+            f"{path} cannot be used: {str(error).splitlines()[0]}; train the model again"
+        ) from None
 
 
 def _randomise(layer: nn.Module, generator: torch.Generator) -> None:

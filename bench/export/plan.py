@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from bench.accuracy import lookup
 from bench.experiment import Experiment, Request, requests
 from bench.export.errors import ExportError
+from bench.export.trained import Trained, find
 from bench.scaling import NoFitError, Scaled, ScalingError, scale
 from bench.zoo import architecture, dataset
 
@@ -19,6 +21,7 @@ class Planned:
     request: Request
     scaled: Scaled
     accuracy: dict[str, Any] | None = None
+    trained: Trained | None = None
 
     @property
     def seed(self) -> int:
@@ -44,7 +47,7 @@ class Planned:
             "align": scaled.align,
             "fit": scaled.fit,
             "batch": request.batch,
-            "weights": f"random seed {self.seed}",
+            "weights": str(self.trained or f"random seed {self.seed}"),
             "accuracy": self.accuracy,
         }
 
@@ -58,12 +61,17 @@ class Skipped:
     command: str
 
 
-def plan(experiment: Experiment, batch: int | None = None) -> tuple[list[Planned], list[Skipped]]:
-    """Scale every request and look up its accuracy; ExportError names all that no widths can answer."""
+def plan(
+    experiment: Experiment, batch: int | None = None, weights: Path | None = None
+) -> tuple[list[Planned], list[Skipped]]:
+    """Scale every request, look up its accuracy, and its trained weights in the folder `weights`.
+
+    ExportError names all requests that no widths can answer.
+    """
     found, skipped, problems = [], [], []
     for request in requests(experiment, batch):
         try:
-            found.append(planned(request, experiment.accuracy))
+            found.append(planned(request, experiment.accuracy, weights))
         except NoFitError as error:
             reason = f"no fit for {request.architecture} on {request.dataset}"
             skipped.append(Skipped(request.id, reason, error.command))
@@ -74,8 +82,8 @@ def plan(experiment: Experiment, batch: int | None = None) -> tuple[list[Planned
     return found, skipped
 
 
-def planned(request: Request, sources: Sequence[str] = ()) -> Planned:
-    """Scale one request and look up its accuracy; raises ScalingError, NoFitError where it needs a search."""
+def planned(request: Request, sources: Sequence[str] = (), weights: Path | None = None) -> Planned:
+    """Like `plan`, for one request; raises ScalingError, NoFitError where it needs a search first."""
     scaled = _scale(request)
     known = lookup(
         request.architecture,
@@ -86,7 +94,7 @@ def planned(request: Request, sources: Sequence[str] = ()) -> Planned:
         scaled.widths,
         sources,
     )
-    return Planned(request, scaled, known)
+    return Planned(request, scaled, known, weights and find(weights, request.of_one_image.id, scaled.widths))
 
 
 def _scale(request: Request) -> Scaled:

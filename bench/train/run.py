@@ -136,13 +136,15 @@ def _finish(trainer: Trainer, folder: Path, place: Place, seconds: float, resume
     images, labels = (part.to(trainer.device) for part in stored(task.dataset, "test", place.data))
     accuracy = trainer.evaluate(images, labels)
     state = {name: tensor.cpu() for name, tensor in trainer.result().state_dict().items()}
-    write_bytes(str(folder / WEIGHTS), _packed({"schema": SCHEMA, "task": task.describe(), "state": state}))
+    about_model = {"schema": SCHEMA, "task": task.describe(), "normalisation": trainer.normalisation()}
+    write_bytes(str(folder / WEIGHTS), _packed({**about_model, "state": state}))
     result = {
         "schema": SCHEMA,
         "kind": "orbitbench.training",
         "task": task.describe(),
         "accuracy": accuracy,
         "history": trainer.history,
+        "normalisation": trainer.normalisation(),
         "data": {
             "train": digest(trainer.images.cpu(), trainer.labels.cpu()),
             "test": digest(images.cpu(), labels.cpu()),

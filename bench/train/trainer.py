@@ -114,6 +114,10 @@ class Trainer:
         """The network that the training is for: its averaged weights where there are any."""
         return self.module if self.average is None else self.average.module
 
+    def normalisation(self) -> dict[str, list[float]]:
+        """What is subtracted from each channel of images from 0 to 1, and what they are then divided by."""
+        return {"mean": self.mean.flatten().tolist(), "deviation": self.deviation.flatten().tolist()}
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint needs to go on at this minibatch."""
         return {

@@ -11,10 +11,13 @@ import time
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 from typer.testing import CliRunner
 
+from bench import data
 from bench.cli import build
 from bench.export import cache, files
+from bench.zoo import architecture, dataset
 from tests.models import mlp
 
 EXPERIMENT = """\
@@ -225,3 +228,28 @@ def test_two_exports_at_once_share_a_cache(tmp_path):
     assert cache.put(tmp_path, "name", b"model", b"reference", {}) == first
     assert first.model.stat().st_mtime_ns == stamp  # whoever comes second leaves the first one's files
     assert [path.name for path in tmp_path.iterdir()] == ["name"]
+
+
+def test_trained_weights_go_into_the_file_and_are_named_there(setting, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = "vgg11-digits-uniform-p0.0005"
+    trained = CliRunner().invoke(
+        build(), ["train", model, "--recipe", "reduced", "--epochs", "1", "--set", "batch=480", "--json"]
+    )
+    folder = tmp_path / json.loads(trained.stdout)["folder"]
+    group = (
+        "{architectures: [vgg11], dataset: digits, methods: [uniform], ratios: [0.0005], ratio_of: params}"
+    )
+    (tmp_path / "one.yaml").write_text(f"name: one\ngroups: [{group}]\n")
+    result = run("one.yaml", "--out", "bundle", "--batch", "2", "--json")
+    (entry,) = json.loads(result.stdout)["models"]
+    assert entry["weights"] == f"trained seed 0 sha256 {files.sha256(folder / 'model.pt')}"
+    assert entry["accuracy"]["source"] == "trained"
+    images = data.load("digits", "test")[0][:2].numpy()
+    session = onnxruntime.InferenceSession(tmp_path / "bundle" / entry["file"])
+    module = architecture("vgg11").build(entry["widths"], dataset("digits")).eval()
+    module.load_state_dict(torch.load(folder / "model.pt", weights_only=True)["state"])
+    expected = module(torch.from_numpy(images)).detach().numpy()
+    assert np.allclose(session.run(None, {"input": images})[0], expected, atol=1e-4)
+    (folder / "model.pt").write_bytes(b"torn")
+    assert run("one.yaml", "--out", "again").exit_code == 2

@@ -1,0 +1,36 @@
+"""Weights that `bench train` made: found by model id, taken only for the very same widths."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.export.files import sha256
+
+RESULT, WEIGHTS = "result.json", "model.pt"  # of bench.train.run, which this must not import: it needs torch
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A weights file, its hash, and the seed that it was trained from."""
+
+    path: Path
+    sha256: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"trained seed {self.seed} sha256 {self.sha256}"
+
+
+def find(folder: Path, model: str, widths: list[int]) -> Trained | None:
+    """The trained weights of `model` with the lowest seed, or None; other widths are another network."""
+    found = [_read(path) for path in (folder / model).glob(f"seed-*/{RESULT}")]
+    seeds = {task["seed"]: path for path, task in found if task["widths"] == widths}
+    if not seeds:
+        return None
+    path = seeds[min(seeds)] / WEIGHTS
+    return Trained(path, sha256(path), min(seeds)) if path.is_file() else None
+
+
+def _read(path: Path) -> tuple[Path, dict[str, Any]]:
+    return path.parent, json.loads(path.read_bytes())["task"]
