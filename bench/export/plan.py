@@ -94,7 +94,8 @@ def planned(request: Request, sources: Sequence[str] = (), weights: Path | None 
         scaled.widths,
         sources,
     )
-    return Planned(request, scaled, known, weights and find(weights, request.of_one_image.id, scaled.widths))
+    trained = find(weights, request.of_one_image.id, scaled.widths) if weights else None
+    return Planned(request, scaled, known, trained)
 
 
 def _scale(request: Request) -> Scaled:
