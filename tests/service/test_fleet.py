@@ -34,6 +34,7 @@ def test_two_boards_see_nothing_of_each_other(fleet: Fleet):
     fleet["board1"].docker("volume", "create", "mine")
     assert "mine" in fleet["board1"].docker("volume", "ls", "-q")
     assert "mine" not in fleet["board2"].docker("volume", "ls", "-q")
+    fleet["board1"].docker("volume", "rm", "mine")
 
 
 def test_a_power_cut_keeps_the_disk_and_changes_the_boot_id(fleet: Fleet):
@@ -43,6 +44,7 @@ def test_a_power_cut_keeps_the_disk_and_changes_the_boot_id(fleet: Fleet):
     board.power_cut()
     board.switch_on()
     assert "kept" in board.docker("volume", "ls", "-q")
+    board.docker("volume", "rm", "kept")
     assert board.sh("cat /proc/sys/kernel/random/boot_id") != before
 
 
