@@ -56,7 +56,10 @@ def search(
         typer.echo(f"stopped; {folder} holds the checkpoint: the same command goes on from there", err=True)
         raise typer.Exit(130) from None
     path = out or Path("manifests/scaling") / f"{name}.yaml"
-    fits.save(fit.model_copy(update={"name": path.stem}), path)
+    sets = "".join(f" --set {pair}" for pair in set_ or [])
+    source = f"bench search {arch} --dataset {dataset} --recipe {recipe}{sets} --seed {chosen.seed}"
+    provenance = fit.provenance.model_copy(update={"source": source})
+    fits.save(fit.model_copy(update={"name": path.stem, "provenance": provenance}), path)
     typer.echo(
         f"{path}: {fit.rows} steps fitted, residual of ln(width) {fit.rmse or 0:.3f}; record in {folder}"
     )

@@ -97,7 +97,7 @@ class Pruner:
         self.scored = 0
         closed = len(self.open) - int(self.open.sum())
         rank = min(closed + self.units, self.most)
-        completed = self._close(importance, importance.sort().values[rank - 1])
+        completed = self._close(importance, rank)
         widths = self.kept()
         if not completed:
             self.stopped = LAST_UNIT
@@ -107,10 +107,10 @@ class Pruner:
             self.rows.append(widths)
         return Step(True, widths)
 
-    def _close(self, importance: torch.Tensor, threshold: torch.Tensor) -> bool:
-        """Close what is not above `threshold`; False if that came upon a layer's last unit."""
-        order = importance.argsort(stable=True)
-        visits = order[: int((importance <= threshold).sum())]
+    def _close(self, importance: torch.Tensor, rank: int) -> bool:
+        """Close what is not above the score of `rank`; False if that came upon a layer's last unit."""
+        visits = (importance <= importance.kthvalue(rank).values).nonzero()[:, 0]
+        visits = visits[importance[visits].argsort(stable=True)]
         visits = visits[self.layer[visits].argsort(stable=True)]
         layers = self.layer[visits]
         closing = self.open[visits].long()

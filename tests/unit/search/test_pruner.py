@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.search.pruner import Pruner
+from tests.plain_pruner import PlainPruner
 
 # Traces of the authors' pruning engine (github.com/eugenelet/NeuralScale @ 67ddedc) on synthetic gradients;
 # all gates start at 1, gradients are stored times 1024.
@@ -45,46 +46,7 @@ def test_traces_of_the_published_engine_are_reproduced(trace: dict[str, Any]) ->
     assert (not pruner.rows) == trace["forced_single_row"]
 
 
-def per_unit(
-    widths: list[int], gradients: torch.Tensor, units: int, every: int
-) -> tuple[list[list[int]], Any]:
-    """The same rules, one unit at a time: slow and plain."""
-    gates = [[1.0] * w for w in widths]
-    total = sum(widths)
-    most = int(0.95 * total)
-    sums = [[0.0] * w for w in widths]
-    seen = steps = count = 0
-    rows: list[list[int]] = []
-    for gradient in gradients.tolist():
-        if steps >= -(-most // units):
-            return rows, gates
-        at = 0
-        for layer, w in enumerate(widths):
-            for unit in range(w):
-                sums[layer][unit] += (gates[layer][unit] * gradient[at]) ** 2
-                at += 1
-        count += 1
-        seen += 1
-        if seen == 1 or (seen - 1) % every:
-            continue
-        scores = [[s / count for s in row] for row in sums]
-        closed = sum(gate == 0 for row in gates for gate in row)
-        limit = sorted(s for row in scores for s in row)[min(closed + units, most) - 1]
-        places = [(layer, unit) for layer, w in enumerate(widths) for unit in range(w)]
-        for layer, unit in sorted(places, key=lambda place: (place[0], scores[place[0]][place[1]])):
-            if scores[layer][unit] > limit:
-                continue
-            if sum(gates[layer]) == 1:
-                return rows, gates
-            gates[layer][unit] = 0.0
-        sums, count, steps = [[0.0] * w for w in widths], 0, steps + 1
-        kept = [int(sum(row)) for row in gates]
-        if all(k < w for k, w in zip(kept, widths, strict=True)):
-            rows.append(kept)
-    return rows, gates
-
-
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     widths=st.lists(st.integers(2, 20), min_size=1, max_size=6),
     units=st.integers(1, 12),
@@ -99,13 +61,15 @@ def test_it_equals_a_plain_loop_over_units(
     gradients = torch.randn(60, sum(widths), generator=generator).double()
     gradients[:, torch.rand(sum(widths), generator=generator) < dead] = 0  # dead units tie at score 0
     pruner = Pruner(widths, units=units, minibatches=every)
+    plain = PlainPruner(widths, units=units, minibatches=every)
     for row in gradients:
         pruner.observe(pruner.open.double(), row)
+        plain.observe(torch.cat(plain.masks()).double(), row)
+        assert [mask.tolist() for mask in pruner.masks()] == [mask.tolist() for mask in plain.masks()]
+        assert pruner.stopped == plain.stopped
         if pruner.stopped:
             break
-    rows, gates = per_unit(widths, gradients, units, every)
-    assert pruner.rows == rows
-    assert [mask.double().tolist() for mask in pruner.masks()] == gates
+    assert pruner.rows == plain.rows
 
 
 def test_what_is_closed_stays_closed_and_no_layer_is_emptied() -> None:
