@@ -1,0 +1,372 @@
+"""The page in a real browser, opened from its file with the network off, on a phone and on a desk."""
+
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from orchestrate import recommend
+from orchestrate.analysis import study, table
+from orchestrate.report import render
+from tests import matrix, synthetic
+from tests.conftest import ROOT, require
+from tests.synthetic import Study
+
+pytestmark = pytest.mark.service
+sync_api = pytest.importorskip("playwright.sync_api")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync")  # fmt: skip
+SIZES = {"phone": (390, 844), "desk": (1440, 900)}
+AXE = "4.14.1"
+MADE = Study(
+    devices=("bench-a", "bench-b"),
+    methods=("uniform", "neuralscale", "aligned"),
+    ratio_ofs=("params", "macs"),
+    no_accuracy=("resnet50",),
+)
+
+
+class Opened(NamedTuple):
+    """A page, what went wrong on it, and what it asked of the network."""
+
+    page: Any
+    errors: list[str]
+    requests: list[str]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthetic.write(MADE, tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def report(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render([run], tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    require(CHROMIUM, "no Chromium here: apt install chromium")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser: Any, report: Path) -> Iterator[Any]:
+    """Opens the report (or another file) in a fresh context; every one is closed afterwards."""
+    contexts = []
+
+    def opener(size: str = "desk", scheme: str = "light", path: Path = report) -> Opened:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            offline=True,
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        found = Opened(context.new_page(), [], [])
+        found.page.on("pageerror", lambda error: found.errors.append(str(error)))
+        found.page.on(
+            "console", lambda told: told.type in ("error", "warning") and found.errors.append(told.text)
+        )
+        found.page.on("request", lambda request: found.requests.append(request.url))
+        found.page.goto(path.as_uri())
+        found.page.wait_for_selector("html[data-ready=yes]", state="attached")
+        return found
+
+    yield opener
+    for context in contexts:
+        context.close()
+
+
+def draw(page: Any, *names: str) -> None:
+    """Draw these plots (all, if none is named) whether or not they are near the screen."""
+    page.evaluate(
+        "(names) => figures.forEach((f, id) => (names.length && !names.includes(id)) || drawn(f))", names
+    )
+
+
+def points(page: Any, figure: str) -> int:
+    return page.locator(f"#draw-{figure} .scatterlayer .points path.point").count()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_opens_from_its_file_without_a_network_an_error_or_text_that_does_not_fit(
+    opened: Any, size: str, scheme: str
+) -> None:
+    page, errors, requests = opened(size, scheme)
+    draw(page)
+    page.wait_for_timeout(200)
+    assert errors == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= SIZES[size][0]
+    assert page.evaluate(CUT_OFF) == []
+    folder = ROOT / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(folder / f"report-{size}-{scheme}.png"))
+    for part in ("fly", "explore", "why", "one-pair"):
+        page.locator(f"#{part}").screenshot(path=str(folder / f"report-{size}-{scheme}-{part}.png"))
+
+
+# Text of cards, headings and controls that is wider than its box, and text of drawings beyond their edge.
+CUT_OFF = """() => {
+  const wide = [...document.querySelectorAll('h1, h2, h3, h4, p, li, label, figcaption, nav, .card, dd')]
+    .filter((e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline');
+  const beyond = [...document.querySelectorAll('.plot')].flatMap((plot) => {
+    const box = plot.getBoundingClientRect();
+    return [...plot.querySelectorAll('text')].filter((t) => {
+      const b = t.getBoundingClientRect();
+      return b.width > 0 && (b.left < box.left - 2 || b.right > box.right + 2);
+    });
+  });
+  return [...wide, ...beyond].map((e) => `${e.tagName} ${e.textContent.slice(0, 60)}`);
+}"""
+
+
+def test_every_plot_shows_as_many_points_as_there_are_records(opened: Any, run: Path) -> None:
+    page = opened().page
+    draw(page)
+    rows = table.tidy(study.read([run]))
+    mine = rows[rows["device"] == "bench-a"]
+    assert points(page, "latency") == points(page, "memory") == len(mine) == 96
+    assert points(page, "accuracy") == points(page, "fly") == mine["accuracy"].notna().sum() == 72
+    assert points(page, "pairs") == 16 + 1
+    assert points(page, "why") == 4 * 2
+    assert points(page, "slope") == 96
+    page.select_option("#f-pair", "vgg11|cifar10|0.25|params")
+    assert points(page, "distribution") == 3 * 9
+    assert points(page, "course") == 3 * 3 * 12
+    assert page.locator("#draw-ladder .bars .point").count() >= 3 * 6
+
+
+def test_filters_narrow_every_plot_and_table_at_once(opened: Any) -> None:
+    page = opened().page
+    page.uncheck("#f-architecture input[value=vgg11]")
+    page.uncheck("#f-method input[value=aligned]")
+    draw(page, "latency")
+    assert points(page, "latency") == 48
+    assert page.locator("#f-count").inner_text() == "48 of 192 models"
+    assert "48 of 192 rows" in page.locator("#table-models .table-head").inner_text()
+    assert page.locator("#draw-latency", has_text="vgg11").count() == 0
+    page.select_option("#f-config", "1")
+    assert "bench-b" in page.locator("#table-models tbody").inner_text()
+    assert "bench-a" not in page.locator("#table-models tbody").inner_text()
+    page.fill("#f-text", "resnet50 uniform")
+    assert "8 of 192 rows" in page.locator("#table-models .table-head").inner_text()
+
+
+def test_another_memory_definition_redraws_memory_and_what_follows_from_it(opened: Any) -> None:
+    page = opened().page
+    draw(page, "memory")
+    first = "figures.get('memory').traces[0].y[0]"
+    before = page.evaluate(first)
+    page.select_option("#f-definition", "process_rss_trimmed")
+    draw(page, "memory")
+    assert page.evaluate(first) == pytest.approx(before + 9, abs=0.5)
+
+
+def test_a_table_sorts_by_any_column_and_says_so(opened: Any) -> None:
+    page = opened().page
+    head = page.locator("#table-models th", has_text="Latency p50")
+    column = head.evaluate("(th) => th.cellIndex")
+    for direction, ordered in (("ascending", sorted), ("descending", lambda v: sorted(v, reverse=True))):
+        head.locator("button").click()
+        assert head.get_attribute("aria-sort") == direction
+        cells = page.locator(f"#table-models tbody td:nth-child({column + 1})").all_inner_texts()
+        values = [float(cell.split(" ")[0].replace(",", "")) for cell in cells]
+        assert values == ordered(values)
+
+
+def test_a_click_on_a_point_shows_its_pair_closely(opened: Any) -> None:
+    page = opened().page
+    draw(page, "latency")
+    point = page.locator("#draw-latency .points path.point").first
+    point.evaluate("(element) => element.scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(500)
+    marked = page.evaluate("figures.get('latency').traces[0].customdata[0]")
+    box = point.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 3, y)
+    page.mouse.move(x, y)
+    page.wait_for_selector(".hoverlayer .hovertext")
+    page.mouse.click(x, y)
+    page.wait_for_function("state.model !== undefined")
+    assert page.evaluate("state.model") == page.evaluate(f"JOBS.model[{marked}]")
+    assert page.input_value("#f-pair") == page.evaluate(f"groupOf({marked})")
+    assert page.locator("#table-models tr.picked").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "latency", "accuracy"), [("", "", ""), ("70", "40", ""), ("100", "", "66"), ("5", "", "")]
+)
+def test_the_page_and_orchestrate_recommend_give_the_same_answer(
+    opened: Any, run: Path, size: str, latency: str, accuracy: str
+) -> None:
+    page = opened().page
+    for name, value in (("memory", size), ("latency", latency), ("accuracy", accuracy)):
+        page.fill(f"#l-{name}", value)
+    rows = table.tidy(study.read([run]))
+    limits = recommend.Limits(
+        memory=float(size) * 1e6 if size else None,
+        latency=float(latency) / 1e3 if latency else None,
+        accuracy=float(accuracy) if accuracy else None,
+    )
+    answers = recommend.recommend(rows[rows["device"] == "bench-a"], limits)
+    shown = page.locator("#fly-answer strong").all_inner_texts()
+    assert shown == [answer.best.row["model"] for answer in answers if answer.best]
+    fitting = sum(
+        candidate.verdict == recommend.FITS
+        for answer in answers
+        for candidate in (*([answer.best] if answer.best else []), *answer.others)
+    )
+    assert f"{fitting} of 96 models fit" in page.locator("#fly-answer").inner_text()
+
+
+@pytest.mark.parametrize("ending", ["svg", "png", "csv"])
+def test_every_plot_can_be_saved(opened: Any, ending: str) -> None:
+    page, errors, _ = opened()
+    draw(page)
+    names = page.evaluate("[...figures.keys()]")
+    for name in names:
+        with page.expect_download() as download:
+            page.locator(f"#figure-{name} .tools button", has_text=ending.upper()).click()
+        content = Path(download.value.path()).read_bytes()
+        assert download.value.suggested_filename.endswith(f"-{name}.{ending}")
+        assert {"svg": b"<svg" in content, "png": content[:4] == b"\x89PNG", "csv": b"\n" in content}[ending]
+    assert len(names) == 13
+    assert errors == []
+
+
+def test_every_table_can_be_saved_as_csv_with_all_rows_of_the_filter(opened: Any) -> None:
+    page = opened().page
+    page.select_option("#f-config", "1")
+    with page.expect_download() as download:
+        page.locator("#table-models .table-head button").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert len(lines) == 1 + 96
+    assert '"Latency p50 (ms)","Latency p50 (ms) low","Latency p50 (ms) high"' in lines[0]
+
+
+def test_it_works_by_keyboard_alone(opened: Any) -> None:
+    page = opened().page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.focus("#theme")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    button = page.locator("#figure-latency .tools button").first
+    button.focus()
+    page.keyboard.press("Space")
+    assert button.get_attribute("aria-expanded") == "true"
+    assert page.locator("#rows-latency tbody tr").count() == 96
+    page.focus("#f-architecture input[value=vgg11]")
+    page.keyboard.press("Space")
+    assert page.locator("#f-count").inner_text() == "72 of 192 models"
+
+
+def test_every_control_has_a_name_and_is_reached_by_tab(opened: Any) -> None:
+    page = opened().page
+    seen = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        seen.add(
+            page.evaluate("document.activeElement.id || document.activeElement.textContent.slice(0, 20)")
+        )
+    assert {"theme", "f-config", "f-definition", "l-memory", "l-latency", "l-accuracy"} <= seen
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """axe-core's source, fetched once from the npm registry into build/."""
+    build = ROOT / "build"
+    archive = build / f"axe-core-{AXE}.tgz"
+    if not archive.is_file():
+        require(shutil.which("npm"), "no npm here to fetch axe-core: apt install npm")
+        build.mkdir(exist_ok=True)
+        fetched = subprocess.run(
+            ["npm", "pack", "--silent", f"axe-core@{AXE}"],
+            cwd=build,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        require(fetched.returncode == 0, f"npm could not fetch axe-core: {fetched.stderr.strip()[-200:]}")
+    with tarfile.open(archive) as packed:
+        member = packed.extractfile("package/axe.min.js")
+        assert member is not None
+        return member.read().decode()
+
+
+def test_axe_finds_no_serious_violation_on_a_phone_in_the_dark_nor_on_a_desk_in_the_light(
+    opened: Any, axe: str
+) -> None:
+    found = []
+    for size, scheme in (("phone", "dark"), ("desk", "light")):
+        page = opened(size, scheme).page
+        draw(page)
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        page.evaluate(
+            "document.querySelectorAll('.tools button:first-child').forEach((each) => each.click())"
+        )
+        page.evaluate(axe)
+        violations = page.evaluate("axe.run().then((result) => result.violations)")
+        serious = [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
+        nodes = [v["nodes"][0]["html"][:200] for v in violations if v["id"] in serious]
+        got = ", ".join(v["id"] for v in violations) or "nothing"
+        row = {"case": f"{size}, {scheme}", "expected": "no serious violation", "got": got, "ok": not serious}
+        found.append({**row, "nodes": nodes})
+    matrix.write("report-accessibility", found)
+    assert [row for row in found if not row["ok"]] == []
+
+
+def test_on_paper_every_plot_is_drawn_and_every_row_is_there(opened: Any, tmp_path: Path) -> None:
+    page, errors, _ = opened("desk", "dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert page.locator("#table-models tbody tr").count() == 96
+    assert page.evaluate("[...figures.values()].every((found) => !found.stale)")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.locator("#table-models tbody tr").count() == 50
+    paper = page.pdf(format="A4")
+    assert paper[:5] == b"%PDF-"
+    assert errors == []
+
+
+def test_without_a_valid_record_the_page_says_why_and_shows_what_was_left_out(
+    opened: Any, tmp_path: Path
+) -> None:
+    bad = synthetic.write(Study(architectures=("vgg11",), ratios=(1.0,)), tmp_path)
+    for path in bad.glob("*/records/*.json"):
+        path.write_text(path.read_text().replace('"status": "ok"', '"status": "failed"'))
+    page, errors, _ = opened(path=render([bad], tmp_path / "report"))
+    assert errors == []
+    assert "No record counts" in page.locator("#main").inner_text()
+    assert page.locator("#table-excluded tbody tr").count() == 2
+    assert not page.locator("#fly").is_visible()
+
+
+def test_hostile_text_in_a_record_stays_text(opened: Any, tmp_path: Path) -> None:
+    run = synthetic.write(Study(architectures=("vgg11",), ratios=(0.5, 1.0)), tmp_path)
+    hostile = "</script><script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
+    for path in run.glob("*/records/*.json"):
+        text = path.read_text().replace("Invented CPU", hostile).replace('"vgg11"', f'"{hostile}"')
+        path.write_text(text)
+    page, errors, _ = opened(path=render([run], tmp_path / "report"))
+    draw(page)
+    assert page.title() != "owned"
+    assert errors == []

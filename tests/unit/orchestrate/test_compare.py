@@ -1,0 +1,133 @@
+"""Two runs: a change is told, noise is not, and what changed around them is named."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
+from typer.testing import CliRunner
+
+from orchestrate import cli, compare
+from orchestrate.analysis import study
+from tests import synthetic
+from tests.synthetic import Study
+
+BEFORE = Study(spread=0.0, run="before", architectures=("vgg11", "mobilenetv2"), samples=30)
+
+
+def compared(results: Path, after: Study, **options: Any) -> compare.Comparison:
+    runs = [synthetic.write(made, results) for made in (BEFORE, after)]
+    return compare.compare(study.read([runs[0]]), study.read([runs[1]]), **options)
+
+
+def test_the_same_jobs_measured_again_show_no_change(tmp_path: Path) -> None:
+    found = compared(tmp_path, replace(BEFORE, run="after", seed=99))
+    assert [c for c in found.changes if c.verdict != compare.SAME] == []
+
+
+def test_a_slowdown_is_a_regression_and_a_speedup_an_improvement(tmp_path: Path) -> None:
+    slower = compared(tmp_path, replace(BEFORE, run="slower", seed=7, latency=2.6 * 1.2))
+    told = {(c.job.split("--")[0], c.figure): c.verdict for c in slower.changes}
+    assert told["vgg11-cifar10-neuralscale-p0.5", "latency"] == compare.REGRESSION
+    assert told["vgg11-cifar10-uniform-p0.5", "latency"] == compare.SAME
+    faster = compared(tmp_path, replace(BEFORE, run="faster", seed=7, latency=2.6 / 1.2))
+    assert faster.regressions == []
+    assert any(c.verdict == compare.IMPROVEMENT for c in faster.changes)
+
+
+def test_three_percent_on_every_job_shows_over_all_of_them_at_once(tmp_path: Path) -> None:
+    only = replace(BEFORE, methods=("neuralscale",))
+    runs = [
+        synthetic.write(made, tmp_path) for made in (only, replace(only, run="b", latency=2.6 * 1.03, seed=3))
+    ]
+    found = compare.compare(*(study.read([run]) for run in runs))
+    assert (compare.ALL, "latency") in [(c.job, c.figure) for c in found.regressions]
+
+
+def test_more_memory_is_a_regression(tmp_path: Path) -> None:
+    found = compared(tmp_path, replace(BEFORE, run="after", seed=7, memory=1.05 * 1.1))
+    assert {"memory", "peak"} <= {c.figure for c in found.regressions}
+
+
+def test_a_change_below_the_threshold_is_not_told(tmp_path: Path) -> None:
+    found = compared(tmp_path, replace(BEFORE, run="after", seed=7, latency=2.6 * 1.2), threshold=0.5)
+    assert found.regressions == []
+
+
+def test_measuring_again_raises_a_false_alarm_in_no_more_than_5_percent_of_comparisons() -> None:
+    rng, alarms, runs = np.random.default_rng(2), 0, 400
+    for _ in range(runs):
+        values = [compare.intervals.difference(*np.exp(rng.normal(0, 0.01, (2, 3)))).p for _ in range(20)]
+        alarms += any(p < compare.RATE for p in compare.adjusted(values))
+    assert alarms / runs <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_adjusted_p_values_are_those_of_benjamini_and_hochberg(values: list[float]) -> None:
+    assert compare.adjusted(values) == pytest.approx(false_discovery_control(values).tolist())
+
+
+def test_what_changed_around_the_runs_is_named(tmp_path: Path) -> None:
+    found = compared(
+        tmp_path, replace(BEFORE, run="after", environment={"kernel": "6.9", "board": {"fan": "on"}})
+    )
+    assert ("bench-a", "kernel", "0.0-synthetic", "6.9") in found.environment
+    assert ("bench-a", "board.fan", "-", "on") in found.environment
+
+
+def test_a_job_that_fails_in_the_second_run_is_lost_and_one_that_is_only_there_is_alone(
+    tmp_path: Path,
+) -> None:
+    runs = [synthetic.write(made, tmp_path) for made in (BEFORE, replace(BEFORE, run="after"))]
+    failed = next(runs[1].glob("*/records/vgg11-cifar10-uniform-p1--*.json"))
+    record = json.loads(failed.read_text())
+    error = {"kind": "oom", "message": "no memory left", "advice": ""}
+    failed.write_text(json.dumps({**record, "status": "failed", "error": error}))
+    next(runs[0].glob("*/records/vgg11-cifar10-uniform-p0.5--*.json")).unlink()
+    found = compare.compare(study.read([runs[0]]), study.read([runs[1]]))
+    assert len(found.lost) == len(found.alone) == 1
+    assert "no memory left" in found.lost[0]
+    assert "second run only" in found.alone[0]
+
+
+def invoked(*arguments: str) -> Any:
+    return CliRunner().invoke(cli.build(), ["compare", *arguments])
+
+
+def test_the_command_exits_with_1_on_a_regression_for_ci_and_with_0_otherwise(tmp_path: Path) -> None:
+    for made in (BEFORE, replace(BEFORE, run="slow", latency=4.0), replace(BEFORE, run="fast", latency=1.5)):
+        synthetic.write(made, tmp_path)
+    slow = invoked("before", "slow", "--results", str(tmp_path))
+    assert slow.exit_code == 1
+    assert "regression: bench-a, vgg11-cifar10-neuralscale-p0.25" in slow.stdout
+    assert "Benjamini-Hochberg" in slow.stdout
+    fast = invoked("before", "fast", "--results", str(tmp_path), "--json")
+    assert fast.exit_code == 0
+    assert json.loads(fast.stdout)["regressions"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["before", "nowhere"], "no run 'nowhere'"),
+        (["before", "before", "--threshold", "3"], "a unit is missing"),
+    ],
+)
+def test_bad_input_is_exit_code_2(tmp_path: Path, arguments: list[str], told: str) -> None:
+    synthetic.write(replace(BEFORE, architectures=("vgg11",)), tmp_path)
+    done = invoked(*arguments, "--results", str(tmp_path))
+    assert (done.exit_code, told in done.stderr) == (2, True)
+
+
+def test_a_run_without_a_valid_record_cannot_be_compared(tmp_path: Path) -> None:
+    run = synthetic.write(replace(BEFORE, architectures=("vgg11",)), tmp_path)
+    for path in run.glob("*/records/*.json"):
+        path.write_text("{}")
+    done = invoked("before", "before", "--results", str(tmp_path))
+    assert done.exit_code == 2
+    assert "no valid record in before" in done.stderr

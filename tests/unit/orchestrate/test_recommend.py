@@ -1,0 +1,189 @@
+"""The best model under limits: intervals respected, losers told why, limits with their unit."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from orchestrate import cli, recommend, units
+from orchestrate.errors import BadInput
+from orchestrate.recommend import FAILS, FITS, RISK, Limits
+from tests import synthetic
+from tests.synthetic import Study
+
+SIZE = "process_own_trimmed"
+
+
+def row(name: str, **given: Any) -> dict[str, Any]:
+    """A row of the table with narrow intervals, unless told otherwise."""
+    values = {"latency": 0.010, SIZE: 50e6, "accuracy": 70.0, "energy": math.nan, **given}
+    ends = {f"{k}{e}": values[k] * f for k in ("latency", SIZE) for e, f in (("_low", 0.99), ("_high", 1.01))}
+    running = {"device": "d", "backend": "onnxruntime", "precision": "fp32", "threads": 1, "batch": 1}
+    seeds = {"accuracy_seeds": 1, "accuracy_std": math.nan, "dataset": "cifar10", "job": name}
+    return {"model": name, **running, **seeds, **ends, **values}
+
+
+def best(rows: list[dict[str, Any]], limits: Limits) -> recommend.Answer:
+    (answer,) = recommend.recommend(pd.DataFrame(rows), limits)
+    return answer
+
+
+def test_the_most_accurate_model_within_the_limits_wins() -> None:
+    rows = [row("small", accuracy=60.0), row("good"), row("slow", accuracy=80.0, latency=0.030)]
+    answer = best(rows, Limits(latency=0.020))
+    assert answer.best is not None
+    assert answer.best.row["model"] == "good"
+    assert {c.row["model"]: c.lost for c in answer.others} == {
+        "slow": "latency 30.0 ms, at most 20.0 wanted",
+        "small": "10.0 points less accurate",
+    }
+
+
+def test_a_model_whose_interval_crosses_a_limit_is_at_risk_and_never_recommended() -> None:
+    rows = [row("sure", accuracy=60.0), row("risky", latency=0.0199)]
+    answer = best(rows, Limits(latency=0.020))
+    assert answer.best is not None
+    assert answer.best.row["model"] == "sure"
+    assert answer.others[0].verdict == RISK
+    assert "at risk: latency 19.9 (19.7 to 20.1)" in answer.others[0].lost.replace(" ms", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limit", "verdict"),
+    [
+        ("latency", 0.020, 0.020, RISK),
+        ("latency", 0.0198, 0.020, FITS),
+        ("latency", 0.0201, 0.020, FAILS),
+        (SIZE, 64e6, 64e6, RISK),
+        (SIZE, 70e6, 64e6, FAILS),
+        ("accuracy", 70.0, 70.0, FITS),
+        ("accuracy", 69.9, 70.0, FAILS),
+        ("energy", 0.004, 0.005, FITS),
+        ("energy", math.nan, 0.005, FAILS),
+    ],
+)
+def test_each_limit_is_judged_at_its_edge(name: str, value: float, limit: float, verdict: str) -> None:
+    limits = Limits(**{"memory" if name == SIZE else name: limit})
+    assert recommend.judge(row("m", **{name: value}), limits).verdict == verdict
+
+
+def test_an_accuracy_is_uncertain_by_two_standard_errors_over_its_seeds() -> None:
+    sure = row("m", accuracy=70.5, accuracy_seeds=5, accuracy_std=0.2)
+    unsure = row("m", accuracy=70.5, accuracy_seeds=5, accuracy_std=1.0)
+    assert recommend.judge(sure, Limits(accuracy=70)).verdict == FITS
+    assert recommend.judge(unsure, Limits(accuracy=70)).verdict == RISK
+
+
+def test_an_unknown_accuracy_never_satisfies_a_limit_and_never_wins_over_a_known_one() -> None:
+    unknown = row("unknown", accuracy=math.nan, latency=0.001)
+    assert recommend.judge(unknown, Limits(accuracy=1)).verdict == FAILS
+    answer = best([unknown, row("known")], Limits())
+    assert answer.best is not None
+    assert answer.best.row["model"] == "known"
+    assert answer.others[0].lost == "its accuracy is unknown"
+
+
+def test_the_pareto_set_is_what_no_other_beats_in_everything() -> None:
+    rows = [row("a"), row("worse", latency=0.011, accuracy=69.0), row("fast", latency=0.001, accuracy=50.0)]
+    assert {c.row["model"] for c in best(rows, Limits()).pareto} == {"a", "fast"}
+
+
+def test_models_of_different_datasets_do_not_compete() -> None:
+    rows = [row("ten"), row("hundred", dataset="cifar100", accuracy=60.0)]
+    answers = recommend.recommend(pd.DataFrame(rows), Limits())
+    assert {a.dataset: a.best and a.best.row["model"] for a in answers} == {
+        "cifar10": "ten",
+        "cifar100": "hundred",
+    }
+
+
+def test_where_nothing_fits_nothing_is_recommended_and_the_nearest_comes_first() -> None:
+    answer = best([row("far", latency=0.050), row("near", latency=0.021)], Limits(latency=0.020))
+    assert answer.best is None
+    assert [c.row["model"] for c in answer.others] == ["near", "far"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("64MB", units.MEMORY, 64e6),
+        ("1.5 GiB", units.MEMORY, 1.5 * 2**30),
+        ("20ms", units.TIME, 0.020),
+        (".5s", units.TIME, 0.5),
+        ("70", units.PERCENT, 70),
+        ("70%", units.PERCENT, 70),
+        ("5mJ", units.ENERGY, 0.005),
+    ],
+)
+def test_limits_are_read_with_their_unit(text: str, kind: units.Kind, value: float) -> None:
+    assert units.parse(text, kind, "--x") == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "told"),
+    [
+        ("64", units.MEMORY, "a unit is missing"),
+        ("64mb", units.MEMORY, "unknown unit 'mb'"),
+        ("20Ms", units.TIME, "unknown unit 'Ms'"),
+        ("-1ms", units.TIME, "a time is wanted"),
+        ("0ms", units.TIME, "above 0"),
+        ("nan ms", units.TIME, "a time is wanted"),
+        ("", units.TIME, "a time is wanted"),
+        ("101", units.PERCENT, "at most 100"),
+        ("1e3ms", units.TIME, "a time is wanted"),
+        ("5 m J", units.ENERGY, "an energy is wanted"),
+    ],
+)
+def test_limits_that_could_be_misread_are_refused(text: str, kind: units.Kind, told: str) -> None:
+    with pytest.raises(BadInput, match=told) as error:
+        units.parse(text, kind, "--max-x")
+    assert str(error.value).startswith("--max-x")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    synthetic.write(Study(architectures=("vgg11",), devices=("a", "b"), samples=20, run="r"), folder)
+    return folder
+
+
+def invoked(*arguments: str) -> Any:
+    return CliRunner().invoke(cli.build(), list(arguments))
+
+
+def test_the_command_answers_in_json_in_base_units(results: Path) -> None:
+    limits = ("--max-memory", "80MB", "--max-latency", "1s")
+    done = invoked("recommend", "r", "--results", str(results), "--device", "a", *limits, "--json")
+    assert done.exit_code == 0
+    (answer,) = json.loads(done.stdout)
+    assert answer["best"]["memory"] < 80e6
+    assert answer["best"]["verdict"] == "fits"
+    assert {other["verdict"] for other in answer["others"]} <= {"fits", "at risk", "does not fit"}
+    assert all(other["why_not"] for other in answer["others"])
+
+
+def test_the_command_says_that_nothing_fits_with_exit_code_1(results: Path) -> None:
+    done = invoked("recommend", "r", "--results", str(results), "--device", "a", "--max-memory", "1MB")
+    assert done.exit_code == 1
+    assert "no model fits" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["r"], "choose one with --device: a, b"),
+        (["r", "--device", "c"], "known here: a, b"),
+        (["nowhere"], "no run 'nowhere'"),
+        (["r", "--device", "a", "--max-memory", "64"], "a unit is missing"),
+        (["r", "--device", "a", "--memory-is", "weight"], "process_own_trimmed"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(results: Path, arguments: list[str], told: str) -> None:
+    done = invoked("recommend", *arguments, "--results", str(results))
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
