@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrate.analysis import efficiency, intervals, memory, pairs
+from orchestrate.analysis import efficiency, intervals, pairs
 from orchestrate.analysis.intervals import FEWEST
 
 HOLDS, FAILS, UNSETTLED = "holds", "does not hold", "not enough data"
@@ -68,35 +68,47 @@ class Answer:
 
 def answers(table: pd.DataFrame, claims: Iterable[Claim]) -> list[Answer]:
     """Every claim in every configuration of the devices it is about; the one with most pairs is `main`."""
-    found = []
+    asked = list(_asked(table, list(claims)))
+    level = 1 - (1 - intervals.LEVEL) / max(1, len(asked))
+    found = [_answer(*each, level) for each in asked]
+    most: dict[tuple[str, str], Answer] = {}
+    for answer in found:
+        key = answer.claim.id, answer.configuration["device"]
+        if key not in most or len(answer.pairs) > len(most[key].pairs):
+            most[key] = answer
+    main = {id(answer) for answer in most.values()}
+    return [replace(answer, main=id(answer) in main) for answer in found]
+
+
+def _asked(table: pd.DataFrame, claims: list[Claim]) -> Iterator[tuple[Claim, dict[str, Any], pd.DataFrame]]:
+    """Each claim with each configuration that it is about, and the pairs found there."""
+    configurations = [configuration for configuration, _ in efficiency.configurations(table)]
     for claim in claims:
-        mine = [
-            _answer(claim, *each)
-            for each in efficiency.configurations(table)
-            if each[0]["processor"] == claim.processor
-        ]
-        most: dict[str, Answer] = {}
-        for answer in mine:  # the configuration with most pairs speaks for the device
-            device = answer.configuration["device"]
-            if device not in most or len(answer.pairs) > len(most[device].pairs):
-                most[device] = answer
-        found += [replace(answer, main=most[answer.configuration["device"]] is answer) for answer in mine]
-    return list(_together(found, table))
+        paired = efficiency.apart(pairs.pairs(table, claim.method, claim.baseline, claim.ratio_of))
+        for configuration in configurations:
+            if configuration["processor"] == claim.processor:
+                yield claim, configuration, paired.get(tuple(configuration.values()), pd.DataFrame())
 
 
-def _answer(claim: Claim, configuration: dict[str, Any], rows: pd.DataFrame) -> Answer:
-    found = pairs.pairs(rows, claim.method, claim.baseline, claim.ratio_of)
+def _answer(claim: Claim, configuration: dict[str, Any], found: pd.DataFrame, level: float) -> Answer:
+    """One answer; `level` is that of all verdicts together."""
     estimate = pairs.mean(found, claim.quantity)
     of_memory = claim.quantity in pairs.OF_MEMORY
     means = efficiency.under_definitions(found, claim.quantity) if of_memory else {}
     known = found[found[pairs.column(claim.quantity)].notna()] if len(found) else found
+    verdict, strict = (claim.verdict(e) for e in (estimate, pairs.mean(found, claim.quantity, level=level)))
     return Answer(
-        claim=claim, configuration=configuration, verdict=claim.verdict(estimate), estimate=estimate,
+        claim=claim,
+        configuration=configuration,
+        verdict=verdict,
+        estimate=estimate,
         ranking=efficiency.ranking(means) if means else None,
         verdicts_by_definition={key: claim.verdict(mean) for key, mean in means.items()},
         pairs=tuple(zip(known["model"], known["baseline"], strict=True)) if len(known) else (),
-        lacking=len(found) - len(known), settle=_settle(claim, configuration, estimate, found),
-    )  # fmt: skip
+        lacking=len(found) - len(known),
+        settle=_settle(claim, configuration, estimate, found),
+        together=verdict != UNSETTLED and strict == verdict,
+    )
 
 
 def _settle(
@@ -134,17 +146,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _together(found: list[Answer], table: pd.DataFrame) -> Iterator[Answer]:
-    """The same answers, each marked with whether it stands at the level shared among all verdicts."""
-    level = 1 - (1 - intervals.LEVEL) / max(1, len(found))
-    groups = {tuple(key.values()): rows for key, rows in efficiency.configurations(table)}
-    for answer in found:
-        rows = groups[tuple(answer.configuration.values())]
-        mine = pairs.pairs(rows, answer.claim.method, answer.claim.baseline, answer.claim.ratio_of)
-        strict = answer.claim.verdict(pairs.mean(mine, answer.claim.quantity, level=level))
-        yield replace(answer, together=answer.verdict != UNSETTLED and strict == answer.verdict)
-
-
 def multiplicity(found: list[Answer]) -> str:
     """How often verdicts on this page may err, in one sentence."""
     decided = sum(answer.verdict != UNSETTLED for answer in found)
@@ -156,6 +157,3 @@ def multiplicity(found: list[Answer]) -> str:
         f"{sum(a.together for a in found)} of the "
         f"decided ones also stand at the level for all {len(found)} together (Bonferroni)."
     )
-
-
-MAIN_DEFINITION = memory.DEFINITIONS[memory.PROCESS].label

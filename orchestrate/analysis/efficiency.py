@@ -53,7 +53,8 @@ def _names(keys: tuple[str, ...]) -> str:
 
 def under_definitions(found: pd.DataFrame, quantity: str) -> dict[str, intervals.Estimate]:
     """The mean ratio of `quantity` under every memory definition that has pairs."""
-    means = {key: pairs.mean(found, quantity, key) for key in memory.DEFINITIONS}
+    columns = [pairs.column(quantity, key) for key in memory.DEFINITIONS]
+    means = dict(zip(memory.DEFINITIONS, pairs.means(found, columns), strict=True))
     return {key: mean for key, mean in means.items() if mean.n}
 
 
@@ -70,6 +71,11 @@ def configurations(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.Dat
     """The rows of each device in each way of running, apart: ratios never mix them."""
     for key, rows in table.groupby(CONFIGURATION, sort=True):
         yield dict(zip(CONFIGURATION, key, strict=True)), rows
+
+
+def apart(rows: pd.DataFrame) -> dict[tuple[Any, ...], pd.DataFrame]:
+    """The same, by the values of CONFIGURATION."""
+    return dict(iter(rows.groupby(CONFIGURATION, sort=True))) if len(rows) else {}
 
 
 def slopes(table: pd.DataFrame) -> pd.DataFrame:

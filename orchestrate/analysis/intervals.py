@@ -8,6 +8,7 @@ would count it twice.
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
@@ -47,18 +48,21 @@ def t_quantile(probability: float, freedom: float) -> float:
     return distributions.student_quantile(probability, freedom)
 
 
-def of_processes(values: ArrayLike, level: float = LEVEL, middle: bool = False) -> Estimate:
+def of_processes(values: Sequence[float], level: float = LEVEL, middle: bool = False) -> Estimate:
     """Mean of `values`, one a process (`middle`: median), with Student's interval; none from one process."""
-    numbers = np.asarray(values, dtype=float)
-    count = len(numbers)
+    count = len(values)
     if not count:
         return NOTHING
-    mean = float(numbers.mean())
-    value = float(np.median(numbers)) if middle else mean
+    mean = math.fsum(values) / count
+    value = statistics.median(values) if middle else mean
     if count < 2:
         return Estimate(value, math.nan, math.nan, count)
-    half = t_quantile((1 + level) / 2, count - 1) * float(numbers.std(ddof=1)) / math.sqrt(count)
+    half = t_quantile((1 + level) / 2, count - 1) * math.sqrt(_squares(values, mean) / (count - 1) / count)
     return Estimate(value, mean - half, mean + half, count)
+
+
+def _squares(values: Sequence[float], mean: float) -> float:
+    return math.fsum((value - mean) ** 2 for value in values)
 
 
 class Difference(NamedTuple):
@@ -78,25 +82,26 @@ class Difference(NamedTuple):
         return 2 * (1 - distributions.student_tail(abs(self.value) / self.error, self.freedom))
 
 
-def difference(above: ArrayLike, below: ArrayLike) -> Difference:
+def difference(above: Sequence[float], below: Sequence[float]) -> Difference:
     """How far the positive values of two jobs' processes are apart in logarithms; variance pooled.
 
     The arithmetic of `bench.record.statistics.compare`, from medians that are known already.
     """
-    a, b = np.log(np.asarray(above, dtype=float)), np.log(np.asarray(below, dtype=float))
-    value, freedom = float(a.mean() - b.mean()), len(a) + len(b) - 2
+    logs = [[math.log(value) for value in side] for side in (above, below)]
+    a, b = (math.fsum(side) / len(side) for side in logs)
+    freedom = len(above) + len(below) - 2
     if freedom < 1:
-        return Difference(value, math.nan, 0)
-    variance = (float(((a - a.mean()) ** 2).sum()) + float(((b - b.mean()) ** 2).sum())) / freedom
-    return Difference(value, math.sqrt(variance * (1 / len(a) + 1 / len(b))), freedom)
+        return Difference(a - b, math.nan, 0)
+    variance = (_squares(logs[0], a) + _squares(logs[1], b)) / freedom
+    return Difference(a - b, math.sqrt(variance * (1 / len(above) + 1 / len(below))), freedom)
 
 
-def of_ratio(above: ArrayLike, below: ArrayLike, level: float = LEVEL) -> Estimate:
+def of_ratio(above: Sequence[float], below: Sequence[float], level: float = LEVEL) -> Estimate:
     """Ratio of two jobs from their processes' positive values, with Student's interval on logarithms."""
     apart = difference(above, below)
     half = t_quantile((1 + level) / 2, apart.freedom) * apart.error if apart.freedom else math.nan
     low, high = (math.exp(apart.value + side * half) for side in (-1, 1))
-    return Estimate(math.exp(apart.value), low, high, min(np.size(above), np.size(below)))
+    return Estimate(math.exp(apart.value), low, high, min(len(above), len(below)))
 
 
 @lru_cache(maxsize=64)
@@ -108,16 +113,33 @@ def _draws(count: int) -> NDArray[np.float64]:
 
 def of_pairs(ratios: ArrayLike, level: float = LEVEL) -> Estimate:
     """Geometric mean of the `ratios` of pairs with its interval over pairs; none from fewer than three."""
-    logs = np.log(np.asarray(ratios, dtype=float))
-    count = len(logs)
+    return of_columns(np.asarray(ratios, dtype=float).reshape(-1, 1), level)[0]
+
+
+def of_columns(ratios: NDArray[np.float64], level: float = LEVEL) -> list[Estimate]:
+    """`of_pairs` for each column of (pairs, columns); a NaN is a pair that lacks the figure."""
+    logs, found = np.log(ratios), [NOTHING] * ratios.shape[1]
+    masks = np.isfinite(logs)
+    for mask in np.unique(masks, axis=1).T if len(ratios) else ():
+        alike = np.flatnonzero((masks == mask[:, None]).all(axis=0))
+        for column, estimate in zip(alike, _of_logs(logs[np.ix_(mask, alike)], level), strict=True):
+            found[column] = estimate
+    return found
+
+
+def _of_logs(logs: NDArray[np.float64], level: float) -> list[Estimate]:
+    """Estimates for the columns of finite (pairs, columns)."""
+    count, centre = len(logs), logs.mean(axis=0) if len(logs) else np.empty(0)
     if not count:
-        return NOTHING
-    mean = float(logs.mean())
+        return [NOTHING] * logs.shape[1]
     if count < FEWEST:
-        return Estimate(math.exp(mean), math.nan, math.nan, count)
+        return [Estimate(math.exp(mean), math.nan, math.nan, count) for mean in centre]
+    student = t_quantile((1 + level) / 2, count - 1)
     if count < FEWEST_RESAMPLED:
-        half = t_quantile((1 + level) / 2, count - 1) * float(logs.std(ddof=1)) / math.sqrt(count)
-        return Estimate(*(math.exp(mean + side * half) for side in (0, -1, 1)), count)
-    tail = NormalDist().cdf(-math.sqrt(count / (count - 1)) * t_quantile((1 + level) / 2, count - 1))
-    low, high = np.quantile(_draws(count) @ logs / count, [tail, 1 - tail])
-    return Estimate(math.exp(mean), math.exp(low), math.exp(high), count)
+        half = student * logs.std(axis=0, ddof=1) / math.sqrt(count)
+        low, high = centre - half, centre + half
+    else:
+        tail = NormalDist().cdf(-math.sqrt(count / (count - 1)) * student)
+        low, high = np.quantile(_draws(count) @ (logs / count), [tail, 1 - tail], axis=0)
+    ends = zip(np.exp(centre).tolist(), np.exp(low).tolist(), np.exp(high).tolist(), strict=True)
+    return [Estimate(*each, count) for each in ends]

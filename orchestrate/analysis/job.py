@@ -90,7 +90,7 @@ def build(record: Json, path: Path) -> Job:
         batch=job["batch"],
         processor=processor(job),
         processes=processes,
-        quantiles=tuple(np.quantile(pooled, QUANTILES).tolist()),
+        quantiles=_quantiles(ordered),
         p90=early_stopping(ordered, 0.90),
         p99=early_stopping(ordered, 0.99),
         mean=float(pooled.mean()),
@@ -103,6 +103,12 @@ def build(record: Json, path: Path) -> Job:
         environment=environment,
         started=min(process.started for process in processes),
     )
+
+
+def _quantiles(ordered: NDArray[np.float64]) -> tuple[float, ...]:
+    """Linear between neighbours (type 7, as numpy and `bench.record.statistics.quantile`)."""
+    places = np.asarray(QUANTILES) * (len(ordered) - 1)
+    return tuple(np.interp(places, np.arange(len(ordered)), ordered).tolist())
 
 
 def early_stopping(ordered: NDArray[np.float64], p: float) -> float | None:
@@ -124,11 +130,12 @@ def processor(job: Json) -> str:
 
 
 def _process(entry: Json, samples: NDArray[np.float64]) -> Process:
-    blocks = np.array_split(samples, min(DRIFT_BLOCKS, len(samples)))
+    count = min(DRIFT_BLOCKS, len(samples))
+    parts = samples[: len(samples) // count * count].reshape(count, -1)
     return Process(
         order=int(entry.get("order") or 0), started=str(entry.get("started") or ""), n=len(samples),
         p50=float(np.median(samples)), length=float(samples.sum()),
-        blocks=tuple(float(np.median(block)) for block in blocks),
+        blocks=tuple(np.median(parts, axis=1).tolist()),
     )  # fmt: skip
 
 

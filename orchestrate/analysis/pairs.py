@@ -4,10 +4,8 @@ Three comparisons answer three questions. Equal parameters: what the thesis comp
 Aligned: the same shape with channel counts that the hardware likes. Equal parameters is not equal work.
 """
 
-from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from orchestrate.analysis import intervals, memory
@@ -37,41 +35,44 @@ COMPARISONS = (
 )
 
 
+RATIOS = (
+    "accuracy",
+    "params",
+    "macs",
+    "energy",
+    *memory.DEFINITIONS,
+)
+
+
 def pairs(
     table: pd.DataFrame, method: str, baseline: str, ratio_of: tuple[str, ...] = PARAMETERS
 ) -> pd.DataFrame:
-    """One row a pair: KEY, `align`, and `method` / `baseline` of every figure.
-
-    Empty where nothing pairs.
-    """
+    """One row a pair: KEY, `align`, models, `method` / `baseline` of every figure; empty where none pairs."""
     wanted = table[table["ratio_of"].isin(ratio_of)]
     above, below = (wanted[wanted["method"] == name] for name in (method, baseline))
     both = above.merge(below, on=KEY, suffixes=("", "_base"), validate="many_to_many")
-    return pd.DataFrame([_pair(row) for row in both.to_dict("records")])
+    return _ratios(both) if len(both) else pd.DataFrame()
 
 
-def _pair(both: dict[Hashable, Any]) -> dict[Hashable, Any]:
-    """Ratios of one pair. Latency has an interval of its own: over the processes of both jobs."""
-    ratio = {
-        name: _ratio(both, name)
-        for name in ("latency", "accuracy", "params", "macs", "energy", *memory.DEFINITIONS)
-    }
-    latency = intervals.of_ratio(both["source"].p50s, both["source_base"].p50s)
-    found: dict[Hashable, Any] = {key: both[key] for key in KEY}
-    found |= {"align": both["align"], "model": both["model"], "baseline": both["model_base"]}
-    found |= {"latency_ratio_low": latency.low, "latency_ratio_high": latency.high}
-    found |= {f"{name}_ratio": value for name, value in ratio.items()}
-    found["latency_ratio"] = latency.value
+def _ratios(both: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `pairs`. Latency has an interval of its own: over the processes of both jobs."""
+    found = {key: both[key] for key in [*KEY, "align", "model"]} | {"baseline": both["model_base"]}
+    ratio = {name: _ratio(both, name) for name in RATIOS}
+    jobs = zip(both["source"], both["source_base"], strict=True)
+    latency = [intervals.of_ratio(job.p50s, base.p50s) for job, base in jobs]
+    for position, end in enumerate(("", "_low", "_high")):
+        found[f"latency_ratio{end}"] = pd.Series([estimate[position] for estimate in latency])
+    found |= {f"{name}_ratio": values for name, values in ratio.items()}
     for name in memory.DEFINITIONS:
         found[f"accuracy_per_mb:{name}"] = ratio["accuracy"] / ratio[name]
         found[f"mb_per_mparam:{name}"] = ratio[name] / ratio["params"]
-    return found
+    return pd.DataFrame(found)
 
 
-def _ratio(both: dict[Hashable, Any], name: str) -> float:
+def _ratio(both: pd.DataFrame, name: str) -> "pd.Series[float]":
     """NaN unless both figures are known and positive: a ratio of a negative growth of memory says nothing."""
-    above, below = float(both[name]), float(both[f"{name}_base"])
-    return above / below if above > 0 and below > 0 else np.nan
+    above, below = both[name].astype(float), both[f"{name}_base"].astype(float)
+    return (above / below).where((above > 0) & (below > 0))
 
 
 def column(quantity: str, definition: str = memory.PROCESS) -> str:
@@ -98,7 +99,13 @@ def mean(
     found: pd.DataFrame, quantity: str, definition: str = memory.PROCESS, level: float = intervals.LEVEL
 ) -> intervals.Estimate:
     """Geometric mean of a quantity's ratio over pairs; pairs that lack it do not count."""
-    name = column(quantity, definition)
-    if found.empty or name not in found:
-        return intervals.NOTHING
-    return intervals.of_pairs(found[name].dropna().to_numpy(), level)
+    return means(found, [column(quantity, definition)], level)[0]
+
+
+def means(
+    found: pd.DataFrame, columns: list[str], level: float = intervals.LEVEL
+) -> list[intervals.Estimate]:
+    """The same for several columns at once."""
+    if found.empty:
+        return [intervals.NOTHING] * len(columns)
+    return intervals.of_columns(found[columns].to_numpy(float), level)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrate import claims
-from orchestrate.analysis import efficiency, memory, pairs
+from orchestrate.analysis import efficiency, intervals, memory, pairs
 from orchestrate.analysis.study import Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
 from orchestrate.report import text
@@ -62,31 +62,28 @@ def _all_pairs(paired: Frames) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
+ASKED = [(quantity, "") for quantity in PLAIN_QUANTITIES] + [
+    (quantity, name) for quantity in pairs.OF_MEMORY for name in memory.DEFINITIONS
+]
+
+
 def _means(paired: Frames, configurations: list[dict[str, Any]]) -> pd.DataFrame:
     """Mean ratio of every quantity in every comparison and configuration, under every memory definition."""
+    columns = [pairs.column(quantity, name) for quantity, name in ASKED]
     found = []
     for key, frame in paired.items():
+        parts = efficiency.apart(frame)
         for index, configuration in enumerate(configurations):
-            rows = (
-                frame[(frame[CONFIGURATION] == list(configuration.values())).all(axis=1)]
-                if len(frame)
-                else frame
-            )
-            where = {"comparison": key, "config": index, "device": configuration["device"],
-                     "how": text.running(configuration)}  # fmt: skip
-            for quantity in PLAIN_QUANTITIES:
-                found.append({**where, "quantity": quantity, "definition": "", **_mean(rows, quantity)})
-            for quantity in pairs.OF_MEMORY:
-                for name in memory.DEFINITIONS:
-                    found.append(
-                        {**where, "quantity": quantity, "definition": name, **_mean(rows, quantity, name)}
-                    )
-    frame = pd.DataFrame(found)
-    return frame[frame["n"] > 0].reset_index(drop=True) if len(frame) else frame
+            rows = parts.get(tuple(configuration.values()), pd.DataFrame())
+            where = {"comparison": key, "config": index, "device": configuration["device"]}
+            where["how"] = text.running(configuration)
+            for (quantity, name), mean in zip(ASKED, pairs.means(rows, columns), strict=True):
+                if mean.n:
+                    found.append({**where, "quantity": quantity, "definition": name, **_figures(mean)})
+    return pd.DataFrame(found)
 
 
-def _mean(rows: pd.DataFrame, quantity: str, definition: str = memory.PROCESS) -> dict[str, float]:
-    mean = pairs.mean(rows, quantity, definition)
+def _figures(mean: intervals.Estimate) -> dict[str, float]:
     return {"value": mean.value, "value_low": mean.low, "value_high": mean.high, "n": mean.n}
 
 
