@@ -26,8 +26,8 @@ FACTS = r"""
 printf 'model %s\n' "$(tr -d '\0' 2>/dev/null </proc/device-tree/model)"
 printf 'l4t %s\n' "$(head -n 1 /etc/nv_tegra_release 2>/dev/null)"
 printf 'time %s\n' "$(date +%s)"
-awk '/^MemAvailable:/ {print "memory", $2 * 1024}' /proc/meminfo
-df -Pk "$1" 2>/dev/null | awk 'END {if (NR > 1) print "disk", $4 * 1024}'
+awk '/^MemAvailable:/ {printf "memory %.0f\n", $2 * 1024}' /proc/meminfo
+df -Pk "$1" 2>/dev/null | awk 'END {if (NR > 1) printf "disk %.0f\n", $4 * 1024}'
 for zone in /sys/class/thermal/thermal_zone*; do
   case "$(cat "$zone/type" 2>/dev/null)" in PMIC*) continue ;; esac
   echo "temperature $(cat "$zone/temp" 2>/dev/null)"
