@@ -193,6 +193,7 @@ def _start_janitor(folder: Path) -> None:
         stdin=subprocess.PIPE,
         stdout=null,
         stderr=null,
+        env={"PATH": "/usr/bin:/bin"},
         start_new_session=True,
     )
 
@@ -268,6 +269,7 @@ class Tunnel:
                     start_new_session=True,  # Ctrl-C is for us; and no terminal, no question
                 )
             except FileNotFoundError:
+                self.close()
                 raise SshFailed(self.host, f"no program {call[0]} on this machine") from None
         self._base.with_suffix(".pid").write_text(str(self._process.pid))
 
