@@ -150,7 +150,7 @@ class Device(manifest.Section):
     options: dict[Word, str | int | float | bool] = Field(
         {}, description="for the backend; kept in every record"
     )
-    measure: dict[Measure, float] = Field(
+    measure: dict[Measure, int | float] = Field(  # int first: counts stay whole numbers
         {}, description="overrides the experiment's, such as max_seconds: 10"
     )
     power_mode: Text | None = Field(None, description="what `prepare` sets; recorded")

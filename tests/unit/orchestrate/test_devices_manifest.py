@@ -131,3 +131,13 @@ def test_the_json_schema_says_what_a_device_needs() -> None:
     assert device["additionalProperties"] is False
     assert "backend" in device["required"]
     assert schema["properties"]["schema"]["maximum"] == 1
+
+
+def test_counts_in_measure_stay_whole_numbers_which_the_runtime_insists_on(root: Path) -> None:
+    measure = manifests.load(root / "manifests" / "devices.yaml")["pi4-emulated"].measure
+    assert {name: type(measure[name]) for name in ("processes", "warmup", "max_seconds")} == {  # type: ignore[index]
+        "processes": int,
+        "warmup": int,
+        "max_seconds": int,
+    }
+    assert measure["min_seconds"] == 0.1
