@@ -140,9 +140,9 @@ class LiveView(View):
 
     def table(self) -> Table:
         """The devices' rows as they are now; what does not fit the terminal's height is counted below."""
-        table = Table(
-            "device", "state", "done", "left", "temp", "last figure", "job", box=None, pad_edge=False
-        )
+        table = Table(box=None, pad_edge=False)
+        for name in ("device", "state", "done", "left", "temp", "last figure", "job"):
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
         room = max(3, self.console.height - 3)
         with self.lock:
             for name, row in list(self.rows.items())[:room]:

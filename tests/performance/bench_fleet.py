@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrate.store import Run
+from tests.service import rootfs
+from tests.service.fleet import Fleet, missing
 from tests.unit.orchestrate import sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,4 +141,54 @@ def scale() -> list[dict[str, Any]]:
     return rows
 
 
-BENCHMARKS: list[Callable[[], list[dict[str, Any]]]] = [scale]
+def by_hand(fleet: Fleet, run: Run) -> float:
+    """Seconds of the same work typed by hand: docker over ssh, volume, copy in, run, copy out, clean up."""
+    host, out = f"ssh://{next(iter(fleet.boards))}", run.path / "by-hand"
+    wrapper = fleet.folder / "bin" / "ssh"  # the docker command takes the first ssh on its path
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {fleet.ssh_config} "$@"\n')
+    wrapper.chmod(0o755)
+    env = {**os.environ, "PATH": f"{wrapper.parent}:{os.environ['PATH']}"}
+    device = next(iter(run.devices))
+
+    def docker(*words: str) -> None:
+        subprocess.run(["docker", "-H", host, *words], env=env, check=True, stdout=subprocess.DEVNULL)
+
+    start = time.perf_counter()
+    docker("volume", "create", "hand")
+    mount = ["--name", "hand", "--network", "none", "-v", "hand:/data", rootfs.JOB_IMAGE]
+    docker("create", *mount, f"/data/{device}/jobs.json", "/data/out")
+    for name in ("bundle", device):
+        docker("cp", str(run.path / name), "hand:/data/")
+    docker("start", "-a", "hand")
+    docker("cp", "hand:/data/out/records", str(out))
+    docker("rm", "hand")
+    docker("volume", "rm", "hand")
+    return time.perf_counter() - start
+
+
+def against_hand() -> list[dict[str, Any]]:
+    """One board behind ssh: what `orchestrate run` costs beyond typing the docker commands."""
+    row = {
+        "name": "fleet.one_board_against_docker_by_hand",
+        "unit": "s",
+        "better": "lower",
+        "target": "<= peer + 6",
+    }
+    reason = missing() or rootfs.cannot_build_jobs()
+    if reason:
+        return [{**row, "value": None, "peer": reason, "ok": None}]
+    measure = {"processes": 1, "min_seconds": 1.0, "max_seconds": 1.0}
+    device = {"transport": "docker", "host": "board1", "image": rootfs.JOB_IMAGE}
+    with tempfile.TemporaryDirectory(prefix="ob-", dir="/tmp") as name, Fleet(Path(name), "board1") as boards:
+        load = ["docker", "-H", boards["board1"].docker_host, "load", "-q"]
+        subprocess.run(load, input=rootfs.jobs(), check=True, stdout=subprocess.DEVNULL)
+        run = sample.real_run(Path(name) / "results", JOBS, {"board1": sample.device(**device)}, **measure)
+        peer = by_hand(boards, run)
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "ORBITBENCH_SSH_CONFIG": str(boards.ssh_config)}
+        got = measured(run, env)
+    ok = got["kept"] == JOBS and got["seconds"] <= peer + 6
+    return [{**row, "value": got["seconds"], "peer": peer, "ok": ok}]
+
+
+BENCHMARKS: list[Callable[[], list[dict[str, Any]]]] = [scale, against_hand]
