@@ -2,9 +2,8 @@
 other.
 
 Blocks of consecutive samples are drawn, so that the resemblance inside them survives (Politis and Romano
-1992).
-Their length follows from the lag-1 autocorrelation by the rule of Politis and White (2004) for a first-order
-autoregression, applied to whether a sample lies below the median: outliers then cannot govern it.
+1992). Their length follows from the lag-1 autocorrelation by the rule of Politis and White (2004) for a
+first-order autoregression, applied to whether a sample lies below the median: outliers then cannot govern it.
 """
 
 import math
@@ -79,8 +78,8 @@ def deviations(samples: Sequence[float], middle: float, rng: random.Random) -> L
     """How far resampled medians lie from `middle`, the series' own, ascending, made wider by what blocks
     lose.
 
-    Cutting into blocks of length b forgets the share (sum |k| R(k)) / (b sum R(k)) of the variance; it is
-    put back.
+    Cutting into blocks of length b forgets the share (sum |k| R(k)) / (b sum R(k)) of the variance; it is put
+    back.
     """
     r = neighbour_correlation(samples, middle)
     flat, sloped = _spectrum(r)

@@ -45,13 +45,12 @@ def memory(rungs: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
     """`process`, `model`, `peak` (bytes, median over processes) and the same under every other definition.
 
     `definitions` maps `own_trimmed`, ..., `rss_untrimmed` to `process` (the whole), `model` (above the
-    initialised
-    device) and `processes` ([process, model] of each). The headline is the first that could be read:
-    `own_trimmed`.
+    initialised device) and `processes` ([process, model] of each). The headline is the first that could be
+    read: `own_trimmed`.
 
     own: RSS without what was shared at the start (interpreter, C library). It is the USS of a process that
-    has its
-    libraries for itself. The kernel's USS drops by megabytes when an unrelated process maps the same library.
+    has its libraries for itself. The kernel's USS drops by megabytes when an unrelated process maps the same
+    library.
     """
     if not rungs:
         return None

@@ -1,9 +1,8 @@
 """Series of durations, packed for JSON: 24,576 samples in some 60 kB of text rather than a quarter of a
 megabyte.
 
-Integer nanoseconds -> differences of neighbours -> zig-zag (0, -1, 1, -2 ... become 0, 1, 2, 3 ...) -> 7
-bits a byte,
-least significant first, the high bit says that more follow (varint) -> zlib -> base64.
+Integer nanoseconds -> differences of neighbours -> zig-zag (0, -1, 1, -2 ... become 0, 1, 2, 3 ...) -> 7 bits
+a byte, least significant first, the high bit says that more follow (varint) -> zlib -> base64.
 """
 
 import base64

@@ -54,8 +54,8 @@ def early_stopping(ordered: Sequence[float], p: float) -> Optional[float]:
     """MLPerf's early-stopping estimate of the p-quantile of ascending values; None below 64 (p90), 662 (p99).
 
     An upper bound with confidence 0.99 if samples are independent: the t - 1 slowest are set aside, the
-    slowest of
-    the rest is reported. Source: mlcommons/inference, `inference_rules.adoc`, `loadgen/early_stopping.cc`.
+    slowest of the rest is reported. Source: mlcommons/inference, `inference_rules.adoc`,
+    `loadgen/early_stopping.cc`.
     """
     t = discarded(len(ordered), p)
     return ordered[len(ordered) - t] if t >= 1 else None
@@ -106,9 +106,8 @@ def compare(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> Compa
     """How many times as long b takes as a: ratio of the typical durations with its 95 % interval.
 
     a, b: one series of samples a fresh process. Student's t on the logarithms of the process medians,
-    variance
-    pooled, as processes of one machine scatter alike. `differs` is None with fewer than three processes in
-    all.
+    variance pooled, as processes of one machine scatter alike. `differs` is None with fewer than three
+    processes in all.
     """
     logs = [[math.log(m) for m in medians(side)] for side in (a, b)]
     means = [math.fsum(side) / len(side) for side in logs]

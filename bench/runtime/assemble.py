@@ -17,7 +17,9 @@ def finish_part(
     if entry:
         entry["drift"] = statistics.drift(samples.seconds(entry["samples"]))
         span = part["facts"]
-        inside = [s for s in sensors if span["begin"] <= s["t"] <= span["end"]]
+        for reading in sensors:
+            reading["timed"] = span["begin"] <= reading["t"] <= span["end"]
+        inside = [s for s in sensors if s["timed"]]
         verdict = judge(dict(entry, plan=part["job"]["measure"]), span, inside, own)
     if error and error["kind"] == "wrong_output":
         verdict.reasons.append({"code": "wrong_output", "message": error["message"]})

@@ -1,5 +1,5 @@
-"""One runtime a device: a file lock that the kernel releases when its holder dies, and the holder's name in
-the file."""
+"""One runtime a device: a file lock that the kernel releases when its holder dies, and the holder's name
+in the file."""
 
 import fcntl
 import json

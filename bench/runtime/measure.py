@@ -1,5 +1,5 @@
-"""The timed loop: fixed warm-up, then samples until they are enough, each bracketed by the clock and nothing
-else."""
+"""The timed loop: fixed warm-up, then samples until they are enough, each bracketed by the clock and
+nothing else."""
 
 import gc
 import time
@@ -79,8 +79,7 @@ def half_width(numpy: Any, out: "array[int]", n: int) -> float:
     time.
 
     Batches rather than single samples, because neighbours resemble each other. numpy, because a sorted copy
-    as
-    Python integers would grow the heap that is being measured.
+    as Python integers would grow the heap that is being measured.
     """
     size = min(n, len(out)) // BATCHES
     if not size:

@@ -1,8 +1,7 @@
 """The memory ladder: what the process, its control group and its device hold at each step of a model's life.
 
 Sources: proc(5) for smaps_rollup (Linux >= 4.14), smaps, status and clear_refs; the kernel's
-cgroup-v1/memory.rst and
-cgroup-v2.rst. All values are bytes; None where a source cannot be read here.
+cgroup-v1/memory.rst and cgroup-v2.rst. All values are bytes; None where a source cannot be read here.
 """
 
 import ctypes
@@ -69,8 +68,8 @@ def cgroup_memory(proc: str = "/proc/self", mount: str = "/sys/fs/cgroup") -> Li
 
 
 def _cgroup_folders(text: str, mount: str) -> List[str]:
-    """Where our memory controller may be; inside a container the path of the host is often not visible: try
-    the top."""
+    """Where our memory controller may be; inside a container the path of the host is often not visible:
+    try the top."""
     folders = []
     for line in text.splitlines():
         number, controllers, path = (line.split(":", 2) + ["", ""])[:3]

@@ -1,10 +1,8 @@
 """GPU memory of one process on a Jetson, from nvmap's debugfs; pure parsers of its two tables.
 
 `clients` (older kernels) and `maps` both hold a line `user  process  pid  sizeK` a client; `maps` adds lines
-of single
-allocations below it, and both end in `total`. Format as rbonghi/jetson_stats 4.3.1 reads it
-(jtop/core/processes.py).
-Needs root and a mounted debugfs; the process ids are the host's.
+of single allocations below it, and both end in `total`. Format as rbonghi/jetson_stats 4.3.1 reads it
+(jtop/core/processes.py). Needs root and a mounted debugfs; the process ids are the host's.
 """
 
 import os

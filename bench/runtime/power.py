@@ -2,10 +2,8 @@
 board.
 
 JetPack 4 speaks iio (`rail_name_K`, `in_powerK_input` in mW, K from 0), JetPack 5 hwmon (`inK_label`,
-`inK_input` in
-mV, `currK_input` in mA, K from 1, no power file). Rails are found by label: the numbers move between boots.
-Sources:
-rbonghi/jetson_stats 4.3.1 (jtop/core/power.py), mainline tegra194-p2888.dtsi.
+`inK_input` in mV, `currK_input` in mA, K from 1, no power file). Rails are found by label: the numbers move
+between boots. Sources: rbonghi/jetson_stats 4.3.1 (jtop/core/power.py), mainline tegra194-p2888.dtsi.
 """
 
 import os
@@ -57,12 +55,8 @@ def _hwmon(path: str) -> Optional[Rail]:
 
 
 def read(found: Sequence[Rail]) -> Optional[Dict[str, Optional[float]]]:
-    """Watts by label, with `total` as defined for the board (None where no definition fits); None without
-    rails."""
-    if not found:
-        return None
-    values = {rail.label: rail.watts() for rail in found}
-    return dict(values, total=total(values))
+    """Watts by label, None for a rail that cannot be read; None without rails."""
+    return {rail.label: rail.watts() for rail in found} if found else None
 
 
 def total(values: Dict[str, Optional[float]]) -> Optional[float]:

@@ -40,8 +40,8 @@ def _reference_inputs(numpy: Any, tensors: List[Tensor], reference: str) -> Dict
 
 
 def check_outputs(numpy: Any, outputs: List[Any], task: Dict[str, Any]) -> Dict[str, Any]:
-    """{max_abs_error, max_rel_error, tolerance, ok, message} against the reference; without one, finiteness
-    alone."""
+    """{max_abs_error, max_rel_error, tolerance, ok, message} against the reference; without one,
+    finiteness alone."""
     tolerance = (task["job"]["model"].get("reference") or {}).get("tolerance", 0.0)
     check = {"max_abs_error": None, "max_rel_error": None, "tolerance": tolerance, "ok": True, "message": ""}
     bad = sum(int((~numpy.isfinite(o)).sum()) for o in outputs if o.dtype.kind == "f")

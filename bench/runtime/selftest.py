@@ -1,5 +1,5 @@
-"""Known answers before a run: instruments that miss a known allocation or a known time fail the device, not
-a model."""
+"""Known answers before a run: instruments that miss a known allocation or a known time fail the device,
+not a model."""
 
 import os
 import time

@@ -2,8 +2,7 @@
 
 Read by the parent, which otherwise sleeps, so that the measured process does nothing but measure. Paths as in
 raspberrypi/documentation (get_throttled), the kernel's cpufreq and thermal ABI, and rbonghi/jetson_stats
-(GPU, INA3221).
-`root` stands before every path, so that tests can show the tree of another board.
+(GPU, INA3221). `root` stands before every path, so that tests can show the tree of another board.
 """
 
 import os
@@ -30,6 +29,7 @@ class Sensors(object):
         """One reading in hertz, degrees Celsius, watts; None where the board has no such sensor."""
         clocks = [hz for hz in map(read_int, self.cpu) if hz is not None]
         heat = [t for t in map(read_int, self.zones) if t is not None]
+        rails = power.read(self.rails)
         return {
             "cpu_hz": max(clocks) * 1000 if clocks else None,  # cpufreq speaks kHz
             "cpu_hz_min": min(clocks) * 1000 if clocks else None,
@@ -37,7 +37,8 @@ class Sensors(object):
             "temperature": max(heat) / 1000.0 if heat else None,
             "throttled": read_int(self.root + PI_THROTTLED, 16),
             "load": self._load(),
-            "power": power.read(self.rails),
+            "power": power.total(rails) if rails else None,
+            "rails": rails,
         }
 
     def _load(self) -> Optional[float]:

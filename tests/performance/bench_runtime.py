@@ -190,8 +190,8 @@ def decisions() -> list[Row]:
 
 
 def independent_instrument() -> list[Row]:
-    """Mean latency times count against what the kernel counted for the process: CPU time, and waiting for a
-    CPU."""
+    """Mean latency times count against what the kernel counted for the process: CPU time, and waiting for
+    a CPU."""
     plan = {**QUICK, "min_seconds": 1.0, "max_seconds": 1.0}
     with tempfile.TemporaryDirectory() as folder:
         parts = [measured(model(Path(folder), 64), plan) for _ in range(5)]

@@ -80,8 +80,8 @@ def intervals() -> list[Row]:
 
 
 def false_claims() -> list[Row]:
-    """How often two equal synthetic sides are said to differ, and a 3 % difference found, three processes a
-    side."""
+    """How often two equal synthetic sides are said to differ, and a 3 % difference found, three processes
+    a side."""
     noise, claims, found = random.Random(1), 0, 0
     for _ in range(TRIALS):
         sides = [[[noise.gauss(1, 0.007)] for _ in range(3)] for _ in range(2)]

@@ -10,8 +10,8 @@ A backend lives through six steps, in this order, each a rung of the memory ladd
         backend.infer()                       # one inference, host memory to host memory, SYNCHRONISED
         backend.outputs()                     # host arrays of the last inference, in model order
 
-`infer` returns only after the outputs lie in host memory; the caller's clock brackets it.
-`__exit__` frees everything that the steps allocated, also after an error in any of them.
+`infer` returns only after the outputs lie in host memory; the caller's clock brackets it. `__exit__` frees
+everything that the steps allocated, also after an error in any of them.
 """
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
@@ -34,10 +34,9 @@ Tensor = NamedTuple("Tensor", [("name", str), ("shape", Tuple[int, ...]), ("dtyp
 class BackendError(Exception):
     """What a backend could not do, as data: becomes the `error` of a failed record.
 
-    kind: model_missing | model_unreadable | unsupported_operator | out_of_memory | library_missing
-    | unsupported_precision | build_failed | device_missing | inference_failed.
-    message: what went wrong, in one line.
-    advice: what the reader can do about it.
+    kind: model_missing | model_unreadable | unsupported_operator | out_of_memory | library_missing |
+    unsupported_precision | build_failed | device_missing | inference_failed. message: what went wrong, in one
+    line. advice: what the reader can do about it.
     """
 
     def __init__(self, kind: str, message: str, advice: str) -> None:

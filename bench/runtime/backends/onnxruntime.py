@@ -62,9 +62,8 @@ def explain(error: Exception, otherwise: str) -> BackendError:
 
 class OnnxRuntimeBackend(Backend):
     """Options: graph_level (disabled|basic|extended|all), arena, mem_pattern, spinning, prepacking
-    (true|false),
-    inter_threads, config (session entries, text to text), input_shapes (name to shape, for dynamic
-    dimensions)."""
+    (true|false), inter_threads, config (session entries, text to text), input_shapes (name to shape, for
+    dynamic dimensions)."""
 
     name = "onnxruntime"
 
@@ -167,8 +166,8 @@ class OnnxRuntimeBackend(Backend):
         return [value.numpy() for value in self._results]
 
     def memory(self) -> Dict[str, int]:
-        """weights: of the file; activations: bound inputs and outputs. What the arena holds the library does
-        not say."""
+        """weights: of the file; activations: bound inputs and outputs. What the arena holds the library
+        does not say."""
         return dict(self._known)
 
     def versions(self) -> Dict[str, str]:

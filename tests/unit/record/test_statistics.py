@@ -1,5 +1,5 @@
-"""Figures from samples: checked against scipy and against what MLPerf prints, and by what must hold for any
-input."""
+"""Figures from samples: checked against scipy and against what MLPerf prints, and by what must hold for
+any input."""
 
 import math
 import random
