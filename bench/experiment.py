@@ -66,6 +66,9 @@ class Measure(manifest.Section):
     timeout_seconds: float = Field(
         default=120, gt=0, le=86_400, description="a process that takes longer has failed"
     )
+    repeats: int = Field(
+        default=2, ge=0, le=10, description="times a process is measured again after other load or throttling"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "Measure":

@@ -67,6 +67,9 @@ class Row:
             latency, memory = number(event, "p50"), number(event, "rss")
             parts = [f"{latency * 1e3:.3g} ms" if latency else "", f"{memory / 1e6:.0f} MB" if memory else ""]
             self.figure = ", ".join(part for part in parts if part) or first_line(event.get("status", ""), 20)
+            if event.get("status") == "disturbed":
+                why = first_line(", ".join(map(str, event.get("reasons") or ["?"])), 60)
+                self.figure += f" disturbed ({why}), measured again later"
         elif event["event"] == "self_test":
             self.state = "self-test " + ("passed" if event.get("ok") else "FAILED")
 

@@ -116,6 +116,7 @@ Measure = Literal[
     "max_seconds",
     "target_ci",
     "timeout_seconds",
+    "repeats",
 ]
 
 

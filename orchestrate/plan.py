@@ -9,18 +9,6 @@ from orchestrate.manifests import Device
 
 Json = dict[str, Any]
 
-# How long and how often, unless the experiment says otherwise; docs/measuring.md has the reasons.
-MEASURE: Json = {
-    "processes": 3,
-    "warmup": 20,
-    "min_samples": 100,
-    "max_samples": 20000,
-    "min_seconds": 0.5,
-    "max_seconds": 3.0,
-    "target_ci": 0.02,
-    "timeout_seconds": 120,
-}
-
 
 def jobs_of(models: list[Json], device: Device) -> list[Json]:
     """Every model x precision x thread count of `device`."""
@@ -78,7 +66,7 @@ def job_list(plan: Json, run: str, device: str) -> Json:
         "device": device,
         "bundle": "../bundle",
         "seed": int(digest({"run": run, "device": device})[:8], 16),
-        "measure": {**MEASURE, **plan["experiment"].get("measure", {})},
+        "measure": plan["experiment"].get("measure", {}),
         "board": {},
         "jobs": part["jobs"],
     }

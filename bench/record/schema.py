@@ -87,6 +87,7 @@ _measure = fields(
         "target_ci": number(0),
         "timeout_seconds": number(0),
         "max_waiting": number(0),
+        "repeats": count,
     },
 )
 
@@ -150,7 +151,10 @@ _record = fields(
         "status": choice(*STATUSES),
         "error": nullable(fields({"kind": text, "message": text, "advice": text}, {})),
         "validity": fields({"valid": shape.boolean, "reasons": listing(_invalid), "warnings": _notes}, {}),
-        "latency": fields({"unit": choice("s"), "processes": listing(_process, most=1000)}, {}),
+        "latency": fields(
+            {"unit": choice("s"), "processes": listing(_process, most=1000)},
+            {"disturbed": listing(_process, most=1000)},
+        ),
         "memory": fields(
             {"unit": choice("byte"), "rungs": listing(_rung), "residual": listing(anything)}, {}
         ),

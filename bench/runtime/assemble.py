@@ -36,6 +36,11 @@ def _last_size(message: str, sensors: List[Dict[str, Any]]) -> str:
     return "{} It held {:.0f} MB when last seen.".format(message, sizes[-1] / 1e6) if sizes else message
 
 
+def attempt(part: Dict[str, Any]) -> Dict[str, Any]:
+    """What a record keeps of an attempt that was disturbed: its samples and why they do not count."""
+    return dict(part["latency"], reasons=part["validity"]["reasons"])
+
+
 def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> Dict[str, Any]:
     """The record of a job from its parts in the order of the processes; the first failure is the job's."""
     error = next((p["error"] for p in parts if p["error"]), None)
@@ -49,7 +54,11 @@ def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> D
         "status": "failed" if error else "ok",
         "error": error,
         "validity": _validity(parts, bool(error)),
-        "latency": {"unit": "s", "processes": entries},
+        "latency": {
+            "unit": "s",
+            "processes": entries,
+            "disturbed": [again for p in parts for again in p.get("disturbed", [])],
+        },
         "memory": {
             "unit": "byte",
             "rungs": [r for p in parts for r in p.get("rungs", [])],
@@ -80,6 +89,11 @@ def _validity(parts: List[Dict[str, Any]], failed: bool) -> Dict[str, Any]:
     for part in parts:
         for kind in merged:
             merged[kind] += [dict(n, process=part["process"]) for n in part.get("validity", {}).get(kind, [])]
+        if part.get("disturbed"):
+            codes = sorted({reason["code"] for again in part["disturbed"] for reason in again["reasons"]})
+            message = "measured again after {} disturbed attempts ({})"
+            message = message.format(len(part["disturbed"]), ", ".join(codes))
+            merged["warnings"].append({"code": "repeated", "message": message, "process": part["process"]})
     return {"valid": not merged["reasons"] and not failed, **merged}
 
 

@@ -7,6 +7,7 @@ from array import array
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from bench.runtime.clock import now_ns
+from bench.runtime.validity import MIN_SAMPLES
 
 DEFAULTS: Dict[str, Any] = {
     "processes": 3,
@@ -18,6 +19,7 @@ DEFAULTS: Dict[str, Any] = {
     "max_seconds": 3.0,
     "target_ci": 0.02,  # half width of the 95 % interval of the median, relative
     "timeout_seconds": 120,
+    "repeats": 2,  # times that a process is measured again after other load, throttling or a moved clock
     "max_waiting": 0.05,  # share of the timed span that a thread may wait for a CPU; more: `other_load`
 }
 CHUNK_NS = 20 * 1000 * 1000  # between two looks at the clock and the interval
@@ -122,4 +124,6 @@ def measure(
 def _maximum(plan: Dict[str, Any], n: int, elapsed: int, room: int) -> str:
     if n >= room:
         return "max_samples"
-    return "max_time" if n and elapsed >= plan["max_seconds"] * 1e9 else ""
+    # a slow model is given three times as long to reach the count without which it says nothing
+    patience = 1 if n >= MIN_SAMPLES else 3
+    return "max_time" if n and elapsed >= patience * plan["max_seconds"] * 1e9 else ""

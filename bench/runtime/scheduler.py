@@ -4,7 +4,8 @@ import json
 import os
 import sys
 import time
-from typing import Any, Callable, Dict, List, Optional
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from bench.record import schema
 from bench.runtime import assemble, launch
@@ -15,6 +16,7 @@ from bench.runtime.jobs import JobList, Step, file_problem, order
 from bench.runtime.selftest import self_test
 from bench.runtime.sensors import Sensors, names
 from bench.runtime.store import Store
+from bench.runtime.validity import disturbances
 
 Emit = Callable[[Dict[str, Any]], None]
 
@@ -38,6 +40,7 @@ class Scheduler(object):
         self.environment["sensors"] = names(self.sensors)
         self.steps = order(jobs.jobs, jobs.seed)
         self.spent: List[float] = []
+        self.disturbed: Dict[Tuple[str, int], List[Dict[str, Any]]] = {}
 
     def run(self) -> int:
         """Work through everything that is not there yet. Exit code 0: all records ok, 1: some are not."""
@@ -47,13 +50,15 @@ class Scheduler(object):
         self.say(dict(header, processes=len(self.steps), done=self._count()))
         test = self.environment["self_test"] = self_test()
         self.say(dict(test, event="self_test"))
-        for step in self.steps:
+        left: Deque[Step] = deque(self.steps)
+        while left:
+            step = left.popleft()
             if self.store.done(step.job, step.process):
                 self._complete(step.job)
-            elif test["ok"]:
-                self._step(step)
-            else:
+            elif not test["ok"]:
                 self._skip(step.job, test)
+            elif not self._step(step._replace(order=len(self.spent))):
+                left.append(step)
         return self._end()
 
     def _count(self) -> int:
@@ -65,10 +70,17 @@ class Scheduler(object):
         reason = {"kind": "self_test_failed", "message": message, "advice": advice}
         self._record(job, assemble.skipped(self.jobs, job, self.environment, reason))
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Step) -> bool:
+        """Measure one process and keep its part; False when it was disturbed and is to be measured again."""
         began = now_ns()
         part = self._measure(step)
         self.spent.append((now_ns() - began) * 1e-9)
+        attempts = self.disturbed.setdefault((step.job["id"], step.process), [])
+        if disturbances(part) and self._may_repeat(step.job, attempts):
+            attempts.append(assemble.attempt(part))
+            self._tell(step, dict(part, status="disturbed"))
+            return False
+        part["disturbed"] = attempts
         if part["error"] is None:
             self.store.write(self.store.part_path(step.job, step.process), part)
             self._tell(step, part)
@@ -76,6 +88,12 @@ class Scheduler(object):
         else:  # a failure ends its job at once: the other processes would fail as well
             self._tell(step, part)
             self._record(step.job, assemble.record(self.jobs, step.job, self.store.parts(step.job) + [part]))
+        return True
+
+    def _may_repeat(self, job: Dict[str, Any], attempts: List[Dict[str, Any]]) -> bool:
+        """Within the job's `repeats`, and within half of the run's steps: a load that stays wins nothing."""
+        repeated = sum(len(made) for made in self.disturbed.values())
+        return len(attempts) < job["measure"]["repeats"] and repeated < (len(self.steps) + 1) // 2
 
     def _measure(self, step: Step) -> Dict[str, Any]:
         """Run one process; the finished part."""
@@ -119,6 +137,8 @@ class Scheduler(object):
         event.update(of=step.job["measure"]["processes"], total=len(self.steps), status=part["status"])
         event.update(p50=assemble.p50(part), rss=rungs[-1].get("rss"), temperature=heat[-1] if heat else None)
         event.update(eta=sum(self.spent) / len(self.spent) * (len(self.steps) - done))
+        if part["status"] == "disturbed":
+            event["reasons"] = disturbances(part)
         if part["error"]:
             event["error"] = part["error"]
         self.say(event)

@@ -15,12 +15,21 @@ CLOCK_MOVED = 0.9  # lowest over highest clock seen; a turbo that moves by less 
 PI_NOW = 0xF  # get_throttled, bits 0-3: undervoltage, clock capped, throttled, soft temperature limit, now
 PI_SINCE_BOOT = 0xF0000
 
+# What passes: worth measuring again. The rest would be the same the next time.
+PASSING = ("other_load", "throttled", "clock_changed", "clock_stepped")
+
 Verdict = NamedTuple("Verdict", [("reasons", List[Dict[str, str]]), ("warnings", List[Dict[str, str]])])
 
 
 def note(code: str, message: str) -> Dict[str, str]:
     """A reason or a warning."""
     return {"code": code, "message": message}
+
+
+def disturbances(part: Dict[str, Any]) -> List[str]:
+    """Codes of what disturbed a part, when that is all that is wrong with it; else empty."""
+    codes = [reason["code"] for reason in part["validity"]["reasons"]]
+    return codes if part["error"] is None and set(codes) <= set(PASSING) else []
 
 
 def judge(
