@@ -276,6 +276,21 @@ def test_the_faults_are_written_down(outcomes):
     assert json.loads(matrix.write("engine-faults", rows).read_text()) == rows
 
 
+def test_an_engine_that_hangs_is_noticed_though_its_link_is_fine(fleet: Fleet, board: Board):
+    board.create(spec("sleep 300"))
+    board.start()
+    with Engine(board.host, timeout=2) as engine:
+        stream = Board(engine).follow(heartbeat=0.1)
+        assert next(stream) is None
+        fleet["board1"].sh("kill -STOP $(cat /run/docker.pid)")
+        try:
+            with pytest.raises(errors.LinkBroken):
+                list(stream)
+        finally:
+            fleet["board1"].sh("kill -CONT $(cat /run/docker.pid)")
+    assert board.state().running
+
+
 def test_a_power_cut_is_known_by_the_boot_id(fleet: Fleet, board: Board):
     machine = fleet["board1"]
     board.create(spec("echo kept >file; sync; sleep 60"))
