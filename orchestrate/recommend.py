@@ -125,10 +125,11 @@ def beats(a: dict[str, Any], b: dict[str, Any], limits: Limits) -> bool:
     return better
 
 
-def rank(candidate: Candidate, limits: Limits) -> tuple[float, float, float]:
-    """Sorts the best first: most accurate, then fastest, then smallest; unknown accuracy last."""
-    accuracy, latency, size = (candidate.row[key] for key in ("accuracy", "latency", limits.definition))
-    return (math.inf if math.isnan(accuracy) else -accuracy, latency, size)
+def rank(candidate: Candidate, limits: Limits) -> tuple[float, ...]:
+    """Sorts the best first: most accurate, then fastest, smallest, most frugal; what is unknown last."""
+    row = candidate.row
+    costs = (-row["accuracy"], row["latency"], row[limits.definition], row["energy"])
+    return tuple(math.inf if math.isnan(cost) else cost for cost in costs)
 
 
 @dataclass(frozen=True)
@@ -156,14 +157,20 @@ def recommend(table: pd.DataFrame, limits: Limits) -> list[Answer]:
 def _answer(dataset: str, rows: Iterable[Any], limits: Limits) -> Answer:
     judged = sorted((judge(row, limits) for row in rows), key=lambda c: rank(c, limits))
     best = next((candidate for candidate in judged if candidate.verdict == FITS), None)
-    marked = [replace(c, pareto=_unbeaten(c, judged, limits), lost=_lost(c, best, limits)) for c in judged]
+    front = {id(candidate) for candidate in _front(judged, limits)}
+    marked = [replace(c, pareto=id(c) in front, lost=_lost(c, best, limits)) for c in judged]
     chosen = next((c for c in marked if best and c.row is best.row), None)
     others = sorted((c for c in marked if c is not chosen), key=lambda c: (ORDER[c.verdict], c.excess))
     return Answer(dataset, chosen, tuple(others))
 
 
-def _unbeaten(candidate: Candidate, all_of_them: list[Candidate], limits: Limits) -> bool:
-    return not any(beats(other.row, candidate.row, limits) for other in all_of_them)
+def _front(ranked: list[Candidate], limits: Limits) -> list[Candidate]:
+    """Those that no other beats. Nothing is beaten by what ranks behind it, nor by what is beaten itself."""
+    found: list[Candidate] = []
+    for candidate in ranked:
+        if not any(beats(other.row, candidate.row, limits) for other in found):
+            found.append(candidate)
+    return found
 
 
 def _lost(candidate: Candidate, best: Candidate | None, limits: Limits) -> str:

@@ -16,7 +16,8 @@ from orchestrate.report.data import Report
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("core.js", "figures.js", "tables.js", "plots.js", "ratios.js", "pair.js", "fly.js", "main.js")
-UNUSED = ("source", "processor")  # columns of `jobs` that the page has no use for
+UNUSED = ("source", "processor", "record", "mean", "best", "file_bytes", "accuracy_reference", "energy")
+SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 
 
 def html(report: Report) -> str:
@@ -64,13 +65,30 @@ def payload(report: Report) -> dict[str, Any]:
         "quantities": pairs.QUANTITIES, "of_memory": list(pairs.OF_MEMORY), "rungs": list(memory.ORDER),
         "frames": {key: columns(frame) for key, frame in frames.items()},
         "tables": [_table(table) for table in tables.TABLES],
-        "widths": _widths(report), **data.details(report),
+        "widths": _widths(report), **_short(data.details(report)),
     }  # fmt: skip
 
 
-def columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
-    """The frame by column: numbers with 6 significant digits, unknown ones null."""
-    return {str(name): [rounded(v) for v in frame[name].tolist()] for name in frame if name not in UNUSED}
+def columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """The frame by column: numbers with 6 significant digits, unknown ones null; repeated text once."""
+    return {str(name): _column(frame[name]) for name in frame if _wanted(str(name))}
+
+
+def _wanted(name: str) -> bool:
+    """Not what the scripts can compute, nor intervals of definitions that no table shows."""
+    definition = name.partition(":")[2]
+    if definition and definition != memory.PROCESS:
+        return False
+    figure = name.removesuffix("_low").removesuffix("_high")
+    return name not in UNUSED and (figure == name or figure not in memory.DEFINITIONS or figure in SHOWN)
+
+
+def _column(values: "pd.Series[Any]") -> Any:
+    """Text as {"text": distinct values, "at": which one}, numbers as a list."""
+    if pd.api.types.is_numeric_dtype(values):
+        return [rounded(value) for value in values.tolist()]
+    codes, distinct = pd.factorize(values.fillna(""))
+    return {"text": distinct.tolist(), "at": codes.tolist()}
 
 
 def rounded(value: Any) -> Any:
@@ -98,7 +116,7 @@ def _widths(report: Report) -> dict[str, list[int]]:
 
 def embedded(value: Any) -> str:
     """JSON that cannot end the script element it stands in, floats short."""
-    return json.dumps(_short(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _short(value: Any) -> Any:

@@ -15,6 +15,7 @@ from orchestrate.analysis import memory
 from orchestrate.report import text
 
 MB, MS, MILLION = 1e-6, 1e3, 1e-6
+PAPER_ROWS = 500  # of a Markdown or LaTeX table
 
 
 class Column(NamedTuple):
@@ -95,7 +96,7 @@ TABLES = (
             *names(("Accuracy from", "accuracy_source")),
             count("Processes", "processes"),
             count("Samples", "samples"),
-            *names(("Warnings", "warnings"), ("Record", "record")),
+            *names(("Warnings", "warnings"), ("Job", "job"), ("Run", "run")),
         ),
     ),
     Table(
@@ -232,19 +233,34 @@ def _safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t" and value[1:] else value
 
 
+def on_paper(data: pd.DataFrame) -> list[Any]:
+    """The rows that a table for reading has; CSV has all."""
+    return list(data.head(PAPER_ROWS).to_dict("records"))
+
+
+def caption(table: Table, data: pd.DataFrame) -> str:
+    """The caption, which says where rows are left to the CSV."""
+    left = (
+        f" The first {PAPER_ROWS} of {len(data):,} rows; the CSV beside has all."
+        if len(data) > PAPER_ROWS
+        else ""
+    )
+    return table.caption + left
+
+
 def as_markdown(table: Table, data: pd.DataFrame) -> str:
     """A pipe table below its title."""
     rule = ["---:" if column.numeric else "---" for column in table.columns]
-    rows = [[text.markdown(cell(c, row)) for c in table.columns] for row in data.to_dict("records")]
+    rows = [[text.markdown(cell(c, row)) for c in table.columns] for row in on_paper(data)]
     lines = [[column.heading for column in table.columns], rule, *rows]
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"## {table.title}\n\n{table.caption}\n\n{body}\n"
+    return f"## {table.title}\n\n{caption(table, data)}\n\n{body}\n"
 
 
 def as_latex(table: Table, data: pd.DataFrame) -> str:
     """A booktabs table; needs the packages booktabs and longtable."""
     layout = "".join("r" if column.numeric else "l" for column in table.columns)
-    rows = [[cell(c, row) for c in table.columns] for row in data.to_dict("records")]
+    rows = [[cell(c, row) for c in table.columns] for row in on_paper(data)]
     lines = [
         " & ".join(map(text.latex, line)) + r" \\" for line in ([c.heading for c in table.columns], *rows)
     ]
@@ -252,7 +268,7 @@ def as_latex(table: Table, data: pd.DataFrame) -> str:
         [
             f"% {table.title}: needs \\usepackage{{booktabs,longtable}}",
             f"\\begin{{longtable}}{{{layout}}}",
-            f"\\caption{{{text.latex(table.title)}. {text.latex(table.caption)}}} \\\\",
+            f"\\caption{{{text.latex(table.title)}. {text.latex(caption(table, data))}}} \\\\",
             r"\toprule",
             lines[0],
             r"\midrule",

@@ -1,6 +1,7 @@
 "use strict";
 // Data, filters, numbers and figures. Data are columns: DATA.frames.jobs.latency[i] is the latency of job i in seconds.
 const DATA = JSON.parse(document.getElementById("data").textContent);
+for (const frame of Object.values(DATA.frames)) for (const [name, column] of Object.entries(frame)) if (!Array.isArray(column)) frame[name] = column.at.map((i) => column.text[i]);
 const JOBS = DATA.frames.jobs, PAIRS = DATA.frames.pairs;
 const state = { config: 0, definition: DATA.main.process, architectures: new Set(), methods: new Set(), text: "" };
 const $ = (id) => document.getElementById(id);

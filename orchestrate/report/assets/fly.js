@@ -37,7 +37,11 @@ function beats(a, b) {
   return no_worse && (JOBS.latency[a] < JOBS.latency[b] || JOBS[state.definition][a] < JOBS[state.definition][b] || JOBS.accuracy[a] > JOBS.accuracy[b]);
 }
 // Models of different tasks do not compete: a front for each dataset.
-const front = (rows) => rows.filter((i) => known(i) && !rows.some((k) => JOBS.dataset[k] === JOBS.dataset[i] && known(k) && beats(k, i)));
+function front(rows) {
+  const found = [], size = JOBS[state.definition], better = (a, b) => JOBS.accuracy[b] - JOBS.accuracy[a] || JOBS.latency[a] - JOBS.latency[b] || size[a] - size[b];
+  for (const i of rows.filter(known).sort(better)) if (!found.some((k) => JOBS.dataset[k] === JOBS.dataset[i] && beats(k, i))) found.push(i); // only earlier ones can beat it
+  return found;
+}
 
 function best(rows) {
   const order = (a, b) => (JOBS.accuracy[b] ?? -1) - (JOBS.accuracy[a] ?? -1) || JOBS.latency[a] - JOBS.latency[b];
@@ -57,7 +61,7 @@ function flyWords() {
 }
 
 function flyPlot(width) {
-  const t = theme(), rows = shown(JOBS).filter(known), ringed = new Set(front(rows)), { columns, rows: lines } = panels(distinct(rows.map((i) => JOBS.dataset[i])).length || 1, width);
+  const t = theme(), rows = thinnedOut(shown(JOBS).filter(known)), ringed = new Set(front(rows)), { columns, rows: lines } = panels(distinct(rows.map((i) => JOBS.dataset[i])).length || 1, width);
   const sets = distinct(rows.map((i) => JOBS.dataset[i])).sort(), traces = [], annotations = [];
   const layout = { height: 40 + 320 * lines, margin: { l: 56, r: 12, t: 26, b: 46 }, annotations, grid: { rows: lines, columns, pattern: "independent", xgap: 0.16, ygap: 0.3 } };
   sets.forEach((dataset, n) => {

@@ -6,9 +6,13 @@ function panels(count, width) {
   return { columns, rows: Math.ceil(count / columns) };
 }
 
+// A drawing stays quick with every k-th of very many models; the tables have all.
+const MOST = 3000;
+const thinnedOut = (rows) => (rows.length <= MOST ? rows : rows.filter((_, n) => n % Math.ceil(rows.length / MOST) === 0));
+
 // Traces and layout of small multiples. `value(i)` gives [y, low, high] of job i in the shown unit.
 function multiples(width, unit, value, log) {
-  const key = $("f-size").value, rows = shown(JOBS).filter((i) => JOBS[key][i] !== null && value(i)[0] !== null);
+  const key = $("f-size").value, rows = thinnedOut(shown(JOBS).filter((i) => JOBS[key][i] !== null && value(i)[0] !== null));
   const groups = distinct(rows.map((i) => `${JOBS.architecture[i] || "your own files"} ${JOBS.dataset[i]}`.trim())).sort();
   const { columns, rows: lines } = panels(groups.length, width), t = theme(), traces = [], annotations = [];
   const layout = { height: 60 + 230 * lines, margin: { l: 56, r: 12, t: 26, b: 44 }, annotations, grid: { rows: lines, columns, pattern: "independent", xgap: 0.2, ygap: lines > 1 ? 0.36 : 0.1 } };
@@ -39,7 +43,7 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
   };
 }
 
-const with_interval = (key, scale) => (i) => [key, `${key}_low`, `${key}_high`].map((k) => (JOBS[k][i] === null ? null : JOBS[k][i] * scale));
+const with_interval = (key, scale) => (i) => [key, `${key}_low`, `${key}_high`].map((k) => (!JOBS[k] || JOBS[k][i] === null ? null : JOBS[k][i] * scale));
 const per_mb = (i) => [JOBS.accuracy[i] === null || !(JOBS[state.definition][i] > 0) ? null : JOBS.accuracy[i] / (JOBS[state.definition][i] * MB)];
 const accuracy = (i) => {
   const [value, std] = [JOBS.accuracy[i], JOBS.accuracy_std[i]];

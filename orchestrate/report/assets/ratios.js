@@ -41,9 +41,18 @@ function thinned(values, most) {
   return values;
 }
 
+// The column of pairs that holds a quantity; those about memory are made from its ratio under the definition chosen.
+function pairColumn(quantity) {
+  const size = PAIRS[`${state.definition}_ratio`], made = { memory: (i) => size[i], mb_per_mparam: (i) => size[i] / PAIRS.params_ratio[i], accuracy_per_mb: (i) => (PAIRS.accuracy_ratio[i] === null ? null : PAIRS.accuracy_ratio[i] / size[i]) }[quantity];
+  if (!made || !size) return `${quantity}_ratio`;
+  const key = `${quantity}/${state.definition}`;
+  PAIRS[key] ??= size.map((v, i) => (v === null ? null : made(i)));
+  return key;
+}
+
 function byPair(width) {
   const quantity = $("f-quantity").value;
-  const key = DATA.of_memory.includes(quantity) ? (quantity === "memory" ? `${state.definition}_ratio` : `${quantity}:${state.definition}`) : `${quantity}_ratio`;
+  const key = pairColumn(quantity);
   if (!PAIRS[key]) return { traces: [] };
   const rows = shown(PAIRS).filter((i) => PAIRS.comparison[i] === "params" && PAIRS[key][i] !== null).slice(0, 80);
   const found = rows.map((i) => ({ label: `${PAIRS.architecture[i]} ${PAIRS.dataset[i]}, ${PAIRS.ratio[i]} of ${PAIRS.ratio_of[i]}`, short: `${PAIRS.architecture[i]} ${PAIRS.ratio[i]}`, frame: PAIRS, key, i, colour: css("--neuralscale"), job: jobOf(PAIRS.model[i]) }));
@@ -86,7 +95,7 @@ function whyWords() {
 
 function slope(width) {
   const SLOPES = DATA.frames.slopes, t = theme(), traces = [], c = DATA.configurations[state.config], seen = [];
-  const rows = shown(JOBS).filter((i) => JOBS.params[i] !== null && JOBS[state.definition][i] !== null);
+  const rows = thinnedOut(shown(JOBS).filter((i) => JOBS.params[i] !== null && JOBS[state.definition][i] !== null));
   for (const method of distinct(rows.map((i) => JOBS.method[i])).sort()) {
     const mine = rows.filter((i) => JOBS.method[i] === method);
     seen.push(method);
