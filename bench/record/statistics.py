@@ -9,6 +9,7 @@ from bench.record import bootstrap
 from bench.record.distributions import binomial_tail, student_quantile
 
 CONFIDENCE = 0.95
+THRESHOLD = 0.01  # relative; a smaller change is not told, however sure: nobody would act on it
 EARLY_STOPPING_CONFIDENCE = 0.99  # MLPerf inference rules, early stopping, c
 
 Comparison = NamedTuple(
@@ -17,7 +18,7 @@ Comparison = NamedTuple(
         ("ratio", float),  # b over a: 1.03 means that b takes 3 % longer
         ("low", Optional[float]),
         ("high", Optional[float]),
-        ("differs", Optional[bool]),  # whether the interval excludes 1
+        ("differs", Optional[bool]),  # the interval excludes 1, and the ratio is off by the threshold or more
     ],
 )
 Interval = NamedTuple("Interval", [("estimate", float), ("low", float), ("high", float), ("processes", int)])
@@ -102,7 +103,9 @@ def median_interval(processes: Sequence[Sequence[float]]) -> Interval:
     return Interval(centre, centre - half, centre + half, count)
 
 
-def compare(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> Comparison:
+def compare(
+    a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], threshold: float = THRESHOLD
+) -> Comparison:
     """How many times as long b takes as a: ratio of the typical durations with its 95 % interval.
 
     a, b: one series of samples a fresh process. Student's t on the logarithms of the process medians,
@@ -117,7 +120,7 @@ def compare(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> Compa
     variance = (_squares(logs[0]) + _squares(logs[1])) / degrees
     error = math.sqrt(variance * (1.0 / len(a) + 1.0 / len(b)))
     half = student_quantile((1 + CONFIDENCE) / 2, degrees) * error
-    differs = not shift - half <= 0 <= shift + half
+    differs = not shift - half <= 0 <= shift + half and abs(math.expm1(shift)) >= threshold
     return Comparison(math.exp(shift), math.exp(shift - half), math.exp(shift + half), differs)
 
 

@@ -107,6 +107,13 @@ def test_a_slowdown_well_beyond_the_scatter_is_found_and_one_inside_is_not() -> 
     assert statistics.compare(a, [[1.005], [1.015], [0.995]]).differs is False
 
 
+def test_a_change_below_the_threshold_is_not_told_however_sure_it_is() -> None:
+    a, b = [[1.0], [1.00001], [0.99999]], [[1.005], [1.00501], [1.00499]]
+    assert statistics.compare(a, b).differs is False
+    assert statistics.compare(a, b).low > 1
+    assert statistics.compare(a, b, threshold=0.0).differs is True
+
+
 def test_two_single_processes_are_never_said_to_differ() -> None:
     assert statistics.compare([[1.0]], [[9.0]]) == (pytest.approx(9.0), None, None, None)
 
