@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from bench.scaling import Scaled
 
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="cifar10, cifar100, tinyimagenet, digits")]
 Count = Annotated[str, typer.Option(help="true, or published: NeuralScale's own formula")]
@@ -36,37 +39,44 @@ def scale(
     architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
     chosen = named(fit) if fit else None
     scaled = solve(architecture, task, method, ratio, ratio_of, chosen, align, count)
-    unit = "macs" if ratio_of == "macs" else "params"
-    if as_json:
-        knob = "multiplier" if method == "uniform" else "tau"
-        typer.echo(
-            json.dumps(
-                {
-                    "architecture": arch,
-                    "dataset": dataset,
-                    "method": method,
-                    "ratio": ratio,
-                    "ratio_of": ratio_of,
-                    "widths": scaled.widths,
-                    "params": scaled.params,
-                    "macs": scaled.macs,
-                    "target_params": scaled.target if unit == "params" else None,
-                    "target_macs": scaled.target if unit == "macs" else None,
-                    "error": scaled.error,
-                    knob: scaled.knob,
-                    "fit": scaled.fit,
-                    "align": scaled.align,
-                    "count": count,
-                }
-            )
-        )
-        return
+    asked = {
+        "architecture": arch,
+        "dataset": dataset,
+        "method": method,
+        "ratio": ratio,
+        "ratio_of": ratio_of,
+        "count": count,
+    }
+    typer.echo(json.dumps(_scaled_data(asked, scaled)) if as_json else _scaled_text(asked, scaled))
+
+
+def _scaled_data(asked: dict[str, Any], scaled: "Scaled") -> dict[str, Any]:
+    macs = asked["ratio_of"] == "macs"
+    return {
+        **asked,
+        "widths": scaled.widths,
+        "params": scaled.params,
+        "macs": scaled.macs,
+        "target_params": None if macs else scaled.target,
+        "target_macs": scaled.target if macs else None,
+        "error": scaled.error,
+        "multiplier" if asked["method"] == "uniform" else "tau": scaled.knob,
+        "fit": scaled.fit,
+        "align": scaled.align,
+    }
+
+
+def _scaled_text(asked: dict[str, Any], scaled: "Scaled") -> str:
     by = f", fit {scaled.fit}" if scaled.fit else ""
-    typer.echo(f"{arch} on {dataset}: {method} at {ratio:g} of {ratio_of}{by}")
-    typer.echo(f"widths  {' '.join(map(str, scaled.widths))}")
-    typer.echo(f"params  {scaled.params:,}")
-    typer.echo(f"MACs    {scaled.macs:,}")
-    typer.echo(f"target  {scaled.target:,.0f} {unit}, missed by {scaled.error:+.3%}")
+    unit = "MACs" if asked["ratio_of"] == "macs" else "parameters"
+    return (
+        f"{asked['architecture']} on {asked['dataset']}: "
+        f"{asked['method']} at {asked['ratio']:g} of {asked['ratio_of']}{by}\n"
+        f"widths  {' '.join(map(str, scaled.widths))}\n"
+        f"params  {scaled.params:,}\n"
+        f"MACs    {scaled.macs:,}\n"
+        f"target  {scaled.target:,.0f} {unit}, missed by {scaled.error:+.3%}"
+    )
 
 
 def fit(

@@ -89,12 +89,12 @@ def _bracket(size: Callable[[float], float], target: float, start: float) -> tup
     while size(low) >= target:
         low, width = low - width, width * 2
         if low < start - SPAN:
-            raise UnreachableError(f"too small: even the narrowest network exceeds {target:,.0f}")
+            raise UnreachableError(f"every network on this curve is larger than {target:,.0f}")
     width = 0.25
     while size(high) < target:
         high, width = high + width, width * 2
         if high > start + SPAN:
-            raise UnreachableError(f"too large: no widths reach {target:,.0f}")
+            raise UnreachableError(f"no network on this curve reaches {target:,.0f}")
     return low, high
 
 

@@ -59,13 +59,12 @@ def scale(
     not belong to the architecture; NoFitError when there is none.
     """
     _check(method, ratio, ratio_of, align, count)
-    if method != "uniform":
-        fit = _fitting(architecture, dataset, fit)
+    fit = None if method == "uniform" else _fitting(architecture, dataset, fit)
     of = "macs" if ratio_of == "macs" else "params"
     size = counter(architecture, dataset, count, of)
     target = _target(architecture, size, ratio, ratio_of)
     _refuse_unreachable(architecture, dataset, size, target, of)
-    curve, start = _curve(architecture, fit if method != "uniform" else None, size, target)
+    curve, start = _curve(architecture, fit, size, target)
     x = solve.real_root(lambda x: size(curve(x)), target, start)
     if method == "uniform" and ratio_of == "width":
         x = math.log(ratio)  # known, and exact
@@ -82,7 +81,7 @@ def scale(
         target=target,
         error=size(widths) / target - 1,
         knob=math.exp(x),
-        fit=fit.name if fit is not None and method != "uniform" else None,
+        fit=fit.name if fit else None,
         align=unit if method == "aligned" else None,
     )
 
