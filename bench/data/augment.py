@@ -11,14 +11,11 @@ def crop(images: torch.Tensor, border: int, generator: torch.Generator) -> torch
     if border == 0:
         return images
     n, _, height, width = images.shape
-    offsets = torch.randint(2 * border + 1, (2, n), generator=generator).to(images.device)
-    rows = offsets[0, :, None] + torch.arange(height, device=images.device)
-    columns = offsets[1, :, None] + torch.arange(width, device=images.device)
-    each = torch.arange(n, device=images.device)
-    bordered = pad(images, (border,) * 4).permute(0, 2, 3, 1)  # channels last: one gather moves whole pixels
-    return (
-        bordered[each[:, None, None], rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
-    )
+    rows, columns = torch.randint(2 * border + 1, (2, n), generator=generator).to(images.device)
+    windows = (
+        pad(images, (border,) * 4).unfold(2, height, 1).unfold(3, width, 1)
+    )  # views: every crop there is
+    return windows[torch.arange(n, device=images.device), :, rows, columns]
 
 
 def flip(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -22,7 +22,7 @@ FAR = 3.0  # times the loss of guessing, from which an epoch counts as diverged
 class Trainer:
     """A network, its optimiser and how far it has come.
 
-    `images` (N x 3 x S x S, uint8 or float from 0 to 1) and `labels` (N) lie on the device that trains;
+    `images` (N x 3 x S x S, uint8, or float from 0 to 1) and `labels` (N) lie on the device that trains;
     batches are cut, augmented and normalised there.
     """
 
@@ -31,6 +31,8 @@ class Trainer:
         self.images, self.labels, self.device = images, labels, images.device
         self.classes = dataset(task.dataset).classes
         self.mean, self.deviation = statistics(images)
+        self.scale = 1 / (self.deviation * (1 if images.is_floating_point() else 255))
+        self.shift = -self.mean / self.deviation
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(task.seed)
             module = architecture(task.architecture).build(list(task.widths), dataset(task.dataset))
@@ -94,9 +96,8 @@ class Trainer:
         images = augment.crop(self.images[chosen], self.recipe.crop, generator)
         if self.recipe.flip:
             images = augment.flip(images, generator)
-        images = _as_float(images)
         if self.recipe.rotate:
-            images = augment.rotate(images, self.recipe.rotate, generator)
+            images = augment.rotate(images.float(), self.recipe.rotate, generator)
         return self._normalised(images), self.labels[chosen]
 
     @torch.inference_mode()
@@ -105,7 +106,7 @@ class Trainer:
         module = self.result().eval()
         correct = 0
         for part, wanted in zip(torch.split(images, batch), torch.split(labels, batch), strict=True):
-            answers = module(self._normalised(_as_float(part))).argmax(1)
+            answers = module(self._normalised(part)).argmax(1)
             correct += int((answers == wanted).sum())
         self.module.train()
         return 100 * correct / len(labels)
@@ -149,7 +150,7 @@ class Trainer:
         return AveragedModel(self.module, multi_avg_fn=decay, use_buffers=True)
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        images = (images - self.mean) / self.deviation
+        images = (images * self.scale).add_(self.shift)
         return images.contiguous(memory_format=torch.channels_last) if self.recipe.channels_last else images
 
     def _advance(self) -> None:
