@@ -140,12 +140,12 @@ class ProcessRunner:
         return found
 
     def stop(self) -> None:
-        """Ask the runtime to end, as Ctrl-C does; insist after STOP_SECONDS."""
-        for number, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+        """Ask the runtime to end, then insist. Not by SIGINT: what a script starts with `&` ignores it."""
+        for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
             if not self.alive():
                 return
             pid = int(self.lock.read_text())
-            (os.kill if number == signal.SIGINT else os.killpg)(pid, number)
+            (os.kill if number == signal.SIGTERM else os.killpg)(pid, number)
             end = time.monotonic() + patience
             while self.alive() and time.monotonic() < end:
                 time.sleep(POLL_SECONDS / 4)

@@ -48,7 +48,8 @@ def main(wish: Wish, as_json: bool = False) -> int:
     """Do as wished; the exit code. Progress goes to stderr where stdout is read by a script."""
     check(wish)
     console = console_for(as_json)
-    run = Run.open(wish.results, wish.resume) if wish.resume else begin(wish, console)
+    with terminated_is_interrupted():
+        run = Run.open(wish.results, wish.resume) if wish.resume else begin(wish, console)
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
     way = Way(watch=not wish.detach, patience=wish.patience)
     problems = execute(run, console, way, wish.retry, wish.break_lock)
