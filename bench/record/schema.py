@@ -59,6 +59,7 @@ _model = fields(
     {
         "bytes": size,
         "reference": nullable(_reference),
+        "test_set": nullable(fields({"file": inner_path, "sha256": sha256}, {})),
         "widths": nullable(listing(number(1, integer=True), most=10000)),
         "params": nullable(count),
         "macs": nullable(count),
@@ -162,6 +163,7 @@ _record = fields(
     },
     {
         "output_check": nullable(fields({"max_abs_error": nullable(number(0)), "tolerance": number(0)}, {})),
+        "accuracy": nullable(fields({"value": number(0), "n": count, "source": text}, {})),
         "sensors": listing(mapping(anything)),
         "figures": mapping(anything),
     },

@@ -65,6 +65,7 @@ def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> D
             "residual": [r for p in parts for r in p.get("residual", [])],
         },
         "output_check": _worst([p["output_check"] for p in parts if p.get("output_check")]),
+        "accuracy": next((p["accuracy"] for p in parts if p.get("accuracy")), None),
         "sensors": [dict(s, process=p["process"]) for p in parts for s in p.get("sensors", [])],
         "environment": _environment(parts),
     }  # type: Dict[str, Any]

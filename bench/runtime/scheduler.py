@@ -112,22 +112,26 @@ class Scheduler(object):
         return assemble.finish_part(part, self.environment, readings)
 
     def _file_problem(self, job: Dict[str, Any]) -> Optional[Dict[str, str]]:
-        files = [job["model"], job["model"].get("reference")]
+        files = [job["model"], job["model"].get("reference"), job["model"].get("test_set")]
         found = (file_problem(self.jobs.bundle, f["file"], f["sha256"]) for f in files if f)
         return next((problem for problem in found if problem), None)
 
     def _task(self, step: Step) -> Dict[str, Any]:
-        model, reference = step.job["model"], step.job["model"].get("reference")
+        model = step.job["model"]
         return {
             "job": step.job,
             "process": step.process,
             "order": step.order,
-            "model": os.path.join(self.jobs.bundle, model["file"]),
-            "reference": os.path.join(self.jobs.bundle, reference["file"]) if reference else None,
+            "model": self._inside(model),
+            "reference": self._inside(model.get("reference")),
+            "test_set": self._inside(model.get("test_set")),
             "measure": step.job["measure"],
             "seed": self.jobs.seed,
             "cache_dir": os.path.join(self.store.out, "cache"),
         }
+
+    def _inside(self, described: Optional[Dict[str, Any]]) -> Optional[str]:
+        return os.path.join(self.jobs.bundle, described["file"]) if described else None
 
     def _tell(self, step: Step, part: Dict[str, Any]) -> None:
         rungs = part.get("rungs") or [{}]

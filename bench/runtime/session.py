@@ -7,6 +7,7 @@ from typing import Any, Dict, List, NamedTuple
 
 from bench.record import samples
 from bench.runtime import measure, process
+from bench.runtime.accuracy import top1
 from bench.runtime.backends import backend_class
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.null import NullBackend
@@ -90,6 +91,8 @@ def _measure_model(
     check = part["output_check"] = check_outputs(numpy, backend.outputs(), task)
     if not check["ok"]:
         raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
+    if task.get("test_set") and task["process"] == 0 and not backend.fake:
+        part["accuracy"] = top1(numpy, backend, inputs, task)
 
 
 def _sample(plan: Dict[str, Any], backend: Any, room: Any, numpy: Any) -> Taken:

@@ -71,7 +71,10 @@ class Backend(object):
         raise NotImplementedError
 
     def bind(self, arrays: Dict[str, Any]) -> None:
-        """Take one C-contiguous numpy array an input and allocate output buffers, once."""
+        """Take one C-contiguous numpy array an input and allocate output buffers, once.
+
+        Called again, it takes other arrays of the same shapes, or the same ones with new contents.
+        """
         raise NotImplementedError
 
     def infer(self) -> None:
