@@ -7,19 +7,27 @@ same records give the same bytes. Nothing heavy is imported before it is needed.
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrate.report.data import Report
+
+
+def build(run_dirs: list[Path], claims: Path | None = None) -> "Report":
+    """All that page, tables and terminal show of `run_dirs`. BadInput where there is no record."""
+    from orchestrate import claimfile
+    from orchestrate.analysis import study
+    from orchestrate.report import data
+
+    stated = claimfile.load(claims) if claims else claimfile.load()
+    return data.build(study.read(run_dirs), stated)
 
 
 def render(run_dirs: list[Path], out: Path, claims: Path | None = None) -> Path:
-    """Write the report on `run_dirs` into the folder `out`; the path of its page.
+    """Write the report on `run_dirs` into the folder `out`; the path of its page."""
+    from orchestrate.report import files
 
-    BadInput where there is no record.
-    """
-    from orchestrate import claimfile
-    from orchestrate.analysis import study
-    from orchestrate.report import data, files
-
-    stated = claimfile.load(claims) if claims else claimfile.load()
-    return files.write(data.build(study.read(run_dirs), stated), out)
+    return files.write(build(run_dirs, claims), out)
 
 
 def watch(

@@ -6,8 +6,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from orchestrate import claimfile, claims
-from orchestrate.analysis import memory, pairs, study
+from orchestrate import claims
+from orchestrate import report as reports
+from orchestrate.analysis import memory, pairs
 from orchestrate.report import data, tables, text
 from orchestrate.report.data import Report
 
@@ -17,7 +18,7 @@ ROWS = 64  # more models than a screen can hold: the page has them all
 
 def show(run_dir: Path, console: Console) -> None:
     """Print the tables of one run."""
-    print_report(data.build(study.read([run_dir]), claimfile.load()), console)
+    print_report(reports.build([run_dir]), console)
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -69,22 +70,16 @@ def models(report: Report) -> Table:
 
 def ratios(report: Report) -> Table:
     """Mean ratio of each quantity in each comparison; memory under its main definition."""
-    table = plain(
-        "\nRatios over pairs (geometric mean, 95% interval)",
-        "comparison",
-        "ran on",
-        "quantity",
-        "ratio",
-        "pairs",
-    )
+    several = len(report.configurations) > 1
+    title = "\nRatios over pairs (geometric mean, 95% interval)"
+    table = plain(title, "comparison", *(["ran on"] if several else []), "quantity", "ratio", "pairs")
     means = report.frames["means"]
     wanted = means[means["definition"].isin(["", memory.PROCESS])] if len(means) else means
     for row in wanted.to_dict("records"):
         label = next(c.label for c in pairs.COMPARISONS if c.key == row["comparison"])
         ratio = tables.cell(tables.ranged("", "value"), row)
-        table.add_row(
-            label, f"{row['device']}, {row['how']}", pairs.QUANTITIES[row["quantity"]], ratio, str(row["n"])
-        )
+        where = [f"{row['device']}, {row['how']}"] if several else []
+        table.add_row(label, *where, pairs.QUANTITIES[row["quantity"]], ratio, str(row["n"]))
     return table
 
 

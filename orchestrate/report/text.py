@@ -16,6 +16,7 @@ def number(value: Any, digits: int = 3) -> str:
         return MISSING
     if value == 0:
         return "0"
+    value = float(f"{value:.{digits}g}")  # 0.99996 is 1.00, not 1.000
     places = digits - 1 - math.floor(math.log10(abs(value)))
     if places <= 0:
         return f"{round(value, places):,.0f}"

@@ -14,6 +14,7 @@ const sum = (values) => values.reduce((a, b) => a + b, 0);
 function number(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
+  value = Number(value.toPrecision(digits)); // 0.99996 is 1.00, not 1.000
   const places = digits - 1 - Math.floor(Math.log10(Math.abs(value)));
   if (places <= 0) {
     const step = 10 ** -places;
@@ -80,5 +81,5 @@ function ticks(values) {
   const [low, high] = [Math.min(...known), Math.max(...known)], found = [];
   for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e += 1) for (const m of high / low < 4 ? [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9] : [1, 2, 5]) found.push(m * 10 ** e);
   const inside = found.filter((v) => v >= low / 1.15 && v <= high * 1.15);
-  return { tickvals: inside, ticktext: inside.map((v) => number(v).replace(/\.0+$/, "")) };
+  return { tickvals: inside, ticktext: inside.map((v) => number(v).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")) };
 }
