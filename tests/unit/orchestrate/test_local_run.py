@@ -36,12 +36,13 @@ def resume(tmp_path: Path, env: dict[str, str], *words: str) -> subprocess.Popen
 @pytest.fixture
 def running(tmp_path: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A run that has finished its first measuring process of many."""
-    sample.real_run(tmp_path / "results", models=2, processes=3, min_seconds=0.2)
+    sample.real_run(tmp_path / "results", models=2, processes=3, min_seconds=0.4, max_seconds=0.4)
     process = resume(tmp_path, env)
     assert process.stdout is not None
     for line in process.stdout:
         if " 1/6 " in line:
             break
+    assert process.poll() is None, process.communicate()
     yield process
     process.kill()
     process.communicate()
