@@ -66,15 +66,8 @@ def published(dataset: Dataset) -> Recipe:
 
 def reduced(dataset: Dataset) -> Recipe:
     """Minutes instead of hours, for machines without a GPU. Not comparable with published accuracies."""
-    short = {
-        "epochs": 12,
-        "milestones": (8, 10),
-        "batch": 64,
-        "learning_rate": 0.05,
-        "momentum": 0.9,
-        "crop": 2,
-    }
-    return replace(published(dataset), **short)
+    recipe = replace(published(dataset), epochs=12, milestones=(8, 10))
+    return replace(recipe, batch=64, learning_rate=0.05, momentum=0.9, crop=2)
 
 
 RECIPES = {"published": published, "reduced": reduced}
