@@ -83,8 +83,12 @@ def answers(table: pd.DataFrame, claims: Iterable[Claim]) -> list[Answer]:
 def _asked(table: pd.DataFrame, claims: list[Claim]) -> Iterator[tuple[Claim, dict[str, Any], pd.DataFrame]]:
     """Each claim with each configuration that it is about, and the pairs found there."""
     configurations = [configuration for configuration, _ in efficiency.configurations(table)]
+    made: dict[tuple[Any, ...], dict[tuple[Any, ...], pd.DataFrame]] = {}
     for claim in claims:
-        paired = efficiency.apart(pairs.pairs(table, claim.method, claim.baseline, claim.ratio_of))
+        key = claim.method, claim.baseline, claim.ratio_of
+        if key not in made:
+            made[key] = efficiency.apart(pairs.pairs(table, *key))
+        paired = made[key]
         for configuration in configurations:
             if configuration["processor"] == claim.processor:
                 yield claim, configuration, paired.get(tuple(configuration.values()), pd.DataFrame())

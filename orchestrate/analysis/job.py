@@ -156,7 +156,7 @@ def _memory(ladders: list[memory.Rungs]) -> dict[str, tuple[float, ...]]:
 def _median_steps(ladders: list[memory.Rungs]) -> tuple[float | None, ...]:
     columns = zip(*(memory.steps(ladder) for ladder in ladders), strict=True)
     known = [[size for size in column if size is not None] for column in columns]
-    return tuple(float(np.median(sizes)) if sizes else None for sizes in known)
+    return tuple(float(statistics.median(sizes)) if sizes else None for sizes in known)
 
 
 def _power(sensors: list[Json]) -> float | None:
