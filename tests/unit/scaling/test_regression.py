@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.scaling import RecordError
+from bench.scaling import RecordError, fits, scale
 from bench.scaling.counts import counter
 from bench.scaling.regression import read_record, regress
 from bench.zoo import architecture, dataset
@@ -104,3 +104,18 @@ def _replay(values: list[float]):  # type: ignore[no-untyped-def]
     """A count that gives `values` one after another, whatever the row."""
     rest = iter(values)
     return lambda row: next(rest)
+
+
+def test_our_own_resnet50_fit_follows_from_its_record(root: Path) -> None:
+    """The committed fit is what `bench fit` makes of the committed record, and says that it is a stand-in."""
+    net, task = architecture("resnet50"), dataset("digits")
+    record = read_record(root / "tests/unit/search/data/resnet50-digits-reduced.csv", len(net.layers))
+    found = regress(record, counter(net, task))
+    fit = fits.named("resnet50-digits-reduced")
+    assert fit.alpha == pytest.approx(found.alpha, rel=1e-9)
+    assert fit.beta == pytest.approx(found.beta, rel=1e-9)
+    assert fit.rows == found.rows
+    assert "stand-in" in (fit.provenance.note or "")
+    for ratio in (0.25, 0.5, 0.75, 1.0):
+        scaled = scale(net, dataset("cifar100"), "neuralscale", ratio, "params", fit=fit)
+        assert abs(scaled.error) <= 0.005

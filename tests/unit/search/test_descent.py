@@ -35,7 +35,7 @@ QUICK = {
 
 
 def quick(name: str = "preact_resnet18", **changes: object) -> Settings:
-    ratio = {"resnet50": 0.04, "vgg11": 0.06}.get(name, 0.08)
+    ratio = {"resnet50": 0.04, "vgg11": 0.04}.get(name, 0.08)
     size = 32 if name == "vgg11" else 8
     units = max(1, int(sum(architecture(name).default_widths) * ratio) // 12)
     defaults = {**QUICK, "width_ratio": ratio, "image_size": size, "units": units, "learning_rate": 0.02}
@@ -86,7 +86,7 @@ def test_another_seed_gives_another_search(finished: Search, tmp_path: Path) -> 
     assert other.rounds[0]["rows"] != finished.rounds[0]["rows"]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_stopped_at_random_minibatches_it_ends_the_same(finished: Search, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     stops = 0
