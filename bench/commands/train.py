@@ -61,7 +61,7 @@ def train(
         shutil.rmtree(task.folder(out), ignore_errors=True)
     with _progress(task.model) as report:
         result = run(task, Place(out, data, device, checkpoint_seconds, threads), report)
-    path = _publish([task], out, accuracy)
+    path = _publish(task, out, accuracy)
     if as_json:
         typer.echo(json.dumps({**result, "folder": str(task.folder(out)), "accuracy_file": str(path)}))
         return
@@ -105,23 +105,18 @@ def sweep(
         _show_plan(tasks, tflops, as_json)
         return
     place = Place(out, data, "cuda" if gpus else "cpu", checkpoint_seconds)
-    outcomes = []
-    for outcome in run(tasks, place, Share(cpus, gpus), ray):
-        outcomes.append(outcome)
-        result = outcome.result
-        said = (
-            outcome.error
-            or f"{outcome.task.model} seed {outcome.task.seed}: {(result or {})['accuracy']:.2f}%"
-        )
-        typer.echo(f"{len(outcomes)}/{len(tasks)} {said}", err=True)
-    done = [outcome.task for outcome in outcomes if outcome.result]
-    path = _publish(done, out, accuracy) if done else None
-    failed = len(tasks) - len(done)
+    paths, errors = set(), []
+    for number, outcome in enumerate(run(tasks, place, Share(cpus, gpus), ray), 1):
+        typer.echo(f"{number}/{len(tasks)} {outcome}", err=True)
+        if outcome.error:
+            errors.append(outcome.error)
+        else:  # at once: what is done stays, whatever happens to the rest
+            paths.add(str(_publish(outcome.task, out, accuracy)))
+    done, failed = len(tasks) - len(errors), len(errors)
     if as_json:
-        errors = [outcome.error for outcome in outcomes if outcome.error]
-        typer.echo(json.dumps({"trained": len(done), "errors": errors, "accuracy_file": path and str(path)}))
-    elif path:
-        typer.echo(f"{len(done)} of {len(tasks)} trainings done; entries in {path}")
+        typer.echo(json.dumps({"trained": done, "errors": errors, "accuracy_files": sorted(paths)}))
+    elif paths:
+        typer.echo(f"{done} of {len(tasks)} trainings done; entries in {', '.join(sorted(paths))}")
     if failed:
         raise JobError(f"{failed} of {len(tasks)} trainings failed; run the same command again to go on")
 
@@ -152,15 +147,13 @@ def _task(
     )
 
 
-def _publish(tasks: "list[Task]", out: Path, path: Path | None) -> Path:
-    """The accuracies of these models, over all their seeds, to the file; one file a data set by default."""
+def _publish(task: "Task", out: Path, path: Path | None) -> Path:
+    """The accuracy of this model, over all its seeds, to the file; one file a data set by default."""
     from bench.train import accuracy
 
-    models = {task.model for task in tasks}
-    found = [result for result in accuracy.results(out) if result["task"]["model"] in models]
-    for dataset in sorted({task.dataset for task in tasks}):
-        target = path or Path("manifests/accuracy") / f"trained-{dataset}.yaml"
-        accuracy.publish([result for result in found if result["task"]["dataset"] == dataset], target)
+    target = path or Path("manifests/accuracy") / f"trained-{task.dataset}.yaml"
+    found = [result for result in accuracy.results(out) if result["task"]["model"] == task.model]
+    accuracy.publish(found, target)
     return target
 
 
