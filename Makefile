@@ -37,8 +37,8 @@ images: setup    ## build every board's image that can be built here
 locks: setup     ## after an edit of manifests/images.yaml: locks of Python packages and docker-bake.hcl (network)
 	$(BIN)/python -m orchestrate.images.requirements
 
-test-arm64: setup ## the arm64 image on an emulated board, end to end (slow)
-	$(BIN)/python -m pytest -m slow tests/service/test_emulated_board.py $(PYTEST_ARGS)
+test-arm64: setup ## the slow tests: arm64 images and a whole emulated arm64 board, end to end
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 fleet-up: setup  ## pretend boards on this machine (root): try the whole tool without hardware
 	$(BIN)/python -m tests.service.fleet up
