@@ -1,6 +1,7 @@
 """What every test may rely on: services are real, and a missing one is a skip for a user, a failure in CI."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,6 @@ def root() -> Path:
 def pytest_configure(config: pytest.Config) -> None:
     """The fleet's namespaces outlive a crash; whoever starts next sweeps them (tests/service)."""
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    # A shell ignores Ctrl-C for what it starts in the background, and children inherit that: tests that
+    # interrupt would wait for ever under `make test &` or a CI of that kind.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
