@@ -21,15 +21,14 @@ def report(
     results: Results = Path("results"),
 ) -> None:
     """Answer the claims from records: a page that opens with no network, tables as CSV, Markdown, LaTeX."""
-    from rich.console import Console
-
     from orchestrate import report as reports
     from orchestrate.report import files, terminal
+    from orchestrate.run import console_for
 
     folders = [found(run, results) for run in runs]
     built = reports.build(folders, claims)
     page = files.write(built, out or folders[-1] / "report")
-    terminal.print_report(built, Console())
+    terminal.print_report(built, console_for(False))
     typer.echo(page)
     if open_page:
         typer.launch(str(page))

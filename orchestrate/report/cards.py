@@ -51,7 +51,20 @@ def verdicts(report: Report) -> str:
     if not devices:
         return "<p>No claim is about the devices in these records.</p>"
     groups = (_device(device, [a for a in main if a.configuration["device"] == device]) for device in devices)
-    return f'{"".join(groups)}<p class="note">{escape(claims.multiplicity(report.answers))}</p>'
+    told = f'<p class="note">{escape(claims.multiplicity(report.answers))}</p>'
+    return "".join(groups) + unasked(report.unasked) + told
+
+
+def unasked(stated: list[claims.Claim]) -> str:
+    """The claims that these devices cannot answer, so that nobody takes their absence for an answer."""
+    if not stated:
+        return ""
+    items = "".join(
+        f"<li>{escape(claim.text)} Claimed {text.number(claim.claimed)}×; needs records of a "
+        f"{escape(claim.processor.upper())}.</li>"
+        for claim in stated
+    )
+    return f"<h3>Not answered by these devices</h3><ul>{items}</ul>"
 
 
 def _nothing(report: Report) -> str:

@@ -26,6 +26,7 @@ class Report:
     frames: Frames
     answers: list[claims.Answer]
     configurations: list[dict[str, Any]]
+    unasked: list[claims.Claim]  # about a kind of processor that no device here has
 
 
 def build(study: Study, stated: list[claims.Claim]) -> Report:
@@ -45,7 +46,9 @@ def build(study: Study, stated: list[claims.Claim]) -> Report:
         ),
         "missing": pd.DataFrame(study.missing, columns=["model", "what", "reason", "command"]),
     }
-    return Report(study, frames, found, configurations)
+    answered = {answer.claim.id for answer in found}
+    unasked = [claim for claim in stated if claim.id not in answered]
+    return Report(study, frames, found, configurations, unasked)
 
 
 def _numbered(frame: pd.DataFrame, configurations: list[dict[str, Any]]) -> pd.DataFrame:

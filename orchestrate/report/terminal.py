@@ -110,6 +110,11 @@ def remarks(report: Report) -> list[str]:
             lines.append(
                 f"{answer.configuration['device']}, {answer.claim.id}: to settle it: {answer.settle}"
             )
+    lines += [
+        f"not answered, no {claim.processor.upper()} in these records: {claim.text} "
+        f"({text.number(claim.claimed)}× claimed)"
+        for claim in report.unasked
+    ]
     if report.answers:
         lines.append(claims.multiplicity(report.answers))
     left = pd.Series([excluded.code for excluded in report.study.excluded], dtype=object).value_counts()

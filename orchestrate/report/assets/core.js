@@ -71,7 +71,7 @@ function quoted(value) {
 function save(name, text, type) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   make("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // a busy machine begins the download late
 }
 
 // Ticks 1, 2, 5, 10, ... for a logarithmic axis.

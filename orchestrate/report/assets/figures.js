@@ -56,6 +56,20 @@ function redraw(only) {
     found.stale = true;
     if (found.near) drawn(found);
   }
+  drawRest();
+}
+
+// What is far from the screen follows one by one while the browser is idle: a picture of the whole page has no empty boxes.
+const whenIdle = window.requestIdleCallback ? (work) => requestIdleCallback(work, { timeout: 500 }) : (work) => setTimeout(work, 50);
+let drawing = false;
+function drawRest() {
+  if (drawing) return;
+  drawing = true;
+  whenIdle(() => {
+    drawing = false;
+    const next = [...figures.values()].find((found) => found.stale);
+    if (next) { drawn(next); drawRest(); }
+  });
 }
 
 // What a figure shows, as rows: series, horizontal, vertical, and the ends of the interval if there is one.

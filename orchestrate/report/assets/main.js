@@ -80,4 +80,5 @@ addEventListener("beforeprint", () => printed(true));
 addEventListener("afterprint", () => printed(false));
 let width = innerWidth, waiting;
 addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => { if (innerWidth !== width) { width = innerWidth; redraw(); } }, 150); });
+drawRest();
 document.documentElement.dataset.ready = "yes";
