@@ -10,6 +10,9 @@ import os
 from typing import Any, Dict, Optional, Tuple
 
 from bench.record import files
+from bench.runtime.backends.cuda import Gpu
+from bench.runtime.backends.tensorrt_build import Order
+from bench.runtime.backends.tensorrt_calibration import calibration_file
 
 FORMAT = 1
 
@@ -21,6 +24,28 @@ def sha256_of(path: str) -> str:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Dict[str, Any]:
+    """Everything that shapes an engine, and the timing cache too. model: the ONNX file's sha256.
+
+    A timing cache shared between builds would hand each build the tactics of the first, and replicate builds
+    would no longer be replicates.
+    """
+    key: Dict[str, Any] = {
+        "model": model,
+        "tensorrt": tensorrt,
+        "gpu": gpu.name,
+        "compute_capability": gpu.compute_capability,
+        "precision": order.precision,
+        "batch": order.batch,
+        "build": order.build,
+        "options": {name: value for name, value in order.options.items() if name != "isolate_build"},
+    }
+    if order.precision == "int8":
+        samples, _ = calibration_file(order.path, order.options)
+        key["calibration"] = sha256_of(samples) if os.path.isfile(samples) else None
+    return key
 
 
 def file_name(key: Dict[str, Any], kind: str) -> str:

@@ -176,7 +176,7 @@ class TensorRtBackend(Backend):
     def _engine_for(self, path: str, model: str, folder: str) -> Any:
         """The engine from the cache, else built; a damaged or refused one is built again, with a warning."""
         order = self._order(path)
-        key = self._key(model, order)
+        key = engine_cache.key_of(self._trt.__version__, self._gpu, model, order)
         plan, complaint = engine_cache.read(folder, key, "engine")
         warnings = [complaint + ": built again"] if complaint else []
         engine, cached = self._deserialise(plan), plan is not None
@@ -212,29 +212,6 @@ class TensorRtBackend(Backend):
         return tensorrt_build.Order(
             os.path.abspath(path), settings.precision, settings.batch, settings.build or 0, settings.options
         )
-
-    def _key(self, model: str, order: tensorrt_build.Order) -> Dict[str, Any]:
-        """Everything that shapes an engine, and the timing cache too.
-
-        A timing cache shared between builds would hand each build the tactics of the first, and replicate
-        builds would no longer be replicates.
-        """
-        key: Dict[str, Any] = {
-            "model": model,
-            "tensorrt": self._trt.__version__,
-            "gpu": self._gpu.name,
-            "compute_capability": self._gpu.compute_capability,
-            "precision": order.precision,
-            "batch": order.batch,
-            "build": order.build,
-            "options": {name: value for name, value in order.options.items() if name != "isolate_build"},
-        }
-        if order.precision == "int8":
-            from bench.runtime.backends.tensorrt_calibration import calibration_file
-
-            samples, _ = calibration_file(order.path, order.options)
-            key["calibration"] = engine_cache.sha256_of(samples) if os.path.isfile(samples) else None
-        return key
 
     def _temporary_folder(self) -> str:
         try:
