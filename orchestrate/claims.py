@@ -142,7 +142,7 @@ def _lacks(claim: Claim, found: pd.DataFrame) -> str:
         lacking = found[found["accuracy_ratio"].isna()]
         return f"no accuracy (make it: bench train {lacking['model'].iloc[0]}, and so on)"
     if claim.quantity == "energy":
-        return "no power reading on this device"
+        return "no power reading during the samples on this device"
     return "no memory reading under the main definition"
 
 

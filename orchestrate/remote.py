@@ -211,4 +211,4 @@ class BoardRunner:
 
 def parts(model: dict[str, Any]) -> list[dict[str, Any]]:
     """The files of a model, each with `file` and `sha256`."""
-    return [part for part in (model, model.get("reference")) if part]
+    return [part for part in (model, model.get("reference"), model.get("test_set")) if part]

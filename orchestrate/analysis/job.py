@@ -160,6 +160,10 @@ def _median_steps(ladders: list[memory.Rungs]) -> tuple[float | None, ...]:
 
 
 def _power(sensors: list[Json]) -> float | None:
-    """Median watts over the readings of all processes; None on a board without a power sensor."""
-    watts = [reading["power"] for reading in sensors if isinstance(reading.get("power"), int | float)]
+    """Median watts over the readings during samples of all processes; None where there is none.
+
+    Loading, warm-up, the test set and what comes between are other work.
+    """
+    timed = (reading.get("power") for reading in sensors if reading.get("timed") is True)
+    watts = [value for value in timed if isinstance(value, int | float)]
     return float(np.median(watts)) if watts else None

@@ -1,6 +1,7 @@
 """Records to a tidy table: figures from raw samples, what is left out and why, runs merged by a rule."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,24 @@ def test_a_users_own_file_has_a_row_without_architecture_or_method(run: Path) ->
     mine = rows[rows["model"] == "onnx-mine-0123abcd"].iloc[0]
     assert (mine["architecture"], mine["method"]) == ("", "")
     assert mine["latency"] > 0
+
+
+@pytest.mark.parametrize(
+    ("readings", "watts"),
+    [
+        ([(30.0, False), (4.0, True), (5.0, True), (6.0, True), (30.0, False)], 5.0),
+        ([(30.0, False)], None),
+        ([(None, True)], None),
+        ([(30.0, None)], None),
+    ],
+    ids=["loading around it", "too short for a reading", "no sensor", "never timed"],
+)
+def test_energy_comes_from_readings_during_the_samples_alone(
+    run: Path, readings: list[tuple[float | None, bool | None]], watts: float | None
+) -> None:
+    sensors = [{"process": 0, "t": 0.5, "power": power, "timed": timed} for power, timed in readings]
+    changed(run, "uniform-p0.25", sensors=sensors)
+    rows = table.tidy(study.read([run])).set_index("model")
+    row = rows.loc["vgg11-cifar10-uniform-p0.25"]
+    assert row["energy"] == pytest.approx(watts * row["latency"]) if watts else math.isnan(row["energy"])
+    assert rows["energy"].count() == (1 if watts else 0)
