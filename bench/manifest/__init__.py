@@ -9,7 +9,7 @@ Checks that need more than one file keep the `Source` and ask it where a key sta
     devices = source.validate(Devices)
     raise ManifestError([source.problem(("pi4", "image"), "no image of this name")])
 
-A leaf: it imports yaml and pydantic and nothing of ours, so that both command lines use it
+A leaf: it imports yaml, pydantic and of ours the errors alone, so that both command lines use it
 (docs/decisions/0001). Scalars follow YAML 1.2's core schema, not 1.1: `on`, `no` and `12:30` stay text, and
 `1e-3` is a number.
 """

@@ -3,6 +3,8 @@
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from bench.errors import InputError
+
 KeyPath = tuple[str | int, ...]
 
 
@@ -19,7 +21,7 @@ class Problem(NamedTuple):
         return ": ".join(part for part in (place, self.path, self.message) if part)
 
 
-class ManifestError(ValueError):
+class ManifestError(InputError):
     """Everything that is wrong with a manifest; as text, one problem a line."""
 
     def __init__(self, problems: list[Problem]) -> None:

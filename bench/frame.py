@@ -1,0 +1,49 @@
+"""What both command lines are made of: a module of `commands` each, errors as lines with their exit codes.
+
+It imports typer alone, and nothing heavy is imported before a command runs: `--help` answers at once.
+"""
+
+import importlib
+import pkgutil
+import sys
+from types import ModuleType
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+
+def application(program: str, about: str, commands: ModuleType, *errors: type[Exception]) -> typer.Typer:
+    """The application with what every module in `commands` registers; `errors` carry their `exit_code`."""
+    app = typer.Typer(
+        cls=_group(program, errors),
+        help=about,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: rich would double the time that --help takes
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(lambda: None)  # a group even while there is one command only
+    for module in pkgutil.iter_modules(commands.__path__):
+        importlib.import_module(f"{commands.__name__}.{module.name}").register(app)
+    return app
+
+
+def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup]:
+    class Commands(TyperGroup):
+        """Turns the project's errors into lines on stderr and their exit code."""
+
+        def invoke(self, ctx: Any) -> Any:
+            try:
+                return super().invoke(ctx)
+            except errors as error:
+                typer.echo(f"{program}: {error}", err=True)
+                raise typer.Exit(getattr(error, "exit_code", 1)) from None
+            except BrokenPipeError:
+                sys.stderr.close()  # the reader (`| head`) has left: nothing to say, nobody to say it to
+                raise typer.Exit(1) from None
+            except KeyboardInterrupt:
+                raise typer.Exit(130) from None
+
+    return Commands
