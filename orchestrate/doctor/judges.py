@@ -129,24 +129,17 @@ def memory_cgroup(patient: Patient) -> Iterator[Check]:
     yield Check("memory cgroup", "warn", "off: no limits, no memory figures of the container", advice)
 
 
-def disk(patient: Patient) -> Iterator[Check]:
-    """Is there room for the image and the results?"""
-    free, wanted = patient.facts.disk_free, patient.device.limits.min_free_disk
-    if free is None:
-        return
-    text = f"{megabytes(free)} free, {megabytes(wanted)} wanted"
-    short = free < wanted
-    yield Check("disk", "fail" if short else "ok", text, "`docker system prune` frees some" if short else "")
-
-
-def memory(patient: Patient) -> Iterator[Check]:
-    """Is there room for a model?"""
-    free, wanted = patient.facts.memory_available, patient.device.limits.min_free_memory
-    if free is None:
-        return
-    text = f"{megabytes(free)} available, {megabytes(wanted)} wanted"
-    short = free < wanted
-    yield Check("memory", "fail" if short else "ok", text, "stop what uses it (a desktop?)" if short else "")
+def room(patient: Patient) -> Iterator[Check]:
+    """Is there room for the image and the results, and for a model?"""
+    it, least = patient.facts, patient.device.limits
+    for name, free, word, wanted, advice in (
+        ("disk", it.disk_free, "free", least.min_free_disk, "`docker system prune` frees some"),
+        ("memory", it.memory_available, "available", least.min_free_memory, "stop what uses it (a desktop?)"),
+    ):
+        if free is not None:
+            text = f"{megabytes(free)} {word}, {megabytes(wanted)} wanted"
+            short = free < wanted
+            yield Check(name, "fail" if short else "ok", text, advice if short else "")
 
 
 def clock(patient: Patient) -> Iterator[Check]:
@@ -257,8 +250,7 @@ JUDGES = (
     jetpack,
     mounted_libraries,
     memory_cgroup,
-    disk,
-    memory,
+    room,
     clock,
     governor,
     power_mode,
