@@ -28,7 +28,7 @@ def report(
     folders = [found(run, results) for run in runs]
     built = reports.build(folders, claims)
     page = files.write(built, out or folders[-1] / "report")
-    terminal.print_report(built, console_for(False))
+    terminal.show(built, console_for(False))
     typer.echo(page)
     if open_page:
         typer.launch(str(page))

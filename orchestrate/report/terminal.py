@@ -1,13 +1,10 @@
 """The report in a terminal: what was measured, ratios with intervals, and the claims beside them."""
 
-from pathlib import Path
-
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from orchestrate import claims
-from orchestrate import report as reports
 from orchestrate.analysis import memory, pairs
 from orchestrate.report import data, tables, text
 from orchestrate.report.data import Report
@@ -16,13 +13,8 @@ STYLE = {claims.HOLDS: "green", claims.FAILS: "red", claims.UNSETTLED: "yellow"}
 ROWS = 64  # more models than a screen can hold: the page has them all
 
 
-def show(run_dir: Path, console: Console) -> None:
-    """Print the tables of one run."""
-    print_report(reports.build([run_dir]), console)
-
-
-def print_report(report: Report, console: Console) -> None:
-    """Models, ratios, claims, then what is left out or missing."""
+def show(report: Report, console: Console) -> None:
+    """Print models, ratios, claims, then what is left out or missing."""
     if data.synthetic(report.study):
         console.print("Synthetic data: invented for tests, not measured.", style="bold yellow")
     for part in (models(report), ratios(report), verdicts(report)):

@@ -147,7 +147,7 @@ def test_how_it_was_measured_comes_from_the_records(made: Path) -> None:
 
 def test_the_terminal_shows_models_ratios_claims_and_what_is_missing(run: Path) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
-    terminal.show(run, console)
+    terminal.show(report.build([run]), console)
     told = console.export_text()
     assert "Synthetic data" in told
     assert "vgg11-cifar10-neuralscale-p0.25" in told
