@@ -4,6 +4,8 @@ import gc
 import os
 import sys
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,16 @@ def clean(gpu: Any) -> None:
         gpu.assert_clean()
 
 
+@contextmanager
+def living(case: Case, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Iterator[Any]:
+    """A backend between entry and exit, its library imported; what it leaves on a pretend GPU is an error."""
+    backend, gpu = make(case, monkeypatch, **changes)
+    backend.import_library()
+    with backend:
+        yield backend
+    clean(gpu)
+
+
 def refused(case: Case, what: str, kinds: set[str], call: Any) -> BackendError:
     """`call` must raise a BackendError of one of `kinds`, in one line, with advice; kept for the matrix."""
     with pytest.raises(BackendError) as caught:
@@ -62,21 +74,16 @@ def test_making_a_backend_imports_nothing(case: Case, monkeypatch: pytest.Monkey
 def test_load_tells_names_static_shapes_and_numpy_types(
     case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend, gpu = make(case, monkeypatch)
-    backend.import_library()
-    with backend:
+    with living(case, monkeypatch) as backend:
         assert [tuple(tensor) for tensor in backend.load(str(model))] == [("input", (1, 3, 8, 8), "float32")]
-    clean(gpu)
 
 
 @each_computing
 def test_outputs_are_right_as_soon_as_infer_returns_and_always_the_same(
     case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend, gpu = make(case, monkeypatch)
-    backend.import_library()
     arrays = sample(model)
-    with backend:
+    with living(case, monkeypatch) as backend:
         backend.load(str(model))
         backend.bind(arrays)
         seen = []
@@ -88,23 +95,19 @@ def test_outputs_are_right_as_soon_as_infer_returns_and_always_the_same(
     assert all(
         np.array_equal(first, later) for run in seen for first, later in zip(seen[0], run, strict=True)
     )
-    clean(gpu)
 
 
 @each_computing
 def test_bound_again_it_answers_for_the_new_input(
     case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend, gpu = make(case, monkeypatch)
-    backend.import_library()
-    with backend:
+    with living(case, monkeypatch) as backend:
         backend.load(str(model))
         for seed in (1, 2):
             arrays = sample(model, seed)
             backend.bind(arrays)
             backend.infer()
             np.testing.assert_allclose(backend.outputs()[0], expected(model, arrays)[0], atol=1e-5)
-    clean(gpu)
 
 
 @each
@@ -138,9 +141,7 @@ def test_infer_keeps_nothing_it_allocates(
 def test_versions_memory_and_build_are_plain_data(
     case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend, gpu = make(case, monkeypatch)
-    backend.import_library()
-    with backend:
+    with living(case, monkeypatch) as backend:
         backend.load(str(model))
         backend.bind(sample(model))
         backend.infer()
@@ -152,7 +153,6 @@ def test_versions_memory_and_build_are_plain_data(
     assert build is None or isinstance(build, dict)
     assert (compute is None) == (backend.device == "cpu")
     assert backend.fake == bool(case.release or not case.computes)
-    clean(gpu)
 
 
 @pytest.mark.parametrize("case", [*COMPUTING[:3], PRETEND[0]], ids=lambda case: case.name)
@@ -162,14 +162,11 @@ def test_many_lives_leave_no_memory_behind(
     big = models.mlp(tmp_path / "models/mlp.onnx", width=512, depth=4)  # 4 MiB of weights
     arrays, seen = sample(big), []
     for _ in range(8):
-        backend, gpu = make(case, monkeypatch)
-        backend.import_library()
-        with backend:
+        with living(case, monkeypatch) as backend:
             backend.load(str(big))
             backend.bind(arrays)
             backend.infer()
-        clean(gpu)
-        del backend, gpu
+        del backend
         gc.collect()
         seen.append(rss())
     assert seen[-1] - seen[1] < 2 * 4 * 2**20, [value >> 20 for value in seen]
@@ -185,15 +182,12 @@ def rss() -> int:
 def test_out_of_order_and_after_exit_it_refuses(
     case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend, gpu = make(case, monkeypatch)
-    backend.import_library()
-    with backend:
+    with living(case, monkeypatch) as backend:
         backend.load(str(model))
         refused(case, "infer before bind", {"inference_failed"}, backend.infer)
         backend.bind(sample(model))
         backend.infer()
     refused(case, "infer after exit", {"inference_failed"}, backend.infer)
-    clean(gpu)
 
 
 @each
@@ -250,38 +244,29 @@ def test_a_bad_file_is_told_by_kind_in_one_line_with_advice(
     case: Case, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_file, kinds = BAD[fault]
-    backend, gpu = make(case, monkeypatch)
-    backend.import_library()
     path = make_file(tmp_path / "models/bad.onnx")
-    with backend:
+    with living(case, monkeypatch) as backend:
         error = refused(case, fault, kinds, lambda: backend.load(str(path)))
     assert "Fancy" in error.message or fault != "unknown operator"
-    clean(gpu)
 
 
 @each
 def test_a_missing_file_is_refused_even_by_a_backend_that_does_not_read_it(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend, gpu = make(case, monkeypatch)
-    backend.import_library()
-    with backend:
+    with living(case, monkeypatch) as backend:
         refused(case, "missing file", {"model_missing"}, lambda: backend.load("/nowhere/x.onnx"))
-    clean(gpu)
 
 
 @each_computing
 def test_an_input_of_the_wrong_shape_or_missing_is_refused_before_the_first_inference(
     case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend, gpu = make(case, monkeypatch)
-    backend.import_library()
     wrong = {"input": np.zeros((1, 5, 8, 8), "float32")}
-    with backend:
+    with living(case, monkeypatch) as backend:
         backend.load(str(model))
         refused(case, "wrong input shape", {"inference_failed"}, lambda: backend.bind(wrong))
         refused(case, "no input", {"inference_failed"}, lambda: backend.bind({}))
-    clean(gpu)
 
 
 @pytest.mark.parametrize("case", [*PRETEND, CASES[2]], ids=lambda case: case.name)
@@ -289,12 +274,9 @@ def test_a_free_batch_takes_the_jobs_batch(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = models.mlp(tmp_path / "models/free.onnx", width=8, batch="n")
-    backend, gpu = make(case, monkeypatch, batch=3)
-    backend.import_library()
     arrays = sample(free, batch=3)
-    with backend:
+    with living(case, monkeypatch, batch=3) as backend:
         assert backend.load(str(free))[0].shape == (3, 8)
         backend.bind(arrays)
         backend.infer()
         np.testing.assert_allclose(backend.outputs()[0], expected(free, arrays)[0], atol=1e-5)
-    clean(gpu)
