@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.record import files
+from orchestrate.doctor import probe
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.images import ImageEngine
 from orchestrate.errors import OrbitError
@@ -20,20 +21,6 @@ from orchestrate.store import DeviceFolder, first_line
 Say = Callable[[str], None]
 COMMAND_SECONDS = 60
 NOTE = "prepared.json"
-
-# Constant text; the engine's folder comes as $1. One line a fact: `name value`.
-FACTS = r"""
-printf 'model %s\n' "$(tr -d '\0' 2>/dev/null </proc/device-tree/model)"
-printf 'l4t %s\n' "$(head -n 1 /etc/nv_tegra_release 2>/dev/null)"
-printf 'time %s\n' "$(date +%s)"
-awk '/^MemAvailable:/ {printf "memory %.0f\n", $2 * 1024}' /proc/meminfo
-df -Pk "$1" 2>/dev/null | awk 'END {if (NR > 1) printf "disk %.0f\n", $4 * 1024}'
-for zone in /sys/class/thermal/thermal_zone*; do
-  case "$(cat "$zone/type" 2>/dev/null)" in PMIC*) continue ;; esac
-  echo "temperature $(cat "$zone/temp" 2>/dev/null)"
-done
-true
-"""
 
 
 def image(engine: Engine, device: Device, say: Say) -> str:
@@ -65,28 +52,17 @@ class Host:
         if problems:
             raise OrbitError("; ".join(problems))
         return {
-            "model": facts.get("model") or None,
-            "l4t": facts.get("l4t") or None,
+            "model": first_line(facts.model, 200) if facts.model else None,
+            "l4t": first_line(facts.l4t_text, 200) if facts.l4t_text else None,
             "power_mode": self.device.power_mode,
             "emulated": self.device.emulated,
-            "clock_ahead_seconds": facts.get("ahead"),
+            "clock_ahead_seconds": None if facts.time is None else facts.time - int(time.time()),
         }
 
-    def facts(self) -> dict[str, Any]:
-        """What the machine says of itself, as far as it does. Bytes, degrees Celsius, seconds."""
-        script = ["sh", "-c", FACTS, "sh", self.engine.info().root]
-        found: dict[str, Any] = {}
-        for line in self.engine.run(script, timeout=COMMAND_SECONDS).out.splitlines():
-            name, _, value = line.partition(" ")
-            if name in ("model", "l4t"):
-                found[name] = first_line(value, 200) if value.strip() else ""
-            elif value.lstrip("-").isdigit():
-                found[name] = max(int(value), found.get(name, int(value)))  # of many zones the hottest
-        if "time" in found:
-            found["ahead"] = found.pop("time") - int(time.time())
-        if "temperature" in found:
-            found["temperature"] /= 1000
-        return found
+    def facts(self) -> probe.Facts:
+        """What the machine says of itself, as far as it does at once."""
+        look = probe.brief(self.engine.info().root)
+        return probe.facts(self.engine.run(["sh", "-s"], timeout=COMMAND_SECONDS, stdin=look).out)
 
     def prepare(self, say: Say) -> None:
         """Note what is to be undone, then run the device's commands; first undo what a dead run left."""
@@ -130,19 +106,19 @@ class Host:
             raise OrbitError(f"`{shlex.join(words)}` failed with code {done.code}: {said}")
 
 
-def unfit(facts: dict[str, Any], device: Device) -> list[str]:
+def unfit(facts: probe.Facts, device: Device) -> list[str]:
     """Which of the device's limits the board does not meet; what is unknown is not held against it."""
     limits, problems = device.limits, []
-    if facts.get("temperature", 0) > limits.max_temperature:
-        warm = f"{facts['temperature']:.0f} °C, more than {limits.max_temperature:g}"
+    if facts.temperature is not None and facts.temperature > limits.max_temperature:
+        warm = f"{facts.temperature:.0f} °C, more than {limits.max_temperature:g}"
         problems.append(f"too hot ({warm}): let it cool, or raise max_temperature of its limits")
-    for name, least, advice in (
-        ("memory", limits.min_free_memory, "stop what else runs there"),
-        ("disk", limits.min_free_disk, "`docker system prune` there frees some"),
+    for name, free, least, advice in (
+        ("memory", facts.memory_available, limits.min_free_memory, "stop what else runs there"),
+        ("disk", facts.disk_free, limits.min_free_disk, "`docker system prune` there frees some"),
     ):
-        if facts.get(name, least) < least:
-            free = f"{facts[name] / 1e6:.0f} MB, less than {least / 1e6:.0f} MB"
+        if free is not None and free < least:
+            short = f"{free / 1e6:.0f} MB, less than {least / 1e6:.0f} MB"
             problems.append(
-                f"too little free {name} ({free}): {advice}, or lower min_free_{name} of its limits"
+                f"too little free {name} ({short}): {advice}, or lower min_free_{name} of its limits"
             )
     return problems

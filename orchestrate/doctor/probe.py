@@ -1,5 +1,7 @@
 """One look at a board: a read-only shell script, run once over ssh, and what its text means.
 
+A run looks too before it starts, at what does not take time: `BRIEF` alone.
+
 The script needs a POSIX shell and `cat`; whatever else a board lacks leaves its section empty.
 """
 
@@ -8,7 +10,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-SCRIPT = r"""
+BRIEF = r"""
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/usr/local/bin"
 s() { printf '\n== %s\n' "$1"; }
 s kernel; uname -srm
@@ -26,6 +28,8 @@ s governors; cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor 2>/dev/nu
 s zones; for z in /sys/class/thermal/thermal_zone*; do
   t=$(cat "$z/temp" 2>/dev/null) && printf '%s %s\n' "$(cat "$z/type" 2>/dev/null)" "$t"
 done
+"""
+LONG = r"""
 s throttled; cat "/sys/devices/platform/soc/soc:firmware/get_throttled" 2>/dev/null ||
   vcgencmd get_throttled 2>/dev/null
 s power_mode; nvpmodel -q 2>/dev/null </dev/null
@@ -34,9 +38,14 @@ s processes; ps -eo pcpu= -o comm= 2>/dev/null | sort -rn | head -n 3
 """
 
 
+def brief(root: str) -> bytes:
+    """The part of the probe that answers at once; of the facts it leaves load, clocks and sudo unknown."""
+    return f"root={shlex.quote(root)}\n{BRIEF}exit 0\n".encode()
+
+
 def script(root: str, prepare: Sequence[Sequence[str]]) -> bytes:
     """The probe for an engine with its data under `root`, asking whether sudo would run `prepare` unasked."""
-    lines = [f"root={shlex.quote(root)}", SCRIPT, "s sudo"]
+    lines = [f"root={shlex.quote(root)}", BRIEF, LONG, "s sudo"]
     for command in prepare:
         if list(command[:2]) == ["sudo", "-n"]:
             quoted = shlex.join(command[2:])
@@ -60,6 +69,7 @@ class Facts:
     user: str
     time: int | None
     model: str
+    l4t_text: str
     l4t: tuple[int, int] | None
     nvidia_csv: tuple[str, ...]
     tensorrt_python: tuple[str, ...]
@@ -84,6 +94,7 @@ def facts(text: str) -> Facts:
         user=get("user", ""),
         time=whole(get("time", "")),
         model=get("model", ""),
+        l4t_text=get("l4t", ""),
         l4t=l4t(get("l4t", "")),
         nvidia_csv=tuple(get("nvidia_csv", "").split()),
         tensorrt_python=tuple(get("tensorrt_python", "").split()),

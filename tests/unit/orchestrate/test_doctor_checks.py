@@ -33,6 +33,7 @@ HEALTHY = probe.Facts(
     user="bench",
     time=0,
     model="",
+    l4t_text="",
     l4t=None,
     nvidia_csv=(),
     tensorrt_python=(),

@@ -148,6 +148,16 @@ def test_the_probe_runs_here_and_its_words_are_understood():
     assert 0 <= facts.busy <= 1
 
 
+def test_the_look_before_a_run_tells_what_its_limits_are_about_and_leaves_the_rest_unknown():
+    done = subprocess.run(["sh", "-s"], input=probe.brief("/"), capture_output=True, check=True, timeout=30)
+    facts = probe.facts(done.stdout.decode())
+    assert done.stderr == b""
+    assert facts.disk_free > 0
+    assert facts.memory_available > 0
+    assert facts.time > 1e9
+    assert (facts.busy, facts.throttled, facts.processes) == (None, None, ())
+
+
 def test_a_hostile_root_or_command_stays_an_argument(tmp_path: Path):
     victim = tmp_path / "touched"
     nasty = f"$(touch {victim}); touch {victim}; '"

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrate import host
+from orchestrate.doctor import probe
 from orchestrate.errors import OrbitError
 from tests.unit.orchestrate import sample
 
@@ -22,8 +24,8 @@ class FakeEngine:
     def info(self) -> Any:
         return SimpleNamespace(root="/var/lib/docker")
 
-    def run(self, words: list[str], timeout: float = 0) -> Any:
-        if words[:2] == ["sh", "-c"]:
+    def run(self, words: list[str], timeout: float = 0, stdin: bytes = b"") -> Any:
+        if words == ["sh", "-s"]:
             return SimpleNamespace(code=0, out=self.says, err="")
         self.ran.append(shlex.join(words))
         bad = self.ran[-1] in self.failing
@@ -36,6 +38,7 @@ def at(tmp_path: Path, engine: FakeEngine, run: str = sample.NAME, **settings: A
     return host.Host(engine, folder, device)  # type: ignore[arg-type]
 
 
+UNKNOWN = probe.facts("")
 CHANGES = {"prepare": [["fast", "a b"]], "restore": [["slow"], ["default"]]}
 
 
@@ -43,33 +46,41 @@ def quiet(_: str) -> None:
     """Nobody listens."""
 
 
-def test_facts_are_read_with_their_units_and_nonsense_is_left_out(tmp_path: Path) -> None:
-    says = "model Raspberry Pi 4\x1b[2J\nmemory 800000000\ndisk x\ntemperature 45000\ntemperature 61500\n"
-    says += "\ntime 1\njunk"
-    facts = at(tmp_path, FakeEngine(says)).facts()
-    assert facts["model"] == "Raspberry Pi 4?[2J"
-    assert facts["memory"] == 800_000_000
-    assert facts["temperature"] == 61.5
-    assert facts["ahead"] < -1e9
-    assert "disk" not in facts
+def test_what_the_records_keep_of_a_board_is_what_it_says_made_harmless(tmp_path: Path) -> None:
+    says = "== time\n1\n== model\nRaspberry Pi 4\x1b[2J\n"
+    says += "== l4t\n# R32 (release), REVISION: 7.1\njunk\n== disk\nx"
+    kept = at(tmp_path, FakeEngine(says)).ready()
+    assert kept["model"] == "Raspberry Pi 4?[2J"
+    assert kept["l4t"] == "# R32 (release), REVISION: 7.1"
+    assert kept["clock_ahead_seconds"] < -1e9
+
+
+def test_a_board_that_says_nothing_leaves_nothing_in_the_records(tmp_path: Path) -> None:
+    kept = at(tmp_path, FakeEngine()).ready()
+    assert [kept[name] for name in ("model", "l4t", "clock_ahead_seconds")] == [None] * 3
+
+
+def test_a_board_beyond_its_limits_is_not_made_ready(tmp_path: Path) -> None:
+    with pytest.raises(OrbitError, match="too hot"):
+        at(tmp_path, FakeEngine("== zones\ncpu-thermal 45000\ngpu-thermal 91500")).ready()
 
 
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
         ({"temperature": 81.0}, "too hot (81 °C, more than 70)"),
-        ({"memory": 10_000_000}, "too little free memory (10 MB, less than 200 MB)"),
-        ({"disk": 10_000_000}, "too little free disk (10 MB, less than 500 MB)"),
+        ({"memory_available": 10_000_000}, "too little free memory (10 MB, less than 200 MB)"),
+        ({"disk_free": 10_000_000}, "too little free disk (10 MB, less than 500 MB)"),
     ],
 )
 def test_a_board_beyond_its_limits_is_told_with_what_to_do(facts: dict[str, Any], said: str) -> None:
-    (problem,) = host.unfit(facts, sample.device())
+    (problem,) = host.unfit(replace(UNKNOWN, **facts), sample.device())
     assert problem.startswith(said)
     assert "limits" in problem
 
 
 def test_a_board_that_says_nothing_is_not_held_unfit() -> None:
-    assert host.unfit({}, sample.device()) == []
+    assert host.unfit(UNKNOWN, sample.device()) == []
 
 
 def test_what_is_prepared_is_restored_word_by_word(tmp_path: Path) -> None:
