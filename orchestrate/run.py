@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.record import files
-from orchestrate import live, local, manifests, plan, store, summary
+from orchestrate import live, local, manifests, plan, screen, store, summary
 from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.follow import Follower, Runner, Stop, Way, drive
 from orchestrate.store import DeviceFolder, Run
@@ -47,7 +47,7 @@ class Wish:
 def main(wish: Wish, as_json: bool = False) -> int:
     """Do as wished; the exit code. Progress goes to stderr where stdout is read by a script."""
     check(wish)
-    console = console_for(as_json)
+    console = screen.console(stderr=as_json)
     with terminated_is_interrupted():
         run = Run.open(wish.results, wish.resume) if wish.resume else begin(wish, console)
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
@@ -74,15 +74,9 @@ def check(wish: Wish) -> None:
 
 def collect(run: Run, as_json: bool = False, report: bool = True) -> int:
     """Fetch what devices have finished, starting nothing; the exit code."""
-    console = console_for(as_json)
+    console = screen.console(stderr=as_json)
     problems = execute(run, console, Way(start=False, watch=False))
     return summary.conclude(run, problems, resume_command(run), console, as_json, report)
-
-
-def console_for(as_json: bool) -> Console:
-    """Where progress goes: stderr if a script reads stdout. A log file has no width: its rows stay whole."""
-    console = Console(stderr=as_json)
-    return console if console.is_terminal else Console(stderr=as_json, width=160)
 
 
 # -- before anything runs ---------------------------------------------------------------------------------

@@ -44,15 +44,16 @@ def devices(
 
 def show(known: dict) -> None:  # type: ignore[type-arg]
     """Print one row a device."""
-    from rich.console import Console
     from rich.table import Table
+
+    from orchestrate import screen
 
     table = Table("device", "where", "backend", "precisions", "threads", "what", box=None, pad_edge=False)
     for name, device in known.items():
         where = "this machine" if device.host is None else device.host
         threads = ", ".join(map(str, device.threads))
         table.add_row(name, where, device.backend, ", ".join(device.precisions), threads, device.description)
-    Console().print(table)
+    screen.console().print(table)
 
 
 def register(root: typer.Typer) -> None:

@@ -22,13 +22,13 @@ def report(
 ) -> None:
     """Answer the claims from records: a page that opens with no network, tables as CSV, Markdown, LaTeX."""
     from orchestrate import report as reports
+    from orchestrate import screen
     from orchestrate.report import files, terminal
-    from orchestrate.run import console_for
 
     folders = [found(run, results) for run in runs]
     built = reports.build(folders, claims)
     page = files.write(built, out or folders[-1] / "report")
-    terminal.show(built, console_for(False))
+    terminal.show(built, screen.console())
     typer.echo(page)
     if open_page:
         typer.launch(str(page))

@@ -17,11 +17,9 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Say how far a run is, here and on its devices. Exit code 1 while records are missing."""
-    from rich.console import Console
+    from orchestrate import look, screen, store
 
-    from orchestrate import look, store
-
-    raise typer.Exit(look.status(store.Run.open(results, run), Console(), as_json))
+    raise typer.Exit(look.status(store.Run.open(results, run), screen.console(), as_json))
 
 
 def logs(

@@ -178,8 +178,9 @@ def show_list(choice: Choice, as_json: bool) -> None:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from orchestrate import screen
 
     table = Table("image", "platform", "python", "MB", "id", "pushed", "base", box=None, pad_edge=False)
     for row in rows:
@@ -194,7 +195,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
             digest,
             str(known.get("base", row["base"])).partition("@")[0],
         )
-    Console().print(table)
+    screen.console().print(table)
 
 
 def say(text: str) -> None:

@@ -11,12 +11,14 @@ import pytest
 HEAVY = ["torch", "numpy", "pandas", "onnx", "onnxruntime", "docker", "yaml", "plotly", "ray", "rich"]
 
 
-def orchestrate(*words: str, cwd: Path, banned: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+def orchestrate(
+    *words: str, cwd: Path, banned: list[str] | None = None, columns: str = "200"
+) -> subprocess.CompletedProcess[str]:
     """Run the real command line in `cwd`; modules in `banned` cannot be imported."""
     code = f"import sys; sys.modules.update(dict.fromkeys({banned or []!r})); "
     code += "from orchestrate.cli import main; sys.argv[0] = 'orchestrate'; main()"
     root = Path(__file__).resolve().parents[3]
-    env = {**os.environ, "PYTHONPATH": str(root), "COLUMNS": "200"}
+    env = {**os.environ, "PYTHONPATH": str(root), "COLUMNS": columns}
     command = [sys.executable, "-c", code, *words]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
 
@@ -49,6 +51,12 @@ def test_devices_are_listed_without_torch_or_docker(tmp_path: Path) -> None:
     ]
     assert json.loads(orchestrate("devices", "--json", cwd=tmp_path).stdout)["tx2"]["runtime"] == "nvidia"
     assert "$schema" in json.loads(orchestrate("devices", "--json-schema", cwd=tmp_path).stdout)
+
+
+@pytest.mark.parametrize("words", [["devices"], ["images", "list"]])
+def test_tables_that_go_to_a_pipe_keep_each_row_on_one_line(tmp_path: Path, words: list[str]) -> None:
+    table = orchestrate(*words, cwd=tmp_path, columns="").stdout.splitlines()
+    assert len(table) == 1 + len(json.loads(orchestrate(*words, "--json", cwd=tmp_path).stdout))
 
 
 WRONG = {
