@@ -4,7 +4,6 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.record import files
-from orchestrate import live, local, manifests, plan, screen, store, summary
+from orchestrate import draft, live, local, manifests, plan, screen, store, summary
 from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.follow import Follower, Runner, Stop, Way, drive
 from orchestrate.store import DeviceFolder, Run
@@ -86,8 +85,8 @@ def begin(wish: Wish, console: Console) -> Run:
     """Plan a new run and create its folder, or find the unfinished one of the same plan."""
     devices = resolve(wish)
     wish.results.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=wish.results) as draft:
-        bundle = export(wish, Path(draft) / "bundle")
+    with draft.draft(wish.results) as (folder, held):
+        bundle = export(wish, folder / "bundle", held)
         for skipped in bundle["skipped"]:
             console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
         jobs = sum(len(plan.jobs_of(bundle["models"], device)) for device in devices.values())
@@ -96,7 +95,7 @@ def begin(wish: Wish, console: Console) -> Run:
         if wish.resume_last and (run := store.newest_unfinished(wish.results, planned["hash"])):
             console.print(f"resuming {run.id}")
             return run
-        return create(wish.results, planned, Path(draft))
+        return create(wish.results, planned, folder)
 
 
 def resolve(wish: Wish) -> dict[str, manifests.Device]:
@@ -117,8 +116,11 @@ def installed() -> bool:
         return False
 
 
-def export(wish: Wish, out: Path) -> dict[str, Any]:
-    """Have `bench export` make the bundle in `out`; its lines are for the user, its exit code is for us."""
+def export(wish: Wish, out: Path, held: int) -> dict[str, Any]:
+    """Have `bench export` make the bundle in `out`; its lines are for the user, its exit code is for us.
+
+    The descriptor `held` goes to it: should we be killed, the draft is in use until it has ended too.
+    """
     wanted = [wish.experiment] if wish.experiment else [] if wish.onnx else ["thesis"]
     needed = ["torch", "onnx"] if wanted else ["onnx"]
     missing = [name for name in needed if util.find_spec(name) is None]
@@ -138,7 +140,9 @@ def export(wish: Wish, out: Path) -> dict[str, Any]:
         "--",
         *wanted,
     ]
-    done = subprocess.run(command, env=local.environment(), stdout=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        command, env=local.environment(), stdout=subprocess.DEVNULL, pass_fds=[held], check=False
+    )
     if done.returncode == 2:
         raise BadInput("nothing was run: see above")
     if done.returncode:
@@ -147,25 +151,24 @@ def export(wish: Wish, out: Path) -> dict[str, Any]:
     return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
 
 
-def create(results: Path, planned: dict[str, Any], draft: Path) -> Run:
+def create(results: Path, planned: dict[str, Any], folder: Path) -> Run:
     """Turn the draft, which has the bundle, into a run's folder: there whole, or not at all."""
     while True:
         now = time.gmtime()
         name = f"{time.strftime('%Y%m%d-%H%M%S', now)}-{planned['experiment']['name']}"
         for device in planned["devices"]:
-            (draft / device).mkdir(exist_ok=True)
-            files.write_json(str(draft / device / "jobs.json"), plan.job_list(planned, name, device))
+            (folder / device).mkdir(exist_ok=True)
+            files.write_json(str(folder / device / "jobs.json"), plan.job_list(planned, name, device))
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
-        files.write_json(str(draft / "plan.json"), plan.for_run(planned, name, created))
-        draft.chmod(0o755)  # a temporary folder is private, a run is not
+        files.write_json(str(folder / "plan.json"), plan.for_run(planned, name, created))
+        folder.chmod(0o755)  # a temporary folder is private, a run is not
         try:
-            draft.rename(results / name)
+            folder.rename(results / name)
         except OSError:
             if not (results / name).exists():
                 raise
             time.sleep(1.0 - time.time() % 1.0)  # two runs in one second: the next second names ours
             continue
-        draft.mkdir()  # the temporary folder's owner expects to remove it
         return Run(results / name)
 
 
