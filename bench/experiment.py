@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from bench import manifest
 from bench.zoo import ARCHITECTURES, DATASETS
@@ -113,6 +113,9 @@ class Experiment(manifest.Manifest):
     batch: int = Field(default=1, ge=1, le=1024)
     measure: Measure = Measure()
     training: Training = Training()
+    test_set: StrictBool | Annotated[int, Field(strict=True, ge=1)] = Field(
+        False, description="measure accuracy on the device: true, or on at most so many test images"
+    )
     accuracy: list[Source] = Field(["trained", "published"], description="accepted sources, preferred first")
 
 

@@ -37,6 +37,10 @@ def export(
     weights: Annotated[
         Path, typer.Option(help="where `bench train` left trained weights; random ones for other models")
     ] = Path("results/training"),
+    data: Annotated[
+        str | None,
+        typer.Option(help="data sets, for an experiment's test_set: folder, archive or URL [default: data]"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the bundle as JSON")] = False,
 ) -> None:
     """Make the models of an experiment, and your own, ready to be measured."""
@@ -48,7 +52,9 @@ def export(
     dims = dict(_dim(text) for text in dim or [])
     chosen = _load(experiment) if experiment else None
     with _progress() as progress:
-        contents = make(out, chosen, onnx or [], dims, batch, cache, weights, progress)
+        contents = make(out, chosen, onnx or [], dims, batch, cache, weights, data, progress)
+    if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
+        typer.echo(_untested(untested), err=True)
     if as_json:
         typer.echo(json.dumps({"bundle": str(out), **contents}))
     else:
@@ -120,6 +126,13 @@ def _show(out: Path, contents: dict[str, Any]) -> None:
     for (reason, command), models in skipped.items():
         console.print(f"skipped {models} models: {reason}; make one with: {command}", soft_wrap=True)
     console.print(f"bundle of {len(contents['models'])} models: {out}", soft_wrap=True)
+
+
+def _untested(models: list[str]) -> str:
+    return (
+        f"no test set for {len(models)} models, such as {models[0]}: their weights are random; "
+        f"train them first, such as: bench train {models[0]}"
+    )
 
 
 def _accuracy(accuracy: dict[str, Any] | None) -> str:

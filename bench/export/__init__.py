@@ -21,15 +21,17 @@ def export(
     batch: int | None = None,
     cache_folder: Path | None = None,
     weights: Path | None = None,
+    data: str | None = None,
     progress: Progress = lambda name, done, total: None,
 ) -> dict[str, Any]:
     """Write a bundle to `out` and return its contents (docs/formats.md).
 
-    `experiment` comes with the SHA-256 of its file; `weights` is where `bench train` left its models.
+    `experiment` comes with the SHA-256 of its file; `weights` is where `bench train` left its models, `data`
+    where the data sets lie, should the experiment want a test set.
     `progress` is told the model at hand, how many are done, and of how many. Interrupted, it leaves no
-    bundle.json; run again, it takes what is done from the cache. Raises ExportError.
+    bundle.json; run again, it takes what is done from the cache. Raises ExportError, DataError.
     """
-    from bench.export import bundle, cache
+    from bench.export import bundle, cache, testset
     from bench.export.make import make
     from bench.export.plan import plan
 
@@ -39,9 +41,12 @@ def export(
     folder = cache_folder or cache.default_folder()
     total = len(planned) + len(users)
     models: list[dict[str, Any]] = []
+    tests = testset.add(out, planned, experiment[0].test_set if experiment else False, data)
     for wanted in planned:
         progress(wanted.request.id, len(models), total)
-        models.append(bundle.add(out, wanted.request.id, make(wanted, folder), wanted.entry()))
+        name = wanted.request.id
+        described = wanted.entry() | ({"test_set": tests[name]} if name in tests else {})
+        models.append(bundle.add(out, name, make(wanted, folder), described))
     for user in users:
         models.append(bundle.add_own(out, user, _onnxruntime()))
     progress("", total, total)

@@ -59,6 +59,7 @@ def finish(folder: Path, contents: dict[str, Any]) -> Path:
     """Write bundle.json, which makes the folder a bundle, and remove models that it does not name."""
     named = {entry["file"] for entry in contents["models"]}
     named |= {entry["reference"]["file"] for entry in contents["models"]}
+    named |= {entry["test_set"]["file"] for entry in contents["models"] if entry.get("test_set")}
     for path in [*folder.glob("models/*"), *folder.glob("reference/*")]:
         if path.relative_to(folder).as_posix() not in named:
             path.unlink()

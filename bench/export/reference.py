@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,11 +42,15 @@ def run(model: bytes, inputs: Sequence[Array], times: int = 1) -> list[list[Arra
 def pack(inputs: Sequence[Array], outputs: Sequence[Array]) -> bytes:
     """An npz of `input.0`, ..., `output.0`, ...: the same bytes for the same arrays."""
     arrays = {f"input.{n}": array for n, array in enumerate(inputs)}
-    arrays |= {f"output.{n}": array for n, array in enumerate(outputs)}
+    return archive(arrays | {f"output.{n}": array for n, array in enumerate(outputs)})
+
+
+def archive(arrays: Mapping[str, Array]) -> bytes:
+    """An npz of named arrays: the same bytes for the same arrays."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:  # numpy.savez would store the time of writing
+    with zipfile.ZipFile(buffer, "w") as file:  # numpy.savez would store the time of writing
         for name, array in arrays.items():
             content = io.BytesIO()
             np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
     return buffer.getvalue()

@@ -12,11 +12,12 @@ RESULT, WEIGHTS = "result.json", "model.pt"  # of bench.train.run, which this mu
 
 @dataclass(frozen=True)
 class Trained:
-    """A weights file, its hash, and the seed that it was trained from."""
+    """A weights file, its hash, the seed that it was trained from, and how its images were normalised."""
 
     path: Path
     sha256: str
     seed: int
+    normalisation: dict[str, list[float]]  # channels of images from 0 to 1: minus `mean`, over `deviation`
 
     def __str__(self) -> str:
         return f"trained seed {self.seed} sha256 {self.sha256}"
@@ -25,12 +26,15 @@ class Trained:
 def find(folder: Path, model: str, widths: list[int]) -> Trained | None:
     """The trained weights of `model` with the lowest seed, or None; other widths are another network."""
     found = [_read(path) for path in (folder / model).glob(f"seed-*/{RESULT}")]
-    seeds = {task["seed"]: path for path, task in found if task["widths"] == widths}
+    seeds = {
+        result["task"]["seed"]: (path, result) for path, result in found if result["task"]["widths"] == widths
+    }
     if not seeds:
         return None
-    path = seeds[min(seeds)] / WEIGHTS
-    return Trained(path, sha256(path), min(seeds)) if path.is_file() else None
+    home, result = seeds[min(seeds)]
+    path = home / WEIGHTS
+    return Trained(path, sha256(path), min(seeds), result["normalisation"]) if path.is_file() else None
 
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:
-    return path.parent, json.loads(path.read_bytes())["task"]
+    return path.parent, json.loads(path.read_bytes())

@@ -54,6 +54,7 @@ class Job:
     memory: dict[str, tuple[float, ...]]
     steps: tuple[float | None, ...]
     power: float | None
+    accuracy: Json | None  # of this very file on this device, where the bundle had a test set
     warnings: tuple[str, ...]
     environment: Json
     started: str
@@ -99,6 +100,7 @@ def build(record: Json, path: Path) -> Job:
         memory=_memory(ladders),
         steps=_median_steps(ladders),
         power=_power(record.get("sensors") or []),
+        accuracy=record.get("accuracy"),
         warnings=tuple(warning["code"] for warning in (record.get("validity") or {}).get("warnings", [])),
         environment=environment,
         started=min(process.started for process in processes),

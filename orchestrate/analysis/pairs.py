@@ -4,12 +4,12 @@ Three comparisons answer three questions. Equal parameters: what the thesis comp
 Aligned: the same shape with channel counts that the hardware likes. Equal parameters is not equal work.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from orchestrate.analysis import intervals, memory
-from orchestrate.analysis.table import CONFIGURATION
+from orchestrate.analysis.table import CONFIGURATION, MEASURED
 
 KEY = ["architecture", "dataset", "ratio", "ratio_of", *CONFIGURATION]
 PARAMETERS, MACS = ("params", "width"), ("macs",)
@@ -36,7 +36,6 @@ COMPARISONS = (
 
 
 RATIOS = (
-    "accuracy",
     "params",
     "macs",
     "energy",
@@ -57,7 +56,7 @@ def pairs(
 def _ratios(both: pd.DataFrame) -> pd.DataFrame:
     """The columns of `pairs`. Latency has an interval of its own: over the processes of both jobs."""
     found = {key: both[key] for key in [*KEY, "align", "model"]} | {"baseline": both["model_base"]}
-    ratio = {name: _ratio(both, name) for name in RATIOS}
+    ratio = {"accuracy": _accuracy(both, found), **{name: _ratio(both, name) for name in RATIOS}}
     jobs = zip(both["source"], both["source_base"], strict=True)
     latency = [intervals.of_ratio(job.p50s, base.p50s) for job, base in jobs]
     for position, end in enumerate(("", "_low", "_high")):
@@ -67,6 +66,23 @@ def _ratios(both: pd.DataFrame) -> pd.DataFrame:
         found[f"accuracy_per_mb:{name}"] = ratio["accuracy"] / ratio[name]
         found[f"mb_per_mparam:{name}"] = ratio[name] / ratio["params"]
     return pd.DataFrame(found)
+
+
+def _accuracy(both: pd.DataFrame, found: dict[str, Any]) -> "pd.Series[float]":
+    """The ratio of two accuracies of one kind; `found` is told which.
+
+    Where only one of the two was measured on the device, both count as the bundle states them.
+    """
+    measured = [both[f"accuracy_source{side}"] == MEASURED for side in ("", "_base")]
+    mixed = measured[0] != measured[1]
+    names = [
+        both[f"accuracy_source{side}"].where(~mixed, both[f"accuracy_stated_source{side}"])
+        for side in ("", "_base")
+    ]
+    ratio = _ratio(both, "accuracy").where(~mixed, _ratio(both, "accuracy_stated"))
+    told = names[0].where(names[0] == names[1], names[0] + " / " + names[1])
+    found["accuracy_from"] = told.where(ratio.notna(), "")
+    return ratio
 
 
 def _ratio(both: pd.DataFrame, name: str) -> "pd.Series[float]":

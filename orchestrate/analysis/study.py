@@ -158,7 +158,7 @@ def _missing(folders: Iterable[Path], jobs: Iterable[Job]) -> list[Missing]:
                     skipped["id"], "model", skipped.get("reason", ""), skipped.get("command", "")
                 )
     for job in jobs:
-        if job.model.get("architecture") and not job.model.get("accuracy"):
+        if job.model.get("architecture") and not (job.accuracy or job.model.get("accuracy")):
             name = job.model["id"]
             found[name, "accuracy"] = Missing(
                 name, "accuracy", "nobody has measured it", f"bench train {name}"

@@ -16,7 +16,11 @@ CONFIGURATION = ["device", "processor", "backend", "precision", "threads", "batc
 MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "params", "macs"]
 
 
-ACCURACY = ["accuracy", "accuracy_std", "accuracy_source", "accuracy_seeds", "accuracy_reference"]
+MEASURED = "measured on the device"  # as opposed to what the bundle says of the model
+ACCURACY = [
+    *["accuracy", "accuracy_std", "accuracy_source", "accuracy_seeds", "accuracy_reference"],
+    *["accuracy_images", "accuracy_stated", "accuracy_stated_source", "accuracy_difference"],
+]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
 PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
 COLUMNS = [
@@ -64,7 +68,7 @@ def row(job: Job) -> dict[str, Any]:
         "job": job.id,
         "run": job.run,
         **_model(model),
-        **_accuracy(model.get("accuracy")),
+        **_accuracy(model.get("accuracy"), job.accuracy),
         **_with_interval("latency", p50),
         "p90": np.nan if job.p90 is None else job.p90,
         "p99": np.nan if job.p99 is None else job.p99,
@@ -89,17 +93,28 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
     return {**names, **numbers, "file_bytes": model.get("bytes", np.nan)}
 
 
-def _accuracy(accuracy: dict[str, Any] | None) -> dict[str, Any]:
-    """Percent, its standard deviation over seeds, and who says so; NaN and '' where nobody does."""
-    known = accuracy or {}
-    value, std = known.get("value"), known.get("std")
+def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) -> dict[str, Any]:
+    """Percent, its standard deviation over seeds, and who says so; NaN and '' where nobody does.
+
+    What the device measured comes before what the bundle states (`_stated`), and the difference is told.
+    """
+    known = {**measured, "source": MEASURED} if measured else stated or {}
+    value, other = _number(known.get("value")), _number((stated or {}).get("value"))
     return {
-        "accuracy": np.nan if value is None else float(value),
-        "accuracy_std": np.nan if std is None else float(std),
+        "accuracy": value,
+        "accuracy_std": _number(known.get("std")),
         "accuracy_source": known.get("source") or "",
         "accuracy_seeds": known.get("seeds") or 0,
         "accuracy_reference": known.get("reference") or "",
+        "accuracy_images": _number(known.get("n")),
+        "accuracy_stated": other,
+        "accuracy_stated_source": (stated or {}).get("source") or "",
+        "accuracy_difference": value - other if measured else np.nan,
     }
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
 
 
 def _memory(name: str, job: Job) -> dict[str, float]:

@@ -74,8 +74,9 @@ def told(candidate: "Candidate", limits: "Limits") -> str:
     from orchestrate.report import text
 
     values = {name: candidate.row[limits.column(figure)] for name, figure in FIGURES.items()}
+    source = {"accuracy": f" ({candidate.row['accuracy_source']})"}
     return ", ".join(
-        f"{name} {text.number(value * FIGURES[name].scale)} {FIGURES[name].unit}"
+        f"{name} {text.number(value * FIGURES[name].scale)} {FIGURES[name].unit}{source.get(name, '')}"
         for name, value in values.items()
         if not math.isnan(value)
     )
@@ -104,6 +105,7 @@ def as_data(answer: "Answer", limits: "Limits") -> dict[str, Any]:
         }
         size = row[limits.definition]
         state = {"memory": None if math.isnan(size) else size, "verdict": candidate.verdict}
+        state["accuracy_source"] = row["accuracy_source"] or None
         return {**named, **figures, **state, "pareto": candidate.pareto, "why_not": candidate.lost or None}
 
     return {

@@ -80,10 +80,18 @@ def _means(paired: Frames, configurations: list[dict[str, Any]]) -> pd.DataFrame
             rows = parts.get(tuple(configuration.values()), pd.DataFrame())
             where = {"comparison": key, "config": index, "device": configuration["device"]}
             where["how"] = text.running(configuration)
+            sources = _sources(rows)
             for (quantity, name), mean in zip(ASKED, pairs.means(rows, columns), strict=True):
                 if mean.n:
-                    found.append({**where, "quantity": quantity, "definition": name, **_figures(mean)})
+                    told = sources if quantity.startswith("accuracy") else ""
+                    asked = {"quantity": quantity, "accuracy_from": told, "definition": name}
+                    found.append({**where, **asked, **_figures(mean)})
     return pd.DataFrame(found)
+
+
+def _sources(rows: pd.DataFrame) -> str:
+    """Where the accuracies of these pairs come from."""
+    return "; ".join(sorted(set(rows["accuracy_from"]) - {""})) if len(rows) else ""
 
 
 def _figures(mean: intervals.Estimate) -> dict[str, float]:

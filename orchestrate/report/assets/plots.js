@@ -53,6 +53,6 @@ const accuracy = (i) => {
 function explore() {
   figure("latency", "Latency", "Median of one inference; bars: 95% interval over fresh processes.", (w) => multiples(w, "ms", with_interval("latency", MS)));
   figure("memory", "Runtime memory", "Under the definition chosen above; bars: 95% interval over fresh processes.", (w) => multiples(w, "MB", with_interval(state.definition, MB)));
-  figure("accuracy", "Accuracy", "As its source states it; bars: one standard deviation over seeds. Models without a known accuracy are absent.", (w) => ({ ...multiples(w, "%", accuracy, true), empty: "No accuracy is known for these models: see ‘Missing’ for the commands that make it." }));
-  figure("perMB", "Accuracy per MB", "Percentage points for each MB of runtime memory under the definition chosen above.", (w) => ({ ...multiples(w, "points per MB", per_mb), empty: "No accuracy is known for these models." }));
+  figure("accuracy", "Accuracy", "Measured on the device where the run had a test set, else as its source states it (‘Every model measured’ says which); bars: one standard deviation over seeds. Models without a known accuracy are absent.", (w) => ({ ...multiples(w, "%", accuracy, true), empty: "No accuracy is known for these models: see ‘Missing’ for the commands that make it." }));
+  figure("perMB", "Accuracy per MB", "Percentage points, of the accuracy above, for each MB of runtime memory under the definition chosen above.", (w) => ({ ...multiples(w, "points per MB", per_mb), empty: "No accuracy is known for these models." }));
 }

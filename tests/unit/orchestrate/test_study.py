@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bench.record import figures, schema
-from orchestrate.analysis import memory, study, table
+from orchestrate.analysis import memory, pairs, study, table
 from orchestrate.errors import BadInput
+from orchestrate.report import data, terminal
 from tests import synthetic
 from tests.synthetic import Study
 
@@ -182,3 +183,53 @@ def test_energy_comes_from_readings_during_the_samples_alone(
     row = rows.loc["vgg11-cifar10-uniform-p0.25"]
     assert row["energy"] == pytest.approx(watts * row["latency"]) if watts else math.isnan(row["energy"])
     assert rows["energy"].count() == (1 if watts else 0)
+
+
+def test_an_accuracy_measured_on_the_device_comes_first_with_its_images_and_the_difference(run: Path) -> None:
+    ours = {"value": 61.5, "unit": "percent", "source": "measured", "n": 500}
+    changed(run, "uniform-p0.25", accuracy=ours)
+    rows = table.tidy(study.read([run])).set_index("model")
+    row, other = rows.loc["vgg11-cifar10-uniform-p0.25"], rows.loc["vgg11-cifar10-uniform-p1"]
+    assert (row["accuracy"], row["accuracy_source"]) == (61.5, "measured on the device")
+    assert (row["accuracy_images"], row["accuracy_seeds"]) == (500, 0)
+    assert row["accuracy_stated_source"] == "trained"
+    assert row["accuracy_difference"] == pytest.approx(61.5 - row["accuracy_stated"])
+    assert terminal.accuracy(row).startswith("61.5 measured on the device (500 images, ")
+    assert (other["accuracy"], other["accuracy_source"]) == (other["accuracy_stated"], "trained")
+    assert math.isnan(other["accuracy_difference"])
+
+
+def test_an_accuracy_that_only_the_device_knows_is_not_missing(tmp_path: Path) -> None:
+    run = synthetic.write(Study(architectures=("vgg11",), ratios=(1.0,), no_accuracy=("vgg11",)), tmp_path)
+    changed(run, "uniform-p1", accuracy={"value": 61.5, "source": "measured", "n": 500})
+    found = study.read([run])
+    assert [each.model for each in found.missing] == ["vgg11-cifar10-neuralscale-p1"]
+    row = table.tidy(found).set_index("model").loc["vgg11-cifar10-uniform-p1"]
+    assert math.isnan(row["accuracy_difference"])
+    assert terminal.accuracy(row) == "61.5 measured on the device (500 images)"
+
+
+def test_a_pair_never_mixes_a_measured_accuracy_with_a_stated_one(run: Path) -> None:
+    def pair_of() -> Any:
+        found = pairs.pairs(table.tidy(study.read([run])), "neuralscale", "uniform")
+        return found.set_index("ratio").loc[0.25]
+
+    stated = pair_of()
+    changed(run, "uniform-p0.25", accuracy={"value": 50.0, "source": "measured", "n": 500})
+    one = pair_of()
+    assert one["accuracy_from"] == stated["accuracy_from"] == "trained"
+    assert one["accuracy_ratio"] == stated["accuracy_ratio"]
+    changed(run, "neuralscale-p0.25", accuracy={"value": 60.0, "source": "measured", "n": 500})
+    both = pair_of()
+    assert both["accuracy_from"] == "measured on the device"
+    assert both["accuracy_ratio"] == pytest.approx(1.2)
+    column = f"accuracy_per_mb:{memory.PROCESS}"
+    assert both[column] / stated[column] == pytest.approx(1.2 / stated["accuracy_ratio"])
+
+
+def test_efficiency_says_which_accuracy_it_uses(run: Path) -> None:
+    for path in run.glob("*/records/*p0.25*.json"):
+        changed(run, path.stem, accuracy={"value": 60.0, "source": "measured", "n": 500})
+    means = data.build(study.read([run]), []).frames["means"].set_index("quantity")
+    assert set(means.loc["accuracy_per_mb"]["accuracy_from"]) == {"measured on the device; trained"}
+    assert means.loc["latency"]["accuracy_from"] == ""
