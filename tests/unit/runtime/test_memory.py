@@ -1,12 +1,14 @@
 """The memory instruments: a known allocation is seen, and every kernel's tables are read."""
 
 import json
+import mmap
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bench.record import figures
 from bench.runtime import memory, nvmap
 from tests.conftest import ROOT
 
@@ -82,6 +84,41 @@ def test_a_known_allocation_is_reported_within_2_percent_by_every_instrument() -
     assert peak - start["rss"] == pytest.approx(50_000_000, rel=0.04)  # VmHWM's counters lag by pages a CPU
     if reset:
         assert after < peak - 40_000_000
+
+
+MAPPED = """
+import json, mmap, sys
+from bench.runtime.memory import process_memory
+rungs = {"start": process_memory()}
+with open(sys.argv[1], "rb") as file:
+    block = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+sum(block[::4096])
+rungs["steady"] = process_memory()
+print("alone", flush=True)
+sys.stdin.readline()
+rungs["steady_trimmed"] = process_memory()
+print(json.dumps(rungs))
+"""
+
+
+def test_own_is_the_uss_of_a_lone_process_and_stays_when_a_stranger_maps_the_same_file(
+    tmp_path: Path,
+) -> None:
+    library = tmp_path / "library"
+    library.write_bytes(b"x" * 50_000_000)
+    command = [sys.executable, "-c", MAPPED, str(library)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as child:
+        assert child.stdout
+        assert child.stdout.readline() == "alone\n"
+        with library.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mine:
+            assert sum(mine[::4096]) > 0  # every page is touched
+            rungs = json.loads(child.communicate("\n", timeout=30)[0])
+    alone, beside = (figures.value(rungs, "own", rung) for rung in ("steady", "steady_trimmed"))
+    assert alone is not None
+    assert alone == pytest.approx(rungs["steady"]["uss"], rel=0.03)
+    assert beside == pytest.approx(alone, rel=0.03)
+    assert rungs["steady_trimmed"]["uss"] < rungs["steady"]["uss"] - 40_000_000
 
 
 def test_a_child_does_not_inherit_its_parents_peak() -> None:
