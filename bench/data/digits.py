@@ -9,14 +9,18 @@ from pathlib import Path
 import torch
 from torch.nn.functional import interpolate
 
+from bench.data.errors import DataError
+
 SIZE = 32
 TRAIN = 1437
 
 
 def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """Images (N x 3 x 32 x 32, float32 from 0 to 1) and labels (N, int64)."""
-    from sklearn.datasets import load_digits
-
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise DataError("digits come with scikit-learn: pip install 'orbitbench[train]'") from None
     digits = load_digits()
     part = slice(None, TRAIN) if split == "train" else slice(TRAIN, None)
     grey = torch.from_numpy(digits.images[part]).float().div_(16)[:, None]

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 
 from bench.record import schema
 from orchestrate import plan
+from orchestrate.remote import parts
 from tests.unit.orchestrate import sample
 
 
@@ -47,3 +48,12 @@ def test_a_reduced_list_keeps_the_order_and_everything_else(kept: set[int]) -> N
     assert less["jobs"] == [job for index, job in enumerate(jobs["jobs"]) if index in kept]
     assert {**less, "jobs": jobs["jobs"], "board": {}} == jobs
     assert less["board"] == {"model": "Pi"}
+
+
+def test_a_board_is_sent_the_model_its_reference_and_its_test_set() -> None:
+    reference, test_set = ({"file": f"reference/{name}.npz", "sha256": sample.SHA} for name in ("m", "test"))
+    model = {**sample.model(), "reference": reference, "test_set": test_set}
+    assert [part["file"] for part in parts(model)] == ["models/m.onnx", reference["file"], test_set["file"]]
+    assert parts({**sample.model(), "reference": None, "test_set": None}) == [
+        {**sample.model(), "reference": None, "test_set": None}
+    ]
