@@ -3,6 +3,7 @@
 It imports typer alone, and nothing heavy is imported before a command runs: `--help` answers at once.
 """
 
+import errno
 import importlib
 import pkgutil
 import sys
@@ -43,7 +44,28 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
             except BrokenPipeError:
                 sys.stderr.close()  # the reader (`| head`) has left: nothing to say, nobody to say it to
                 raise typer.Exit(1) from None
+            except OSError as error:
+                if error.filename is None:
+                    raise  # nothing that the user has named: an error of ours
+                typer.echo(f"{program}: {_unusable(error)}", err=True)
+                raise typer.Exit(2) from None
             except KeyboardInterrupt:
                 raise typer.Exit(130) from None
 
     return Commands
+
+
+ADVICE = {
+    errno.ENOENT: "check the path",
+    errno.ENOSPC: "free some space, then run the same command again",
+    errno.EDQUOT: "free some space, then run the same command again",
+    errno.EACCES: "choose a place that is yours, or change its permissions",
+    errno.EPERM: "choose a place that is yours, or change its permissions",
+    errno.EROFS: "choose a place that can be written",
+}
+
+
+def _unusable(error: OSError) -> str:
+    """Which file or folder, why, and what to do: `out: Not a directory; choose another path`."""
+    advice = ADVICE.get(error.errno or 0, "choose another path")
+    return f"{error.filename}: {error.strerror}; {advice}"

@@ -63,6 +63,11 @@ def check(wish: Wish) -> None:
     planning = (
         wish.devices or wish.everything or wish.experiment or wish.onnx or wish.dims or wish.resume_last
     )
+    if wish.everything and wish.devices:
+        raise BadInput("--all names every device but `local`: leave out --device, or leave out --all")
+    for option, given in (("--resume", wish.resume), ("--experiment", wish.experiment)):
+        if given == "":
+            raise BadInput(f"{option} is empty: give a name, or leave it out")
     if wish.resume and planning:
         raise BadInput("--resume goes on with what the run has planned: leave out what plans a new one")
     if wish.retry and not wish.resume:

@@ -96,7 +96,10 @@ class DeviceFolder:
         for job in self.wanted:
             path = self.records / f"{job}.json"
             if path.is_file():
-                yield json.loads(path.read_bytes())
+                try:
+                    yield read_json(path, "orbitbench.record")
+                except BadInput as error:
+                    raise BadInput(f"{error}; remove it, and resume the run to measure it again") from None
 
 
 def quality(record: Json) -> str:
@@ -131,16 +134,19 @@ class Run:
         self.path, self.id = path, path.name
         self.bundle = path / "bundle"
         self.plan = read_json(path / "plan.json", "orbitbench.plan")
-        self.devices = {
-            name: DeviceFolder(path / name, part["jobs"]) for name, part in self.plan["devices"].items()
-        }
+        try:
+            parts = {name: part["jobs"] for name, part in self.plan["devices"].items()}
+        except (KeyError, TypeError, AttributeError):
+            damaged = f"{path / 'plan.json'} is damaged: it names no devices with jobs; begin a new run"
+            raise BadInput(damaged) from None
+        self.devices = {name: DeviceFolder(path / name, jobs) for name, jobs in parts.items()}
 
     @classmethod
     def open(cls, results: Path, name: str) -> "Run":
         """The run called `name` (its id, or the path of its folder); BadInput lists the known ones."""
         path = Path(name) if "/" in name else results / name
         if not (path / "plan.json").is_file():
-            raise BadInput(f"no run {name!r} in {results}/; known: {listed(known_runs(results)[-10:])}")
+            raise unknown_run(name, results)
         return cls(path)
 
     def missing(self) -> dict[str, list[str]]:
@@ -164,6 +170,13 @@ class Run:
             file.write(str(os.getpid()))
             file.flush()
             yield
+
+
+def unknown_run(name: str, results: Path) -> BadInput:
+    """What is said where `name` is no run: the newest ones that are there, or how to make one."""
+    known = known_runs(results)[-10:]
+    advice = "" if known else "; `orchestrate run` makes one, --results names another folder"
+    return BadInput(f"no run {name!r} in {results}/; known: {listed(known)}{advice}")
 
 
 def known_runs(results: Path) -> list[str]:

@@ -26,7 +26,7 @@ def search(
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="cifar10, cifar100, tinyimagenet, digits")],
     recipe: Annotated[str, typer.Option(help="published (GPU days) or reduced (CPU minutes)")] = "published",
     set_: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of a setting")] = None,
-    seed: Annotated[int, typer.Option(help="decides everything random")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="decides everything random")] = 0,
     iterations: Annotated[int | None, typer.Option(help="rounds of architecture descent")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
     data: Annotated[Path | None, typer.Option(help="folder of the data set's archive")] = None,
@@ -49,13 +49,14 @@ def search(
     chosen = settings.recipe(recipe, architecture, task, **changes)
     name = f"{arch}-{dataset}-{recipe}-seed{chosen.seed}"
     folder = work or Path("results/search") / name
+    path = out or Path("manifests/scaling") / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)  # now rather than at the end of days
     run = Search(architecture, task, chosen, folder, settings.usable(device), data)
     try:
         fit = run.run(Progress(), _stop_on_signals())
     except StoppedError:
         typer.echo(f"stopped; {folder} holds the checkpoint: the same command goes on from there", err=True)
         raise typer.Exit(130) from None
-    path = out or Path("manifests/scaling") / f"{name}.yaml"
     sets = "".join(f" --set {pair}" for pair in set_ or [])
     source = f"bench search {arch} --dataset {dataset} --recipe {recipe}{sets} --seed {chosen.seed}"
     provenance = fit.provenance.model_copy(update={"source": source})

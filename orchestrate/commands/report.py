@@ -38,13 +38,12 @@ def report(
 
 def found(run: str, results: Path) -> Path:
     """The folder of a run, given by its id or by its path."""
-    from orchestrate.errors import BadInput, listed
-    from orchestrate.store import known_runs
+    from orchestrate.store import unknown_run
 
     for folder in (results / run, Path(run)):
         if folder.is_dir():
             return folder
-    raise BadInput(f"no run {run!r} in {results}/; known: {listed(known_runs(results)[-10:])}")
+    raise unknown_run(run, results)
 
 
 def register(app: typer.Typer) -> None:

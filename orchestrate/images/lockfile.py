@@ -51,7 +51,7 @@ class Lock(Manifest):
 
 def read(path: Path) -> Lock:
     """The lock at `path`, empty where the file is not there; raises BadInput for one that cannot be used."""
-    if not path.is_file():
+    if not path.exists():
         return Lock()
     try:
         return load(path, Lock)

@@ -75,8 +75,8 @@ def push(choice: Choice) -> int:
             built = ship.push(target, engine, choice.lock_path, progress)
         say(f"{target.key}: {built.by_digest}")
 
+    targets = project.targets(choice.names, choice.platform)
     with connected() as engine:
-        targets = project.targets(choice.names, choice.platform)
         targets = [target for target in targets if choice.names or engine.find(target.tag)]
         if not targets:
             raise OrbitError(
@@ -88,6 +88,7 @@ def push(choice: Choice) -> int:
 def bring(how: Literal["pull", "load"], choice: Choice, devices: list[str] | None, file: Path | None) -> int:
     """Pull or load on each device, in turn: they share this machine's uplink."""
     move = pull_one if how == "pull" else load_one
+    choice.project.targets(choice.names, choice.platform)  # mistakes in names before anything is reached
 
     def one(place: tuple[Place, list[str]]) -> None:
         opened, names = place
@@ -159,6 +160,8 @@ def forward(registry: str) -> tuple[str, ...]:
 
 def show_list(choice: Choice, as_json: bool) -> None:
     """Print every target with what the lock knows."""
+    if choice.lock and not choice.lock.exists():
+        raise BadInput(f"{choice.lock}: no such file; without --lock the project's own is shown")
     project, locked = choice.project, lockfile.read(choice.lock_path)
     rows: list[dict[str, Any]] = []
     for target in project.targets(list(project.images.images)):

@@ -1,0 +1,102 @@
+"""What a newcomer gets wrong: one message that says what, where and what to do; exit code 2, no traceback."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bench import cli as workshop
+from orchestrate import cli as orchestra
+from tests import matrix
+from tests.unit.orchestrate import sample
+
+ROWS: list[dict[str, Any]] = []
+RUN = sample.NAME
+SCALE = "bench scale vgg11 -d cifar10 --ratio-of params"
+TRAIN = "bench train vgg11-digits-uniform-p0.05 --recipe reduced --epochs 1"
+# command -> parts of what it must say
+CASES = {
+    "orchestrate run --device local --experiment smoke --results file": ("file: File exists", "another path"),
+    "orchestrate run --device local --results file/x": ("file/x: Not a directory", "another path"),
+    "orchestrate run --device local --results /proc/x": ("/proc/x: No such file", "check the path"),
+    "orchestrate run --device local --experiment=": ("--experiment is empty", "leave it out"),
+    "orchestrate run --resume=": ("--resume is empty", "leave it out"),
+    "orchestrate run --all --device local": ("--all names every device but `local`", "leave out --device"),
+    "orchestrate run --resume damaged": ("results/damaged/plan.json is damaged", "begin a new run"),
+    "orchestrate status damaged": ("results/damaged/plan.json is damaged", "begin a new run"),
+    "orchestrate logs damaged": ("results/damaged/plan.json is damaged", "begin a new run"),
+    "orchestrate collect damaged": ("results/damaged/plan.json is damaged", "begin a new run"),
+    f"orchestrate status {RUN}": ("-t1.json is not JSON", "remove it, and resume the run"),
+    f"orchestrate collect --no-report {RUN}": ("-t1.json is not JSON", "remove it, and resume the run"),
+    "orchestrate status nope --results empty": ("no run 'nope' in empty/", "`orchestrate run` makes one"),
+    "orchestrate report nope --results empty": ("no run 'nope' in empty/", "`orchestrate run` makes one"),
+    "orchestrate report good --out file": ("file/tables: Not a directory", "choose another path"),
+    "orchestrate report good --out /proc/x": ("/proc/x: No such file", "check the path"),
+    "orchestrate images list --lock nope.yaml": ("nope.yaml: no such file", "without --lock"),
+    "orchestrate images list --lock empty": ("empty: cannot be read: Is a directory",),
+    "orchestrate images push nope": ("no image is called nope", "known: base"),
+    "orchestrate images pull nope": ("no image is called nope", "known: base"),
+    "bench export smoke --out o --cache file": ("file: File exists", "choose another path"),
+    "bench export smoke --out o --cache /proc/x": ("/proc/x: No such file", "check the path"),
+    f"{TRAIN} --out file": ("file/vgg11-digits-uniform-p0.05/seed-0: Not a directory", "another path"),
+    f"{TRAIN} --out /proc/x": ("/proc/x: No such file", "check the path"),
+    "bench search vgg11 -d digits --recipe reduced --work file": ("file: File exists", "another path"),
+    "bench search vgg11 -d digits --recipe reduced --out file/x.yaml": ("file: File exists", "another path"),
+    "bench search vgg11 -d digits --seed -1": ("--seed", "greater than or equal to 0"),
+    # These were right already, and stay so.
+    "orchestrate compare good nope": ("no run 'nope' in results/", "known: "),
+    "orchestrate recommend good --max-memory 64": ("--max-memory '64': a unit is missing", "such as 64MB"),
+    "orchestrate devices --devices bad.yaml": ("bad.yaml:2: not valid YAML",),
+    "orchestrate devices check xaver": ("unknown device 'xaver'", "knows: local"),
+    f"{SCALE} -r -0.5": ("the ratio must be a positive number, not -0.5",),
+    f"{SCALE} -r 0.5 -m magic": ("unknown method 'magic'", "known: uniform"),
+    "bench fit nope.csv vgg11 -d cifar10": ("nope.csv: cannot be read: No such file",),
+    "bench train nope": ("nope: not a model's id", "such as vgg11-digits-uniform-p0.25"),
+    "bench sweep nope": ("nope: unknown experiment", "allowed: demo"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table() -> Iterator[None]:
+    yield
+    matrix.write("wrong-input", ROWS)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a good run, one with a damaged plan, one with a damaged record, and odd files."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ORBITBENCH_RESULTS", "ORBITBENCH_DEVICES", "ORBITBENCH_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "file").write_text("a file, not a folder")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.yaml").write_text("devices: [\n")
+    return tmp_path
+
+
+def runs(folder: Path) -> None:
+    run = sample.run(folder / "results", "a", "b")
+    part = run.devices["local"]
+    for job in part.wanted:
+        part.save(job, sample.encoded(sample.record(job)))
+    for name in ("good", "damaged"):
+        shutil.copytree(run.path, folder / "results" / name)
+    (folder / "results/damaged/plan.json").write_text('{"schema": 1, "kind": "orbitbench.plan"}')
+    next(part.records.glob("b*.json")).write_text("{")
+
+
+@pytest.mark.parametrize("command", CASES)
+def test_a_mistake_is_told_once_and_clearly_with_exit_code_2(here: Path, command: str) -> None:
+    runs(here)
+    program, *words = command.split()
+    app = {"bench": workshop, "orchestrate": orchestra}[program].build()
+    done = CliRunner().invoke(app, words)
+    said = done.stderr.strip()
+    good = done.exit_code == 2 and all(part in said for part in CASES[command])
+    ROWS.append({"case": command, "expected": "exit code 2", "got": done.exit_code, "ok": good, "said": said})
+    assert good, (done.exit_code, said, done.exception)
+    assert "Traceback" not in said
+    assert "Usage: " in said or sum(line.startswith(f"{program}: ") for line in said.splitlines()) == 1
