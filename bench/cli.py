@@ -5,7 +5,13 @@ import typer
 from bench import commands, frame
 from bench.errors import InputError, JobError
 
-ABOUT = "Choose widths, search, train and export the networks that `orchestrate` measures."
+ABOUT = """Choose widths, search, train and export the networks that `orchestrate` measures.
+
+`orchestrate run` exports by itself; `scale` shows what a method does, `search` or `fit` makes the fit that
+neuralscale and aligned scale by, `train` and `sweep` give models an accuracy.
+
+Exit codes: 0 done, 1 work failed, 2 a mistake in what was given, 130 interrupted.
+"""
 
 
 def build() -> typer.Typer:

@@ -10,7 +10,7 @@ from orchestrate.commands.devices import app as devices
 
 
 def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="default: all")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="default: all")] = None,
     file: File = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:

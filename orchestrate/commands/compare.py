@@ -17,9 +17,11 @@ SHOWN = {"latency": (1e3, "ms"), "memory": (1e-6, "MB"), "peak": (1e-6, "MB")}
 
 
 def compare(
-    run_a: Annotated[str, typer.Argument(help="the run before: id, or path of its folder")],
-    run_b: Annotated[str, typer.Argument(help="the run after")],
-    threshold: Annotated[str, typer.Option(help="the smallest change that is told")] = "1%",
+    run_a: Annotated[str, typer.Argument(metavar="BEFORE", help="the run before: id, or path of its folder")],
+    run_b: Annotated[str, typer.Argument(metavar="AFTER", help="the run after")],
+    threshold: Annotated[
+        str, typer.Option(metavar="PERCENT", help="the smallest change that is told")
+    ] = "1%",
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:

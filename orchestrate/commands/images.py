@@ -7,15 +7,18 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="Build every board's image, and bring it there.")
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[IMAGE]...", help="default: all of images.yaml")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="IMAGE", help="default: all of images.yaml")]
 Platform = Annotated[
-    str | None, typer.Option(help="linux/amd64 or linux/arm64; default: all that the image has")
+    str | None,
+    typer.Option(metavar="PLATFORM", help="linux/amd64 or linux/arm64; default: all that the image has"),
 ]
 Registry = Annotated[
     str | None, typer.Option(envvar="ORBITBENCH_REGISTRY", help="default: the one of images.yaml")
 ]
 Lock = Annotated[Path | None, typer.Option(help="default: manifests/images.lock.yaml")]
-Devices = Annotated[list[str] | None, typer.Option("--device", help="name of devices.yaml; may be repeated")]
+Devices = Annotated[
+    list[str] | None, typer.Option("--device", metavar="NAME", help="of devices.yaml; may be repeated")
+]
 File = Annotated[
     Path | None,
     typer.Option("--devices", envvar="ORBITBENCH_DEVICES", help="default: manifests/devices.yaml"),
@@ -68,7 +71,9 @@ def pull(
 
 @app.command()
 def load(
-    device: Annotated[list[str], typer.Option("--device", help="name of devices.yaml; may be repeated")],
+    device: Annotated[
+        list[str], typer.Option("--device", metavar="NAME", help="of devices.yaml; may be repeated")
+    ],
     names: Names = None,
     devices: File = None,
     platform: Platform = None,

@@ -17,14 +17,29 @@ NEXT = 5  # other candidates that are told of
 
 
 def recommend(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="run ids, or paths of run folders")],
-    device: Annotated[str | None, typer.Option(help="needed where the runs have several devices")] = None,
-    max_memory: Annotated[str | None, typer.Option(help="such as 64MB")] = None,
-    max_latency: Annotated[str | None, typer.Option(help="such as 20ms")] = None,
-    min_accuracy: Annotated[str | None, typer.Option(help="percent, such as 70")] = None,
-    max_energy: Annotated[str | None, typer.Option(help="of one inference, such as 5mJ")] = None,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="run ids, or paths of run folders")],
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="needed where the runs have several devices")
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="of the process, such as 64MB")
+    ] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(metavar="TIME", help="of one inference, such as 20ms")
+    ] = None,
+    min_accuracy: Annotated[str | None, typer.Option(metavar="PERCENT", help="such as 70")] = None,
+    max_energy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENERGY", help="of one inference, such as 5mJ; known where a board has a power sensor"
+        ),
+    ] = None,
     memory_is: Annotated[
-        str | None, typer.Option(help="which memory definition counts (default: process_own_trimmed)")
+        str | None,
+        typer.Option(
+            metavar="DEFINITION",
+            help="what counts as memory, such as peak_rss (default: process_own_trimmed)",
+        ),
     ] = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,

@@ -9,7 +9,7 @@ from orchestrate.commands.run import Results
 
 
 def report(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="run ids, or paths of run folders")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="run ids, or paths of run folders")],
     out: Annotated[Path | None, typer.Option(help="default: report/ in the last run's folder")] = None,
     claims: Annotated[
         Path | None, typer.Option(help="claims of your own, as manifests/claims/thesis.yaml")

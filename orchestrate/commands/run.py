@@ -13,15 +13,26 @@ Results = Annotated[Path, typer.Option(envvar="ORBITBENCH_RESULTS", help="the fo
 
 def run(
     device: Annotated[
-        list[str] | None, typer.Option(help="a device of devices.yaml; may be repeated")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="of devices.yaml, as `orchestrate devices` lists; may be repeated"),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="all devices but `local`")] = False,
     experiment: Annotated[
-        str | None, typer.Option(help="name in manifests/experiments, or a file (default: thesis)")
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="in manifests/experiments, or a file (default: thesis; demo takes minutes)",
+        ),
     ] = None,
-    onnx: Annotated[list[Path] | None, typer.Option(help="a model of your own; may be repeated")] = None,
-    dim: Annotated[list[str] | None, typer.Option(help="size of a dynamic dimension: NAME=VALUE")] = None,
-    resume: Annotated[str | None, typer.Option(help="finish this run: only what is missing")] = None,
+    onnx: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="a model of your own; may be repeated")
+    ] = None,
+    dim: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="finish this run: only what is missing")
+    ] = None,
     resume_last: Annotated[
         bool,
         typer.Option(
@@ -33,18 +44,27 @@ def run(
         typer.Option(help="with --resume: again what failed, or what was measured but does not count"),
     ] = None,
     detach: Annotated[
-        bool, typer.Option("--detach", help="start the devices and leave them at work")
+        bool,
+        typer.Option(
+            "--detach",
+            help="start the devices and leave them at work; fetch later with --resume or `collect`",
+        ),
     ] = False,
     break_lock: Annotated[
         bool, typer.Option("--break-lock", help="take a board from a run that is dead on it")
     ] = False,
-    patience: Annotated[float, typer.Option(help="seconds to wait for a lost board", min=0)] = 600.0,
+    patience: Annotated[
+        float, typer.Option(metavar="SECONDS", help="how long to wait for a lost board", min=0)
+    ] = 600.0,
     report: Report = True,
     results: Results = Path("results"),
     devices: File = None,
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON summary, progress on stderr")] = False,
 ) -> None:
-    """Measure an experiment, or your own ONNX files, on devices."""
+    """Measure an experiment, or your own ONNX files, on devices.
+
+    orchestrate run --device local --experiment demo
+    """
     from orchestrate import run as study
 
     wish = study.Wish(

@@ -24,8 +24,10 @@ def status(
 
 def logs(
     run: Name,
-    device: Annotated[list[str] | None, typer.Option(help="of this device only; may be repeated")] = None,
-    lines: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    device: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="of this device only; may be repeated")
+    ] = None,
+    lines: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="how many of each device")] = 50,
     results: Results = Path("results"),
 ) -> None:
     """Print the last lines that the runtime wrote on each device."""
