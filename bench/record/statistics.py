@@ -3,7 +3,7 @@ in."""
 
 import math
 import random
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from bench.record import bootstrap
 from bench.record.distributions import binomial_tail, student_quantile
@@ -120,6 +120,24 @@ def compare(
     variance = (_squares(logs[0]) + _squares(logs[1])) / degrees
     error = math.sqrt(variance * (1.0 / len(a) + 1.0 / len(b)))
     half = student_quantile((1 + CONFIDENCE) / 2, degrees) * error
+    differs = not shift - half <= 0 <= shift + half and abs(math.expm1(shift)) >= threshold
+    return Comparison(math.exp(shift), math.exp(shift - half), math.exp(shift + half), differs)
+
+
+def compare_turns(
+    rounds: Sequence[Sequence[Tuple[float, float]]], threshold: float = THRESHOLD
+) -> Comparison:
+    """How many times as long b takes as a, from neighbouring turns; one series of (a, b) a round.
+
+    A round's logarithm is the median over its pairs, which a turn that met a change of the machine's speed
+    does not move; Student's t over the rounds, whose processes are fresh.
+    """
+    shifts = [median([math.log(b / a) for a, b in pairs]) for pairs in rounds]
+    shift = math.fsum(shifts) / len(shifts)
+    if len(shifts) < 2:
+        return Comparison(math.exp(shift), None, None, None)
+    error = math.sqrt(_squares(shifts) / (len(shifts) - 1) / len(shifts))
+    half = student_quantile((1 + CONFIDENCE) / 2, len(shifts) - 1) * error
     differs = not shift - half <= 0 <= shift + half and abs(math.expm1(shift)) >= threshold
     return Comparison(math.exp(shift), math.exp(shift - half), math.exp(shift + half), differs)
 

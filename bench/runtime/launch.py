@@ -39,7 +39,7 @@ def run_child(task: Dict[str, Any], timeout: float, watch: Callable[[int], None]
         stderr=subprocess.PIPE,
         start_new_session=True,
         env=dict(os.environ, **CHILD_ENVIRONMENT),
-        cwd=_import_root(),
+        cwd=import_root(),
     )
     try:
         output, tail, late = _converse(process, task, timeout, watch)
@@ -50,7 +50,7 @@ def run_child(task: Dict[str, Any], timeout: float, watch: Callable[[int], None]
     return _part(output, tail, late, process.returncode, timeout)
 
 
-def _import_root() -> str:
+def import_root() -> str:
     """The folder that holds the package `bench`."""
     return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

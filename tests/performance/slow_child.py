@@ -1,8 +1,12 @@
-"""A measuring process whose inferences take 3 % longer: what the runtime must be able to find."""
+"""A measuring process whose inferences take 3 % longer: what the runtime must be able to find.
 
+`python -m tests.performance.slow_child [child|turns]`: a process of a run, or one of `bench versus`.
+"""
+
+import sys
 from typing import Any
 
-from bench.runtime import child
+from bench.runtime import child, turns
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
 from bench.runtime.clock import now_ns
 
@@ -26,4 +30,4 @@ def slow_bind(self: Any, arrays: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     OnnxRuntimeBackend.bind = slow_bind  # type: ignore[method-assign]
-    raise SystemExit(child.main())
+    raise SystemExit((turns if sys.argv[1:] == ["turns"] else child).main())

@@ -1,0 +1,125 @@
+"""`bench versus`: which of two models is faster on this machine, and by how much."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+MAX_ROUNDS = 1000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(versus)
+
+
+def versus(
+    a: Annotated[Path, typer.Argument(help="an ONNX file")],
+    b: Annotated[Path, typer.Argument(help="another")],
+    rounds: Annotated[
+        int,
+        typer.Option(min=2, max=MAX_ROUNDS, help="pairs of fresh processes: what the interval is made of"),
+    ] = 5,
+    seconds: Annotated[float, typer.Option(min=0.05, help="of measuring, each round")] = 1.0,
+    turn: Annotated[float, typer.Option(min=0.1, help="ms that a model runs before the other's turn")] = 5.0,
+    threads: Annotated[int, typer.Option(min=0, help="0 leaves it to the library")] = 1,
+    backend: Annotated[str, typer.Option(help="onnxruntime, torch, tensorrt")] = "onnxruntime",
+    precision: Annotated[str, typer.Option(help="fp32, fp16, int8")] = "fp32",
+    timeout: Annotated[
+        float, typer.Option(min=1, help="s that a model may take to load or for a turn")
+    ] = 120,
+    seed: Annotated[int, typer.Option(help="of the order of turns, and of the inputs")] = 1,
+    fail_above: Annotated[
+        float | None, typer.Option(min=0, help="exit code 1 when B surely takes more times as long as A")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, every pair of turns included")] = False,
+) -> None:
+    """How many times as long model B takes as model A on this machine, in turns of some milliseconds.
+
+    Finds a few per cent where two runs one after the other do not: on shared or busy machines.
+    """
+    from bench.errors import JobError
+    from bench.record.statistics import compare_turns, median
+    from bench.runtime import emulation
+    from bench.runtime.backends.base import BackendError
+    from bench.runtime.versus import rounds as play
+
+    tasks = [_task(path, backend, precision, threads, timeout) for path in (a, b)]
+    try:
+        played = list(play(tasks, rounds, seconds, turn * 1e-3, seed, watch=_progress(rounds)))
+    except BackendError as error:
+        raise JobError(f"{error.message} ({error.advice})") from None
+    found = compare_turns(played)
+    p50 = [median([pair[side] for pairs in played for pair in pairs]) for side in (0, 1)]
+    emulator = emulation.emulated()
+    if as_json:
+        setup = {
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            "turn_ms": turn,
+            "seed": seed,
+        }
+        typer.echo(
+            json.dumps(
+                {
+                    "a": str(a),
+                    "b": str(b),
+                    **setup,
+                    **found._asdict(),
+                    "p50_seconds": p50,
+                    "emulated": emulator,
+                }
+                | {"rounds": played}
+            )
+        )
+    else:
+        typer.echo(_text(found, (a, b), p50, played, emulator))
+    if fail_above is not None and found.low is not None and found.low > fail_above:
+        raise JobError(f"{b} takes more than {fail_above:g} times as long as {a}")
+
+
+def _task(path: Path, backend: str, precision: str, threads: int, timeout: float) -> dict[str, Any]:
+    from bench.errors import InputError
+    from bench.runtime.backends import BACKENDS
+
+    if backend not in BACKENDS:
+        raise InputError(f"--backend {backend}: known are {', '.join(sorted(BACKENDS))}")
+    if precision not in ("fp32", "fp16", "int8"):
+        raise InputError(f"--precision {precision}: known are fp32, fp16, int8")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give an ONNX file, as `bench export` writes them")
+    job = {"model": {}, "backend": backend, "precision": precision, "threads": threads, "batch": 1}
+    return {"job": job, "process": 0, "model": str(path.resolve()), "measure": {"timeout_seconds": timeout}}
+
+
+def _progress(rounds: int) -> Any:
+    import sys
+
+    def told(number: int) -> None:
+        if sys.stderr.isatty():
+            typer.echo(f"\rround {number + 1}/{rounds}", err=True, nl=False)
+            if number + 1 == rounds:
+                typer.echo("", err=True)
+
+    return told
+
+
+def _text(
+    found: Any, paths: tuple[Path, Path], p50: list[float], played: list[Any], emulator: str | None
+) -> str:
+    told = {True: "differs", False: "no difference shown", None: "too few rounds"}[found.differs]
+    turns = sum(map(len, played))
+    lines = [
+        f"{name}  {path}  p50 {took * 1e3:.4g} ms" for name, path, took in zip("AB", paths, p50, strict=True)
+    ]
+    lines.append(
+        f"B takes {found.ratio:.4f}x as long as A ({found.low:.4f} to {found.high:.4f}, 95 %): {told}"
+    )
+    lines.append(
+        f"{len(played)} rounds of fresh processes, {turns} pairs of turns; a change below 1 % is not told"
+    )
+    if emulator:
+        lines.append(f"the CPU is emulated ({emulator}): these durations say nothing about a board")
+    return "\n".join(lines)
