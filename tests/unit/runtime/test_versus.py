@@ -1,0 +1,126 @@
+"""`bench versus`: two models in turns."""
+
+import json
+import math
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.record.statistics import compare_turns
+from bench.runtime.backends.base import BackendError
+from bench.runtime.versus import Player, rounds
+from tests import models
+from tests.conftest import ROOT
+
+QUICK = ["--rounds", "3", "--seconds", "0.1", "--turn", "2"]
+
+
+def versus(*words: Any) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "bench.cli", "versus", *map(str, words)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+def task(path: Path, timeout: float = 60) -> dict[str, Any]:
+    job = {"model": {}, "backend": "onnxruntime", "precision": "fp32", "threads": 1, "batch": 1}
+    return {"job": job, "process": 0, "model": str(path), "measure": {"timeout_seconds": timeout}, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return models.cnn(tmp_path_factory.mktemp("versus") / "small.onnx", channels=8)
+
+
+@pytest.fixture(scope="module")
+def large(small: Path) -> Path:
+    return models.cnn(small.with_name("large.onnx"), channels=64)
+
+
+def noisy(ratio: float, seed: int, count: int = 4, pairs: int = 50) -> list[list[tuple[float, float]]]:
+    """Rounds on a machine whose speed moves by 30 % from pair to pair, a little within a pair."""
+    turn = random.Random(seed)
+    speed = [[turn.lognormvariate(0, 0.3) for _ in range(pairs)] for _ in range(count)]
+    return [
+        [(s * turn.lognormvariate(0, 0.02), s * ratio * turn.lognormvariate(0, 0.02)) for s in r]
+        for r in speed
+    ]
+
+
+def test_a_change_of_3_percent_is_found_where_the_machine_moves_by_30() -> None:
+    found = [compare_turns(noisy(1.03, seed)) for seed in range(200)]
+    assert sum(bool(c.differs and c.ratio > 1) for c in found) >= 190
+
+
+def test_no_difference_is_claimed_in_at_most_5_percent_of_trials_without_one() -> None:
+    assert sum(bool(compare_turns(noisy(1.0, seed)).differs) for seed in range(400)) <= 20
+
+
+def test_the_interval_covers_the_true_ratio_at_its_stated_rate() -> None:
+    found = [compare_turns(noisy(1.2, seed)) for seed in range(400)]
+    covered = sum(bool(c.low and c.high and c.low <= 1.2 <= c.high) for c in found)
+    assert 0.91 <= covered / 400 <= 0.99
+
+
+@given(st.floats(0.1, 10), st.lists(st.floats(1e-6, 1), min_size=2, max_size=9))
+def test_what_moves_both_of_a_pair_alike_moves_nothing(ratio: float, speeds: list[float]) -> None:
+    found = compare_turns([[(s, s * ratio) for s in speeds]] * 3)
+    assert math.isclose(found.ratio, ratio, rel_tol=1e-9)
+
+
+def test_a_larger_model_takes_longer_and_the_page_of_figures_says_so(small: Path, large: Path) -> None:
+    done = versus(small, large, *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "differs" in done.stdout
+    assert str(large) in done.stdout
+    other = json.loads(versus(large, small, *QUICK, "--json").stdout)
+    assert other["differs"]
+    assert other["high"] < 1
+    assert len(other["rounds"]) == 3
+    assert all(len(pair) == 2 for pairs in other["rounds"] for pair in pairs)
+
+
+def test_a_regression_beyond_the_limit_is_exit_code_1(small: Path, large: Path) -> None:
+    done = versus(small, large, *QUICK, "--fail-above", "1.05")
+    assert done.returncode == 1
+    assert "more than 1.05 times as long" in done.stderr
+
+
+def test_a_file_that_is_not_there_and_an_unknown_backend_are_exit_code_2(small: Path, tmp_path: Path) -> None:
+    for words, said in (
+        ((small, tmp_path / "no.onnx"), "no such file"),
+        ((small, small, "--backend", "x"), "known are"),
+    ):
+        done = versus(*words)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_broken_model_is_named(small: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    done = versus(small, broken, *QUICK)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"bench: {broken}: ")
+
+
+def test_a_model_that_dies_or_hangs_is_named_and_nothing_is_left_behind(small: Path) -> None:
+    hang = ["-c", "import time; time.sleep(60)"]
+    with pytest.raises(BackendError, match=r"small\.onnx: gave no answer within 1 s"):
+        list(rounds([task(small, timeout=1)] * 2, 2, 0.1, 0.002, 1, [hang, hang]))
+    dies = ["-c", "raise SystemExit('no more')"]
+    with pytest.raises(BackendError, match=r"ended with code 1\. no more"):
+        list(rounds([task(small)] * 2, 2, 0.1, 0.002, 1, [None, dies]))
+
+
+def test_a_model_killed_between_two_turns_is_an_error_not_a_wait(small: Path) -> None:
+    with Player(task(small)) as player:
+        assert player.turn(1_000_000) > 0
+        player._process.kill()
+        with pytest.raises(BackendError, match="ended with code -9"):
+            player.turn(1_000_000)
