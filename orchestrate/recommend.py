@@ -70,16 +70,10 @@ class Candidate:
 
 
 def bounds(row: dict[str, Any], figure: Figure, limits: Limits) -> tuple[float, float, float]:
-    """A figure and the ends of its interval; NaN where unknown.
-
-    Accuracy: two standard errors over seeds.
-    """
+    """A figure and the ends of its interval, those of an unknown interval being the figure; NaN where
+    unknown."""
     column = limits.column(figure)
     value = row[column]
-    if figure.name == "accuracy":
-        seeds, std = row["accuracy_seeds"], row["accuracy_std"]
-        error = 2 * std / math.sqrt(seeds) if seeds > 1 and math.isfinite(std) else 0.0
-        return value, value - error, value + error
     low, high = row.get(f"{column}_low", math.nan), row.get(f"{column}_high", math.nan)
     return value, low if math.isfinite(low) else value, high if math.isfinite(high) else value
 

@@ -143,3 +143,22 @@ def _of_logs(logs: NDArray[np.float64], level: float) -> list[Estimate]:
         low, high = np.quantile(_draws(count) @ (logs / count), [tail, 1 - tail], axis=0)
     ends = zip(np.exp(centre).tolist(), np.exp(low).tolist(), np.exp(high).tolist(), strict=True)
     return [Estimate(*each, count) for each in ends]
+
+
+def of_share(percent: float, images: int) -> Estimate:
+    """A share of `images`, in percent, with Wilson's interval (1927): other images give another share."""
+    if not images > 0 or math.isnan(percent):
+        return Estimate(percent, math.nan, math.nan, 0)
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    share, scale = percent / 100, 1 + z * z / images
+    centre = (share + z * z / (2 * images)) / scale
+    half = z * math.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2) / scale
+    return Estimate(percent, 100 * (centre - half), 100 * (centre + half), images)
+
+
+def of_seeds(mean: float, std: float, seeds: int) -> Estimate:
+    """A mean over trainings from several seeds, by Student's t; one seed tells no interval."""
+    if seeds < 2 or math.isnan(std):
+        return Estimate(mean, math.nan, math.nan, seeds)
+    half = t_quantile((1 + LEVEL) / 2, seeds - 1) * std / math.sqrt(seeds)
+    return Estimate(mean, mean - half, mean + half, seeds)

@@ -18,7 +18,15 @@ MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "par
 
 MEASURED = "measured on the device"  # as opposed to what the bundle says of the model
 ACCURACY = [
-    *["accuracy", "accuracy_std", "accuracy_source", "accuracy_seeds", "accuracy_reference"],
+    *[
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "accuracy_std",
+        "accuracy_source",
+        "accuracy_seeds",
+        "accuracy_reference",
+    ],
     *["accuracy_images", "accuracy_stated", "accuracy_stated_source", "accuracy_difference"],
 ]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
@@ -100,9 +108,11 @@ def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) ->
     """
     known = {**measured, "source": MEASURED} if measured else stated or {}
     value, other = _number(known.get("value")), _number((stated or {}).get("value"))
+    std = _number(known.get("std"))
+    seeds = intervals.of_seeds(value, std, known.get("seeds") or 0)
     return {
-        "accuracy": value,
-        "accuracy_std": _number(known.get("std")),
+        **_with_interval("accuracy", intervals.of_share(value, known.get("n") or 0) if measured else seeds),
+        "accuracy_std": std,
         "accuracy_source": known.get("source") or "",
         "accuracy_seeds": known.get("seeds") or 0,
         "accuracy_reference": known.get("reference") or "",

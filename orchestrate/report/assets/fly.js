@@ -5,14 +5,10 @@ const LIMITS = [
   { id: "l-accuracy", key: () => "accuracy", scale: 1, most: false, name: "accuracy", unit: "%" },
 ];
 
-// The interval of a figure; accuracy: two standard errors over seeds.
+// A figure and the ends of its interval; an unknown interval has no width.
 function bounds(limit, i) {
   const key = limit.key(), value = JOBS[key][i];
   if (value === null) return null;
-  if (key === "accuracy") {
-    const seeds = JOBS.accuracy_seeds[i], error = JOBS.accuracy_std[i] === null || seeds < 2 ? 0 : (2 * JOBS.accuracy_std[i]) / Math.sqrt(seeds);
-    return [value, value - error, value + error];
-  }
   return [value, JOBS[`${key}_low`][i] ?? value, JOBS[`${key}_high`][i] ?? value].map((v) => v * limit.scale);
 }
 

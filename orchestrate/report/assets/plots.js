@@ -45,14 +45,9 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
 
 const with_interval = (key, scale) => (i) => [key, `${key}_low`, `${key}_high`].map((k) => (!JOBS[k] || JOBS[k][i] === null ? null : JOBS[k][i] * scale));
 const per_mb = (i) => [JOBS.accuracy[i] === null || !(JOBS[state.definition][i] > 0) ? null : JOBS.accuracy[i] / (JOBS[state.definition][i] * MB)];
-const accuracy = (i) => {
-  const [value, std] = [JOBS.accuracy[i], JOBS.accuracy_std[i]];
-  return value === null ? [null] : std === null ? [value] : [value, value - std, value + std];
-};
-
 function explore() {
   figure("latency", "Latency", "Median of one inference; bars: 95% interval over fresh processes.", (w) => multiples(w, "ms", with_interval("latency", MS)));
   figure("memory", "Runtime memory", "Under the definition chosen above; bars: 95% interval over fresh processes.", (w) => multiples(w, "MB", with_interval(state.definition, MB)));
-  figure("accuracy", "Accuracy", "Measured on the device where the run had a test set, else as its source states it (‘Every model measured’ says which); bars: one standard deviation over seeds. Models without a known accuracy are absent.", (w) => ({ ...multiples(w, "%", accuracy, true), empty: "No accuracy is known for these models: see ‘Missing’ for the commands that make it." }));
+  figure("accuracy", "Accuracy", "Measured on the device where the run had a test set, else as its source states it (‘Every model measured’ says which); bars: 95% interval, over its images or its seeds. Models without a known accuracy are absent.", (w) => ({ ...multiples(w, "%", with_interval("accuracy", 1), true), empty: "No accuracy is known for these models: see ‘Missing’ for the commands that make it." }));
   figure("perMB", "Accuracy per MB", "Percentage points, of the accuracy above, for each MB of runtime memory under the definition chosen above.", (w) => ({ ...multiples(w, "points per MB", per_mb), empty: "No accuracy is known for these models." }));
 }

@@ -80,3 +80,19 @@ def test_the_p_value_of_no_difference_is_uniform() -> None:
     values = [intervals.difference(*np.exp(rng.normal(0, 0.05, (2, 3)))).p for _ in range(4000)]
     assert 0.04 <= np.mean(np.array(values) < 0.05) <= 0.06
     assert 0.47 <= np.mean(values) <= 0.53
+
+
+def test_a_share_of_few_images_is_as_uncertain_as_wilson_says() -> None:
+    found = intervals.of_share(90.0, 10)
+    assert (found.low, found.high) == pytest.approx(
+        (59.58, 98.21), abs=0.01
+    )  # statsmodels' proportion_confint
+    assert intervals.of_share(100.0, 360).low == pytest.approx(98.94, abs=0.01)
+    assert not intervals.of_share(90.0, 0).known
+
+
+def test_the_mean_over_seeds_has_students_interval_and_one_seed_has_none() -> None:
+    found = intervals.of_seeds(70.0, 1.0, 3)
+    assert found.high - 70.0 == pytest.approx(4.3027 / math.sqrt(3), rel=1e-4)
+    assert not intervals.of_seeds(70.0, math.nan, 3).known
+    assert not intervals.of_seeds(70.0, 1.0, 1).known

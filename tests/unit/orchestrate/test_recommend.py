@@ -23,8 +23,7 @@ def row(name: str, **given: Any) -> dict[str, Any]:
     values = {"latency": 0.010, SIZE: 50e6, "accuracy": 70.0, "energy": math.nan, **given}
     ends = {f"{k}{e}": values[k] * f for k in ("latency", SIZE) for e, f in (("_low", 0.99), ("_high", 1.01))}
     running = {"device": "d", "backend": "onnxruntime", "precision": "fp32", "threads": 1, "batch": 1}
-    seeds = {"accuracy_seeds": 1, "accuracy_std": math.nan, "dataset": "cifar10", "job": name}
-    return {"model": name, **running, **seeds, **ends, **values}
+    return {"model": name, **running, "dataset": "cifar10", "job": name, **ends, **values}
 
 
 def best(rows: list[dict[str, Any]], limits: Limits) -> recommend.Answer:
@@ -71,9 +70,9 @@ def test_each_limit_is_judged_at_its_edge(name: str, value: float, limit: float,
     assert recommend.judge(row("m", **{name: value}), limits).verdict == verdict
 
 
-def test_an_accuracy_is_uncertain_by_two_standard_errors_over_its_seeds() -> None:
-    sure = row("m", accuracy=70.5, accuracy_seeds=5, accuracy_std=0.2)
-    unsure = row("m", accuracy=70.5, accuracy_seeds=5, accuracy_std=1.0)
+def test_an_accuracy_whose_interval_crosses_the_limit_is_at_risk() -> None:
+    sure = row("m", accuracy=70.5, accuracy_low=70.2, accuracy_high=70.8)
+    unsure = row("m", accuracy=70.5, accuracy_low=69.2, accuracy_high=71.8)
     assert recommend.judge(sure, Limits(accuracy=70)).verdict == FITS
     assert recommend.judge(unsure, Limits(accuracy=70)).verdict == RISK
 
