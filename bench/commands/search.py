@@ -1,11 +1,9 @@
 """`bench search`: make a fit of one's own."""
 
-import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,7 +27,8 @@ def search(
     seed: Annotated[int, typer.Option(min=0, help="decides everything random")] = 0,
     iterations: Annotated[int | None, typer.Option(help="rounds of architecture descent")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
-    data: Annotated[Path | None, typer.Option(help="folder of the data set's archive")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
+    data: Annotated[str | None, typer.Option(help="folder, archive or URL of the data set")] = None,
     work: Annotated[
         Path | None, typer.Option(help="checkpoint and record; taken up where it stopped")
     ] = None,
@@ -39,44 +38,26 @@ def search(
 
     Stopped (Ctrl-C) or killed, the same command goes on where it was.
     """
-    from bench import zoo
     from bench.scaling import fits
-    from bench.search import settings
-    from bench.search.descent import Search, StoppedError
+    from bench.search import settings, task
+    from bench.search.descent import StoppedError
+    from bench.session import Place
 
-    architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
     changes = {"seed": seed, "iterations": iterations, **settings.parse(set_ or [])}
-    chosen = settings.recipe(recipe, architecture, task, **changes)
-    name = f"{arch}-{dataset}-{recipe}-seed{chosen.seed}"
-    folder = work or Path("results/search") / name
-    path = out or Path("manifests/scaling") / f"{name}.yaml"
+    chosen = task.planned(arch, dataset, recipe, changes)
+    folder = work or chosen.folder(Path("results/search"))
+    path = out or Path("manifests/scaling") / f"{chosen.name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)  # now rather than at the end of days
-    run = Search(architecture, task, chosen, folder, settings.usable(device), data)
+    place = Place(folder.parent, data, device, threads=threads)
     try:
-        fit = run.run(Progress(), _stop_on_signals())
+        fit = task.search(chosen, folder, place, Progress())
     except StoppedError:
         typer.echo(f"stopped; {folder} holds the checkpoint: the same command goes on from there", err=True)
         raise typer.Exit(130) from None
-    sets = "".join(f" --set {pair}" for pair in set_ or [])
-    source = f"bench search {arch} --dataset {dataset} --recipe {recipe}{sets} --seed {chosen.seed}"
-    provenance = fit.provenance.model_copy(update={"source": source})
-    fits.save(fit.model_copy(update={"name": path.stem, "provenance": provenance}), path)
+    fits.save(fit.model_copy(update={"name": path.stem}), path)
     typer.echo(
         f"{path}: {fit.rows} steps fitted, residual of ln(width) {fit.rmse or 0:.3f}; record in {folder}"
     )
-
-
-def _stop_on_signals() -> Callable[[], bool]:
-    """A question that SIGINT and SIGTERM turn to yes; a second SIGINT interrupts at once."""
-    asked: list[int] = []
-
-    def note(number: int, _: Any) -> None:
-        asked.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
-    return lambda: bool(asked)
 
 
 class Progress:

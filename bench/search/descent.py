@@ -47,7 +47,7 @@ class Search:
     settings: Settings
     folder: Path
     device: str = "cpu"
-    root: Path | None = None
+    root: Path | str | None = None
     every: float = 60.0  # seconds between two checkpoints
     rounds: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -224,7 +224,9 @@ def _summary(now: Round, rows: list[list[int]], found: Regression) -> dict[str, 
     }
 
 
-def _examples(dataset: Dataset, settings: Settings, device: str, root: Path | None) -> tuple[Examples, str]:
+def _examples(
+    dataset: Dataset, settings: Settings, device: str, root: Path | str | None
+) -> tuple[Examples, str]:
     """The training split on the device, resized and normalised by its own statistics; and its SHA-256."""
     images, labels = data.load(dataset.name, "train", root)
     digest = data.digest(images, labels)

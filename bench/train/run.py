@@ -3,13 +3,10 @@
 `OUT/MODEL/seed-N/` holds `checkpoint.pt` while it trains, then `model.pt` (the weights) and `result.json`.
 """
 
-import fcntl
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +15,28 @@ import torch
 from bench import about
 from bench.data import digest, stored
 from bench.record.files import write_bytes, write_json
+from bench.session import Place, alone, asked_to_stop
 from bench.train.errors import DivergedError, TrainInputError
+from bench.train.recipe import Recipe
 from bench.train.task import Task
 from bench.train.trainer import Trainer
 
 SCHEMA = 1
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.pt", "result.json"
-EVERY = 60.0  # seconds between two checkpoints
-PATIENCE = 60.0  # seconds to wait for a process that dies while holding the folder
 
 Report = Callable[[Trainer], None]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a training runs: output and data folders, device, seconds between checkpoints, threads."""
-
-    out: Path
-    data: str | None = None
-    device: str = "cpu"
-    every: float = EVERY
-    threads: int = 1  # small networks gain little from more, and on a busy machine they lose twentyfold
 
 
 def train(task: Task, place: Place, report: Report = lambda trainer: None) -> dict[str, Any]:
     """Train `task` to its end and return its result; one that is finished is returned as it is.
 
     `report` is called after every minibatch. Interrupted at any point, the next call goes on from the last
-    checkpoint. Raises DivergedError, and TrainInputError where the folder holds another training.
+    checkpoint. SIGINT and SIGTERM write one, then raise KeyboardInterrupt. Raises DivergedError, and
+    TrainInputError where the folder holds another training.
     """
+    refuse_layout(task.recipe, place.device)
     folder = task.folder(place.out)
-    with _alone(folder):
+    with alone(folder), asked_to_stop() as stop:
         if (done := finished(task, folder)) is not None:
             return done
         device = usable(place.device)
@@ -57,7 +45,7 @@ def train(task: Task, place: Place, report: Report = lambda trainer: None) -> di
         trainer = Trainer(task, images, labels)
         resumed = _resume(trainer, folder / CHECKPOINT)
         begin = time.monotonic()
-        _loop(trainer, folder, place.every, report)
+        _loop(trainer, folder, place.every, report, stop)
         return _finish(trainer, folder, place, seconds=time.monotonic() - begin, resumed=resumed)
 
 
@@ -81,20 +69,25 @@ def usable(device: str) -> torch.device:
     return torch.device(device)
 
 
-def _loop(trainer: Trainer, folder: Path, every: float, report: Report) -> None:
+def refuse_layout(recipe: Recipe, device: str) -> None:
+    """TrainInputError for channels_last on a CPU: torch 2.13 crashes there in MobileNetV2."""
+    if recipe.channels_last and device.partition(":")[0] == "cpu":
+        raise TrainInputError("channels_last is for GPUs: torch crashes with it on a CPU; leave it off")
+
+
+def _loop(trainer: Trainer, folder: Path, every: float, report: Report, stop: Callable[[], bool]) -> None:
     saved = time.monotonic()
     try:
         while not trainer.finished:
             trainer.step()
             report(trainer)
-            if time.monotonic() - saved >= every:
+            if stop() or time.monotonic() - saved >= every:
                 _save(trainer, folder)
                 saved = time.monotonic()
+            if stop():
+                raise KeyboardInterrupt
     except DivergedError:
         (folder / CHECKPOINT).unlink(missing_ok=True)  # it leads to where the loss is lost again
-        raise
-    except KeyboardInterrupt:
-        _save(trainer, folder)
         raise
 
 
@@ -166,20 +159,3 @@ def _packed(content: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder: two processes must not train into one. Waits for one that is dying."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise TrainInputError(f"{folder}: another process trains it; wait for its end") from None
-                time.sleep(0.2)
-        yield

@@ -23,6 +23,9 @@ class Task:
     seed: int
     recipe: Recipe
 
+    def __str__(self) -> str:
+        return f"{self.model} seed {self.seed}"
+
     def folder(self, out: Path) -> Path:
         """Where this training's files lie: `OUT/MODEL/seed-N`."""
         return out / self.model / f"seed-{self.seed}"

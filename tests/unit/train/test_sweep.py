@@ -7,11 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import build
+from bench.cluster import ClusterError, Share
+from bench.session import Place
 from bench.train import accuracy as publishing
-from bench.train.errors import TrainInputError
 from bench.train.recipe import Recipe
-from bench.train.run import Place, train
-from bench.train.sweep import Share, gpu_hours, sweep
+from bench.train.run import train
+from bench.train.sweep import gpu_hours, sweep
 from bench.train.task import Task
 from bench.zoo import architecture, dataset
 
@@ -52,9 +53,7 @@ def test_what_is_finished_is_not_sent_to_the_cluster(cluster, tmp_path):
 
 
 def test_a_task_larger_than_the_cluster_is_refused_instead_of_waiting_for_ever(cluster, tmp_path):
-    with pytest.raises(
-        TrainInputError, match=r"wants 0\.5 GPU, but the cluster has 0: give a smaller --gpus"
-    ):
+    with pytest.raises(ClusterError, match=r"wants 0\.5 GPU, but the cluster has 0: give a smaller --gpus"):
         list(sweep([task()], Place(tmp_path), Share(gpus=0.5)))
 
 
@@ -129,6 +128,16 @@ def test_one_model_is_trained_by_its_id(folder):
             "unknown recipe 'quick'; known: published",
         ),
         (["train", "vgg11-cifar10-uniform-p0.5", "--data", "nowhere"], "cifar10 is not here"),
+        (
+            ["train", "mobilenetv2-digits-uniform-p0.01", "--set", "channels_last=yes"],
+            "channels_last is for GPUs",
+        ),
+        (["sweep", "tiny.yaml", "--set", "channels_last=yes"], "channels_last is for GPUs"),
+        (["sweep", "tiny.yaml", "--search", "quick"], "unknown recipe 'quick'; known: published, reduced"),
+        (
+            ["sweep", "tiny.yaml", "--search-set", "units=4"],
+            "give --search published or --search reduced too",
+        ),
         (["train", "vgg11-tinyimagenet-neuralscale-p0.5"], "no fit for vgg11 on tinyimagenet; make one with"),
         (["sweep", "nonsense"], "unknown experiment"),
     ],

@@ -1,14 +1,19 @@
 """A sweep on two nodes of Ray on this machine: one is killed, the work ends on the other."""
 
+import json
 import threading
 import time
 
 import pytest
 import torch
 
+from bench.cluster import Share
+from bench.search import sweep as searching
+from bench.search.task import planned, search
+from bench.session import Place
 from bench.train.recipe import Recipe
-from bench.train.run import CHECKPOINT, WEIGHTS, Place, train
-from bench.train.sweep import Share, sweep
+from bench.train.run import CHECKPOINT, WEIGHTS, train
+from bench.train.sweep import sweep
 from bench.train.task import Task
 from bench.zoo import architecture, dataset
 
@@ -36,28 +41,52 @@ def cluster():
     made.shutdown()
 
 
-def test_a_task_whose_node_is_killed_ends_on_another_from_its_checkpoint(cluster, tmp_path):
-    long = a_long_task()
-    first, ends = cluster.add_node(num_cpus=1, **MEMORY), []
-    run = threading.Thread(
-        target=lambda: ends.extend(sweep([long], Place(tmp_path, every=0.1), Share(cpus=1)))
+def a_long_search():
+    tiny = {"width_ratio": 0.04, "image_size": 8, "batch": 256, "minibatches": 1, "units": 12}
+    return planned(
+        "preact_resnet18",
+        "digits",
+        "reduced",
+        {**tiny, "iterations": 1, "warmup_epochs": 40, "max_epochs": 60},
     )
-    run.start()
-    checkpoint = long.folder(tmp_path) / CHECKPOINT
+
+
+def started(run, task, place):
+    """The thread of a sweep with one task, and the list that its end goes to."""
+    ends = []
+    thread = threading.Thread(target=lambda: ends.extend(run([task], place, Share(cpus=1))))
+    thread.start()
+    return thread, ends
+
+
+def wait_for(*files):
     deadline = time.monotonic() + 120
-    while not checkpoint.exists():
+    while not all(file.exists() for file in files):
         assert time.monotonic() < deadline, "no checkpoint in two minutes"
         time.sleep(0.05)
-    cluster.add_node(num_cpus=1, **MEMORY)
+
+
+def test_tasks_whose_node_is_killed_end_on_another_from_their_checkpoints(cluster, tmp_path):
+    training, other, place = a_long_task(), a_long_search(), Place(tmp_path, every=0.1)
+    first = cluster.add_node(num_cpus=2, **MEMORY)
+    runs = [started(sweep, training, place), started(searching.sweep, other, place)]
+    wait_for(training.folder(tmp_path) / CHECKPOINT, other.folder(tmp_path) / CHECKPOINT)
+    cluster.add_node(num_cpus=2, **MEMORY)
     cluster.remove_node(first, allow_graceful=False)
-    run.join(timeout=240)
-    (end,) = ends
-    assert end.error is None
-    assert end.result["resumed_at"] > 0  # nothing was trained twice from scratch
-    undisturbed = train(long, Place(tmp_path / "alone"))
-    assert end.result["history"] == undisturbed["history"]
+    for thread, _ in runs:
+        thread.join(timeout=240)
+    ((trained,), (searched,)) = [ends for _, ends in runs]
+    assert (trained.error, searched.error) == (None, None)
+
+    assert trained.result["resumed_at"] > 0  # nothing was trained twice from scratch
+    undisturbed = train(training, Place(tmp_path / "alone"))
+    assert trained.result["history"] == undisturbed["history"]
     states = [
-        torch.load(long.folder(out) / WEIGHTS, weights_only=True)["state"]
+        torch.load(training.folder(out) / WEIGHTS, weights_only=True)["state"]
         for out in (tmp_path, tmp_path / "alone")
     ]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+    record = json.loads((other.folder(tmp_path) / "record.json").read_bytes())
+    assert record["resumed"] == 1
+    assert searched.result == search(other, tmp_path / "search", Place(tmp_path))

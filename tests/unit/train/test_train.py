@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 from dataclasses import replace
 
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from bench import accuracy, data
 from bench.data import augment
+from bench.session import Place
 from bench.train import accuracy as publishing
 from bench.train.errors import DivergedError, TrainInputError
 from bench.train.recipe import Recipe, parse, published, recipe
-from bench.train.run import CHECKPOINT, RESULT, WEIGHTS, Place, train
+from bench.train.run import CHECKPOINT, RESULT, WEIGHTS, train
 from bench.train.task import Task
 from bench.train.trainer import Trainer, statistics
 from bench.zoo import architecture, dataset
@@ -130,7 +132,7 @@ class Interrupted:
 
     def __call__(self, trainer):
         if trainer.steps[0] == self.at:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_interrupted_and_run_again_it_gives_the_same_files_as_in_one_go(tmp_path):
@@ -173,6 +175,12 @@ def test_a_damaged_checkpoint_is_told(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(TrainInputError, match=r"checkpoint\.pt cannot be read .*remove it to begin anew"):
         train(task(), Place(tmp_path))
+
+
+def test_channels_last_is_refused_on_a_cpu_where_torch_crashes_with_it(tmp_path):
+    with pytest.raises(TrainInputError, match="channels_last is for GPUs"):
+        train(task(settings=replace(QUICK, channels_last=True)), Place(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unusable_device_is_one_line(tmp_path):

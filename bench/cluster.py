@@ -1,0 +1,129 @@
+"""Tasks of any kind on Ray: on this machine without any set-up, or on a cluster.
+
+A task is plain data, and its text names it. It runs to its end in one call, writes checkpoints as it goes,
+and finds them again: one that dies with its node is started anew elsewhere by Ray and goes on from there, as
+long as its folder is the same on every node. A task that fails by itself is reported and not repeated.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from logging import ERROR
+from typing import Any, Generic, TypeVar
+
+from bench.errors import InputError, JobError
+
+RETRIES = 20  # times that a task may lose its node
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class ClusterError(InputError):
+    """A cluster that cannot be used; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a task takes of a node; `gpus` may be a fraction, so that several share one."""
+
+    cpus: float = 1
+    gpus: float = 0
+
+    @property
+    def threads(self) -> int:
+        """Threads that a task may compute with."""
+        return max(1, int(self.cpus))
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Task, Result]):
+    """How a task ended: its result, or the line that says why there is none."""
+
+    task: Task
+    result: Result | None
+    error: str | None = None
+
+
+def run(
+    tasks: Sequence[Task], work: Callable[[Task, int], Result], share: Share, address: str | None = None
+) -> Iterator[Outcome[Task, Result]]:
+    """Do `work(task, threads)` for every task, and yield how each ended, as it ends.
+
+    `address` is a Ray cluster's; None starts one on this machine and ends it. Where the caller stops
+    listening, running tasks are asked to stop (KeyboardInterrupt or SIGINT there). Raises ClusterError.
+    """
+    if not tasks:
+        return
+    import ray
+
+    owned = not ray.is_initialized()
+    if owned:
+        _connect(address)
+    try:
+        remote: Any = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=RETRIES)(attempt)
+        _refuse_too_large(ray.cluster_resources(), share)  # type: ignore[no-untyped-call]
+        waiting = {remote.remote(work, task, share.threads): task for task in tasks}
+        yield from _as_they_end(waiting)
+    finally:
+        if owned:
+            ray.shutdown()
+
+
+def attempt(
+    work: Callable[[Task, int], Result], task: Task, threads: int
+) -> tuple[Result | None, str | None]:
+    """On a worker: what is wrong comes back as text, so that one task cannot end the others."""
+    try:
+        return work(task, threads), None
+    except (InputError, JobError) as error:
+        return None, f"{task}: {error}"
+    except Exception as error:
+        return None, f"{task}: {type(error).__name__}: {error}"
+
+
+def gpu_hours(macs: float, images: float, tflops: float) -> float:
+    """An estimate of training: 6 floating-point operations a MAC and image (forward once, backward twice)."""
+    return 6.0 * macs * images / (tflops * 1e12) / 3600
+
+
+def _as_they_end(waiting: dict[Any, Task]) -> Iterator[Outcome[Task, Any]]:
+    import ray
+
+    try:
+        while waiting:
+            (ready,), _ = ray.wait(list(waiting), num_returns=1)
+            task = waiting.pop(ready)
+            try:
+                yield Outcome(task, *ray.get(ready))
+            except ray.exceptions.RayError as error:
+                yield Outcome(task, None, f"{task}: lost: {str(error).splitlines()[0]}")
+    finally:  # also where the consumer stops listening
+        for reference in waiting:
+            ray.cancel(reference)  # arrives there as SIGINT does, upon which a checkpoint is written
+        ray.wait(list(waiting), num_returns=len(waiting), timeout=10) if waiting else None
+
+
+def _connect(address: str | None) -> None:
+    import ray
+
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        ray.init(
+            address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=ERROR
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ClusterError(f"Ray at {address or 'this machine'} cannot be reached: {reason}") from None
+
+
+def _refuse_too_large(resources: dict[str, float], share: Share) -> None:
+    """A task that no node can hold would wait for ever."""
+    for name, wanted in (("CPU", share.cpus), ("GPU", share.gpus)):
+        if wanted > resources.get(name, 0):
+            raise ClusterError(
+                f"a task wants {wanted:g} {name}, but the cluster has {resources.get(name, 0):g}: "
+                f"give a smaller --{name.lower()}s"
+            )

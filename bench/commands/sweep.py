@@ -1,0 +1,228 @@
+"""`bench sweep`: the fits and accuracies of a whole experiment, as tasks on this machine or a cluster."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.commands.train import (
+    AccuracyFile,
+    Data,
+    Epochs,
+    Every,
+    Out,
+    RecipeName,
+    Settings,
+    publish,
+    task_of,
+)
+
+if TYPE_CHECKING:
+    from bench.cluster import Share
+    from bench.experiment import Experiment
+    from bench.export.plan import Skipped
+    from bench.search.task import Task as SearchTask
+    from bench.session import Place
+    from bench.train.task import Task
+
+FITS = Path("manifests/scaling")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(sweep)
+
+
+def sweep(
+    experiment: Annotated[str, typer.Argument(help="name in manifests/experiments, or a YAML file")],
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECIPE",
+            help="first search the fits that are missing: published (GPU days) or reduced (CPU minutes)",
+        ),
+    ] = None,
+    search_settings: Annotated[
+        list[str] | None,
+        typer.Option("--search-set", metavar="NAME=VALUE", help="a setting of the searches; may be repeated"),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=100, help="overrides the experiment's")] = None,
+    recipe: RecipeName = None,
+    epochs: Epochs = None,
+    settings: Settings = None,
+    out: Out = Path("results/training"),
+    search_out: Annotated[Path, typer.Option(help="where searches lie, each in its fit's name")] = Path(
+        "results/search"
+    ),
+    data: Data = None,
+    ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="a cluster's [default: none]")] = None,
+    cpus: Annotated[float, typer.Option(min=0.1, help="of a node, for each task")] = 1.0,
+    gpus: Annotated[float, typer.Option(min=0, help="of a node, for each task; 0.25: four share one")] = 0.0,
+    accuracy: AccuracyFile = None,
+    checkpoint_seconds: Every = 60.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print plan and estimate only")] = False,
+    tflops: Annotated[float, typer.Option(min=0.001, help="sustained speed that --dry-run assumes")] = 5.0,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Train every model of an experiment, from several seeds, on this machine or a cluster.
+
+    With --search, the fits that its models need and nobody has made are searched first, as tasks too.
+    """
+    from bench import experiment as experiments
+    from bench.cluster import Share
+    from bench.errors import JobError
+    from bench.session import Place
+    from bench.train.run import refuse_layout
+
+    loaded = experiments.load(experiments.find(experiment))
+    trainings = partial(_trainings, loaded, seeds or loaded.training.seeds, recipe, epochs, settings)
+    tasks, skipped = trainings()  # what is wrong with the experiment is told before anything is searched
+    searches, known = _needed_fits(loaded, search, search_settings)
+    device, share = "cuda" if gpus else "cpu", Share(cpus, gpus)
+    for task in tasks:
+        refuse_layout(task.recipe, device)
+    if dry_run:
+        _show_plan(searches, known, tasks, skipped, tflops, as_json)
+        return
+    fits, errors = _search(searches, Place(search_out, data, device, checkpoint_seconds), share, ray)
+    if fits:
+        tasks, skipped = trainings()
+    _tell_skipped(skipped, searched=bool(searches))
+    files, failures = _train(tasks, Place(out, data, device, checkpoint_seconds), share, ray, accuracy)
+    done = len(tasks) - len(failures)
+    if as_json:
+        told = {"fits": fits, "trained": done, "untrained": [each.id for each in skipped]}
+        typer.echo(json.dumps({**told, "errors": errors + failures, "accuracy_files": files}))
+    elif files:
+        typer.echo(f"{done} of {len(tasks)} trainings done; entries in {', '.join(files)}")
+    lost = [f"{len(errors)} of {len(searches)} searches"] if errors else []
+    lost += [f"{len(failures)} of {len(tasks)} trainings"] if failures else []
+    if lost:
+        raise JobError(f"{' and '.join(lost)} failed; run the same command again to go on")
+
+
+def _trainings(
+    experiment: "Experiment",
+    seeds: int,
+    recipe: str | None,
+    epochs: int | None,
+    settings: list[str] | None,
+) -> "tuple[list[Task], list[Skipped]]":
+    """What can be trained with the fits that there are, and what cannot."""
+    from bench.export.plan import plan
+
+    models, skipped = plan(experiment, batch=1)
+    defaults = experiment.training
+    tasks = [task_of(m, seed, defaults, recipe, epochs, settings) for m in models for seed in range(seeds)]
+    return tasks, skipped
+
+
+def _needed_fits(
+    experiment: "Experiment", recipe: str | None, settings: list[str] | None
+) -> "tuple[list[SearchTask], list[str]]":
+    """The searches that `recipe` asks for, and the names of the fits that are there."""
+    from bench.errors import InputError
+    from bench.experiment import requests
+    from bench.scaling import NoFitError
+    from bench.scaling import fits as known
+    from bench.search.settings import parse
+    from bench.search.task import planned
+
+    if recipe is None:
+        if settings:
+            raise InputError("--search-set changes a search: give --search published or --search reduced too")
+        return [], []
+    searches, there = [], []
+    scaled = [request for request in requests(experiment, batch=1) if request.method != "uniform"]
+    for arch, data, name in dict.fromkeys((r.architecture, r.dataset, r.fit) for r in scaled):
+        try:
+            there.append((known.named(name) if name else known.find(arch, data)).name)
+        except NoFitError:
+            searches.append(planned(arch, data, recipe, parse(settings or [])))
+    return searches, there
+
+
+def _search(
+    searches: "list[SearchTask]", place: "Place", share: "Share", address: str | None
+) -> tuple[list[str], list[str]]:
+    """Files of the fits, each written as its search ends; and what went wrong."""
+    if not searches:
+        return [], []
+    from bench.scaling import fits
+    from bench.search.sweep import sweep as run
+
+    paths, errors = [], []
+    for number, outcome in enumerate(run(searches, place, share, address), 1):
+        if outcome.result is None:
+            errors.append(str(outcome.error))
+        else:
+            paths.append(str(FITS / f"{outcome.result.name}.yaml"))
+            fits.save(outcome.result, paths[-1])
+        typer.echo(f"{number}/{len(searches)} {outcome.error or f'{outcome.task}: {paths[-1]}'}", err=True)
+    return paths, errors
+
+
+def _train(
+    tasks: "list[Task]", place: "Place", share: "Share", address: str | None, accuracy: Path | None
+) -> tuple[list[str], list[str]]:
+    """Accuracy files, each written as a training ends; and what went wrong."""
+    from bench.train.sweep import sweep as run
+
+    paths, errors = set(), []
+    for number, outcome in enumerate(run(tasks, place, share, address), 1):
+        if outcome.result is None:
+            errors.append(str(outcome.error))
+            typer.echo(f"{number}/{len(tasks)} {outcome.error}", err=True)
+        else:  # at once: what is done stays, whatever happens to the rest
+            typer.echo(f"{number}/{len(tasks)} {outcome.task}: {outcome.result['accuracy']:.2f}%", err=True)
+            paths.add(str(publish(outcome.task, place.out, accuracy)))
+    return sorted(paths), errors
+
+
+def _tell_skipped(skipped: "list[Skipped]", searched: bool) -> None:
+    for model in skipped:
+        if searched:
+            typer.echo(f"not trained: {model.id}: {model.reason}, its search failed", err=True)
+        else:
+            advice = f"make one with: {model.command}, or add --search"
+            typer.echo(f"skipped {model.id}: {model.reason}; {advice}", err=True)
+
+
+def _show_plan(
+    searches: "list[SearchTask]",
+    known: list[str],
+    tasks: "list[Task]",
+    skipped: "list[Skipped]",
+    tflops: float,
+    as_json: bool,
+) -> None:
+    from bench.search.sweep import gpu_hours as search_hours
+    from bench.train.sweep import gpu_hours
+
+    first = [(task, search_hours(task, tflops)) for task in searches]
+    then = [(task, gpu_hours(task, tflops)) for task in tasks]
+    hours = sum(each for _, each in first + then)
+    if not searches:
+        _tell_skipped(skipped, searched=False)
+    if as_json:
+        rows = {
+            "fits": known,
+            "searches": [{**task.describe(), "gpu_hours": each} for task, each in first],
+            "tasks": [{**task.describe(), "gpu_hours": each} for task, each in then],
+            "after_search": [model.id for model in skipped if searches],
+        }
+        typer.echo(json.dumps({**rows, "gpu_hours": hours, "tflops": tflops}))
+        return
+    for name in known:
+        typer.echo(f"fit {name}: there")
+    for search, each in first:
+        what = f"{search}: {search.recipe}, {search.settings.iterations} rounds"
+        typer.echo(f"{what}, at most about {each:.2g} GPU hours")
+    for task, each in then:
+        typer.echo(f"{task}: {task.recipe.epochs} epochs, about {each:.2g} GPU hours")
+    for model in skipped if searches else []:
+        typer.echo(f"{model.id}: after its search, which decides its widths; not in the estimate")
+    what = f"{len(searches)} searches and " * bool(searches) + f"{len(tasks)} trainings"
+    typer.echo(f"{what}, about {hours:.3g} GPU hours at {tflops:g} TFLOP/s (--tflops)")

@@ -1,0 +1,32 @@
+"""Many searches as tasks of `bench.cluster`; `out` must be the same folder on every node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from bench import cluster
+from bench.cluster import Outcome, Share
+from bench.scaling.fits import Fit
+from bench.search.task import Task, most_work, search
+from bench.session import Place
+
+Searched = Outcome[Task, Fit]
+
+
+def sweep(
+    tasks: Sequence[Task], place: Place, share: Share, address: str | None = None
+) -> Iterator[Searched]:
+    """Search, and yield how each task ended, as it ends: with its fit, or the line that says why not."""
+    work = partial(_search, replace(place, out=place.out.resolve()))
+    yield from cluster.run(tasks, work, share, address)
+
+
+def gpu_hours(task: Task, tflops: float) -> float:
+    """An estimate of what one search takes at most: a round ends early when a layer runs out of units."""
+    return cluster.gpu_hours(*most_work(task), tflops)
+
+
+def _search(place: Place, task: Task, threads: int) -> Fit:
+    return search(task, task.folder(place.out), replace(place, threads=threads))
