@@ -99,11 +99,19 @@ def _as_they_end(waiting: dict[Any, Task]) -> Iterator[Outcome[Task, Any]]:
             try:
                 yield Outcome(task, *ray.get(ready))
             except ray.exceptions.RayError as error:
-                yield Outcome(task, None, f"{task}: lost: {str(error).splitlines()[0]}")
+                yield Outcome(task, None, f"{task}: lost: {_reason(error)}")
     finally:  # also where the consumer stops listening
         for reference in waiting:
             ray.cancel(reference)  # arrives there as SIGINT does, upon which a checkpoint is written
         ray.wait(list(waiting), num_returns=len(waiting), timeout=10) if waiting else None
+
+
+def _reason(error: Exception) -> str:
+    """One line; a traceback from a worker (which lacks this package, say) has its reason in the last one."""
+    from ray.exceptions import RayTaskError
+
+    lines = str(error).strip().splitlines()
+    return lines[-1] if isinstance(error, RayTaskError) else lines[0]
 
 
 def _connect(address: str | None) -> None:

@@ -53,9 +53,9 @@ def sweep(
     epochs: Epochs = None,
     settings: Settings = None,
     out: Out = Path("results/training"),
-    search_out: Annotated[Path, typer.Option(help="where searches lie, each in its fit's name")] = Path(
-        "results/search"
-    ),
+    search_out: Annotated[
+        Path, typer.Option(help="where searches lie, each in a folder of its fit's name")
+    ] = Path("results/search"),
     data: Data = None,
     ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="a cluster's [default: none]")] = None,
     cpus: Annotated[float, typer.Option(min=0.1, help="of a node, for each task")] = 1.0,
@@ -218,7 +218,7 @@ def _show_plan(
     for name in known:
         typer.echo(f"fit {name}: there")
     for search, each in first:
-        what = f"{search}: {search.recipe}, {search.settings.iterations} rounds"
+        what = f"{search}: {search.recipe}, rounds: {search.settings.iterations}"
         typer.echo(f"{what}, at most about {each:.2g} GPU hours")
     for task, each in then:
         typer.echo(f"{task}: {task.recipe.epochs} epochs, about {each:.2g} GPU hours")
