@@ -153,6 +153,7 @@ def _search(
     from bench.scaling import fits
     from bench.search.sweep import sweep as run
 
+    FITS.mkdir(parents=True, exist_ok=True)  # now rather than at the end of days
     paths, errors = [], []
     for number, outcome in enumerate(run(searches, place, share, address), 1):
         if outcome.result is None:

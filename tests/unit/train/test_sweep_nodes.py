@@ -24,7 +24,7 @@ MEMORY = {"object_store_memory": 80_000_000, "include_dashboard": False}
 def a_long_task():
     widths = (2,) * 8
     cost = architecture("vgg11").cost(widths, dataset("digits"))
-    recipe = Recipe(epochs=15, batch=480, milestones=(), flip=False)
+    recipe = Recipe(epochs=20, batch=480, milestones=(), flip=False)
     numbers = (widths, int(cost.params), int(cost.macs), 0)
     return Task("vgg11-digits-uniform-w0.01", "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe)
 
@@ -47,7 +47,7 @@ def a_long_search():
         "preact_resnet18",
         "digits",
         "reduced",
-        {**tiny, "iterations": 1, "warmup_epochs": 40, "max_epochs": 60},
+        {**tiny, "iterations": 1, "warmup_epochs": 15, "max_epochs": 60},
     )
 
 
@@ -61,18 +61,19 @@ def started(run, task, place):
 
 def wait_for(*files):
     deadline = time.monotonic() + 120
-    while not all(file.exists() for file in files):
-        assert time.monotonic() < deadline, "no checkpoint in two minutes"
-        time.sleep(0.05)
+    for file in files:
+        while not file.exists():
+            assert time.monotonic() < deadline, "no checkpoint in two minutes"
+            time.sleep(0.05)
 
 
 def test_tasks_whose_node_is_killed_end_on_another_from_their_checkpoints(cluster, tmp_path):
     training, other, place = a_long_task(), a_long_search(), Place(tmp_path, every=0.1)
     first = cluster.add_node(num_cpus=2, **MEMORY)
     runs = [started(sweep, training, place), started(searching.sweep, other, place)]
-    wait_for(training.folder(tmp_path) / CHECKPOINT, other.folder(tmp_path) / CHECKPOINT)
-    cluster.add_node(num_cpus=2, **MEMORY)
+    wait_for(other.folder(tmp_path) / CHECKPOINT, training.folder(tmp_path) / CHECKPOINT)
     cluster.remove_node(first, allow_graceful=False)
+    cluster.add_node(num_cpus=2, **MEMORY)
     for thread, _ in runs:
         thread.join(timeout=240)
     ((trained,), (searched,)) = [ends for _, ends in runs]
