@@ -35,8 +35,12 @@ def export(
         Path | None, typer.Option(help="default: $ORBITBENCH_CACHE, or ~/.cache/orbitbench")
     ] = None,
     weights: Annotated[
-        Path, typer.Option(help="where `bench train` left trained weights; random ones for other models")
-    ] = Path("results/training"),
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="where `bench train` left trained weights; others are random [default: results/training]",
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(help="data sets, for an experiment's test_set: folder, archive or URL [default: data]"),
@@ -44,15 +48,19 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="print the bundle as JSON")] = False,
 ) -> None:
     """Make the models of an experiment, and your own, ready to be measured."""
+    from bench import places
     from bench.errors import InputError
+    from bench.export import cache as caches
     from bench.export import export as make
 
     if not experiment and not onnx:
         raise InputError("nothing to export: name an experiment, or give --onnx FILE")
     dims = dict(_dim(text) for text in dim or [])
     chosen = _load(experiment) if experiment else None
+    trained = places.existing("--weights", weights) if weights else Path("results/training")
+    kept = places.folder("--cache", cache or caches.default_folder()) if experiment else None
     with _progress() as progress:
-        contents = make(out, chosen, onnx or [], dims, batch, cache, weights, data, progress)
+        contents = make(out, chosen, onnx or [], dims, batch, kept, trained, data, progress)
     if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
         typer.echo(_untested(untested), err=True)
     if as_json:

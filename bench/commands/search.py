@@ -38,6 +38,7 @@ def search(
 
     Stopped (Ctrl-C) or killed, the same command goes on where it was.
     """
+    from bench import places
     from bench.scaling import fits
     from bench.search import settings, task
     from bench.search.descent import StoppedError
@@ -45,9 +46,8 @@ def search(
 
     changes = {"seed": seed, "iterations": iterations, **settings.parse(set_ or [])}
     chosen = task.planned(arch, dataset, recipe, changes)
-    folder = work or chosen.folder(Path("results/search"))
-    path = out or Path("manifests/scaling") / f"{chosen.name}.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)  # now rather than at the end of days
+    folder = places.folder("--work", work or chosen.folder(Path("results/search")))
+    path = places.file("--out", out or Path("manifests/scaling") / f"{chosen.name}.yaml")
     place = Place(folder.parent, data, device, threads=threads)
     try:
         fit = task.search(chosen, folder, place, Progress())

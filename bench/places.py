@@ -1,0 +1,35 @@
+"""Places that a command is told to write to: tried at its start, not after hours of work."""
+
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from bench.errors import InputError
+
+
+def folder(option: str, path: Path) -> Path:
+    """Make the folder `path` and try to write there; InputError names the `option` that names it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path):  # permissions alone do not tell: root, /proc, read-only file systems
+            return path
+    except FileExistsError:
+        raise InputError(f"{option} {path}: this is a file; give a folder") from None
+    except OSError as error:
+        reason = error.strerror or "unknown reason"
+        raise InputError(f"{option} {path}: cannot be written: {reason}; choose another folder") from None
+
+
+def file(option: str, path: Path) -> Path:
+    """Try that the file `path` can be written; InputError names the `option` that names it."""
+    if path.is_dir():
+        raise InputError(f"{option} {path}: this is a folder; give a file")
+    folder(option, path.parent)
+    return path
+
+
+def existing(option: str, path: Path) -> Path:
+    """The folder `path`, which is only read; InputError where it is missing, or a file."""
+    if not path.is_dir():
+        told = "this is a file; give a folder" if path.exists() else "no such folder; check the path"
+        raise InputError(f"{option} {path}: {told}")
+    return path
