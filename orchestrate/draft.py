@@ -17,7 +17,12 @@ PREFIX = ".new-"
 
 @contextmanager
 def draft(results: Path) -> Iterator[tuple[Path, int]]:
-    """A new folder in `results`, and the descriptor that holds it; what is not moved away in time goes."""
+    """A new folder in `results`, and the descriptor that holds it; what is not moved away in time goes.
+
+    So does `results` itself where it is made here and nothing stays in it.
+    """
+    made = [place for place in (results, *results.parents) if not place.exists()]
+    results.mkdir(parents=True, exist_ok=True)
     sweep(results)
     path, handle = _new(results)
     try:
@@ -25,6 +30,9 @@ def draft(results: Path) -> Iterator[tuple[Path, int]]:
     finally:
         shutil.rmtree(path, ignore_errors=True)
         os.close(handle)
+        with suppress(OSError):  # not empty: there is a run in it
+            for place in made:
+                place.rmdir()
 
 
 def sweep(results: Path) -> None:

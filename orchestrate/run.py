@@ -89,7 +89,6 @@ def collect(run: Run, as_json: bool = False, report: bool = True) -> int:
 def begin(wish: Wish, console: Console) -> Run:
     """Plan a new run and create its folder, or find the unfinished one of the same plan."""
     devices = resolve(wish)
-    wish.results.mkdir(parents=True, exist_ok=True)
     with draft.draft(wish.results) as (folder, held):
         bundle = export(wish, folder / "bundle", held)
         for skipped in bundle["skipped"]:

@@ -101,3 +101,20 @@ def until(done: Callable[[], object], seconds: float = 30) -> None:
     while not done():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_results_folder_that_was_made_for_nothing_goes_again(tmp_path: Path) -> None:
+    results = tmp_path / "new" / "results"
+    with pytest.raises(KeyError), draft.draft(results):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_results_folder_stays_once_a_run_is_in_it_or_where_it_was_there_before(tmp_path: Path) -> None:
+    with draft.draft(tmp_path / "results") as (folder, _):
+        folder.rename(tmp_path / "results" / "run")
+    assert (tmp_path / "results/run").is_dir()
+    (tmp_path / "mine").mkdir()
+    with draft.draft(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine").is_dir()
