@@ -1,6 +1,7 @@
 """manifests/images.yaml: what each image is made of, and the targets that follow from it."""
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,11 @@ from orchestrate.errors import BadInput, listed
 
 Platform = Literal["linux/amd64", "linux/arm64"]
 OWN_BASE = "base"  # the image that needs no registry: Debian's packages on an empty image
+# What may stand before an image's name: host[:port] and path, by github.com/distribution/reference.
+_PART = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_HOST = rf"(?:{_PART}(?:\.{_PART})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_STEP = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+REGISTRY = re.compile(f"(?:{_HOST}|{_STEP})(?:/{_STEP})*")
 
 
 class Debian(Section):
@@ -158,5 +164,10 @@ def open_project(root: Path | None = None, registry: str | None = None) -> Proje
         images = load(path, Images)
     except ManifestError as error:
         raise BadInput(str(error)) from error
-    chosen = registry or os.environ.get("ORBITBENCH_REGISTRY") or images.registry
-    return Project(here, images.model_copy(update={"registry": chosen.rstrip("/")}))
+    chosen = (registry or os.environ.get("ORBITBENCH_REGISTRY") or images.registry).rstrip("/")
+    if not REGISTRY.fullmatch(chosen):
+        raise BadInput(
+            f"registry {chosen!r}: give HOST[:PORT]/PATH, such as 127.0.0.1:5000/lab: "
+            "no https://, no spaces, the path in small letters"
+        )
+    return Project(here, images.model_copy(update={"registry": chosen}))

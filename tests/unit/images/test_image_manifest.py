@@ -94,6 +94,21 @@ def test_the_registry_may_come_from_the_caller_or_the_environment(
     assert open_project(project.root, "other/y/").images.registry == "other/y"
 
 
+GOOD = "lab ghcr.io ghcr.io/me/lab localhost:5000 10.0.0.1:5000/x [::1]:5000/x Host.example/a_b-c.d/e__f"
+WRONG = "https://ghcr.io/me|not a registry|ghcr.io/Me|ghcr.io//me|host:port/x|-host/x|host/x:1|host/x@y|/x"
+
+
+@pytest.mark.parametrize("registry", GOOD.split())
+def test_what_docker_takes_before_an_image_name_is_a_registry(project: Project, registry: str) -> None:
+    assert open_project(project.root, registry).images.registry == registry
+
+
+@pytest.mark.parametrize("registry", WRONG.split("|"))
+def test_anything_else_is_refused_before_it_gets_to_the_engine(project: Project, registry: str) -> None:
+    with pytest.raises(BadInput, match=r"registry '.*': give HOST\[:PORT\]/PATH"):
+        open_project(project.root, registry)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
