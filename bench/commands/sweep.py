@@ -15,6 +15,7 @@ from bench.commands.train import (
     Out,
     RecipeName,
     Settings,
+    accuracy_file,
     publish,
     task_of,
 )
@@ -86,6 +87,7 @@ def sweep(
     if dry_run:
         _show_plan(searches, known, tasks, skipped, tflops, as_json)
         return
+    _try(searches, tasks, out, search_out, accuracy, ray)
     fits, errors = _search(searches, Place(search_out, data, device, checkpoint_seconds), share, ray)
     if fits:
         tasks, skipped = trainings()
@@ -101,6 +103,27 @@ def sweep(
     lost += [f"{len(failures)} of {len(tasks)} trainings"] if failures else []
     if lost:
         raise JobError(f"{' and '.join(lost)} failed; run the same command again to go on")
+
+
+def _try(
+    searches: "list[SearchTask]",
+    tasks: "list[Task]",
+    out: Path,
+    search_out: Path,
+    accuracy: Path | None,
+    ray: str | None,
+) -> None:
+    """Refuse places that cannot be written and a cluster that nobody answers for, before days of work."""
+    from bench import address, places
+
+    places.folder("--out", out)
+    for path in {accuracy_file(task, accuracy) for task in tasks}:
+        places.file("--accuracy", path)
+    if searches:
+        places.folder("--search-out", search_out)
+        places.folder("fits go to", FITS)
+    if ray is not None:
+        address.check(ray)
 
 
 def _trainings(
@@ -153,7 +176,6 @@ def _search(
     from bench.scaling import fits
     from bench.search.sweep import sweep as run
 
-    FITS.mkdir(parents=True, exist_ok=True)  # now rather than at the end of days
     paths, errors = [], []
     for number, outcome in enumerate(run(searches, place, share, address), 1):
         if outcome.result is None:

@@ -50,6 +50,7 @@ def train(
     """Train one model, or go on where it was left; its accuracy goes to the accuracy file."""
     import shutil
 
+    from bench import places
     from bench.experiment import Training, named
     from bench.export.plan import planned
     from bench.session import Place
@@ -58,6 +59,8 @@ def train(
     task = task_of(planned(named(model)), seed, Training(), recipe, epochs, settings)
     if restart:
         shutil.rmtree(task.folder(out), ignore_errors=True)
+    places.folder("--out", task.folder(out))
+    places.file("--accuracy", accuracy_file(task, accuracy))
     with _progress(task.model) as report:
         result = run(task, Place(out, data, device, checkpoint_seconds, threads), report)
     path = publish(task, out, accuracy)
@@ -98,10 +101,15 @@ def publish(task: "Task", out: Path, path: Path | None) -> Path:
     """The accuracy of this model, over all its seeds, to the file; one file a data set by default."""
     from bench.train import accuracy
 
-    target = path or Path("manifests/accuracy") / f"trained-{task.dataset}.yaml"
+    target = accuracy_file(task, path)
     found = [result for result in accuracy.results(out) if result["task"]["model"] == task.model]
     accuracy.publish(found, target)
     return target
+
+
+def accuracy_file(task: "Task", path: Path | None) -> Path:
+    """The file that was named, or the data set's."""
+    return path or Path("manifests/accuracy") / f"trained-{task.dataset}.yaml"
 
 
 @contextmanager

@@ -17,6 +17,8 @@ ROWS: list[dict[str, Any]] = []
 RUN = sample.NAME
 SCALE = "bench scale vgg11 -d cifar10 --ratio-of params"
 TRAIN = "bench train vgg11-digits-uniform-p0.05 --recipe reduced --epochs 1"
+SWEEP = "bench sweep smoke --recipe reduced --epochs 1 --seeds 1"
+SEARCH = "bench search vgg11 -d digits --recipe reduced"
 # command -> parts of what it must say
 CASES = {
     "orchestrate run --device local --experiment smoke --results file": ("file: File exists", "another path"),
@@ -39,12 +41,30 @@ CASES = {
     "orchestrate images list --lock empty": ("empty: cannot be read: Is a directory",),
     "orchestrate images push nope": ("no image is called nope", "known: base"),
     "orchestrate images pull nope": ("no image is called nope", "known: base"),
-    "bench export smoke --out o --cache file": ("file: File exists", "choose another path"),
-    "bench export smoke --out o --cache /proc/x": ("/proc/x: No such file", "check the path"),
-    f"{TRAIN} --out file": ("file/vgg11-digits-uniform-p0.05/seed-0: Not a directory", "another path"),
-    f"{TRAIN} --out /proc/x": ("/proc/x: No such file", "check the path"),
-    "bench search vgg11 -d digits --recipe reduced --work file": ("file: File exists", "another path"),
-    "bench search vgg11 -d digits --recipe reduced --out file/x.yaml": ("file: File exists", "another path"),
+    "orchestrate images list --registry https://ghcr.io/x": ("registry 'https://ghcr.io/x': give HOST",),
+    "orchestrate images push --registry Not_a_registry": (
+        "registry 'Not_a_registry': give HOST[:PORT]/PATH",
+    ),
+    "bench export smoke --out o --cache file": ("--cache file: this is a file", "give a folder"),
+    "bench export smoke --out o --cache /proc/x": ("--cache /proc/x: cannot be written", "another folder"),
+    "bench export smoke --out o --weights file": ("--weights file: this is a file", "give a folder"),
+    "bench export smoke --out o --weights nope": ("--weights nope: no such folder", "check the path"),
+    f"{TRAIN} --out file": ("--out file/vgg11", "cannot be written: Not a directory", "another folder"),
+    f"{TRAIN} --out /proc/x": ("--out /proc/x/vgg11", "cannot be written: No such file", "another folder"),
+    f"{TRAIN} --accuracy empty": ("--accuracy empty: this is a folder", "give a file"),
+    f"{SWEEP} --out file": ("--out file: this is a file", "give a folder"),
+    f"{SWEEP} --out file/x": ("--out file/x: cannot be written: Not a directory", "another folder"),
+    f"{SWEEP} --out /proc/x": ("--out /proc/x: cannot be written: No such file", "another folder"),
+    f"{SWEEP} --accuracy file/x.yaml": ("--accuracy file: this is a file", "give a folder"),
+    f"{SWEEP} --ray not-an-address": ("--ray 'not-an-address': not an address", "HOST:PORT", "auto"),
+    f"{SWEEP} --ray=": ("--ray '': not an address", "HOST:PORT"),
+    f"{SWEEP} --ray 127.0.0.1:1": ("--ray 127.0.0.1:1: cannot be reached: Connection refused", "ray status"),
+    f"{SWEEP} --ray ray://127.0.0.1:1": ("--ray ray://127.0.0.1:1: cannot be reached", "ray status"),
+    f"{SEARCH} --work file": ("--work file: this is a file", "give a folder"),
+    f"{SEARCH} --work file/x": ("--work file/x: cannot be written: Not a directory", "another folder"),
+    f"{SEARCH} --work /proc/x": ("--work /proc/x: cannot be written: No such file", "another folder"),
+    f"{SEARCH} --out file/x.yaml": ("--out file: this is a file", "give a folder"),
+    f"{SEARCH} --out empty": ("--out empty: this is a folder", "give a file"),
     "bench search vgg11 -d digits --seed -1": ("--seed", "greater than or equal to 0"),
     # These were right already, and stay so.
     "orchestrate compare good nope": ("no run 'nope' in results/", "known: "),
