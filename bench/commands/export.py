@@ -21,18 +21,29 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    out: Annotated[Path, typer.Option(help="the bundle's folder: new, empty, or an older bundle")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="the bundle's folder: new, empty, or an older bundle")
+    ],
     experiment: Annotated[
-        str | None, typer.Argument(help="name in manifests/experiments, or a YAML file")
+        str | None, typer.Argument(metavar="EXPERIMENT", help="name in manifests/experiments, or a YAML file")
     ] = None,
-    onnx: Annotated[list[Path] | None, typer.Option(help="a model of your own; may be repeated")] = None,
+    onnx: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="a model of your own; may be repeated")
+    ] = None,
     dim: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx"),
     ] = None,
-    batch: Annotated[int | None, typer.Option(min=1, max=1024, help="overrides the experiment's")] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=1024, help="images an inference; overrides the experiment's"),
+    ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="default: $ORBITBENCH_CACHE, or ~/.cache/orbitbench")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="keeps what was exported once [default: $ORBITBENCH_CACHE, or ~/.cache/orbitbench/export]",
+        ),
     ] = None,
     weights: Annotated[
         Path | None,
@@ -43,11 +54,16 @@ def export(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="data sets, for an experiment's test_set: folder, archive or URL [default: data]"),
+        typer.Option(
+            metavar="DIR|FILE|URL", help="data sets, where the experiment has a test_set [default: data]"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the bundle as JSON")] = False,
 ) -> None:
-    """Make the models of an experiment, and your own, ready to be measured."""
+    """Make the models of an experiment, and your own, ready to be measured.
+
+    bench export demo --out bundle
+    """
     from bench import places
     from bench.errors import InputError
     from bench.export import cache as caches

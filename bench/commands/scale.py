@@ -9,8 +9,18 @@ import typer
 if TYPE_CHECKING:
     from bench.scaling import Scaled
 
-Dataset = Annotated[str, typer.Option("--dataset", "-d", help="cifar10, cifar100, tinyimagenet, digits")]
-Count = Annotated[str, typer.Option(help="true, or published: NeuralScale's own formula")]
+Architecture = Annotated[
+    str, typer.Argument(metavar="ARCH", help="vgg11, mobilenetv2, preact_resnet18, resnet50")
+]
+Dataset = Annotated[
+    str, typer.Option("--dataset", "-d", metavar="DATASET", help="cifar10, cifar100, tinyimagenet, digits")
+]
+Count = Annotated[
+    str,
+    typer.Option(
+        metavar="true|published", help="how parameters are counted; published is NeuralScale's formula"
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
@@ -21,17 +31,46 @@ def register(app: typer.Typer) -> None:
 
 
 def scale(
-    arch: Annotated[str, typer.Argument(help="vgg11, mobilenetv2, preact_resnet18, resnet50")],
+    arch: Architecture,
     dataset: Dataset,
-    ratio: Annotated[float, typer.Option("--ratio", "-r", help="target size / size of the default network")],
-    ratio_of: Annotated[str, typer.Option(help="params, width or macs: what the ratio is of")],
-    method: Annotated[str, typer.Option("--method", "-m", help="uniform, neuralscale, aligned")] = "uniform",
-    fit: Annotated[str | None, typer.Option(help="a fit's file, or its name in manifests/scaling")] = None,
-    align: Annotated[int | None, typer.Option(help="channel multiple of aligned [default: 8]")] = None,
+    ratio: Annotated[
+        float,
+        typer.Option("--ratio", "-r", metavar="RATIO", help="target size / size of the default network"),
+    ],
+    ratio_of: Annotated[
+        str,
+        typer.Option(
+            metavar="params|width|macs",
+            help="what RATIO is of; 0.25 of the widths is about a sixteenth of the parameters",
+        ),
+    ],
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            "-m",
+            metavar="METHOD",
+            help="uniform (one factor), neuralscale (by a fit), aligned (by a fit, in multiples)",
+        ),
+    ] = "uniform",
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="of neuralscale and aligned: in manifests/scaling, or a file [default: the preferred one]",
+        ),
+    ] = None,
+    align: Annotated[
+        int | None,
+        typer.Option(metavar="CHANNELS", help="widths are multiples of it, with aligned [default: 8]"),
+    ] = None,
     count: Count = "true",
     as_json: AsJson = False,
 ) -> None:
-    """Widths that one method gives an architecture for one size, and what they cost."""
+    """Widths that one method gives an architecture for one size, and what they cost.
+
+    bench scale vgg11 -d cifar10 -m neuralscale -r 0.25 --ratio-of params
+    """
     from bench import zoo
     from bench.scaling import scale as solve
     from bench.scaling.fits import named
@@ -80,11 +119,16 @@ def _scaled_text(asked: dict[str, Any], scaled: "Scaled") -> str:
 
 
 def fit(
-    record: Annotated[Path, typer.Argument(help="CSV: one row a pruning step, one column a layer")],
-    arch: Annotated[str, typer.Argument(help="vgg11, mobilenetv2, preact_resnet18, resnet50")],
+    record: Annotated[
+        Path, typer.Argument(metavar="RECORD", help="CSV: one row a pruning step, one column a layer")
+    ],
+    arch: Architecture,
     dataset: Dataset,
     count: Count = "true",
-    out: Annotated[Path | None, typer.Option(help="write the fit to this YAML file")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="write the fit to this YAML file, for `bench scale --fit`"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Alpha and beta from a pruning record: width = alpha * params ** beta, layer by layer."""

@@ -20,23 +20,46 @@ def register(app: typer.Typer) -> None:
 
 
 def search(
-    arch: Annotated[str, typer.Argument(help="vgg11, mobilenetv2, preact_resnet18, resnet50")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="cifar10, cifar100, tinyimagenet, digits")],
-    recipe: Annotated[str, typer.Option(help="published (GPU days) or reduced (CPU minutes)")] = "published",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of a setting")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="decides everything random")] = 0,
-    iterations: Annotated[int | None, typer.Option(help="rounds of architecture descent")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
-    data: Annotated[str | None, typer.Option(help="folder, archive or URL of the data set")] = None,
-    work: Annotated[
-        Path | None, typer.Option(help="checkpoint and record; taken up where it stopped")
+    arch: Annotated[
+        str, typer.Argument(metavar="ARCH", help="vgg11, mobilenetv2, preact_resnet18, resnet50")
+    ],
+    dataset: Annotated[
+        str,
+        typer.Option("--dataset", "-d", metavar="DATASET", help="cifar10, cifar100, tinyimagenet, digits"),
+    ],
+    recipe: Annotated[
+        str, typer.Option(metavar="published|reduced", help="days on a GPU, or minutes on a CPU")
+    ] = "published",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="changes a setting of the recipe; may be repeated"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="the fit [default: manifests/scaling/NAME.yaml]")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="decides everything random")] = 0,
+    iterations: Annotated[
+        int | None, typer.Option(metavar="N", help="rounds of architecture descent [default: the recipe's]")
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1, ...")] = "cpu",
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads")] = 1,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DIR|FILE|URL", help="of the data set, or of its archive [default: data]"),
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="checkpoint and record; taken up where it stopped [default: results/search/NAME]",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the fit [default: manifests/scaling/NAME.yaml]")
+    ] = None,
 ) -> None:
     """Prune, fit, descend: alpha and beta for one architecture on one data set, into manifests/scaling.
 
     Stopped (Ctrl-C) or killed, the same command goes on where it was.
+
+    bench search vgg11 --dataset digits --recipe reduced
     """
     from bench import places
     from bench.scaling import fits

@@ -37,7 +37,9 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    experiment: Annotated[str, typer.Argument(help="name in manifests/experiments, or a YAML file")],
+    experiment: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="name in manifests/experiments, or a YAML file")
+    ],
     search: Annotated[
         str | None,
         typer.Option(
@@ -49,27 +51,42 @@ def sweep(
         list[str] | None,
         typer.Option("--search-set", metavar="NAME=VALUE", help="a setting of the searches; may be repeated"),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, max=100, help="overrides the experiment's")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=100, help="trainings a model; overrides the experiment's"),
+    ] = None,
     recipe: RecipeName = None,
     epochs: Epochs = None,
     settings: Settings = None,
     out: Out = Path("results/training"),
     search_out: Annotated[
-        Path, typer.Option(help="where searches lie, each in a folder of its fit's name")
+        Path, typer.Option(metavar="DIR", help="where searches lie, each in a folder of its fit's name")
     ] = Path("results/search"),
     data: Data = None,
-    ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="a cluster's [default: none]")] = None,
-    cpus: Annotated[float, typer.Option(min=0.1, help="of a node, for each task")] = 1.0,
-    gpus: Annotated[float, typer.Option(min=0, help="of a node, for each task; 0.25: four share one")] = 0.0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="a cluster's: HOST:PORT, ray://HOST:PORT or auto [default: this machine alone]",
+        ),
+    ] = None,
+    cpus: Annotated[float, typer.Option(metavar="N", min=0.1, help="CPUs of a node, for each task")] = 1.0,
+    gpus: Annotated[
+        float, typer.Option(metavar="N", min=0, help="GPUs of a node, for each task; 0.25: four share one")
+    ] = 0.0,
     accuracy: AccuracyFile = None,
     checkpoint_seconds: Every = 60.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print plan and estimate only")] = False,
-    tflops: Annotated[float, typer.Option(min=0.001, help="sustained speed that --dry-run assumes")] = 5.0,
+    tflops: Annotated[
+        float, typer.Option(metavar="TFLOPS", min=0.001, help="sustained speed that --dry-run assumes")
+    ] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Train every model of an experiment, from several seeds, on this machine or a cluster.
 
     With --search, the fits that its models need and nobody has made are searched first, as tasks too.
+
+    bench sweep digits --dry-run
     """
     from bench import experiment as experiments
     from bench.cluster import Share

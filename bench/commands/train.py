@@ -12,18 +12,38 @@ if TYPE_CHECKING:
     from bench.train.run import Report
     from bench.train.task import Task
 
-Out = Annotated[Path, typer.Option(help="where trainings lie, each in MODEL/seed-N")]
-Data = Annotated[str | None, typer.Option(help="folder, archive or URL of the data set [default: data]")]
-RecipeName = Annotated[str | None, typer.Option(help="published, or reduced: minutes on a CPU")]
-Epochs = Annotated[int | None, typer.Option(help="stretches or shortens the recipe")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="where trainings lie, each in MODEL/seed-N")]
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="DIR|FILE|URL", help="of the data set, or of its archive [default: data]"),
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="published|reduced",
+        help="hours on a GPU, or minutes on a CPU [default: the experiment's, else published]",
+    ),
+]
+Epochs = Annotated[int | None, typer.Option(metavar="N", help="stretches or shortens the recipe")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="a setting; may be repeated"),
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="changes a setting of the recipe, such as amp=true; may be repeated",
+    ),
 ]
 AccuracyFile = Annotated[
-    Path | None, typer.Option("--accuracy", help="default: manifests/accuracy/trained-DATASET.yaml")
+    Path | None,
+    typer.Option(
+        "--accuracy",
+        metavar="FILE",
+        help="where accuracies go [default: manifests/accuracy/trained-DATASET.yaml]",
+    ),
 ]
-Every = Annotated[float, typer.Option("--checkpoint-seconds", min=0.1, help="between two checkpoints")]
+Every = Annotated[
+    float, typer.Option("--checkpoint-seconds", metavar="SECONDS", min=0.1, help="between two checkpoints")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
@@ -33,21 +53,26 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    model: Annotated[str, typer.Argument(help="a model id, such as vgg11-digits-uniform-p0.25")],
-    seed: Annotated[int, typer.Option(min=0, max=1_000_000)] = 0,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="its id, such as vgg11-digits-uniform-p0.25")],
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, max=1_000_000, help="decides everything random")
+    ] = 0,
     recipe: RecipeName = None,
     epochs: Epochs = None,
     settings: Settings = None,
     out: Out = Path("results/training"),
     data: Data = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1, ...")] = "cpu",
     accuracy: AccuracyFile = None,
     checkpoint_seconds: Every = 60.0,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads")] = 1,
     restart: Annotated[bool, typer.Option("--restart", help="discard what the folder holds")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train one model, or go on where it was left; its accuracy goes to the accuracy file."""
+    """Train one model, or go on where it was left; its accuracy goes to the accuracy file.
+
+    bench train vgg11-digits-uniform-p0.25 --recipe reduced
+    """
     import shutil
 
     from bench import places

@@ -15,29 +15,42 @@ def register(app: typer.Typer) -> None:
 
 
 def versus(
-    a: Annotated[Path, typer.Argument(help="an ONNX file")],
-    b: Annotated[Path, typer.Argument(help="another")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="an ONNX file")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="another: how does it compare with A?")],
     rounds: Annotated[
         int,
-        typer.Option(min=2, max=MAX_ROUNDS, help="pairs of fresh processes: what the interval is made of"),
+        typer.Option(
+            metavar="N", min=2, max=MAX_ROUNDS, help="pairs of fresh processes: what the interval is made of"
+        ),
     ] = 5,
-    seconds: Annotated[float, typer.Option(min=0.05, help="of measuring, each round")] = 1.0,
-    turn: Annotated[float, typer.Option(min=0.1, help="ms that a model runs before the other's turn")] = 5.0,
-    threads: Annotated[int, typer.Option(min=0, help="0 leaves it to the library")] = 1,
-    backend: Annotated[str, typer.Option(help="onnxruntime, torch, tensorrt")] = "onnxruntime",
-    precision: Annotated[str, typer.Option(help="fp32, fp16, int8")] = "fp32",
+    seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.05, help="of measuring, each round")
+    ] = 1.0,
+    turn: Annotated[
+        float, typer.Option(metavar="MS", min=0.1, help="that a model runs before the other's turn")
+    ] = 5.0,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=0, help="of each model; 0 leaves it to the library")
+    ] = 1,
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="onnxruntime, torch, tensorrt")
+    ] = "onnxruntime",
+    precision: Annotated[str, typer.Option(metavar="NAME", help="fp32, fp16, int8")] = "fp32",
     timeout: Annotated[
-        float, typer.Option(min=1, help="s that a model may take to load or for a turn")
+        float, typer.Option(metavar="SECONDS", min=1, help="that a model may take to load or for a turn")
     ] = 120,
-    seed: Annotated[int, typer.Option(help="of the order of turns, and of the inputs")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="of the order of turns, and of the inputs")] = 1,
     fail_above: Annotated[
-        float | None, typer.Option(min=0, help="exit code 1 when B surely takes more times as long as A")
+        float | None,
+        typer.Option(metavar="RATIO", min=0, help="exit code 1 when B surely takes more times as long as A"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, every pair of turns included")] = False,
 ) -> None:
     """How many times as long model B takes as model A on this machine, in turns of some milliseconds.
 
     Finds a few per cent where two runs one after the other do not: on shared or busy machines.
+
+    bench versus before.onnx after.onnx
     """
     from bench.errors import JobError
     from bench.record.statistics import compare_turns, median

@@ -12,7 +12,9 @@ app = typer.Typer(
 
 File = Annotated[
     Path | None,
-    typer.Option("--devices", envvar="ORBITBENCH_DEVICES", help="default: manifests/devices.yaml"),
+    typer.Option(
+        "--devices", metavar="FILE", envvar="ORBITBENCH_DEVICES", help="default: manifests/devices.yaml"
+    ),
 ]
 
 

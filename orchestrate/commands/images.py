@@ -13,15 +13,23 @@ Platform = Annotated[
     typer.Option(metavar="PLATFORM", help="linux/amd64 or linux/arm64; default: all that the image has"),
 ]
 Registry = Annotated[
-    str | None, typer.Option(envvar="ORBITBENCH_REGISTRY", help="default: the one of images.yaml")
+    str | None,
+    typer.Option(
+        metavar="HOST[:PORT]/PATH", envvar="ORBITBENCH_REGISTRY", help="default: the one of images.yaml"
+    ),
 ]
-Lock = Annotated[Path | None, typer.Option(help="default: manifests/images.lock.yaml")]
+Lock = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="what was pushed, by digest [default: manifests/images.lock.yaml]"),
+]
 Devices = Annotated[
     list[str] | None, typer.Option("--device", metavar="NAME", help="of devices.yaml; may be repeated")
 ]
 File = Annotated[
     Path | None,
-    typer.Option("--devices", envvar="ORBITBENCH_DEVICES", help="default: manifests/devices.yaml"),
+    typer.Option(
+        "--devices", metavar="FILE", envvar="ORBITBENCH_DEVICES", help="default: manifests/devices.yaml"
+    ),
 ]
 
 
@@ -30,7 +38,7 @@ def build(
     names: Names = None,
     platform: Platform = None,
     base: Annotated[
-        str | None, typer.Option(help="another base; `base` is made from Debian's packages")
+        str | None, typer.Option(metavar="IMAGE", help="another base; `base` is made from Debian's packages")
     ] = None,
     cache: Annotated[bool, typer.Option(help="reuse the layers of earlier builds")] = True,
     prepare: Annotated[bool, typer.Option(help="only fill build/images, for docker buildx bake")] = False,

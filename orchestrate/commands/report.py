@@ -10,9 +10,11 @@ from orchestrate.commands.run import Results
 
 def report(
     runs: Annotated[list[str], typer.Argument(metavar="RUN", help="run ids, or paths of run folders")],
-    out: Annotated[Path | None, typer.Option(help="default: report/ in the last run's folder")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="default: report/ in the last run's folder")
+    ] = None,
     claims: Annotated[
-        Path | None, typer.Option(help="claims of your own, as manifests/claims/thesis.yaml")
+        Path | None, typer.Option(metavar="FILE", help="claims of your own, as manifests/claims/thesis.yaml")
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="show the page in a browser")] = False,
     watch: Annotated[

@@ -8,7 +8,9 @@ import typer
 from orchestrate.commands.devices import File
 
 Report = Annotated[bool, typer.Option("--report/--no-report", help="write the page at the end")]
-Results = Annotated[Path, typer.Option(envvar="ORBITBENCH_RESULTS", help="the folder of all runs")]
+Results = Annotated[
+    Path, typer.Option(metavar="DIR", envvar="ORBITBENCH_RESULTS", help="the folder of all runs")
+]
 
 
 def run(

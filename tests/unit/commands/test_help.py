@@ -1,0 +1,57 @@
+"""Every `--help`: a sentence first, and of each value what it is rather than its type."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from bench import cli as workshop
+from orchestrate import cli as orchestra
+
+PROGRAMS = {"bench": workshop, "orchestrate": orchestra}
+TYPES = re.compile(r"<(?:str|int|float|path|file|directory|list|tuple)\b[^>]*>|\b(?:TEXT|INTEGER|FLOAT)\b")
+
+
+def words(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from words(inner, *path, name)
+
+
+COMMANDS = [
+    " ".join(path)
+    for program, module in PROGRAMS.items()
+    for path in words(typer.main.get_command(module.build()), program)
+]
+
+
+def shown(command: str) -> str:
+    program, *rest = command.split()
+    done = CliRunner().invoke(PROGRAMS[program].build(), [*rest, "--help"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def test_the_commands_of_the_readme_are_among_those_looked_at() -> None:
+    assert {"bench export", "bench versus", "orchestrate devices check", "orchestrate images load"} <= set(
+        COMMANDS
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_it_does_and_names_values_instead_of_types(command: str) -> None:
+    text = shown(command)
+    about = text.split("\n\n")[1].strip()
+    assert about.endswith(".")
+    assert not TYPES.search(text), TYPES.search(text)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_a_line_that_explains_it(command: str) -> None:
+    described = re.findall(r"^  (-\S.*?)(?:\n? {2,}(\S.*))?$", shown(command), flags=re.M)
+    assert described
+    for option, line in described:
+        assert re.sub(r"\[.*\]", "", line).strip(), f"{command} {option}: {line!r}"
