@@ -43,10 +43,10 @@ test-arm64: setup ## the slow tests: arm64 images and a whole emulated arm64 boa
 fleet-up: setup  ## pretend boards on this machine (root): try the whole tool without hardware
 	$(BIN)/python -m tests.service.fleet up
 
-fleet-down: setup
+fleet-down: setup ## stop them, and clear away what they left
 	$(BIN)/python -m tests.service.fleet down
 
-clean:
+clean:           ## remove .venv, build and results, measured runs included
 	rm -rf $(VENV) build results
 
 .PHONY: help setup demo test lint bench images locks test-arm64 fleet-up fleet-down clean

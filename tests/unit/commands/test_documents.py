@@ -1,0 +1,66 @@
+"""What the documents show is there: every command with its options, every path, link and make target."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from bench import cli as workshop
+from orchestrate import cli as orchestra
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "manifests").rglob("*.yaml")]
+PROGRAMS = {
+    "bench": typer.main.get_command(workshop.build()),
+    "orchestrate": typer.main.get_command(orchestra.build()),
+}
+CODE = re.compile(r"```.*?```|`[^`]+`|^    \S.*$", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"\b(bench|orchestrate) ([a-z]+\b[^`\n|#&;]*)")
+OPTION = re.compile(r"(?<!\S)\[?(--?[a-z][a-z-]*)")
+PLACE = re.compile(r"\b(?:tests|bench|orchestrate|docs|manifests|images)/[\w./*-]*\w")
+NOT_OURS = {"docs/operators.md"}  # of onnx-tensorrt
+TO_BE_MADE = re.compile(r"NAME|DATASET")
+
+
+def commands(page: Path) -> list[tuple[str, str]]:
+    """(program, what follows it) wherever a page shows a command."""
+    text = page.read_text()
+    parts = CODE.findall(text) if page.suffix == ".md" else text.splitlines()
+    return [found for part in parts for found in COMMAND.findall(part)]
+
+
+def options(command: Any) -> set[str]:
+    return {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help"}
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_command_that_is_shown_exists_and_takes_the_options_shown(page: Path) -> None:
+    for program, rest in commands(page):
+        command, words = PROGRAMS[program], rest.split()
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        assert command is not PROGRAMS[program], f"{program} {rest}: no such command"
+        assert set(OPTION.findall(rest)) <= options(command), f"{program} {rest}"
+
+
+def test_the_readme_shows_every_command_of_both_programs() -> None:
+    shown = {(program, rest.split()[0]) for program, rest in commands(ROOT / "README.md")}
+    everything = {(program, name) for program, group in PROGRAMS.items() for name in group.commands}
+    assert everything == shown
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=name)
+def test_a_path_a_link_and_a_make_target_that_a_page_names_are_there(page: Path) -> None:
+    text, makefile = page.read_text(), (ROOT / "Makefile").read_text()
+    for place in set(PLACE.findall(text)) - NOT_OURS:
+        assert TO_BE_MADE.search(place) or any(ROOT.glob(place)), place
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / link).exists(), link
+    for target in re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"make {target}"
