@@ -63,10 +63,10 @@ def job_image(namespaces: None) -> bytes:
 
 @pytest.fixture(scope="session")
 def emulated_board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[qboard.QBoard]:
-    """A whole arm64 machine, `pi4-emulated` in its `ssh_config`. Tests that ask for it are slow."""
+    """A whole arm64 machine, `pi4-emulated` in its `ssh_config`, its clock a day ahead: tests are slow."""
     reason = qboard.missing()
     require(not reason, reason)
-    with qboard.QBoard(tmp_path_factory.mktemp("qboard") / "board") as board:
+    with qboard.QBoard(tmp_path_factory.mktemp("qboard") / "board", clock_ahead=86_400) as board:
         yield board
 
 

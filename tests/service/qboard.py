@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.service.board import run
@@ -72,9 +73,10 @@ ip link set lo up
 ip link set eth0 up
 ip addr add 10.0.2.15/24 dev eth0
 /usr/sbin/sshd -e 2>/var/log/sshd.log
+engine=
 # dockerd gives up when its containerd needs more than 15 s, which it does while the host is busy: again then.
 while ! docker version >/dev/null 2>&1; do
-  if ! kill -0 "$engine" 2>/dev/null; then
+  if [ -z "$engine" ] || ! kill -0 "$engine" 2>/dev/null; then
     dockerd --iptables=false --bridge=none >>/var/log/dockerd.log 2>&1 &
     engine=$!
   fi
@@ -107,11 +109,15 @@ def missing() -> str:
 class QBoard:
     """One emulated board: `build` makes its disk, `boot` starts it, `power_cut` pulls the plug."""
 
-    def __init__(self, folder: Path, *, cpus: int = 2, memory_mb: int = 2048, disk_gb: int = 4) -> None:
+    def __init__(
+        self, folder: Path, *, cpus: int = 2, memory_mb: int = 2048, disk_gb: int = 4, clock_ahead: int = 0
+    ) -> None:
+        """clock_ahead: seconds that the board's clock is ahead of this machine's at power on."""
         self.folder = folder
         self.cpus = cpus
         self.memory_mb = memory_mb
         self.disk_gb = disk_gb
+        self.clock_ahead = clock_ahead
         self.key = folder / "key"
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -157,7 +163,7 @@ class QBoard:
             run("truncate", "-s", f"{self.disk_gb}G", str(self.disk))
             run("/sbin/mke2fs", "-q", "-t", "ext4", "-E", lazy, "-d", str(root), str(self.disk))
 
-    def boot(self, timeout: float = 600) -> None:
+    def boot(self, timeout: float = 300) -> None:
         """Switch on, and wait for the engine. Raises TimeoutError with the console's last lines."""
         self.port = self.port or free_port()
         self._write_ssh_config()
@@ -200,6 +206,8 @@ class QBoard:
         command += ["-smp", str(self.cpus), "-m", str(self.memory_mb), "-display", "none", "-monitor", "none"]
         command += ["-serial", f"file:{self.folder}/serial.log", "-kernel", f"{self.folder}/vmlinuz"]
         command += ["-initrd", f"{self.folder}/initrd.gz", "-append", "console=ttyAMA0 quiet"]
+        clock = datetime.now(UTC) + timedelta(seconds=self.clock_ahead)
+        command += ["-rtc", f"base={clock:%Y-%m-%dT%H:%M:%S}"]
         command += ["-drive", f"file={self.disk},if=none,id=disk,format=raw,cache=unsafe"]
         command += ["-device", "virtio-blk-device,drive=disk", "-netdev", network]
         return [*command, "-device", "virtio-net-device,netdev=net"]

@@ -1,16 +1,19 @@
 """`make test-arm64`: the arm64 images under an emulated Cortex-A72, then on a whole emulated board.
 
-Build on Debian's packages; run by qemu-user under a time limit; push, pull by digest, measure on the board;
-with the registry stopped, load over SSH. Emulated timings never count; outputs are those of this machine.
+Build on Debian's packages; run by qemu-user under a time limit; push, pull by digest, measure on the board,
+whose clock is a day ahead; with the registry stopped, load over SSH. Emulated timings never count; outputs
+are those of this machine.
 """
 
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +160,8 @@ def test_a_fresh_board_pulls_by_digest_and_its_records_are_right_but_never_valid
     bench: Bench, pi4: str, board: QBoard
 ) -> None:
     assert "aarch64" in board.ssh("uname -m")
+    checked = bench.orchestrate("devices", "check", "pi4-emulated").stdout
+    assert re.search(r"\+864\d\d s", checked), "the doctor names the clock that is a day ahead"
     bench.images("push", "pi4", "--platform", "linux/arm64")
     assert bench.built()["digest"].startswith("sha256:")
     said = bench.images(
@@ -169,6 +174,8 @@ def test_a_fresh_board_pulls_by_digest_and_its_records_are_right_but_never_valid
     for record in records:
         check(record)
         assert record["environment"]["machine"] == "aarch64" or "aarch64" in json.dumps(record["environment"])
+        started = datetime.fromisoformat(record["latency"][0]["started"])
+        assert started > datetime.now(UTC) + timedelta(hours=12), "kept, though its board's clock is wrong"
 
 
 def test_an_amd64_image_is_refused_before_anything_is_sent(bench: Bench, board: QBoard) -> None:
