@@ -133,14 +133,14 @@ def _try(
     """Refuse places that cannot be written and a cluster that nobody answers for, before days of work."""
     from bench import address, places
 
+    if ray is not None:
+        address.check(ray)
     places.folder("--out", out)
     for path in {accuracy_file(task, accuracy) for task in tasks}:
         places.file("--accuracy", path)
     if searches:
         places.folder("--search-out", search_out)
         places.folder("fits go to", FITS)
-    if ray is not None:
-        address.check(ray)
 
 
 def _trainings(

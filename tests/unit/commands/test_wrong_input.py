@@ -108,6 +108,16 @@ def runs(folder: Path) -> None:
     next(part.records.glob("b*.json")).write_text("{")
 
 
+def test_a_run_of_an_experiment_that_nobody_knows_leaves_no_folder(here: Path, capfd: Any) -> None:
+    words = ["run", "--device", "local", "--experiment", "nope", "--results", "new/results"]
+    done = CliRunner().invoke(orchestra.build(), words)
+    assert done.exit_code == 2
+    assert (
+        "nope: unknown experiment" in capfd.readouterr().err
+    )  # said by `bench export`, a process of its own
+    assert not (here / "new").exists()
+
+
 @pytest.mark.parametrize("command", CASES)
 def test_a_mistake_is_told_once_and_clearly_with_exit_code_2(here: Path, command: str) -> None:
     runs(here)
