@@ -24,17 +24,23 @@ MEMORY_MB = {1: 150, 8: 160, 64: 250, 500: 800}
 
 
 class Peak(threading.Thread):
-    """Watches a process: the most descriptors and threads it ever had."""
+    """Watches a process: the most descriptors, threads and memory it ever had.
+
+    Memory is VmHWM, not ru_maxrss, which a process inherits from the one that started it.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self.proc, self.descriptors, self.threads = Path(f"/proc/{pid}"), 0, 0
+        self.proc, self.descriptors, self.threads, self.memory = Path(f"/proc/{pid}"), 0, 0, 0.0
 
     def run(self) -> None:
         while True:
             try:
                 self.descriptors = max(self.descriptors, len(os.listdir(self.proc / "fd")))
                 self.threads = max(self.threads, len(os.listdir(self.proc / "task")))
+                status = (self.proc / "status").read_text()
+                if "VmHWM" in status:  # gone from one that has ended
+                    self.memory = int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
             except OSError:
                 return
             time.sleep(0.2)
@@ -75,10 +81,10 @@ def measured(run: Run, env: dict[str, str]) -> dict[str, float]:
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     peak = Peak(process.pid)
     peak.start()
-    _, status, usage = os.wait4(process.pid, 0)
+    status = process.wait()
     return {
         "seconds": time.perf_counter() - start,
-        "memory": usage.ru_maxrss * 1024 / 1e6,
+        "memory": peak.memory,
         "descriptors": peak.descriptors,
         "threads": peak.threads,
         "kept": sum(len(list(folder.stored())) for folder in run.devices.values()),

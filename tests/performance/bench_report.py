@@ -32,7 +32,9 @@ from pathlib import Path
 from orchestrate.report import render
 render([Path(sys.argv[1])], Path(sys.argv[2]))
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_maxrss * 1024 / 1e6, used.ru_utime + used.ru_stime)
+# Not ru_maxrss, which a process inherits from the one that started it.
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) * 1024 / 1e6, used.ru_utime + used.ru_stime)
 """
 
 
