@@ -57,7 +57,7 @@ def _claimed(x: float, one: float, claimed: float) -> str:
     """The label of the claimed ratio, unless it would touch that of one."""
     if abs(x - one) < 45:
         return ""
-    return f'<text x="{min(max(x, 36), WIDTH - 36)}" y="41">claimed {text.number(claimed)}×</text>'
+    return f'<text x="{min(max(x, 44), WIDTH - 44)}" y="41">claimed {text.number(claimed)}×</text>'
 
 
 def words(answer: claims.Answer) -> str:

@@ -111,6 +111,8 @@ function slope(width) {
 function ratios() {
   const offered = Object.keys(DATA.quantities).filter((q) => means((i) => MEANS.quantity[i] === q).length || range(size(MEANS)).some((i) => MEANS.quantity[i] === q));
   $("f-quantity").replaceChildren(...offered.map((q) => make("option", { value: q }, DATA.quantities[q])));
+  const answered = [...$("f-memquantity").options].find((option) => means((i) => MEANS.quantity[i] === option.value).length);
+  if (answered) $("f-memquantity").value = answered.value; // the first that these records can answer
   figure("why", "Three comparisons side by side", "Filled: latency ratio with its 95% interval. Open: ratio of multiply-accumulates. To the right of 1 the first method needs more.", why);
   figure("pairs", "Pair by pair", "Each pair with its interval over processes; the tall diamond is the mean with its interval over pairs.", byPair);
   figure("definitions", "Does the ranking depend on what memory means?", "The same ratio under each definition. Orange: above 1. Blue: below 1. Grey: not told apart from 1.", byDefinition);
