@@ -118,10 +118,7 @@ def compare(
     if degrees < 1:
         return Comparison(math.exp(shift), None, None, None)
     variance = (_squares(logs[0]) + _squares(logs[1])) / degrees
-    error = math.sqrt(variance * (1.0 / len(a) + 1.0 / len(b)))
-    half = student_quantile((1 + CONFIDENCE) / 2, degrees) * error
-    differs = not shift - half <= 0 <= shift + half and abs(math.expm1(shift)) >= threshold
-    return Comparison(math.exp(shift), math.exp(shift - half), math.exp(shift + half), differs)
+    return _told(shift, math.sqrt(variance * (1.0 / len(a) + 1.0 / len(b))), degrees, threshold)
 
 
 def compare_turns(
@@ -136,8 +133,13 @@ def compare_turns(
     shift = math.fsum(shifts) / len(shifts)
     if len(shifts) < 2:
         return Comparison(math.exp(shift), None, None, None)
-    error = math.sqrt(_squares(shifts) / (len(shifts) - 1) / len(shifts))
-    half = student_quantile((1 + CONFIDENCE) / 2, len(shifts) - 1) * error
+    degrees = len(shifts) - 1
+    return _told(shift, math.sqrt(_squares(shifts) / degrees / len(shifts)), degrees, threshold)
+
+
+def _told(shift: float, error: float, degrees: int, threshold: float) -> Comparison:
+    """What a mean logarithm with its standard error says of the ratio."""
+    half = student_quantile((1 + CONFIDENCE) / 2, degrees) * error
     differs = not shift - half <= 0 <= shift + half and abs(math.expm1(shift)) >= threshold
     return Comparison(math.exp(shift), math.exp(shift - half), math.exp(shift + half), differs)
 

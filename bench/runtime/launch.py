@@ -32,25 +32,30 @@ def run_child(task: Dict[str, Any], timeout: float, watch: Callable[[int], None]
 
     watch: called with the process id at its start and then twice a second.
     """
-    process = subprocess.Popen(
-        child_command(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env=dict(os.environ, **CHILD_ENVIRONMENT),
-        cwd=import_root(),
-    )
+    process = start(child_command(), subprocess.PIPE)
     try:
         output, tail, late = _converse(process, task, timeout, watch)
         if not late:
             _wait(process, 5.0)
     finally:
-        _end(process)
+        end(process)
     return _part(output, tail, late, process.returncode, timeout)
 
 
-def import_root() -> str:
+def start(command: List[str], stderr: Any) -> "subprocess.Popen[bytes]":
+    """A fresh measuring process in a group of its own, spoken to by pipes; `end` leaves nothing of it."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
+        env=dict(os.environ, **CHILD_ENVIRONMENT),
+        cwd=_import_root(),
+    )
+
+
+def _import_root() -> str:
     """The folder that holds the package `bench`."""
     return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -92,7 +97,7 @@ def _wait(process: Any, seconds: float) -> None:
         pass
 
 
-def _end(process: Any) -> None:
+def end(process: Any) -> None:
     """Leave nothing behind: kill what is left of the process group, then reap."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -100,7 +105,11 @@ def _end(process: Any) -> None:
         pass
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
-        stream.close()
+        try:
+            if stream:
+                stream.close()
+        except BrokenPipeError:  # what it never read
+            pass
 
 
 def _part(output: bytes, tail: bytes, late: bool, code: int, timeout: float) -> Dict[str, Any]:

@@ -1,7 +1,7 @@
 """A process that holds one model and measures it in turns, when told to; `versus` tells two of them.
 
 Standard input: a task (one line, as `child` takes it), then lines of one integer each, the nanoseconds of a
-turn. Standard output: `{"ready": [versions]}` or `{"error": {kind, message, advice}}`, then one line a turn:
+turn. Standard output: `{"ready": output check}` or `{"error": {kind, message, advice}}`, then a line a turn:
 its samples in nanoseconds. Ends with its standard input.
 """
 
@@ -46,7 +46,7 @@ def play(task: Dict[str, Any], answer: Any) -> None:
         backend.bind(make_inputs(numpy, backend.load(task["model"]), None, task["seed"]))
         measure.warm_up(backend.infer, plan, out)
         check = check_outputs(numpy, backend.outputs(), task)
-        answer({"ready": backend.versions(), "check": check})
+        answer({"ready": check})
         gc.collect()
         gc.disable()
         for line in sys.stdin:

@@ -11,8 +11,6 @@ import json
 import os
 import random
 import select
-import signal
-import subprocess
 import sys
 import tempfile
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -20,7 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from bench.record.statistics import median
 from bench.runtime.backends.base import BackendError
 from bench.runtime.clock import now_ns
-from bench.runtime.launch import CHILD_ENVIRONMENT, import_root
+from bench.runtime.launch import end, start
 
 Turn = Tuple[float, float]  # median duration of the neighbouring turns of a and of b, s
 COMMAND = ["-m", "bench.runtime.turns"]
@@ -32,41 +30,23 @@ class Player(object):
     def __init__(self, task: Dict[str, Any], command: Optional[List[str]] = None) -> None:
         self.task, self.command = task, command or COMMAND
         self.timeout = float(task["measure"]["timeout_seconds"])
-        self.versions = {}  # type: Dict[str, str]
 
     def __enter__(self) -> "Player":
         self._said = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [sys.executable] + self.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            start_new_session=True,
-            env=dict(os.environ, **CHILD_ENVIRONMENT),
-            cwd=import_root(),
-        )
+        self._process = start([sys.executable] + self.command, self._said)
         try:
-            answer = self._ask(json.dumps(self.task))
-            self.versions = answer["ready"]
-            if not answer["check"]["ok"]:
+            check = self._ask(json.dumps(self.task))["ready"]
+            if not check["ok"]:
                 advice = "the timings of a wrong answer do not count"
-                raise self._error("wrong_output", answer["check"]["message"], advice)
+                raise self._error("wrong_output", check["message"], advice)
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._said):
-            try:
-                stream.close()  # type: ignore[union-attr]
-            except BrokenPipeError:
-                pass
+        end(self._process)
+        self._said.close()
 
     def turn(self, length: int) -> float:
         """The median duration of the inferences of a turn of `length` ns, in seconds."""
@@ -136,8 +116,8 @@ def _round(
 ) -> List[Turn]:
     with Player(tasks[0], commands[0]) as a, Player(tasks[1], commands[1]) as b:
         pairs: List[Turn] = []
-        end = now_ns() + seconds * 1e9
-        while len(pairs) < 2 or now_ns() < end:
+        until = now_ns() + seconds * 1e9
+        while len(pairs) < 2 or now_ns() < until:
             took = [0.0, 0.0]
             for side in order.sample([0, 1], 2):
                 took[side] = (a, b)[side].turn(length)
