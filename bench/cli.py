@@ -2,7 +2,7 @@
 
 import typer
 
-from bench import commands, frame
+from bench import cli_app, commands
 from bench.errors import InputError, JobError
 
 ABOUT = """Choose widths, search, train and export the networks that `orchestrate` measures.
@@ -16,7 +16,7 @@ Exit codes: 0 done, 1 work failed, 2 a mistake in what was given, 130 interrupte
 
 def build() -> typer.Typer:
     """The application with the commands of every module in `bench.commands`."""
-    return frame.application("bench", ABOUT, commands, InputError, JobError)
+    return cli_app.application("bench", ABOUT, commands, InputError, JobError)
 
 
 def main() -> None:

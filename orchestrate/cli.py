@@ -2,7 +2,7 @@
 
 import typer
 
-from bench import frame
+from bench import cli_app
 from orchestrate import commands
 from orchestrate.errors import OrbitError
 
@@ -18,7 +18,7 @@ Exit codes: 0 done, 1 a job or a board failed, 2 a mistake in what was given, 13
 
 def build() -> typer.Typer:
     """The application with the commands of every module in `orchestrate.commands`."""
-    return frame.application("orchestrate", ABOUT, commands, OrbitError)
+    return cli_app.application("orchestrate", ABOUT, commands, OrbitError)
 
 
 def main() -> None:

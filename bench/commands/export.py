@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.experiment import Experiment
     from bench.export import Progress
+    from bench.manifests.experiment import Experiment
 
 
 def register(app: typer.Typer) -> None:
@@ -64,17 +64,17 @@ def export(
 
     bench export demo --out bundle
     """
-    from bench import places
     from bench.errors import InputError
     from bench.export import cache as caches
     from bench.export import export as make
+    from bench.work import writable_paths
 
     if not experiment and not onnx:
         raise InputError("nothing to export: name an experiment, or give --onnx FILE")
     dims = dict(_dim(text) for text in dim or [])
     chosen = _load(experiment) if experiment else None
-    trained = places.existing("--weights", weights) if weights else Path("results/training")
-    kept = places.folder("--cache", cache or caches.default_folder()) if experiment else None
+    trained = writable_paths.existing("--weights", weights) if weights else Path("results/training")
+    kept = writable_paths.folder("--cache", cache or caches.default_folder()) if experiment else None
     with _progress() as progress:
         contents = make(out, chosen, onnx or [], dims, batch, kept, trained, data, progress)
     if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
@@ -86,7 +86,7 @@ def export(
 
 
 def _load(name: str) -> "tuple[Experiment, str]":
-    from bench import experiment
+    from bench.manifests import experiment
 
     path = experiment.find(name)
     loaded = experiment.load(path)

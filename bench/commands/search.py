@@ -61,16 +61,16 @@ def search(
 
     bench search vgg11 --dataset digits --recipe reduced
     """
-    from bench import places
     from bench.scaling import fits
     from bench.search import settings, task
     from bench.search.descent import StoppedError
-    from bench.session import Place
+    from bench.work import writable_paths
+    from bench.work.resumable import Place
 
     changes = {"seed": seed, "iterations": iterations, **settings.parse(set_ or [])}
     chosen = task.planned(arch, dataset, recipe, changes)
-    folder = places.folder("--work", work or chosen.folder(Path("results/search")))
-    path = places.file("--out", out or Path("manifests/scaling") / f"{chosen.name}.yaml")
+    folder = writable_paths.folder("--work", work or chosen.folder(Path("results/search")))
+    path = writable_paths.file("--out", out or Path("manifests/scaling") / f"{chosen.name}.yaml")
     place = Place(folder.parent, data, device, threads=threads)
     try:
         fit = task.search(chosen, folder, place, Progress())

@@ -21,12 +21,12 @@ from bench.commands.train import (
 )
 
 if TYPE_CHECKING:
-    from bench.cluster import Share
-    from bench.experiment import Experiment
     from bench.export.plan import Skipped
+    from bench.manifests.experiment import Experiment
     from bench.search.task import Task as SearchTask
-    from bench.session import Place
     from bench.train.task import Task
+    from bench.work.cluster import Share
+    from bench.work.resumable import Place
 
 FITS = Path("manifests/scaling")
 
@@ -88,11 +88,11 @@ def sweep(
 
     bench sweep digits --dry-run
     """
-    from bench import experiment as experiments
-    from bench.cluster import Share
     from bench.errors import JobError
-    from bench.session import Place
+    from bench.manifests import experiment as experiments
     from bench.train.run import refuse_layout
+    from bench.work.cluster import Share
+    from bench.work.resumable import Place
 
     loaded = experiments.load(experiments.find(experiment))
     trainings = partial(_trainings, loaded, seeds or loaded.training.seeds, recipe, epochs, settings)
@@ -131,16 +131,17 @@ def _try(
     ray: str | None,
 ) -> None:
     """Refuse places that cannot be written and a cluster that nobody answers for, before days of work."""
-    from bench import address, places
+    from bench.work import writable_paths
+    from bench.work.ray_address import check_ray_address
 
     if ray is not None:
-        address.check(ray)
-    places.folder("--out", out)
+        check_ray_address(ray)
+    writable_paths.folder("--out", out)
     for path in {accuracy_file(task, accuracy) for task in tasks}:
-        places.file("--accuracy", path)
+        writable_paths.file("--accuracy", path)
     if searches:
-        places.folder("--search-out", search_out)
-        places.folder("fits go to", FITS)
+        writable_paths.folder("--search-out", search_out)
+        writable_paths.folder("fits go to", FITS)
 
 
 def _trainings(
@@ -164,7 +165,7 @@ def _needed_fits(
 ) -> "tuple[list[SearchTask], list[str]]":
     """The searches that `recipe` asks for, and the names of the fits that are there."""
     from bench.errors import InputError
-    from bench.experiment import requests
+    from bench.manifests.experiment import requests
     from bench.scaling import NoFitError
     from bench.scaling import fits as known
     from bench.search.settings import parse

@@ -75,17 +75,17 @@ def train(
     """
     import shutil
 
-    from bench import places
-    from bench.experiment import Training, named
     from bench.export.plan import planned
-    from bench.session import Place
+    from bench.manifests.experiment import Training, named
     from bench.train.run import train as run
+    from bench.work import writable_paths
+    from bench.work.resumable import Place
 
     task = task_of(planned(named(model)), seed, Training(), recipe, epochs, settings)
     if restart:
         shutil.rmtree(task.folder(out), ignore_errors=True)
-    places.folder("--out", task.folder(out))
-    places.file("--accuracy", accuracy_file(task, accuracy))
+    writable_paths.folder("--out", task.folder(out))
+    writable_paths.file("--accuracy", accuracy_file(task, accuracy))
     with _progress(task.model) as report:
         result = run(task, Place(out, data, device, checkpoint_seconds, threads), report)
     path = publish(task, out, accuracy)

@@ -54,9 +54,9 @@ def versus(
     """
     from bench.errors import JobError
     from bench.record.statistics import compare_turns, median
-    from bench.runtime import emulation
     from bench.runtime.backends.base import BackendError
-    from bench.runtime.versus import rounds as play
+    from bench.runtime.duel.duel import rounds as play
+    from bench.runtime.machine import emulation
 
     tasks = [_task(path, backend, precision, threads, timeout) for path in (a, b)]
     try:

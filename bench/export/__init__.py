@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.experiment import Experiment
 from bench.export.errors import ExportError
+from bench.manifests.experiment import Experiment
 
 __all__ = ["ExportError", "export"]
 

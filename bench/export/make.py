@@ -5,9 +5,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import about
 from bench.export import cache
 from bench.export.plan import Planned
+from bench.version import package_version
 from bench.zoo import architecture, dataset
 
 REVISION = 1  # of the code that builds and exports: raise it when the same inputs shall give other files
@@ -24,7 +24,7 @@ def metadata(planned: Planned) -> dict[str, str]:
     entry = planned.entry()
     kept = ("architecture", "dataset", "method", "ratio", "ratio_of", "widths", "params", "macs", "weights")
     described = {"id": planned.request.id, **{name: entry[name] for name in kept}}
-    described["orbitbench"] = about.version()
+    described["orbitbench"] = package_version()
     return {name: v if isinstance(v, str) else json.dumps(v) for name, v in described.items()}
 
 

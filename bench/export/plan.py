@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from bench.accuracy import lookup
-from bench.experiment import Experiment, Request, requests
 from bench.export.errors import ExportError
 from bench.export.trained import Trained, find
+from bench.manifests.accuracies import lookup
+from bench.manifests.experiment import Experiment, Request, requests
 from bench.scaling import NoFitError, Scaled, ScalingError, scale
 from bench.zoo import architecture, dataset
 

@@ -6,9 +6,8 @@ memory.
 
 from typing import Any, Callable, Dict, List, Tuple
 
-from bench.record import samples, shape
-from bench.record.files import BadFileError, read_json
-from bench.record.shape import (
+from bench.record import checks, samples
+from bench.record.checks import (
     Problem,
     anything,
     choice,
@@ -22,6 +21,7 @@ from bench.record.shape import (
     sha256,
     text,
 )
+from bench.record.files import BadFileError, read_json
 
 VERSION = 1
 STATUSES = ("ok", "failed", "skipped")
@@ -151,7 +151,7 @@ _record = fields(
         "job": _job,
         "status": choice(*STATUSES),
         "error": nullable(fields({"kind": text, "message": text, "advice": text}, {})),
-        "validity": fields({"valid": shape.boolean, "reasons": listing(_invalid), "warnings": _notes}, {}),
+        "validity": fields({"valid": checks.boolean, "reasons": listing(_invalid), "warnings": _notes}, {}),
         "latency": fields(
             {"unit": choice("s"), "processes": listing(_process, most=1000)},
             {"disturbed": listing(_process, most=1000)},
@@ -255,7 +255,7 @@ def load(path: str, kind: str = "") -> Dict[str, Any]:
     document = upgrade(read_json(path), path)
     if kind and document.get("kind") != "orbitbench." + kind:
         raise BadFileError(
-            "{}: is {}, expected orbitbench.{}".format(path, shape.shown(document.get("kind")), kind)
+            "{}: is {}, expected orbitbench.{}".format(path, checks.shown(document.get("kind")), kind)
         )
     found = problems(document)
     if found:

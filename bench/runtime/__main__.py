@@ -9,11 +9,11 @@ import time
 from typing import Any, List, Optional
 
 from bench.record.files import BadFileError
-from bench.runtime import jobs
-from bench.runtime.clock import iso_utc
-from bench.runtime.lock import DeviceHeldError, DeviceLock, folder
-from bench.runtime.scheduler import Scheduler
-from bench.runtime.store import DiskError, Store
+from bench.runtime.machine.clock import iso_utc
+from bench.runtime.supervise import job_list
+from bench.runtime.supervise.lock import DeviceHeldError, DeviceLock, folder
+from bench.runtime.supervise.scheduler import Scheduler
+from bench.runtime.supervise.store import DiskError, Store
 
 OK, FAILED, BAD_INPUT, HELD, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -34,7 +34,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     arguments = _arguments(argv)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        todo = jobs.load(arguments.jobs)
+        todo = job_list.load(arguments.jobs)
         os.makedirs(arguments.out_dir, exist_ok=True)
         holder = {"run": todo.run, "pid": os.getpid(), "since": iso_utc(time.time())}
         with DeviceLock(todo.device, folder(arguments.out_dir), holder):

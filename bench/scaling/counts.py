@@ -23,7 +23,7 @@ def counter(architecture: Architecture, dataset: Dataset, count: str = "true", o
         raise ScalingError(f"unknown count {count!r}; known: {', '.join(COUNTS)}")
 
     def true(widths: Sequence[float]) -> float:
-        return getattr(architecture.network(widths, dataset).cx(dataset.size)[0], of)  # type: ignore[no-any-return]
+        return getattr(architecture.network(widths, dataset).cost(dataset.size)[0], of)  # type: ignore[no-any-return]
 
     if count == "true":
         return true

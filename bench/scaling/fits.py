@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bench import manifest
+from bench.manifests import reader, search_path
 from bench.record import files
 from bench.scaling.errors import NoFitError, ScalingError
 from bench.scaling.regression import Regression
 from bench.zoo import Architecture
 
-FOLDERS = (Path("manifests/scaling"), Path(__file__).resolve().parents[2] / "manifests" / "scaling")
+FOLDERS = search_path.folders("scaling")
 
 
-class Provenance(manifest.Section):
+class Provenance(reader.Section):
     """Where a fit comes from."""
 
     searched_by: str = Field(description="authors of the search, or orbitbench and its version")
@@ -31,7 +31,7 @@ class Provenance(manifest.Section):
     settings: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
 
 
-class Fit(manifest.Manifest):
+class Fit(reader.Manifest):
     """width_l = alpha_l * tau ** beta_l; all betas zero means: scale alpha uniformly."""
 
     name: str
@@ -64,7 +64,7 @@ class Fit(manifest.Manifest):
 
 def load(path: Path | str) -> Fit:
     """Read one fit; raises ManifestError with every mistake of the file."""
-    return manifest.load(path, Fit)
+    return reader.load(path, Fit)
 
 
 def named(name: str) -> Fit:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch.nn.functional import interpolate
 
-from bench import about, data
+from bench import data
 from bench.record import files
 from bench.scaling import scale
 from bench.scaling.counts import counter
@@ -28,6 +28,7 @@ from bench.scaling.regression import Regression, regress
 from bench.search.errors import SearchInputError
 from bench.search.round import Examples, Round
 from bench.search.settings import Settings
+from bench.version import package_version, revision
 from bench.zoo import Architecture, Dataset
 
 CHECKPOINT = "checkpoint.pt"
@@ -64,7 +65,7 @@ class Search:
         checkpoint. Raises SearchInputError for a checkpoint of other settings, DivergedError for a loss that
         is no number.
         """
-        self.architecture.network(self._widths(), self.dataset).cx(
+        self.architecture.network(self._widths(), self.dataset).cost(
             self.settings.image_size or self.dataset.size
         )
         examples, self.sha256 = _examples(self.dataset, self.settings, self.device, self.root)
@@ -160,12 +161,12 @@ class Search:
         settings = self.settings.as_data()
         return Provenance(
             record=f"round-{len(self.rounds)}.csv of the search",
-            searched_by=f"orbitbench {about.version()}",
+            searched_by=f"orbitbench {package_version()}",
             data=f"{self.dataset.name}, train split, sha256 {self.sha256[:16]}",
             iteration=len(self.rounds),
             iterations=self.settings.iterations,
             source=f"bench search {self.architecture.name} --dataset {self.dataset.name}",
-            commit=about.revision(),
+            commit=revision(),
             settings=settings,
         )
 

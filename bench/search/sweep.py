@@ -1,4 +1,4 @@
-"""Many searches as tasks of `bench.cluster`; `out` must be the same folder on every node."""
+"""Many searches as tasks of `bench.work.cluster`; `out` must be the same folder on every node."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from bench import cluster
-from bench.cluster import Outcome, Share
 from bench.scaling.fits import Fit
 from bench.search.task import Task, most_work, search
-from bench.session import Place
+from bench.work import cluster
+from bench.work.cluster import Outcome, Share
+from bench.work.resumable import Place
 
 Searched = Outcome[Task, Fit]
 

@@ -14,7 +14,7 @@ from bench.scaling.fits import Fit
 from bench.search.descent import Search
 from bench.search.round import Round
 from bench.search.settings import Settings, recipe, usable
-from bench.session import Place, alone, asked_to_stop
+from bench.work.resumable import Place, alone, asked_to_stop
 from bench.zoo import architecture, dataset
 
 Progress = Callable[[Search, Round], None]
@@ -60,7 +60,7 @@ def planned(arch: str, data: str, recipe_name: str, changes: dict[str, Any]) -> 
     """The task of searching `arch` on `data` with a recipe and changes to it; SearchInputError, ZooError."""
     net, shape = architecture(arch), dataset(data)
     settings = recipe(recipe_name, net, shape, **changes)
-    net.network(net.default_widths, shape).cx(settings.image_size or shape.size)  # is the image large enough?
+    net.network(net.default_widths, shape).cost(settings.image_size or shape.size)  # large enough?
     return Task(arch, data, recipe_name, settings)
 
 
@@ -96,7 +96,7 @@ def most_work(task: Task) -> tuple[float, float]:
     settings, shape = task.settings, dataset(task.dataset)
     net = architecture(task.architecture)
     widths = scale(net, shape, "uniform", settings.width_ratio, "width").widths
-    macs = net.network(widths, shape).cx(settings.image_size or shape.size)[0].macs
+    macs = net.network(widths, shape).cost(settings.image_size or shape.size)[0].macs
     prunings = -(-int(settings.fraction * sum(widths)) // settings.units)
     warmup = settings.warmup_epochs * shape.examples
     limit = settings.max_epochs * shape.examples

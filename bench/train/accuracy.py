@@ -1,4 +1,4 @@
-"""From results to entries that `bench.accuracy` finds: mean and spread over seeds, with provenance."""
+"""From results to entries of `manifests/accuracy`: mean and spread over seeds, with provenance."""
 
 import json
 from collections import defaultdict
@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from bench import accuracy
+from bench.manifests import accuracies
 from bench.record.files import write_bytes
 from bench.train.errors import TrainInputError
 from bench.train.run import RESULT
@@ -38,7 +38,7 @@ def publish(found: list[dict[str, Any]], path: Path) -> None:
     kept = [] if not path.is_file() else _existing(path)
     old = {_identity(entry): entry for entry in kept}
     content = {
-        "schema": accuracy.Accuracies.SCHEMA,
+        "schema": accuracies.Accuracies.SCHEMA,
         "name": path.stem,
         "source": "trained",
         "statistic": STATISTIC,
@@ -51,7 +51,7 @@ def publish(found: list[dict[str, Any]], path: Path) -> None:
 
 
 def _existing(path: Path) -> list[dict[str, Any]]:
-    loaded = accuracy.load(path)
+    loaded = accuracies.load(path)
     if loaded.source != "trained":
         raise TrainInputError(f"{path} holds {loaded.source} accuracies; give another --accuracy file")
     return [entry.model_dump(exclude_none=True) for entry in loaded.entries]

@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from bench import about
 from bench.data import digest, stored
 from bench.record.files import write_bytes, write_json
-from bench.session import Place, alone, asked_to_stop
 from bench.train.errors import DivergedError, TrainInputError
 from bench.train.recipe import Recipe
 from bench.train.task import Task
 from bench.train.trainer import Trainer
+from bench.version import package_version, revision
+from bench.work.resumable import Place, alone, asked_to_stop
 
 SCHEMA = 1
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.pt", "result.json"
@@ -142,8 +142,8 @@ def _finish(trainer: Trainer, folder: Path, place: Place, seconds: float, resume
             "train": digest(trainer.images.cpu(), trainer.labels.cpu()),
             "test": digest(images.cpu(), labels.cpu()),
         },
-        "revision": about.revision(),
-        "orbitbench": about.version(),
+        "revision": revision(),
+        "orbitbench": package_version(),
         "torch": torch.__version__,
         "device": str(trainer.device),
         "seconds": seconds,  # of the last session

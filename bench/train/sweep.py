@@ -1,4 +1,4 @@
-"""Many trainings as tasks of `bench.cluster`; `out` must be the same folder on every node."""
+"""Many trainings as tasks of `bench.work.cluster`; `out` must be the same folder on every node."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from bench import cluster
-from bench.cluster import Outcome, Share
-from bench.session import Place
 from bench.train.run import finished, refuse_layout, train
 from bench.train.task import Task
+from bench.work import cluster
+from bench.work.cluster import Outcome, Share
+from bench.work.resumable import Place
 from bench.zoo import dataset
 
 Trained = Outcome[Task, dict[str, Any]]

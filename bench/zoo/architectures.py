@@ -46,7 +46,7 @@ class Architecture:
     def cost(self, widths: Sequence[float], dataset: Dataset) -> Cost:
         """Parameters and MACs in closed form; real widths give real costs."""
         self.check(widths)
-        return self.network(widths, dataset).cx(dataset.size)[0]
+        return self.network(widths, dataset).cost(dataset.size)[0]
 
     def build(self, widths: Sequence[int], dataset: Dataset, gates: bool = False) -> nn.Module:
         """The torch network, N x 3 x size x size images to N x classes logits; with gates for a search."""

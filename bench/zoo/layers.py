@@ -1,6 +1,6 @@
 """Layers described without torch: what each costs, and beside it how to make it.
 
-A network is a tree of these. `cx(size)` gives the cost at a square input of `size` pixels and the size that
+A network is a tree of these. `cost(size)` gives the cost at a square input of `size` pixels and the size that
 leaves; widths may be real numbers there, because the solver needs the cost between integers. `module(gates)`
 imports torch and builds; gates exist only in a network that is being searched.
 
@@ -37,7 +37,7 @@ FREE = Cost()
 class Layer(Protocol):
     """A node of the tree."""
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """Cost at an input of `size` x `size`, and the size of the output."""
 
     def module(self, gates: bool) -> nn.Module:
@@ -54,7 +54,7 @@ class Conv:
     stride: int = 1
     bias: bool = False
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """k^2 w_in w_out weights, each used once per output pixel."""
         weights = self.kernel**2 * self.w_in * self.w_out
         out = _strided(size, self.stride)
@@ -78,7 +78,7 @@ class Depthwise:
     stride: int = 1
     bias: bool = False
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """k^2 w weights, each used once per output pixel."""
         weights = self.kernel**2 * self.w
         out = _strided(size, self.stride)
@@ -98,7 +98,7 @@ class Norm:
 
     w: float
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """2 w parameters, no MACs (folded on export)."""
         return Cost(2 * self.w), size
 
@@ -115,7 +115,7 @@ class Relu:
 
     six: bool = False
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """Nothing."""
         return FREE, size
 
@@ -130,7 +130,7 @@ class Relu:
 class HalvingPool:
     """2x2 max pooling with stride 2."""
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """Nothing; the size halves. ZooError for an image too small to halve."""
         if size < 2:
             raise ZooError("the image is too small for this network's poolings")
@@ -147,7 +147,7 @@ class HalvingPool:
 class GlobalPool:
     """The mean over all pixels: N x C x H x W in, N x C out."""
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """Nothing; one pixel is left."""
         return FREE, 1
 
@@ -165,7 +165,7 @@ class Classifier:
     w_in: float
     classes: int
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """One weight per feature and class, one bias per class."""
         return Cost((self.w_in + 1) * self.classes, self.w_in * self.classes), size
 
@@ -182,7 +182,7 @@ class Gate:
 
     w: float
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """Nothing: a gate never leaves the search."""
         return FREE, size
 
@@ -199,12 +199,12 @@ class Chain:
     def __init__(self, **layers: Layer) -> None:
         self.layers = layers
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """The sum over the layers."""
         params: float = 0
         macs: float = 0
         for layer in self.layers.values():
-            cost, size = layer.cx(size)
+            cost, size = layer.cost(size)
             params += cost.params
             macs += cost.macs
         return Cost(params, macs), size
@@ -236,11 +236,11 @@ class Residual:
     branch: Layer
     shortcut: Layer | None = None
 
-    def cx(self, size: int) -> tuple[Cost, int]:
+    def cost(self, size: int) -> tuple[Cost, int]:
         """Branch and shortcut; the sum is free."""
-        cost, out = self.branch.cx(size)
+        cost, out = self.branch.cost(size)
         if self.shortcut is not None:
-            cost += self.shortcut.cx(size)[0]
+            cost += self.shortcut.cost(size)[0]
         return cost, out
 
     def module(self, gates: bool) -> nn.Module:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from orchestrate.analysis import intervals, memory, pairs
+from orchestrate.analysis import memory, pairs, statistics
 from orchestrate.analysis.table import CONFIGURATION
 
 STABLE, FLIPS, OPEN = "ranking stable", "ranking flips", "ranking open"
@@ -51,14 +51,14 @@ def _names(keys: tuple[str, ...]) -> str:
     return ", ".join(told).replace("_", " ")
 
 
-def under_definitions(found: pd.DataFrame, quantity: str) -> dict[str, intervals.Estimate]:
+def under_definitions(found: pd.DataFrame, quantity: str) -> dict[str, statistics.Estimate]:
     """The mean ratio of `quantity` under every memory definition that has pairs."""
     columns = [pairs.column(quantity, key) for key in memory.DEFINITIONS]
     means = dict(zip(memory.DEFINITIONS, pairs.means(found, columns), strict=True))
     return {key: mean for key, mean in means.items() if mean.n}
 
 
-def ranking(means: dict[str, intervals.Estimate]) -> Ranking:
+def ranking(means: dict[str, statistics.Estimate]) -> Ranking:
     """Stable where every definition's interval is on one side of 1, flips where two are on opposite sides."""
     up = tuple(key for key, mean in means.items() if mean.known and mean.low > 1)
     down = tuple(key for key, mean in means.items() if mean.known and mean.high < 1)
@@ -107,7 +107,7 @@ def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float] | None:
     intercept = float(y.mean() - slope * x.mean())
     rest = y - intercept - slope * x
     sigma = float(np.sqrt(rest @ rest / (len(x) - 2)))
-    half = intervals.t_quantile((1 + intervals.LEVEL) / 2, len(x) - 2) * sigma
+    half = statistics.t_quantile((1 + statistics.LEVEL) / 2, len(x) - 2) * sigma
     wide = half / float(np.sqrt(centred @ centred))
     far = half * float(np.sqrt(1 / len(x) + x.mean() ** 2 / (centred @ centred)))
     spread = float(((y - y.mean()) ** 2).sum())

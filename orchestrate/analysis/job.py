@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import statistics
-from orchestrate.analysis import memory, series
+from orchestrate.analysis import memory
+from orchestrate.analysis.samples import seconds
 
 Json = dict[str, Any]
 QUANTILES = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
@@ -71,7 +72,7 @@ def build(record: Json, path: Path) -> Job:
     KeyError, TypeError or ValueError where the record is not as docs/formats.md says.
     """
     job, environment = record["job"], record.get("environment") or {}
-    decoded = [series.seconds(process["samples"]) for process in record["latency"]["processes"]]
+    decoded = [seconds(process["samples"]) for process in record["latency"]["processes"]]
     pooled = np.concatenate(decoded) if decoded else np.empty(0)
     if not len(pooled):
         raise ValueError("no latency samples")
@@ -131,12 +132,12 @@ def processor(job: Json) -> str:
     return "gpu" if job["backend"] in GPU_BACKENDS or "cuda" in provider or "tensorrt" in provider else "cpu"
 
 
-def _process(entry: Json, samples: NDArray[np.float64]) -> Process:
-    count = min(DRIFT_BLOCKS, len(samples))
-    parts = samples[: len(samples) // count * count].reshape(count, -1)
+def _process(entry: Json, durations: NDArray[np.float64]) -> Process:
+    count = min(DRIFT_BLOCKS, len(durations))
+    parts = durations[: len(durations) // count * count].reshape(count, -1)
     return Process(
-        order=int(entry.get("order") or 0), started=str(entry.get("started") or ""), n=len(samples),
-        p50=float(np.median(samples)), length=float(samples.sum()),
+        order=int(entry.get("order") or 0), started=str(entry.get("started") or ""), n=len(durations),
+        p50=float(np.median(durations)), length=float(durations.sum()),
         blocks=tuple(np.median(parts, axis=1).tolist()),
     )  # fmt: skip
 

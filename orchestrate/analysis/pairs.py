@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from orchestrate.analysis import intervals, memory
+from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.table import CONFIGURATION, MEASURED
 
 KEY = ["architecture", "dataset", "ratio", "ratio_of", *CONFIGURATION]
@@ -58,7 +58,7 @@ def _ratios(both: pd.DataFrame) -> pd.DataFrame:
     found = {key: both[key] for key in [*KEY, "align", "model"]} | {"baseline": both["model_base"]}
     ratio = {"accuracy": _accuracy(both, found), **{name: _ratio(both, name) for name in RATIOS}}
     jobs = zip(both["source"], both["source_base"], strict=True)
-    latency = [intervals.of_ratio(job.p50s, base.p50s) for job, base in jobs]
+    latency = [statistics.of_ratio(job.p50s, base.p50s) for job, base in jobs]
     for position, end in enumerate(("", "_low", "_high")):
         found[f"latency_ratio{end}"] = pd.Series([estimate[position] for estimate in latency])
     found |= {f"{name}_ratio": values for name, values in ratio.items()}
@@ -112,16 +112,16 @@ OF_MEMORY = ("accuracy_per_mb", "mb_per_mparam", "memory")
 
 
 def mean(
-    found: pd.DataFrame, quantity: str, definition: str = memory.PROCESS, level: float = intervals.LEVEL
-) -> intervals.Estimate:
+    found: pd.DataFrame, quantity: str, definition: str = memory.PROCESS, level: float = statistics.LEVEL
+) -> statistics.Estimate:
     """Geometric mean of a quantity's ratio over pairs; pairs that lack it do not count."""
     return means(found, [column(quantity, definition)], level)[0]
 
 
 def means(
-    found: pd.DataFrame, columns: list[str], level: float = intervals.LEVEL
-) -> list[intervals.Estimate]:
+    found: pd.DataFrame, columns: list[str], level: float = statistics.LEVEL
+) -> list[statistics.Estimate]:
     """The same for several columns at once."""
     if found.empty:
-        return [intervals.NOTHING] * len(columns)
-    return intervals.of_columns(found[columns].to_numpy(float), level)
+        return [statistics.NOTHING] * len(columns)
+    return statistics.of_columns(found[columns].to_numpy(float), level)

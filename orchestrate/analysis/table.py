@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from orchestrate.analysis import intervals, memory
+from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.job import Job
-from orchestrate.analysis.study import Study
+from orchestrate.analysis.records import Study
 
 CONFIGURATION = ["device", "processor", "backend", "precision", "threads", "batch"]
 MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "params", "macs"]
@@ -64,7 +64,7 @@ def tidy(study: Study) -> pd.DataFrame:
 
 def row(job: Job) -> dict[str, Any]:
     """One line of the table."""
-    model, p50 = job.model, intervals.of_processes(job.p50s)
+    model, p50 = job.model, statistics.of_processes(job.p50s)
     return {
         "device": job.device,
         "processor": job.processor,
@@ -109,9 +109,9 @@ def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) ->
     known = {**measured, "source": MEASURED} if measured else stated or {}
     value, other = _number(known.get("value")), _number((stated or {}).get("value"))
     std = _number(known.get("std"))
-    seeds = intervals.of_seeds(value, std, known.get("seeds") or 0)
+    seeds = statistics.of_seeds(value, std, known.get("seeds") or 0)
     return {
-        **_with_interval("accuracy", intervals.of_share(value, known.get("n") or 0) if measured else seeds),
+        **_with_interval("accuracy", statistics.of_share(value, known.get("n") or 0) if measured else seeds),
         "accuracy_std": std,
         "accuracy_source": known.get("source") or "",
         "accuracy_seeds": known.get("seeds") or 0,
@@ -128,8 +128,8 @@ def _number(value: float | None) -> float:
 
 
 def _memory(name: str, job: Job) -> dict[str, float]:
-    return _with_interval(name, intervals.of_processes(job.memory.get(name, ()), middle=True))
+    return _with_interval(name, statistics.of_processes(job.memory.get(name, ()), middle=True))
 
 
-def _with_interval(name: str, estimate: intervals.Estimate) -> dict[str, float]:
+def _with_interval(name: str, estimate: statistics.Estimate) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -15,12 +15,12 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Examine boards: ssh, Docker, image, disk, memory, clocks, power, load; exit 1 when something fails."""
-    from orchestrate import manifests
+    from orchestrate.devices import choose, default_path, load_devices
     from orchestrate.doctor import checks, show, visit
 
-    source = file or manifests.default()
-    known = manifests.load(source)
-    found = visit.visit_all(manifests.chosen(known, names or known, source))
+    source = file or default_path()
+    known = load_devices(source)
+    found = visit.visit_all(choose(known, names or known, source))
     typer.echo(json.dumps(checks.as_json(found), indent=1)) if as_json else show.show(found)
     raise typer.Exit(int(any(checks.verdict(each) == "fail" for each in found.values())))
 

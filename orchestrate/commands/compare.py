@@ -11,7 +11,7 @@ from orchestrate.commands.report import found
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
-    from orchestrate.compare import Change, Comparison
+    from orchestrate.analysis.compare import Change, Comparison
 
 SHOWN = {"latency": (1e3, "ms"), "memory": (1e-6, "MB"), "peak": (1e-6, "MB")}
 
@@ -26,12 +26,12 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Tell what moved beyond noise and what changed around it; exit code 1 on a regression or a job lost."""
-    from orchestrate import compare as comparing
-    from orchestrate import units
-    from orchestrate.analysis import study
+    from orchestrate import quantities
+    from orchestrate.analysis import compare as comparing
+    from orchestrate.analysis import records
 
-    least = units.parse(threshold, units.SHARE, "--threshold")
-    a, b = (study.read([found(run, results)]) for run in (run_a, run_b))
+    least = quantities.parse(threshold, quantities.SHARE, "--threshold")
+    a, b = (records.read([found(run, results)]) for run in (run_a, run_b))
     made = comparing.compare(a, b, least)
     if as_json:
         typer.echo(json.dumps(as_data(made), indent=1))
@@ -52,7 +52,7 @@ def line(change: "Change") -> str:
 
 def show(made: "Comparison") -> None:
     """Regressions first, then improvements, then what could not be compared, then the environment."""
-    from orchestrate.compare import ALL, IMPROVEMENT, RATE, REGRESSION, SAME
+    from orchestrate.analysis.compare import ALL, IMPROVEMENT, RATE, REGRESSION, SAME
 
     for verdict in (REGRESSION, IMPROVEMENT):
         for change in made.changes:

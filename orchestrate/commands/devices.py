@@ -23,19 +23,19 @@ def devices(
     context: typer.Context,
     file: File = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-    json_schema: Annotated[
-        bool, typer.Option(help="print the JSON Schema of devices.yaml, for editors")
+    schema: Annotated[
+        bool, typer.Option("--json-schema", help="print the JSON Schema of devices.yaml, for editors")
     ] = False,
 ) -> None:
     """List the devices of devices.yaml; `check` examines boards."""
     if context.invoked_subcommand:
         return
-    from orchestrate import manifests
+    from orchestrate.devices import default_path, json_schema, load_devices
 
-    if json_schema:
-        typer.echo(json.dumps(manifests.schema(), indent=1))
+    if schema:
+        typer.echo(json.dumps(json_schema(), indent=1))
         return
-    known = manifests.load(file or manifests.default())
+    known = load_devices(file or default_path())
     if as_json:
         typer.echo(
             json.dumps({name: device.model_dump(mode="json") for name, device in known.items()}, indent=1)
@@ -48,14 +48,14 @@ def show(known: dict) -> None:  # type: ignore[type-arg]
     """Print one row a device."""
     from rich.table import Table
 
-    from orchestrate import screen
+    from orchestrate.console import make_console
 
     table = Table("device", "where", "backend", "precisions", "threads", "what", box=None, pad_edge=False)
     for name, device in known.items():
         where = "this machine" if device.host is None else device.host
         threads = ", ".join(map(str, device.threads))
         table.add_row(name, where, device.backend, ", ".join(device.precisions), threads, device.description)
-    screen.console().print(table)
+    make_console().print(table)
 
 
 def register(root: typer.Typer) -> None:

@@ -47,9 +47,11 @@ def build(
     lock: Lock = None,
 ) -> None:
     """Build images; one that cannot be built here says why and does not stop the others."""
-    from orchestrate.images import use
+    from orchestrate.images import actions
 
-    raise typer.Exit(use.build(use.Choice(names, platform, registry, lock), base, cache, prepare, verbose))
+    raise typer.Exit(
+        actions.build(actions.Choice(names, platform, registry, lock), base, cache, prepare, verbose)
+    )
 
 
 @app.command()
@@ -57,9 +59,9 @@ def push(
     names: Names = None, platform: Platform = None, registry: Registry = None, lock: Lock = None
 ) -> None:
     """Push built images to the registry and write their digests into the lock."""
-    from orchestrate.images import use
+    from orchestrate.images import actions
 
-    raise typer.Exit(use.push(use.Choice(names, platform, registry, lock)))
+    raise typer.Exit(actions.push(actions.Choice(names, platform, registry, lock)))
 
 
 @app.command()
@@ -72,9 +74,9 @@ def pull(
     lock: Lock = None,
 ) -> None:
     """Let boards (default: this machine) pull by digest; a registry on our loopback is lent over SSH."""
-    from orchestrate.images import use
+    from orchestrate.images import actions
 
-    raise typer.Exit(use.bring("pull", use.Choice(names, platform, registry, lock), device, devices))
+    raise typer.Exit(actions.bring("pull", actions.Choice(names, platform, registry, lock), device, devices))
 
 
 @app.command()
@@ -89,9 +91,9 @@ def load(
     lock: Lock = None,
 ) -> None:
     """Send images from this machine's engine to boards over SSH: no registry, no internet needed there."""
-    from orchestrate.images import use
+    from orchestrate.images import actions
 
-    raise typer.Exit(use.bring("load", use.Choice(names, platform, registry, lock), device, devices))
+    raise typer.Exit(actions.bring("load", actions.Choice(names, platform, registry, lock), device, devices))
 
 
 @app.command("list")
@@ -101,9 +103,9 @@ def list_(
     lock: Lock = None,
 ) -> None:
     """Show every image: platform, base, size, and what the lock knows of it."""
-    from orchestrate.images import use
+    from orchestrate.images import actions
 
-    use.show_list(use.Choice(registry=registry, lock=lock), as_json)
+    actions.show_list(actions.Choice(registry=registry, lock=lock), as_json)
 
 
 def register(root: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from orchestrate.commands.report import found
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
-    from orchestrate.recommend import Answer, Candidate, Limits
+    from orchestrate.analysis.recommend import Answer, Candidate, Limits
 
 NEXT = 5  # other candidates that are told of
 
@@ -45,21 +45,21 @@ def recommend(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Name the best model within the limits, and why the next ones lost; exit code 1 where none fits."""
-    from orchestrate import recommend as recommending
-    from orchestrate import units
-    from orchestrate.analysis import memory, study, table
+    from orchestrate import quantities
+    from orchestrate.analysis import memory, records, table
+    from orchestrate.analysis import recommend as recommending
     from orchestrate.errors import BadInput, listed
 
     if memory_is is not None and memory_is not in memory.DEFINITIONS:
         raise BadInput(f"--memory-is {memory_is!r}: unknown; known: {listed(memory.DEFINITIONS)}")
     limits = recommending.Limits(
-        memory=units.optional(max_memory, units.MEMORY, "--max-memory"),
-        latency=units.optional(max_latency, units.TIME, "--max-latency"),
-        accuracy=units.optional(min_accuracy, units.PERCENT, "--min-accuracy"),
-        energy=units.optional(max_energy, units.ENERGY, "--max-energy"),
+        memory=quantities.optional(max_memory, quantities.MEMORY, "--max-memory"),
+        latency=quantities.optional(max_latency, quantities.TIME, "--max-latency"),
+        accuracy=quantities.optional(min_accuracy, quantities.PERCENT, "--min-accuracy"),
+        energy=quantities.optional(max_energy, quantities.ENERGY, "--max-energy"),
         definition=memory_is or memory.PROCESS,
     )
-    rows = table.tidy(study.read([found(run, results) for run in runs]))
+    rows = table.tidy(records.read([found(run, results) for run in runs]))
     answers = recommending.recommend(only(rows, device), limits)
     if as_json:
         typer.echo(json.dumps([as_data(answer, limits) for answer in answers], indent=1))
@@ -85,7 +85,7 @@ def only(rows: Any, device: str | None) -> Any:
 
 def told(candidate: "Candidate", limits: "Limits") -> str:
     """The figures of a candidate in one line."""
-    from orchestrate.recommend import FIGURES
+    from orchestrate.analysis.recommend import FIGURES
     from orchestrate.report import text
 
     values = {name: candidate.row[limits.column(figure)] for name, figure in FIGURES.items()}

@@ -24,13 +24,13 @@ def report(
 ) -> None:
     """Answer the claims from records: a page that opens with no network, tables as CSV, Markdown, LaTeX."""
     from orchestrate import report as reports
-    from orchestrate import screen
+    from orchestrate.console import make_console
     from orchestrate.report import files, terminal
 
     folders = [found(run, results) for run in runs]
     built = reports.build(folders, claims)
     page = files.write(built, out or folders[-1] / "report")
-    terminal.show(built, screen.console())
+    terminal.show(built, make_console())
     typer.echo(page)
     if open_page:
         typer.launch(str(page))
@@ -40,7 +40,7 @@ def report(
 
 def found(run: str, results: Path) -> Path:
     """The folder of a run, given by its id or by its path."""
-    from orchestrate.store import unknown_run
+    from orchestrate.runs.folder import unknown_run
 
     for folder in (results / run, Path(run)):
         if folder.is_dir():

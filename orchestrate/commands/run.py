@@ -67,9 +67,9 @@ def run(
 
     orchestrate run --device local --experiment demo
     """
-    from orchestrate import run as study
+    from orchestrate.execution import run as study
 
-    wish = study.Wish(
+    options = study.RunOptions(
         devices=device or [],
         everything=everything,
         experiment=experiment,
@@ -85,7 +85,7 @@ def run(
         results=results,
         manifest=devices,
     )
-    raise typer.Exit(study.main(wish, as_json))
+    raise typer.Exit(study.main(options, as_json))
 
 
 def register(app: typer.Typer) -> None:

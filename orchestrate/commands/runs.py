@@ -17,9 +17,11 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Say how far a run is, here and on its devices. Exit code 1 while records are missing."""
-    from orchestrate import look, screen, store
+    from orchestrate.console import make_console
+    from orchestrate.execution.status import show_status
+    from orchestrate.runs.folder import Run
 
-    raise typer.Exit(look.status(store.Run.open(results, run), screen.console(), as_json))
+    raise typer.Exit(show_status(Run.open(results, run), make_console(), as_json))
 
 
 def logs(
@@ -31,13 +33,14 @@ def logs(
     results: Results = Path("results"),
 ) -> None:
     """Print the last lines that the runtime wrote on each device."""
-    from orchestrate import look, store
+    from orchestrate.execution.status import show_logs
+    from orchestrate.runs.folder import Run
 
-    opened = store.Run.open(results, run)
+    opened = Run.open(results, run)
     unknown = sorted(set(device or []) - set(opened.devices))
     if unknown:
         raise BadInput(f"{opened.id} has no device {listed(unknown)}; it has: {listed(opened.devices)}")
-    raise typer.Exit(look.logs(opened, device or [], lines))
+    raise typer.Exit(show_logs(opened, device or [], lines))
 
 
 def collect(
@@ -47,10 +50,10 @@ def collect(
     as_json: Annotated[bool, typer.Option("--json", help="print a JSON summary")] = False,
 ) -> None:
     """Fetch the records that devices have finished; start nothing. Exit code 1 while records are missing."""
-    from orchestrate import run as study
-    from orchestrate import store
+    from orchestrate.execution import run as study
+    from orchestrate.runs.folder import Run
 
-    raise typer.Exit(study.collect(store.Run.open(results, run), as_json, report))
+    raise typer.Exit(study.collect(Run.open(results, run), as_json, report))
 
 
 def register(app: typer.Typer) -> None:

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Literal
 
+from orchestrate.devices import Device
 from orchestrate.doctor.probe import Facts
 from orchestrate.engine.connection import Info
-from orchestrate.engine.errors import Holder
-from orchestrate.manifests import Device
+from orchestrate.engine.errors import LockOwner
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -23,7 +23,7 @@ class Check:
 
 
 @dataclasses.dataclass(frozen=True)
-class Patient:
+class BoardFacts:
     """Everything known about a board. `info` is None without Docker; `skew` in seconds, theirs minus ours.
 
     l4t: of the image; platforms: the image is made for; others: running containers that are not ours.
@@ -37,7 +37,7 @@ class Patient:
     image_platforms: tuple[str, ...] = ()
     image_present: bool | None = None
     others: tuple[str, ...] = ()
-    holder: Holder | None = None
+    holder: LockOwner | None = None
 
 
 def verdict(checks: list[Check]) -> Level:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from orchestrate.doctor.checks import Check, Level, Patient
+from orchestrate.doctor.checks import BoardFacts, Check, Level
 
 OLDEST_ENGINE = (20, 10)
 CLOCK_SECONDS = 5.0
@@ -20,7 +20,7 @@ def megabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
-def engine(patient: Patient) -> Iterator[Check]:
+def engine(patient: BoardFacts) -> Iterator[Check]:
     """Is its version one that we speak?"""
     if (info := patient.info) is None:
         return
@@ -32,7 +32,7 @@ def engine(patient: Patient) -> Iterator[Check]:
         yield Check("engine", "ok", text)
 
 
-def architecture(patient: Patient) -> Iterator[Check]:
+def architecture(patient: BoardFacts) -> Iterator[Check]:
     """Is there an image for its processor?"""
     if (info := patient.info) is None or not patient.image_platforms:
         return
@@ -48,7 +48,7 @@ def architecture(patient: Patient) -> Iterator[Check]:
         )
 
 
-def image(patient: Patient) -> Iterator[Check]:
+def image(patient: BoardFacts) -> Iterator[Check]:
     """Is the image there already?"""
     if patient.image_present is True:
         yield Check("image", "ok", f"{patient.device.image} is there")
@@ -59,7 +59,7 @@ def image(patient: Patient) -> Iterator[Check]:
         )
 
 
-def nvidia(patient: Patient) -> Iterator[Check]:
+def nvidia(patient: BoardFacts) -> Iterator[Check]:
     """Can containers have the GPU?"""
     if patient.device.runtime != "nvidia" or patient.info is None:
         return
@@ -71,7 +71,7 @@ def nvidia(patient: Patient) -> Iterator[Check]:
         yield Check("nvidia runtime", "fail", f"Docker has only {has}", advice)
 
 
-def jetpack(patient: Patient) -> Iterator[Check]:
+def jetpack(patient: BoardFacts) -> Iterator[Check]:
     """Does the board's L4T release run the image's? Any r32.7 or r35 runs all of its kind, others their own.
 
     The rule is that of the jetson-containers project (l4t_version_compatible).
@@ -99,7 +99,7 @@ def jetpack(patient: Patient) -> Iterator[Check]:
         yield Check("jetpack", "fail", text, advice)
 
 
-def mounted_libraries(patient: Patient) -> Iterator[Check]:
+def mounted_libraries(patient: BoardFacts) -> Iterator[Check]:
     """JetPack 4 lends CUDA and TensorRT to containers, by lists of files."""
     if patient.image_l4t is None or patient.image_l4t[0] != 32:
         return
@@ -117,7 +117,7 @@ def mounted_libraries(patient: Patient) -> Iterator[Check]:
         yield Check("mounted libraries", "ok", "CUDA, cuDNN, TensorRT and its Python module")
 
 
-def memory_cgroup(patient: Patient) -> Iterator[Check]:
+def memory_cgroup(patient: BoardFacts) -> Iterator[Check]:
     """Is memory counted per container? Raspberry Pi OS boots without."""
     if patient.info is None:
         return
@@ -129,7 +129,7 @@ def memory_cgroup(patient: Patient) -> Iterator[Check]:
     yield Check("memory cgroup", "warn", "off: no limits, no memory figures of the container", advice)
 
 
-def room(patient: Patient) -> Iterator[Check]:
+def room(patient: BoardFacts) -> Iterator[Check]:
     """Is there room for the image and the results, and for a model?"""
     it, least = patient.facts, patient.device.limits
     for name, free, word, wanted, advice in (
@@ -142,7 +142,7 @@ def room(patient: Patient) -> Iterator[Check]:
             yield Check(name, "fail" if short else "ok", text, advice if short else "")
 
 
-def clock(patient: Patient) -> Iterator[Check]:
+def clock(patient: BoardFacts) -> Iterator[Check]:
     """Does it know what time it is? Figures do not depend on it, downloads and file times do."""
     if patient.skew is None:
         return
@@ -152,7 +152,7 @@ def clock(patient: Patient) -> Iterator[Check]:
     yield Check("clock", "warn" if far else "ok", text, advice if far else "")
 
 
-def governor(patient: Patient) -> Iterator[Check]:
+def governor(patient: BoardFacts) -> Iterator[Check]:
     """Do the CPU clocks stay where they are?"""
     governors = patient.facts.governors
     if not governors:
@@ -167,7 +167,7 @@ def governor(patient: Patient) -> Iterator[Check]:
         yield Check("governor", "warn", f"{text}: clocks change while we measure", advice)
 
 
-def power_mode(patient: Patient) -> Iterator[Check]:
+def power_mode(patient: BoardFacts) -> Iterator[Check]:
     """Is a Jetson in the mode that devices.yaml names?"""
     have, want = patient.facts.power_mode, patient.device.power_mode
     if have is None:
@@ -181,7 +181,7 @@ def power_mode(patient: Patient) -> Iterator[Check]:
         yield Check("power mode", "warn", f"{have}, devices.yaml names {want}", advice)
 
 
-def throttling(patient: Patient) -> Iterator[Check]:
+def throttling(patient: BoardFacts) -> Iterator[Check]:
     """Does a Raspberry Pi's firmware slow it down, or has it since it started?"""
     bits = patient.facts.throttled
     if bits is None:
@@ -200,7 +200,7 @@ def throttling(patient: Patient) -> Iterator[Check]:
         yield Check("throttling", "ok", "none since it started")
 
 
-def temperature(patient: Patient) -> Iterator[Check]:
+def temperature(patient: BoardFacts) -> Iterator[Check]:
     """Is it cool enough to start?"""
     degrees, limit = patient.facts.temperature, patient.device.limits.max_temperature
     if degrees is None:
@@ -212,7 +212,7 @@ def temperature(patient: Patient) -> Iterator[Check]:
     )
 
 
-def load(patient: Patient) -> Iterator[Check]:
+def load(patient: BoardFacts) -> Iterator[Check]:
     """Does anything else work there?"""
     share = patient.facts.busy
     if share is not None:
@@ -232,7 +232,7 @@ def load(patient: Patient) -> Iterator[Check]:
         )
 
 
-def sudo(patient: Patient) -> Iterator[Check]:
+def sudo(patient: BoardFacts) -> Iterator[Check]:
     """Will `prepare` work without a password?"""
     refused = patient.facts.sudo_refuses
     if refused:
@@ -261,6 +261,6 @@ JUDGES = (
 )
 
 
-def examine(patient: Patient) -> list[Check]:
+def examine(patient: BoardFacts) -> list[Check]:
     """All verdicts, in the order in which a person would mend things."""
     return [check for judge in JUDGES for check in judge(patient)]

@@ -6,26 +6,26 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from orchestrate.devices import Device
 from orchestrate.doctor import judges, probe
-from orchestrate.doctor.checks import Check, Patient
-from orchestrate.engine.board import Board
+from orchestrate.doctor.checks import BoardFacts, Check
 from orchestrate.engine.connection import Engine, Info
+from orchestrate.engine.container import Board
 from orchestrate.engine.errors import (
     AuthRefused,
     BadHost,
     DockerForbidden,
     EngineError,
-    Holder,
     HostKeyChanged,
     HostKeyUnknown,
     ImageMissing,
+    LockOwner,
     NotFound,
     SshFailed,
     UnreachableHost,
 )
 from orchestrate.engine.ssh import Output
 from orchestrate.errors import OrbitError
-from orchestrate.manifests import Device
 
 if TYPE_CHECKING:
     from orchestrate.images.manifest import Image
@@ -94,7 +94,7 @@ def examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:
     except EngineError as error:
         return [Check("probe", "fail", error.what, error.advice)]
     facts = probe.facts(answer.out)
-    patient = Patient(
+    patient = BoardFacts(
         device,
         facts,
         info,
@@ -112,7 +112,7 @@ def skew(theirs: int, asked: float, answered: float) -> float:
     return theirs - latest if theirs > latest else min(0.0, theirs - earliest)
 
 
-def _docker_facts(device: Device, board: Board) -> tuple[bool | None, tuple[str, ...], Holder | None]:
+def _docker_facts(device: Device, board: Board) -> tuple[bool | None, tuple[str, ...], LockOwner | None]:
     """Is the image there, which other containers run, who holds the board."""
     with board.engine.errors():
         running = [container.name for container in board.engine.client.containers.list()]

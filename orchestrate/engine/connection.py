@@ -147,7 +147,7 @@ class Engine:
         except docker.errors.InvalidVersion as error:
             raise EngineTooOld(self.host, "its Docker is too old", "install Docker 20.10 or newer") from error
         except docker.errors.APIError as error:
-            raise meaning(self.host, error) from error
+            raise translate(self.host, error) from error
         except docker.errors.DockerException as error:
             raise self._why_not(error) from error
 
@@ -199,7 +199,7 @@ class Engine:
         except EngineError:
             raise
         except docker.errors.DockerException as error:
-            raise meaning(self.host, error) from error
+            raise translate(self.host, error) from error
         except LINK_EXCEPTIONS as error:
             raise LinkBroken(self.host, f"the connection to its engine broke ({short(error)})") from error
 
@@ -254,7 +254,7 @@ def short(error: BaseException) -> str:
 
 
 # Part of what the engine says (20.10 to 28) -> what it means.
-SAYINGS: list[tuple[str, type[EngineError], str, str]] = [
+ERROR_PATTERNS: list[tuple[str, type[EngineError], str, str]] = [
     ("no space left on device", DiskFull, "no space left on it", "`docker system prune` there frees some"),
     (
         "unknown runtime specified",
@@ -276,14 +276,14 @@ SAYINGS: list[tuple[str, type[EngineError], str, str]] = [
 ]
 
 
-def meaning(host: str, error: docker.errors.DockerException) -> EngineError:
+def translate(host: str, error: docker.errors.DockerException) -> EngineError:
     """The typed error for what the engine answered."""
     cause = error.__cause__ or error.__context__
     if not isinstance(error, docker.errors.APIError) and isinstance(cause, LINK_EXCEPTIONS):
         return LinkBroken(host, f"the connection to its engine broke ({short(cause)})")
     text = " ".join(str(getattr(error, "explanation", None) or error).split())[:300]
-    for saying, kind, what, advice in SAYINGS:
-        if saying in text.lower():
+    for pattern, kind, what, advice in ERROR_PATTERNS:
+        if pattern in text.lower():
             return kind(host, what.format(text=text), advice)
     if getattr(error, "response", None) is not None and error.response.status_code == 404:
         return NotFound(host, text)

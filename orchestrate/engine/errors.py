@@ -96,7 +96,7 @@ class BadArchive(EngineError):
 
 
 @dataclasses.dataclass(frozen=True)
-class Holder:
+class LockOwner:
     """The container that holds a board. `labels` say whose it is."""
 
     name: str
@@ -113,7 +113,7 @@ class Holder:
 class BoardBusy(EngineError, Busy):
     """Another run's container holds the board."""
 
-    def __init__(self, host: str, holder: Holder) -> None:
+    def __init__(self, host: str, holder: LockOwner) -> None:
         run = holder.labels.get("orbitbench.run", "unknown")
         super().__init__(
             host,

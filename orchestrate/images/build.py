@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrate.engine.errors import DiskFull, EngineError, EngineRefused, WrongArchitecture
-from orchestrate.engine.images import ImageEngine, Info
+from orchestrate.engine.image_store import ImageEngine, Info
 from orchestrate.errors import OrbitError
 from orchestrate.images import bake, context, labels, requirements
 from orchestrate.images.lockfile import Built

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from bench.manifest import Manifest, ManifestError, Section, load
+from bench.manifests.reader import Manifest, ManifestError, Section, load
 from bench.record import files
 from orchestrate.errors import BadInput
 

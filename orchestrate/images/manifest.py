@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from bench.manifest import Manifest, ManifestError, Section, load
+from bench.manifests.reader import Manifest, ManifestError, Section, load
 from orchestrate.errors import BadInput, listed
 
 Platform = Literal["linux/amd64", "linux/arm64"]

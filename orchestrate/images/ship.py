@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from orchestrate.engine.errors import DiskFull, EngineDown, EngineError
-from orchestrate.engine.images import ImageEngine, Info, Progress, connected, quiet
+from orchestrate.engine.image_store import ImageEngine, Info, Progress, connected, quiet
 from orchestrate.errors import OrbitError
 from orchestrate.images import lockfile
 from orchestrate.images.lockfile import Built

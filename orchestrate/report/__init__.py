@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 def build(run_dirs: list[Path], claims: Path | None = None) -> "Report":
     """All that page, tables and terminal show of `run_dirs`. BadInput where there is no record."""
-    from orchestrate import claimfile
-    from orchestrate.analysis import study
+    from orchestrate.analysis import claim_file, records
     from orchestrate.report import data
 
-    stated = claimfile.load(claims) if claims else claimfile.load()
-    return data.build(study.read(run_dirs), stated)
+    stated = claim_file.load(claims) if claims else claim_file.load()
+    return data.build(records.read(run_dirs), stated)
 
 
 def render(run_dirs: list[Path], out: Path, claims: Path | None = None) -> Path:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from orchestrate import claims
-from orchestrate.analysis import efficiency, intervals, memory, pairs
-from orchestrate.analysis.study import Study
+from orchestrate.analysis import claims, efficiency, memory, pairs, statistics
+from orchestrate.analysis.records import Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
 from orchestrate.report import text
 
@@ -94,7 +93,7 @@ def _sources(rows: pd.DataFrame) -> str:
     return "; ".join(sorted(set(rows["accuracy_from"]) - {""})) if len(rows) else ""
 
 
-def _figures(mean: intervals.Estimate) -> dict[str, float]:
+def _figures(mean: statistics.Estimate) -> dict[str, float]:
     return {"value": mean.value, "value_low": mean.low, "value_high": mean.high, "n": mean.n}
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from html import escape
 
-from orchestrate.analysis.study import RULE
+from orchestrate.analysis.records import RULE
 from orchestrate.report import data
 from orchestrate.report.data import Report
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from orchestrate.analysis import memory, pairs
-from orchestrate.report import cards, data, measured, tables, text
+from orchestrate.report import data, measured, tables, text, verdict_cards
 from orchestrate.report.data import Report
 
 ASSETS = Path(__file__).parent / "assets"
@@ -28,9 +28,9 @@ def html(report: Report) -> str:
         "title": escape(data.title(report.study.runs, devices)),
         "style": asset("style.css"),
         "state": "" if report.study.jobs else "nothing",
-        "banner": cards.banner(report),
-        "lede": cards.lede(report),
-        "verdicts": cards.verdicts(report),
+        "banner": verdict_cards.banner(report),
+        "lede": verdict_cards.lede(report),
+        "verdicts": verdict_cards.verdicts(report),
         "measured": measured.section(report),
         "data": embedded(payload(report)),
         "plotly": plotly(),

@@ -7,8 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from orchestrate import claims
-from orchestrate.analysis import memory, pairs
+from orchestrate.analysis import claims, memory, pairs
 from orchestrate.analysis.table import MEASURED
 from orchestrate.report import data, tables, text
 from orchestrate.report.data import Report

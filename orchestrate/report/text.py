@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrate.analysis.intervals import Estimate
+from orchestrate.analysis.statistics import Estimate
 
 MISSING = "–"
 

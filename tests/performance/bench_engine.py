@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orchestrate.engine import ssh
-from orchestrate.engine.board import Board, Spec
 from orchestrate.engine.connection import Engine
+from orchestrate.engine.container import Board, Spec
 from tests.service import fleet, rootfs
 
 IMAGE = "orbitbench/busybox:test"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from orchestrate.store import Run
+from orchestrate.runs.folder import Run
 from tests.service import rootfs
 from tests.service.fleet import Fleet, missing
 from tests.unit.orchestrate import sample

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from orchestrate.engine.images import ImageEngine, connected
+from orchestrate.engine.image_store import ImageEngine, connected
 from orchestrate.images import build, ship
 from orchestrate.images.manifest import OWN_BASE, Target, open_project
 from tests.service.board import Board

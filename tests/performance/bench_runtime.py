@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from bench.record import figures, samples, statistics
-from bench.runtime import launch, measure, versus
 from bench.runtime.backends.base import Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
-from bench.runtime.sensors import Sensors
+from bench.runtime.duel import duel
+from bench.runtime.machine.sensors import Sensors
+from bench.runtime.measure import timing
+from bench.runtime.supervise import supervisor
 from tests import models
 
 Row = dict[str, Any]
@@ -27,7 +29,7 @@ PAIRS, REPEATS, PROCESSES = 10, 40, 4
 ROUNDS, ROUND_SECONDS, TURN_SECONDS = 4, 0.3, 0.003
 BLOCK, TURNS = 40, 100  # samples a turn, turns a side and pair
 QUICK = {
-    **measure.DEFAULTS,
+    **timing.DEFAULTS,
     "warmup_seconds": 0.02,
     "min_seconds": 0.1,
     "max_seconds": 0.1,
@@ -77,15 +79,15 @@ def bare_loop(session: Any, binding: Any, count: int) -> list[float]:
 def one_pair(backend: Any, out: Any, ours_first: bool) -> float:
     """p50 by the runtime over p50 by a bare loop, of neighbouring turns of some milliseconds; their median.
 
-    A whole side after the other would compare two moments of the machine; see `bench.runtime.versus`.
+    A whole side after the other would compare two moments of the machine; see `bench.runtime.duel.duel`.
     """
-    plan = {**measure.DEFAULTS, "min_samples": BLOCK, "max_samples": BLOCK, "max_seconds": 60.0}
+    plan = {**timing.DEFAULTS, "min_samples": BLOCK, "max_samples": BLOCK, "max_seconds": 60.0}
     ratios = []
     for turn in range(TURNS):
         took = {}
         for ours in (ours_first == (turn % 2 == 0), ours_first != (turn % 2 == 0)):
             if ours:
-                measure.measure(backend.infer, plan, out, np)
+                timing.measure(backend.infer, plan, out, np)
                 took[ours] = statistics.median(out) * 1e-9
             else:
                 gc.collect()  # as `measure` does, whose cost is none of a sample's
@@ -96,7 +98,7 @@ def one_pair(backend: Any, out: Any, ours_first: bool) -> float:
 
 def overhead() -> list[Row]:
     """p50 by the runtime over p50 of a bare loop on the same session, in turns."""
-    out = measure.buffer(BLOCK)
+    out = timing.buffer(BLOCK)
     with tempfile.TemporaryDirectory() as folder, loaded(model(Path(folder))) as backend:
         bare = statistics.median(bare_loop(backend._session, backend._binding, 2000))
         value = statistics.median([one_pair(backend, out, bool(turn % 2)) for turn in range(PAIRS)])
@@ -107,17 +109,17 @@ def overhead() -> list[Row]:
 def harness_cpu() -> list[Row]:
     """CPU time of the whole loop, looks at the interval included, an inference that does nothing."""
     plan = {
-        **measure.DEFAULTS,
+        **timing.DEFAULTS,
         "max_samples": 100_000,
         "min_seconds": 0.0,
         "target_ci": 0.0,
         "max_seconds": 10.0,
     }
-    out = measure.buffer(100_000)
+    out = timing.buffer(100_000)
     backend = NullBackend(SETTINGS)
     costs = []
     for _ in range(5):
-        outcome = measure.measure(backend.infer, plan, out, np)
+        outcome = timing.measure(backend.infer, plan, out, np)
         costs.append(outcome.cpu_seconds / outcome.n * 1e6)
     value = statistics.median(costs)
     return [row("harness CPU outside the timed region", value, "us an inference", "<= 5", value <= 5)]
@@ -138,13 +140,13 @@ def task(path: Path, plan: dict[str, Any]) -> dict[str, Any]:
 
 def measured(path: Path, plan: dict[str, Any], slow: bool = False) -> dict[str, Any]:
     """The part of one fresh process, by the runtime's own launcher."""
-    original: Callable[[], list[str]] = launch.child_command
+    original: Callable[[], list[str]] = supervisor.child_command
     if slow:
-        launch.child_command = lambda: [sys.executable, "-m", "tests.performance.slow_child"]
+        supervisor.child_command = lambda: [sys.executable, "-m", "tests.performance.slow_child"]
     try:
-        part = launch.run_child(task(path, plan), 60, lambda pid: None)
+        part = supervisor.run_child(task(path, plan), 60, lambda pid: None)
     finally:
-        launch.child_command = original
+        supervisor.child_command = original
     assert part["status"] == "ok", part["error"]
     return part
 
@@ -168,9 +170,9 @@ def in_turns() -> list[Row]:
         plan = {**QUICK, "timeout_seconds": 60.0}
         pair = [task(model(Path(folder)), plan)] * 2
         for seed in range(REPEATS):
-            same = list(versus.rounds(pair, ROUNDS, ROUND_SECONDS, TURN_SECONDS, seed))
+            same = list(duel.rounds(pair, ROUNDS, ROUND_SECONDS, TURN_SECONDS, seed))
             false += bool(statistics.compare_turns(same).differs)
-            other = versus.rounds(pair, ROUNDS, ROUND_SECONDS, TURN_SECONDS, seed, [None, slow])
+            other = duel.rounds(pair, ROUNDS, ROUND_SECONDS, TURN_SECONDS, seed, [None, slow])
             slower = statistics.compare_turns(list(other))
             found += bool(slower.differs and slower.ratio > 1)
             ratios.append(slower.ratio)
@@ -250,7 +252,7 @@ def sensor_cost() -> list[Row]:
     for _ in range(200):
         sensors.read()
     each = (time.process_time() - start) / 200
-    share = each / launch.POLL_SECONDS
+    share = each / supervisor.POLL_SECONDS
     return [
         row(
             "sensors' share of a core",
@@ -265,9 +267,9 @@ def sensor_cost() -> list[Row]:
 
 def series_size() -> list[Row]:
     """Bytes of JSON for 24,576 real samples, against the same numbers written out."""
-    out = measure.buffer(24_576)
+    out = timing.buffer(24_576)
     with tempfile.TemporaryDirectory() as folder, loaded(model(Path(folder))) as backend:
-        measure.sample(backend.infer, out, 0, len(out))
+        timing.sample(backend.infer, out, 0, len(out))
     size, plain = len(samples.encode(out)["data"]), sum(len(str(x)) + 1 for x in out)
     return [row("24,576 samples in a record", size, "bytes", "< 100000", size < 100_000, f"{plain} as text")]
 

@@ -6,9 +6,10 @@
 import sys
 from typing import Any
 
-from bench.runtime import child, turns
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
-from bench.runtime.clock import now_ns
+from bench.runtime.duel import worker as turns_worker
+from bench.runtime.machine.clock import now_ns
+from bench.runtime.supervise import worker
 
 SLOWDOWN = 1.03
 bind = OnnxRuntimeBackend.bind
@@ -30,4 +31,4 @@ def slow_bind(self: Any, arrays: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     OnnxRuntimeBackend.bind = slow_bind  # type: ignore[method-assign]
-    raise SystemExit((turns if sys.argv[1:] == ["turns"] else child).main())
+    raise SystemExit((turns_worker if sys.argv[1:] == ["turns"] else worker).main())

@@ -14,9 +14,11 @@ import sys
 import pytest
 
 from bench.record import figures, files, samples, schema, statistics
-from bench.runtime import clock, jobs, measure
 from bench.runtime.backends.base import Settings
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
+from bench.runtime.machine import clock
+from bench.runtime.measure import timing
+from bench.runtime.supervise import job_list
 
 JOBS = os.environ["ORBITBENCH_JOBS"]
 
@@ -52,7 +54,7 @@ def test_the_statistics_are_the_same_numbers_as_elsewhere():
 
 def test_the_order_of_work_is_the_same_as_on_any_other_python():
     listed = [{"id": str(i), "measure": {"processes": 2}} for i in range(5)]
-    order = [(step.job["id"], step.process) for step in jobs.order(listed, 1234)]
+    order = [(step.job["id"], step.process) for step in job_list.order(listed, 1234)]
     assert order == [tuple(pair) for pair in json.loads(os.environ["ORBITBENCH_ORDER"])]
 
 
@@ -68,7 +70,7 @@ def test_an_inference_bound_once_gives_the_same_answer_as_a_plain_run():
     import numpy
     import onnxruntime
 
-    todo = jobs.load(JOBS)
+    todo = job_list.load(JOBS)
     path = os.path.join(todo.bundle, todo.jobs[0]["model"]["file"])
     backend = OnnxRuntimeBackend(Settings("fp32", 1, 1, None, None, {}))
     backend.import_library()
@@ -88,9 +90,9 @@ def test_an_inference_bound_once_gives_the_same_answer_as_a_plain_run():
 def test_the_sampling_loop_fills_what_it_says():
     import numpy
 
-    out = measure.buffer(300)
-    plan = dict(measure.DEFAULTS, min_samples=100, max_samples=300, min_seconds=0.0, target_ci=1e9)
-    outcome = measure.measure(lambda: None, plan, out, numpy)
+    out = timing.buffer(300)
+    plan = dict(timing.DEFAULTS, min_samples=100, max_samples=300, min_seconds=0.0, target_ci=1e9)
+    outcome = timing.measure(lambda: None, plan, out, numpy)
     assert 100 <= outcome.n <= 300
     assert outcome.stopped_by in ("target_ci", "max_samples")
 

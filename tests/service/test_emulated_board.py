@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrate.engine.images import connected
+from orchestrate.engine.image_store import connected
 from tests import models
 from tests.conftest import ROOT, require
 from tests.service.board import Board

@@ -13,7 +13,7 @@ from tests.conftest import ROOT, require
 PACKAGES = "python3.11-minimal,libpython3.11-stdlib,libc-bin,base-files"
 CODE = """
 import json, os
-from bench.runtime.emulation import emulated
+from bench.runtime.machine.emulation import emulated
 print(json.dumps([os.uname().machine, emulated()]))
 """
 

@@ -14,8 +14,8 @@ import time
 import pytest
 
 from orchestrate.engine import errors, retry, ssh
-from orchestrate.engine.board import Board, Spec
 from orchestrate.engine.connection import Engine
+from orchestrate.engine.container import Board, Spec
 from orchestrate.errors import LinkLost, OrbitError
 from tests import matrix
 from tests.conftest import ROOT

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrate.engine.images import connected
+from orchestrate.engine.image_store import connected
 from tests import matrix
 from tests.conftest import require
 from tests.service import registry as registries

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate.engine.images import ImageEngine, Info, connected
+from orchestrate.engine.image_store import ImageEngine, Info, connected
 from orchestrate.images import build
 from orchestrate.images.manifest import OWN_BASE, Project, Target, open_project
 from tests import models

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from orchestrate import recommend
-from orchestrate.analysis import study, table
+from orchestrate.analysis import recommend, records, table
 from orchestrate.report import render
 from tests import matrix, synthetic
 from tests.conftest import ROOT, require
@@ -137,7 +136,7 @@ CUT_OFF = """() => {
 def test_every_plot_shows_as_many_points_as_there_are_records(opened: Any, run: Path) -> None:
     page = opened().page
     draw(page)
-    rows = table.tidy(study.read([run]))
+    rows = table.tidy(records.read([run]))
     mine = rows[rows["device"] == "bench-a"]
     assert points(page, "latency") == points(page, "memory") == len(mine) == 96
     assert points(page, "accuracy") == points(page, "fly") == mine["accuracy"].notna().sum() == 72
@@ -222,7 +221,7 @@ def test_the_page_and_orchestrate_recommend_give_the_same_answer(
     page = opened().page
     for name, value in (("memory", size), ("latency", latency), ("accuracy", accuracy)):
         page.fill(f"#l-{name}", value)
-    rows = table.tidy(study.read([run]))
+    rows = table.tidy(records.read([run]))
     limits = recommend.Limits(
         memory=float(size) * 1e6 if size else None,
         latency=float(latency) / 1e3 if latency else None,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrate.engine import errors, ssh
-from orchestrate.engine.board import Board, Spec
 from orchestrate.engine.connection import Engine
+from orchestrate.engine.container import Board, Spec
 from tests import matrix
 from tests.service.board import Board as Machine
 from tests.service.fleet import Fleet

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import accuracy
-from bench.accuracy import lookup
+from bench.manifests import accuracies
+from bench.manifests.accuracies import lookup
 from bench.scaling import fits, scale
 from bench.zoo import architecture, dataset
 
@@ -79,7 +79,7 @@ def test_a_trained_accuracy_comes_before_a_published_one(
         "  - {architecture: vgg11, dataset: cifar10, method: uniform, ratio: 1, ratio_of: width,\n"
         f"     value: 90.0, seeds: 1, params: 9231114, widths: {widths}}}\n"
     )
-    monkeypatch.setattr(accuracy, "FOLDERS", (tmp_path, *accuracy.FOLDERS))
+    monkeypatch.setattr(accuracies, "FOLDERS", (tmp_path, *accuracies.FOLDERS))
     found = lookup("vgg11", "cifar10", "uniform", 1, "width", widths)
     assert found is not None
     assert (found["source"], found["value"], found["std"]) == ("trained", 90.0, None)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import manifest
-from bench.experiment import Experiment, Request, find, load, requests
+from bench.manifests import reader
+from bench.manifests.experiment import Experiment, Request, find, load, requests
 from bench.zoo import ARCHITECTURES, DATASETS
 
 
 def parse(text):
-    return manifest.parse(text, Experiment, "x.yaml")
+    return reader.parse(text, Experiment, "x.yaml")
 
 
 GROUP = "{architectures: [vgg11], dataset: cifar10, methods: [uniform], ratios: [0.5], ratio_of: width}"
@@ -43,7 +43,7 @@ x.yaml:8: measure.processes: must be greater than or equal to 1, not 0"""
 
 
 def test_every_mistake_is_told_at_once_with_its_line_and_the_allowed_values():
-    with pytest.raises(manifest.ManifestError) as caught:
+    with pytest.raises(reader.ManifestError) as caught:
         parse(MISTAKES)
     assert str(caught.value) == EXPECTED
 
@@ -60,7 +60,7 @@ def test_every_mistake_is_told_at_once_with_its_line_and_the_allowed_values():
     ],
 )  # fmt: skip
 def test_a_contradiction_is_one_line(text, expected):
-    with pytest.raises(manifest.ManifestError) as caught:
+    with pytest.raises(reader.ManifestError) as caught:
         parse(text)
     assert expected in str(caught.value)
 
@@ -93,13 +93,13 @@ def test_every_shipped_experiment_is_called_as_its_file(name):
 
 
 def test_an_unknown_experiment_lists_the_known_ones():
-    with pytest.raises(manifest.ManifestError, match=r"did you mean thesis\? allowed: .*demo.*smoke.*thesis"):
+    with pytest.raises(reader.ManifestError, match=r"did you mean thesis\? allowed: .*demo.*smoke.*thesis"):
         find("thesys")
 
 
 def test_a_path_is_taken_as_it_is(tmp_path):
     assert find(str(tmp_path / "own.yaml")) == tmp_path / "own.yaml"
-    with pytest.raises(manifest.ManifestError, match="no such file"):
+    with pytest.raises(reader.ManifestError, match="no such file"):
         load(tmp_path / "own.yaml")
 
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from bench.experiment import Request
 from bench.export import ExportError, count, network
 from bench.export.make import make, metadata
 from bench.export.plan import Planned
+from bench.manifests.experiment import Request
 from bench.scaling import scale
 from bench.zoo import ARCHITECTURES, architecture, dataset
 from tests.py36env import python36

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate.engine.images import split
+from orchestrate.engine.image_store import split
 from orchestrate.images import context
+from orchestrate.images.actions import forward
 from orchestrate.images.manifest import Project, open_project
-from orchestrate.images.use import forward
 
 SOURCES = ("__init__.py", "record/__init__.py", "record/x.py", "zoo/__init__.py", "record/__pycache__/x.pyc")
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, field_validator
 
-from bench import manifest
+from bench.manifests import reader
 
 
-class Board(manifest.Section):
+class Board(reader.Section):
     host: str
     kind: Literal["jetson", "raspberry"]
     threads: int = Field(1, ge=1, le=8)
@@ -28,14 +28,14 @@ class Board(manifest.Section):
         return host
 
 
-class Boards(manifest.Manifest):
+class Boards(reader.Manifest):
     boards: dict[str, Board] = Field(default_factory=dict)
     any: Any = None
 
 
 def problems(text: str) -> list[str]:
-    with pytest.raises(manifest.ManifestError) as caught:
-        manifest.parse(text, Boards, "boards.yaml")
+    with pytest.raises(reader.ManifestError) as caught:
+        reader.parse(text, Boards, "boards.yaml")
     return str(caught.value).split("\n")
 
 
@@ -64,7 +64,7 @@ def test_three_mistakes_in_one_file_are_all_told_with_line_and_allowed_values():
 def test_a_correct_file_becomes_an_immutable_model(tmp_path):
     path = tmp_path / "boards.yaml"
     path.write_text("boards: {pi4: {host: pi4.local, kind: raspberry}}\n")
-    boards = manifest.load(path, Boards)
+    boards = reader.load(path, Boards)
     assert boards.boards["pi4"].threads == 1
     with pytest.raises(Exception, match="frozen"):
         boards.boards["pi4"].threads = 2
@@ -125,21 +125,21 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, raw, expected):
     path = tmp_path / "boards.yaml"
     if raw is not None:
         path.write_bytes(raw)
-    with pytest.raises(manifest.ManifestError) as caught:
-        manifest.load(path, Boards)
+    with pytest.raises(reader.ManifestError) as caught:
+        reader.load(path, Boards)
     assert str(path) in str(caught.value)
     assert expected in str(caught.value)
 
 
 def test_a_folder_in_place_of_a_file_is_told(tmp_path):
-    with pytest.raises(manifest.ManifestError, match="cannot be read: Is a directory"):
-        manifest.load(tmp_path, Boards)
+    with pytest.raises(reader.ManifestError, match="cannot be read: Is a directory"):
+        reader.load(tmp_path, Boards)
 
 
 def test_byte_order_mark_and_windows_line_ends_do_not_matter(tmp_path):
     path = tmp_path / "boards.yaml"
     path.write_bytes(b"\xef\xbb\xbfboards:\r\n  pi4:\r\n    host: h\r\n    kind: jetson\r\n")
-    assert manifest.load(path, Boards).boards["pi4"].host == "h"
+    assert reader.load(path, Boards).boards["pi4"].host == "h"
 
 
 @pytest.mark.parametrize(
@@ -150,22 +150,22 @@ def test_byte_order_mark_and_windows_line_ends_do_not_matter(tmp_path):
     ],
 )
 def test_scalars_mean_what_they_look_like(scalar, value):
-    assert manifest.parse(f"any: {scalar}", Boards).any == value
+    assert reader.parse(f"any: {scalar}", Boards).any == value
 
 
 def test_merge_keys_bring_defaults_that_the_mapping_may_override():
     text = "any: {base: &base {a: 1, b: 2}, more: {<<: *base, b: 3}}"
-    assert manifest.parse(text, Boards).any["more"] == {"a": 1, "b": 3}
+    assert reader.parse(text, Boards).any["more"] == {"a": 1, "b": 3}
 
 
 def test_checks_across_files_place_their_problem_on_the_key_or_its_nearest_parent():
-    source = manifest.read_text("boards:\n  pi4:\n    kind: jetson\n", "f.yaml")
+    source = reader.read_text("boards:\n  pi4:\n    kind: jetson\n", "f.yaml")
     assert str(source.problem(("boards", "pi4", "kind"), "no")) == "f.yaml:3: boards.pi4.kind: no"
     assert str(source.problem(("boards", "pi4", "image"), "no")) == "f.yaml:2: boards.pi4.image: no"
 
 
 def test_the_json_schema_names_every_key_for_editors():
-    schema = manifest.json_schema(Boards)
+    schema = reader.json_schema(Boards)
     assert set(schema["properties"]) == {"schema", "boards", "any"}
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["Board"]["properties"]["kind"]["enum"] == ["jetson", "raspberry"]
@@ -181,15 +181,15 @@ plain = st.recursive(
 @given(plain)
 def test_whatever_a_yaml_writer_wrote_comes_back(data):
     text = yaml.safe_dump({"any": data})
-    assert manifest.parse(text, Boards).any == data
+    assert reader.parse(text, Boards).any == data
 
 
 @given(st.text(max_size=60))
 def test_no_text_makes_the_reader_fail_otherwise_than_with_a_manifest_error(text):
-    with suppress(manifest.ManifestError):
-        manifest.parse(text, Boards)
+    with suppress(reader.ManifestError):
+        reader.parse(text, Boards)
 
 
 def test_reading_manifests_imports_neither_torch_nor_numpy():
-    code = "import sys; sys.modules['torch'] = sys.modules['numpy'] = None; import bench.manifest"
+    code = "import sys; sys.modules['torch'] = sys.modules['numpy'] = None; import bench.manifests.reader"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3]).returncode == 0

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.record import samples
-from orchestrate import manifests, plan
-from orchestrate.store import Run
+from orchestrate.devices import Device
+from orchestrate.runs import plan
+from orchestrate.runs.folder import Run
 
 SHA = "0" * 64
 NAME = "20261122-191500-tiny"
@@ -35,8 +36,8 @@ def bundle(*names: str) -> dict[str, Any]:
     }
 
 
-def device(**changes: Any) -> manifests.Device:
-    return manifests.Device.model_validate({"transport": "process", "backend": "onnxruntime", **changes})
+def device(**changes: Any) -> Device:
+    return Device.model_validate({"transport": "process", "backend": "onnxruntime", **changes})
 
 
 def record(job: str, device: str = "local", status: str = "ok", **changes: Any) -> dict[str, Any]:
@@ -75,9 +76,7 @@ def run(results: Path, *models: str, devices: tuple[str, ...] = ("local",), name
     return write(results / name, bundle(*models), {each: device() for each in devices})
 
 
-def real_run(
-    results: Path, models: int = 3, devices: dict[str, manifests.Device] | None = None, **measure: Any
-) -> Run:
+def real_run(results: Path, models: int = 3, devices: dict[str, Device] | None = None, **measure: Any) -> Run:
     """A run's folder as `orchestrate run` leaves it before its first job, with real models."""
     contents = bundle(*(f"m{n}" for n in range(models)))
     (results / NAME / "bundle" / "models").mkdir(parents=True)
@@ -102,7 +101,7 @@ def onnx_model(path: Path, size: int) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
 
 
-def write(path: Path, contents: dict[str, Any], devices: dict[str, manifests.Device]) -> Run:
+def write(path: Path, contents: dict[str, Any], devices: dict[str, Device]) -> Run:
     """The run's folder for a bundle and devices."""
     planned = plan.plan(contents, devices, "test")
     for each in devices:

@@ -6,18 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrate import claimfile, claims
-from orchestrate.analysis import efficiency, intervals, memory, pairs, study, table
-from orchestrate.claims import FAILS, HOLDS, UNSETTLED, Claim
+from orchestrate.analysis import claim_file, claims, efficiency, memory, pairs, records, statistics, table
+from orchestrate.analysis.claims import FAILS, HOLDS, UNSETTLED, Claim
 from orchestrate.errors import BadInput
 from tests import synthetic
 from tests.synthetic import Study
 
-THESIS = {claim.id: claim for claim in claimfile.load()}
+THESIS = {claim.id: claim for claim in claim_file.load()}
 
 
 def answered(tmp_path: Path, made: Study) -> dict[str, claims.Answer]:
-    found = claims.answers(table.tidy(study.read([synthetic.write(made, tmp_path)])), THESIS.values())
+    found = claims.answers(table.tidy(records.read([synthetic.write(made, tmp_path)])), THESIS.values())
     return {answer.claim.id: answer for answer in found if answer.main}
 
 
@@ -38,12 +37,12 @@ def test_the_thesis_has_five_claims_each_inside_its_own_region() -> None:
 def test_a_claim_holds_inside_its_region_fails_outside_and_is_open_across_its_edge(
     low: float, high: float, verdict: str
 ) -> None:
-    estimate = intervals.Estimate((low + high) / 2, low, high, 16)
+    estimate = statistics.Estimate((low + high) / 2, low, high, 16)
     assert THESIS["cpu-latency"].verdict(estimate) == verdict
 
 
 def test_a_mean_without_an_interval_settles_nothing() -> None:
-    assert claim(0.5, 2).verdict(intervals.Estimate(1.0, np.nan, np.nan, 2)) == UNSETTLED
+    assert claim(0.5, 2).verdict(statistics.Estimate(1.0, np.nan, np.nan, 2)) == UNSETTLED
 
 
 def test_at_the_effects_of_the_thesis_the_cpu_claims_hold(tmp_path: Path) -> None:
@@ -100,7 +99,7 @@ def test_each_way_of_running_is_answered_apart_and_the_fullest_speaks_for_the_de
     run = synthetic.write(made, tmp_path)
     lost = [path for path in run.glob("*/records/*-int8-*") if "uniform-p0.25" in path.name]
     lost[0].unlink()
-    found = claims.answers(table.tidy(study.read([run])), [THESIS["cpu-latency"]])
+    found = claims.answers(table.tidy(records.read([run])), [THESIS["cpu-latency"]])
     assert {(a.configuration["precision"], len(a.pairs), a.main) for a in found} == {
         ("fp32", 4, True),
         ("int8", 3, False),
@@ -123,12 +122,12 @@ def test_the_ranking_is_stable_where_all_definitions_agree(tmp_path: Path) -> No
     assert not found.ranking.unclear
 
 
-def shuffled(effect: float, studies: int, seed: int) -> Iterator[intervals.Estimate]:
+def shuffled(effect: float, studies: int, seed: int) -> Iterator[statistics.Estimate]:
     """Studies of 16 pairs around `effect`; in each pair the two methods' labels are exchanged at random."""
     rng = np.random.default_rng(seed)
     for _ in range(studies):
         logs = np.log(effect) + rng.normal(0, 0.1, 16)
-        yield intervals.of_pairs(np.exp(logs * rng.choice((-1, 1), 16)))
+        yield statistics.of_pairs(np.exp(logs * rng.choice((-1, 1), 16)))
 
 
 @pytest.mark.parametrize("effect", [1.0, 2.6])
@@ -147,7 +146,7 @@ def test_shuffled_labels_never_reproduce_the_sizes_that_the_thesis_found(name: s
 
 def test_verdicts_together_are_held_to_a_stricter_level(tmp_path: Path) -> None:
     run = synthetic.write(Study(latency=2.62, spread=0.08, devices=("a", "b", "c")), tmp_path)
-    found = claims.answers(table.tidy(study.read([run])), THESIS.values())
+    found = claims.answers(table.tidy(records.read([run])), THESIS.values())
     assert any(answer.together for answer in found)
     assert all(answer.verdict != UNSETTLED for answer in found if answer.together)
     told = claims.multiplicity(found)
@@ -157,7 +156,7 @@ def test_verdicts_together_are_held_to_a_stricter_level(tmp_path: Path) -> None:
 
 def test_a_pairs_ratio_is_the_methods_over_the_baselines(tmp_path: Path) -> None:
     made = Study(architectures=("vgg11",), ratios=(0.5,), latency=3.0, spread=0, process_noise=0)
-    rows = table.tidy(study.read([synthetic.write(made, tmp_path)]))
+    rows = table.tidy(records.read([synthetic.write(made, tmp_path)]))
     (pair,) = pairs.pairs(rows, "neuralscale", "uniform").to_dict("records")
     assert pair["latency_ratio"] == pytest.approx(3.0, rel=0.02)
     assert pair["macs_ratio"] == pytest.approx(1.9, rel=0.01)
@@ -172,14 +171,14 @@ def test_pairs_never_mix_devices_precisions_threads_or_targets(tmp_path: Path) -
         architectures=("vgg11",), ratios=(0.5,), ratio_ofs=("params", "macs"), devices=("a", "b"),
         precisions=("fp32", "int8"), threads=(1, 2), samples=20,
     )  # fmt: skip
-    rows = table.tidy(study.read([synthetic.write(made, tmp_path)]))
+    rows = table.tidy(records.read([synthetic.write(made, tmp_path)]))
     assert len(pairs.pairs(rows, "neuralscale", "uniform")) == 8
     assert len(pairs.pairs(rows, "neuralscale", "uniform", ("macs",))) == 8
     assert pairs.pairs(rows, "aligned", "uniform").empty
 
 
 def test_the_floor_and_the_price_of_a_parameter_come_apart(tmp_path: Path) -> None:
-    rows = table.tidy(study.read([synthetic.write(Study(process_noise=0, memory=1.0, spread=0), tmp_path)]))
+    rows = table.tidy(records.read([synthetic.write(Study(process_noise=0, memory=1.0, spread=0), tmp_path)]))
     lines = efficiency.slopes(rows)
     line = lines[(lines["definition"] == memory.PROCESS) & (lines["method"] == "uniform")].iloc[0]
     assert line["slope"] == pytest.approx(4 * 1.1, rel=0.01)
@@ -206,7 +205,7 @@ def test_a_claims_file_with_mistakes_tells_them_all_with_line_and_allowed_values
     path = tmp_path / "mine.yaml"
     path.write_text(BAD)
     with pytest.raises(BadInput) as error:
-        claimfile.load(path)
+        claim_file.load(path)
     told = str(error.value)
     assert f"{path}:6:" in told
     assert f"{path}:7:" in told
@@ -226,4 +225,4 @@ def test_a_region_that_nothing_could_enter_or_leave_is_refused(tmp_path: Path, r
     )
     path.write_text(f"{head}    claimed: 2\n{region}")
     with pytest.raises(BadInput, match="holds_from"):
-        claimfile.load(path)
+        claim_file.load(path)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 from typer.testing import CliRunner
 
-from orchestrate import cli, compare
-from orchestrate.analysis import study
+from orchestrate import cli
+from orchestrate.analysis import compare, records
 from tests import synthetic
 from tests.synthetic import Study
 
@@ -22,7 +22,7 @@ BEFORE = Study(spread=0.0, run="before", architectures=("vgg11", "mobilenetv2"),
 
 def compared(results: Path, after: Study, **options: Any) -> compare.Comparison:
     runs = [synthetic.write(made, results) for made in (BEFORE, after)]
-    return compare.compare(study.read([runs[0]]), study.read([runs[1]]), **options)
+    return compare.compare(records.read([runs[0]]), records.read([runs[1]]), **options)
 
 
 def test_the_same_jobs_measured_again_show_no_change(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_three_percent_on_every_job_shows_over_all_of_them_at_once(tmp_path: Pat
     runs = [
         synthetic.write(made, tmp_path) for made in (only, replace(only, run="b", latency=2.6 * 1.03, seed=3))
     ]
-    found = compare.compare(*(study.read([run]) for run in runs))
+    found = compare.compare(*(records.read([run]) for run in runs))
     assert (compare.ALL, "latency") in [(c.job, c.figure) for c in found.regressions]
 
 
@@ -62,7 +62,7 @@ def test_a_change_below_the_threshold_is_not_told(tmp_path: Path) -> None:
 def test_measuring_again_raises_a_false_alarm_in_no_more_than_5_percent_of_comparisons() -> None:
     rng, alarms, runs = np.random.default_rng(2), 0, 400
     for _ in range(runs):
-        values = [compare.intervals.difference(*np.exp(rng.normal(0, 0.01, (2, 3)))).p for _ in range(20)]
+        values = [compare.statistics.difference(*np.exp(rng.normal(0, 0.01, (2, 3)))).p for _ in range(20)]
         alarms += any(p < compare.RATE for p in compare.adjusted(values))
     assert alarms / runs <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
 
@@ -89,7 +89,7 @@ def test_a_job_that_fails_in_the_second_run_is_lost_and_one_that_is_only_there_i
     error = {"kind": "oom", "message": "no memory left", "advice": ""}
     failed.write_text(json.dumps({**record, "status": "failed", "error": error}))
     next(runs[0].glob("*/records/vgg11-cifar10-uniform-p0.5--*.json")).unlink()
-    found = compare.compare(study.read([runs[0]]), study.read([runs[1]]))
+    found = compare.compare(records.read([runs[0]]), records.read([runs[1]]))
     assert len(found.lost) == len(found.alone) == 1
     assert "no memory left" in found.lost[0]
     assert "second run only" in found.alone[0]

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate import manifests
+from orchestrate.devices import Device, choose, default_path, json_schema, load_devices
 from orchestrate.errors import BadInput
 
 
-def load(tmp_path: Path, text: str) -> dict[str, manifests.Device]:
+def load(tmp_path: Path, text: str) -> dict[str, Device]:
     path = tmp_path / "devices.yaml"
     path.write_text(text)
-    return manifests.load(path)
+    return load_devices(path)
 
 
 def test_the_shipped_file_is_valid_and_has_the_documented_devices(root: Path) -> None:
-    devices = manifests.load(root / "manifests" / "devices.yaml")
+    devices = load_devices(root / "manifests" / "devices.yaml")
     assert set(devices) == {"local", "tx2", "xavier", "pi4", "pi4-emulated"}
     assert devices["local"].host is None
     assert devices["pi4-emulated"].emulated
@@ -112,21 +112,21 @@ def test_a_combination_that_cannot_work_is_refused(tmp_path: Path, text: str, sa
 def test_an_unknown_device_lists_the_known_ones(root: Path) -> None:
     path = root / "manifests" / "devices.yaml"
     with pytest.raises(BadInput, match=r"unknown device 'xaver'; .*devices.yaml knows: local, pi4,"):
-        manifests.chosen(manifests.load(path), ["xaver"], path)
+        choose(load_devices(path), ["xaver"], path)
 
 
 def test_the_users_own_file_goes_before_the_shipped_one(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert manifests.default() == root / "manifests" / "devices.yaml"
+    assert default_path() == root / "manifests" / "devices.yaml"
     (tmp_path / "manifests").mkdir()
     shutil.copy(root / "manifests" / "devices.yaml", tmp_path / "manifests")
-    assert manifests.default() == Path("manifests/devices.yaml")
+    assert default_path() == Path("manifests/devices.yaml")
 
 
 def test_the_json_schema_says_what_a_device_needs() -> None:
-    schema = manifests.schema()
+    schema = json_schema()
     device = schema["$defs"]["Device"]
     assert device["additionalProperties"] is False
     assert "backend" in device["required"]
@@ -134,7 +134,7 @@ def test_the_json_schema_says_what_a_device_needs() -> None:
 
 
 def test_counts_in_measure_stay_whole_numbers_which_the_runtime_insists_on(root: Path) -> None:
-    measure = manifests.load(root / "manifests" / "devices.yaml")["pi4-emulated"].measure
+    measure = load_devices(root / "manifests" / "devices.yaml")["pi4-emulated"].measure
     assert {name: type(measure[name]) for name in ("processes", "warmup", "max_seconds")} == {  # type: ignore[index]
         "processes": int,
         "warmup": int,

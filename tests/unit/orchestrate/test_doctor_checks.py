@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 
+from orchestrate.devices import Device
 from orchestrate.doctor import checks, probe
-from orchestrate.doctor.checks import Patient
+from orchestrate.doctor.checks import BoardFacts
 from orchestrate.doctor.judges import examine
 from orchestrate.doctor.visit import image_l4t, image_platforms, skew
 from orchestrate.engine.connection import Info
-from orchestrate.engine.errors import Holder
-from orchestrate.manifests import Device
+from orchestrate.engine.errors import LockOwner
 from tests.unit.orchestrate.test_doctor_probe import PI4, TX2
 
 INFO = Info(
@@ -52,13 +52,13 @@ PI = Device(host="pi4", image="pi4", backend="onnxruntime")
 JETSON = Device(host="tx2", image="jetson-tx2", backend="tensorrt", runtime="nvidia", power_mode="MAXN")
 
 
-def patient(device: Device = PI, info: Info | None = INFO, **changes) -> Patient:
-    known = {field.name for field in dataclasses.fields(Patient)}
+def patient(device: Device = PI, info: Info | None = INFO, **changes) -> BoardFacts:
+    known = {field.name for field in dataclasses.fields(BoardFacts)}
     facts = dataclasses.replace(HEALTHY, **{key: value for key, value in changes.items() if key not in known})
-    return Patient(device, facts, info, **{key: value for key, value in changes.items() if key in known})
+    return BoardFacts(device, facts, info, **{key: value for key, value in changes.items() if key in known})
 
 
-def found(name: str, it: Patient) -> checks.Check:
+def found(name: str, it: BoardFacts) -> checks.Check:
     return next(check for check in examine(it) if check.name == name)
 
 
@@ -125,7 +125,7 @@ def test_an_image_of_one_jetpack_is_not_for_a_board_of_another(image, board, lev
 
 
 def test_jetpack_4_must_lend_its_libraries():
-    complete = Patient(JETSON, probe.facts(TX2), INFO, image_l4t=(32, 7))
+    complete = BoardFacts(JETSON, probe.facts(TX2), INFO, image_l4t=(32, 7))
     assert found("mounted libraries", complete).level == "ok"
     lacking = dataclasses.replace(
         complete, facts=dataclasses.replace(complete.facts, nvidia_csv=("cuda.csv",))
@@ -147,12 +147,12 @@ def test_a_power_mode_that_prepare_will_set_is_no_complaint():
 
 
 def test_a_raspberry_pi_learns_where_to_switch_the_memory_cgroup_on():
-    pi = Patient(PI, probe.facts(PI4), dataclasses.replace(INFO, memory_limit=False))
+    pi = BoardFacts(PI, probe.facts(PI4), dataclasses.replace(INFO, memory_limit=False))
     assert "/boot/firmware/cmdline.txt" in found("memory cgroup", pi).advice
 
 
 def test_a_held_board_names_the_run_and_how_to_free_it():
-    holder = Holder("orbitbench", {"orbitbench.run": "20261122-demo"}, "exited", "2026-11-22T19:00:00Z")
+    holder = LockOwner("orbitbench", {"orbitbench.run": "20261122-demo"}, "exited", "2026-11-22T19:00:00Z")
     check = found("lock", patient(holder=holder))
     assert check.message == "held by run 20261122-demo (exited)"
     assert check.advice == "`orchestrate collect 20261122-demo`"

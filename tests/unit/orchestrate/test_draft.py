@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate import draft
+from orchestrate.runs import staging
 
 ROOT = Path(__file__).resolve().parents[3]
 MAKER = """
 import subprocess, sys, time
 from pathlib import Path
-from orchestrate.draft import draft
+from orchestrate.runs.staging import draft
 with draft(Path(sys.argv[1])) as (folder, held):
     (folder / "model.onnx").write_bytes(b"half of it")
     child = subprocess.Popen(["sleep", "60"], pass_fds=[held]) if "child" in sys.argv else None
@@ -55,7 +55,7 @@ def test_what_a_killed_run_left_goes_with_the_next_and_what_a_living_one_makes_s
     assert (left / "model.onnx").exists()  # nobody could clear up
     _, used, _ = maker()
     assert drafts(tmp_path) == [used]
-    with draft.draft(tmp_path):
+    with staging.draft(tmp_path):
         assert (used / "model.onnx").exists()
     assert drafts(tmp_path) == [used]
 
@@ -64,10 +64,10 @@ def test_a_draft_stays_while_the_killed_runs_export_still_writes_into_it(tmp_pat
     process, folder, child = maker("child")
     process.kill()
     process.wait()
-    draft.sweep(tmp_path)
+    staging.sweep(tmp_path)
     assert folder.exists()
     os.kill(child, signal.SIGKILL)
-    until(lambda: draft.sweep(tmp_path) or not folder.exists())
+    until(lambda: staging.sweep(tmp_path) or not folder.exists())
 
 
 def test_a_link_is_not_followed_and_other_folders_are_not_touched(tmp_path) -> None:
@@ -76,7 +76,7 @@ def test_a_link_is_not_followed_and_other_folders_are_not_touched(tmp_path) -> N
         folder.mkdir()
         (folder / "file").touch()
     (tmp_path / ".new-link").symlink_to(elsewhere)
-    draft.sweep(tmp_path)
+    staging.sweep(tmp_path)
     assert (elsewhere / "file").exists()
     assert (run / "file").exists()
 
@@ -105,16 +105,16 @@ def until(done: Callable[[], object], seconds: float = 30) -> None:
 
 def test_a_results_folder_that_was_made_for_nothing_goes_again(tmp_path: Path) -> None:
     results = tmp_path / "new" / "results"
-    with pytest.raises(KeyError), draft.draft(results):
+    with pytest.raises(KeyError), staging.draft(results):
         raise KeyError
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_results_folder_stays_once_a_run_is_in_it_or_where_it_was_there_before(tmp_path: Path) -> None:
-    with draft.draft(tmp_path / "results") as (folder, _):
+    with staging.draft(tmp_path / "results") as (folder, _):
         folder.rename(tmp_path / "results" / "run")
     assert (tmp_path / "results/run").is_dir()
     (tmp_path / "mine").mkdir()
-    with draft.draft(tmp_path / "mine"):
+    with staging.draft(tmp_path / "mine"):
         pass
     assert (tmp_path / "mine").is_dir()

@@ -9,8 +9,8 @@ from typing import ClassVar
 import pytest
 
 from orchestrate.engine import errors
-from orchestrate.engine.board import NVIDIA, Board, Spec
 from orchestrate.engine.connection import Engine, architecture, local_address
+from orchestrate.engine.container import NVIDIA, Board, Spec
 
 VERSION = {"ApiVersion": "1.41", "Version": "20.10.24", "MinAPIVersion": "1.12"}
 INFO = {

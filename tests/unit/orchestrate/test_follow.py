@@ -11,15 +11,15 @@ import pytest
 from rich.console import Console
 
 from orchestrate.errors import LinkLost, OrbitError, StoreFailed
-from orchestrate.follow import MAX_STARTS, Follower, Stop, Way, drive
-from orchestrate.live import View
-from orchestrate.store import DeviceFolder
+from orchestrate.execution.follower import MAX_STARTS, Follower, FollowPolicy, Stop, drive
+from orchestrate.execution.progress import View
+from orchestrate.runs.folder import DeviceFolder
 from tests.unit.orchestrate import sample
 
 JOBS = ["a--onnxruntime-fp32-t1", "b--onnxruntime-fp32-t1"]
 
 
-QUICK = Way(patience=2)
+QUICK = FollowPolicy(patience=2)
 
 
 class FakeRunner:
@@ -35,7 +35,7 @@ class FakeRunner:
         self.started: list[list[str]] = []
         self.silent = False  # does the work, announces nothing
 
-    here = False
+    is_local = False
     place = "elsewhere"
 
     def open(self) -> None:
@@ -71,7 +71,7 @@ class FakeRunner:
             self.records.pop(job, None)
         self.announced.clear()
 
-    def why(self) -> str:
+    def exit_reason(self) -> str:
         return "exit code 9"
 
     def stop(self) -> None:
@@ -92,15 +92,17 @@ def folder(tmp_path: Path) -> DeviceFolder:
     return sample.run(tmp_path, "a", "b").devices["local"]
 
 
-def follow(runner: FakeRunner, folder: DeviceFolder, way: Way = QUICK, again: tuple[str, ...] = ()) -> None:
-    follower(runner, folder, Stop(), way, again).run()
+def follow(
+    runner: FakeRunner, folder: DeviceFolder, policy: FollowPolicy = QUICK, again: tuple[str, ...] = ()
+) -> None:
+    follower(runner, folder, Stop(), policy, again).run()
 
 
 def follower(
     runner: FakeRunner,
     folder: DeviceFolder,
     stop: Stop,
-    way: Way = QUICK,
+    way: FollowPolicy = QUICK,
     again: tuple[str, ...] = (),
 ) -> Follower:
     return Follower(runner, folder, View(Console(quiet=True), [folder.name]), stop, way, again)
@@ -194,7 +196,7 @@ def test_a_stop_ends_the_runtime_only_if_asked_and_keeps_the_board_as_it_is(
 
 def test_a_runtime_on_this_machine_ends_with_us(folder: DeviceFolder) -> None:
     runner, stop = FakeRunner(), Stop()
-    runner.here = True
+    runner.is_local = True
     runner.start = lambda missing, say: (setattr(runner, "running", True), stop.set())  # type: ignore[method-assign,assignment]
     follower(runner, folder, stop).run()
     assert not runner.running
@@ -202,7 +204,7 @@ def test_a_runtime_on_this_machine_ends_with_us(folder: DeviceFolder) -> None:
 
 def test_detached_the_board_is_started_and_left_alone(folder: DeviceFolder) -> None:
     runner = FakeRunner()
-    follow(runner, folder, Way(watch=False))
+    follow(runner, folder, FollowPolicy(watch=False))
     assert runner.running
     assert runner.started == [JOBS]
     assert not runner.restored
@@ -213,7 +215,7 @@ def test_collecting_takes_what_is_there_and_starts_nothing(folder: DeviceFolder)
     runner = FakeRunner()
     runner.records[JOBS[0]] = sample.encoded(sample.record(JOBS[0]))
     with pytest.raises(OrbitError, match="1 of 2 records missing"):
-        follow(runner, folder, Way(start=False))
+        follow(runner, folder, FollowPolicy(start=False))
     assert folder.missing() == JOBS[1:]
     assert runner.started == []
     assert runner.restored
@@ -255,7 +257,7 @@ def test_a_board_that_cannot_be_reached_at_all_is_told_at_once(folder: DeviceFol
     runner = FakeRunner()
     runner.open = lambda: fail(LinkLost("no route to host"))  # type: ignore[method-assign]
     with pytest.raises(LinkLost, match="no route"):
-        follow(runner, folder, Way(patience=1000))
+        follow(runner, folder, FollowPolicy(patience=1000))
     assert runner.closed
 
 
@@ -268,7 +270,7 @@ def test_patience_with_a_lost_link_has_an_end(folder: DeviceFolder) -> None:
 
     runner.start = start  # type: ignore[method-assign]
     with pytest.raises(LinkLost, match="no route"):
-        follow(runner, folder, Way(patience=0.1))
+        follow(runner, folder, FollowPolicy(patience=0.1))
 
 
 def test_a_board_that_falls_over_each_time_is_not_started_for_ever(folder: DeviceFolder) -> None:

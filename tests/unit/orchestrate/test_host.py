@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from orchestrate import host
 from orchestrate.doctor import probe
 from orchestrate.errors import OrbitError
+from orchestrate.execution import board_setup
 from tests.unit.orchestrate import sample
 
 
@@ -32,10 +32,10 @@ class FakeEngine:
         return SimpleNamespace(code=int(bad), out="", err="sudo: a password is required" if bad else "")
 
 
-def at(tmp_path: Path, engine: FakeEngine, run: str = sample.NAME, **settings: Any) -> host.Host:
+def at(tmp_path: Path, engine: FakeEngine, run: str = sample.NAME, **settings: Any) -> board_setup.Host:
     folder = sample.run(tmp_path, "a", name=run).devices["local"]
     device = sample.device(transport="docker", image="i", host="pi4", **settings)
-    return host.Host(engine, folder, device)  # type: ignore[arg-type]
+    return board_setup.Host(engine, folder, device)  # type: ignore[arg-type]
 
 
 UNKNOWN = probe.facts("")
@@ -74,13 +74,13 @@ def test_a_board_beyond_its_limits_is_not_made_ready(tmp_path: Path) -> None:
     ],
 )
 def test_a_board_beyond_its_limits_is_told_with_what_to_do(facts: dict[str, Any], said: str) -> None:
-    (problem,) = host.unfit(replace(UNKNOWN, **facts), sample.device())
+    (problem,) = board_setup.unfit(replace(UNKNOWN, **facts), sample.device())
     assert problem.startswith(said)
     assert "limits" in problem
 
 
 def test_a_board_that_says_nothing_is_not_held_unfit() -> None:
-    assert host.unfit(UNKNOWN, sample.device()) == []
+    assert board_setup.unfit(UNKNOWN, sample.device()) == []
 
 
 def test_what_is_prepared_is_restored_word_by_word(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from rich.console import Console
 
-from orchestrate import live
+from orchestrate.execution import progress
 
 PROCESS = (
     b'{"event": "process", "job": "vgg11--onnxruntime-fp32-t1", "process": 0, "of": 3, "done": 4,'
@@ -17,9 +17,9 @@ PROCESS = (
 
 def shown(*lines: bytes) -> str:
     console = Console(file=io.StringIO(), width=200)
-    view = live.View(console, ["local"])
+    view = progress.View(console, ["local"])
     for line in lines:
-        event = live.parse(line)
+        event = progress.parse(line)
         if event is not None:
             view.event("local", event)
     return console.file.getvalue()  # type: ignore[attr-defined]
@@ -51,7 +51,7 @@ def test_what_the_board_does_not_know_is_left_out() -> None:
     ],
 )
 def test_a_line_that_is_no_event_is_ignored(line: bytes) -> None:
-    assert live.parse(line) is None
+    assert progress.parse(line) is None
 
 
 ANYTHING = [
@@ -85,7 +85,7 @@ ANYTHING = [
 )
 def test_an_event_with_any_values_harms_neither_view(name: str, values: dict[str, object]) -> None:
     console = Console(file=io.StringIO(), width=120)
-    for view in (live.View(console, ["d"]), live.LiveView(console, ["d"])):
+    for view in (progress.View(console, ["d"]), progress.LiveView(console, ["d"])):
         view.event("d", {**values, "event": name})
         view.say("d", "on [red]it")
     console.print(view.table())  # type: ignore[union-attr]
@@ -95,8 +95,8 @@ def test_an_event_with_any_values_harms_neither_view(name: str, values: dict[str
 def test_a_terminal_gets_a_table_of_all_devices_that_fit() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=120, height=20)
     devices = [f"board{n}" for n in range(100)]
-    view = live.view(console, devices)
-    assert isinstance(view, live.LiveView)
+    view = progress.view(console, devices)
+    assert isinstance(view, progress.LiveView)
     assert view.table().row_count == 17
     assert view.table().caption == "and 83 more"
 
@@ -106,4 +106,4 @@ def test_a_terminal_gets_a_table_of_all_devices_that_fit() -> None:
     [(0, "0:00"), (59.6, "1:00"), (130, "2:10"), (3909, "1:05:09"), (None, ""), (-1, ""), (1e9, "")],
 )
 def test_time_left_is_written_as_a_clock(seconds: float | None, text: str) -> None:
-    assert live.clock(seconds) == text
+    assert progress.clock(seconds) == text

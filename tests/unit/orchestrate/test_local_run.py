@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrate.store import Run
+from orchestrate.runs.folder import Run
 from tests.unit.orchestrate import sample
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -4,8 +4,8 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from bench.record import schema
-from orchestrate import plan
-from orchestrate.remote import parts
+from orchestrate.execution.container_runner import parts
+from orchestrate.runs import plan
 from tests.unit.orchestrate import sample
 
 

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from orchestrate import cli, recommend, units
+from orchestrate import cli, quantities
+from orchestrate.analysis import recommend
+from orchestrate.analysis.recommend import FAILS, FITS, RISK, Limits
 from orchestrate.errors import BadInput
-from orchestrate.recommend import FAILS, FITS, RISK, Limits
 from tests import synthetic
 from tests.synthetic import Study
 
@@ -109,37 +110,37 @@ def test_where_nothing_fits_nothing_is_recommended_and_the_nearest_comes_first()
 @pytest.mark.parametrize(
     ("text", "kind", "value"),
     [
-        ("64MB", units.MEMORY, 64e6),
-        ("1.5 GiB", units.MEMORY, 1.5 * 2**30),
-        ("20ms", units.TIME, 0.020),
-        (".5s", units.TIME, 0.5),
-        ("70", units.PERCENT, 70),
-        ("70%", units.PERCENT, 70),
-        ("5mJ", units.ENERGY, 0.005),
+        ("64MB", quantities.MEMORY, 64e6),
+        ("1.5 GiB", quantities.MEMORY, 1.5 * 2**30),
+        ("20ms", quantities.TIME, 0.020),
+        (".5s", quantities.TIME, 0.5),
+        ("70", quantities.PERCENT, 70),
+        ("70%", quantities.PERCENT, 70),
+        ("5mJ", quantities.ENERGY, 0.005),
     ],
 )
-def test_limits_are_read_with_their_unit(text: str, kind: units.Kind, value: float) -> None:
-    assert units.parse(text, kind, "--x") == pytest.approx(value)
+def test_limits_are_read_with_their_unit(text: str, kind: quantities.Kind, value: float) -> None:
+    assert quantities.parse(text, kind, "--x") == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "told"),
     [
-        ("64", units.MEMORY, "a unit is missing"),
-        ("64mb", units.MEMORY, "unknown unit 'mb'"),
-        ("20Ms", units.TIME, "unknown unit 'Ms'"),
-        ("-1ms", units.TIME, "a time is wanted"),
-        ("0ms", units.TIME, "above 0"),
-        ("nan ms", units.TIME, "a time is wanted"),
-        ("", units.TIME, "a time is wanted"),
-        ("101", units.PERCENT, "at most 100"),
-        ("1e3ms", units.TIME, "a time is wanted"),
-        ("5 m J", units.ENERGY, "an energy is wanted"),
+        ("64", quantities.MEMORY, "a unit is missing"),
+        ("64mb", quantities.MEMORY, "unknown unit 'mb'"),
+        ("20Ms", quantities.TIME, "unknown unit 'Ms'"),
+        ("-1ms", quantities.TIME, "a time is wanted"),
+        ("0ms", quantities.TIME, "above 0"),
+        ("nan ms", quantities.TIME, "a time is wanted"),
+        ("", quantities.TIME, "a time is wanted"),
+        ("101", quantities.PERCENT, "at most 100"),
+        ("1e3ms", quantities.TIME, "a time is wanted"),
+        ("5 m J", quantities.ENERGY, "an energy is wanted"),
     ],
 )
-def test_limits_that_could_be_misread_are_refused(text: str, kind: units.Kind, told: str) -> None:
+def test_limits_that_could_be_misread_are_refused(text: str, kind: quantities.Kind, told: str) -> None:
     with pytest.raises(BadInput, match=told) as error:
-        units.parse(text, kind, "--max-x")
+        quantities.parse(text, kind, "--max-x")
     assert str(error.value).startswith("--max-x")
 
 

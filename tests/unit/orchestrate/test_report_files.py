@@ -14,7 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from orchestrate import cli, report
-from orchestrate.analysis import study
+from orchestrate.analysis import records
 from orchestrate.report import data, page, tables, terminal, text
 from tests import synthetic
 from tests.synthetic import Study
@@ -64,7 +64,7 @@ def test_the_page_says_that_synthetic_records_are_synthetic(made: Path) -> None:
 
 
 def test_every_column_of_every_table_is_in_its_data(run: Path) -> None:
-    built = data.build(study.read([run]), [])
+    built = data.build(records.read([run]), [])
     for table in tables.TABLES:
         frame = built.frames[table.dataset]
         if len(frame):
@@ -74,7 +74,7 @@ def test_every_column_of_every_table_is_in_its_data(run: Path) -> None:
 def test_the_csv_of_the_models_holds_the_figures_of_the_records(run: Path, made: Path) -> None:
     with (made.parent / "tables" / "models.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    frame = data.build(study.read([run]), []).frames["jobs"]
+    frame = data.build(records.read([run]), []).frames["jobs"]
     assert len(rows) == len(frame) == 16
     for row, job in zip(rows, frame.to_dict("records"), strict=True):
         assert float(row["Latency p50 (ms)"]) == pytest.approx(job["latency"] * 1e3, rel=1e-8)
@@ -83,7 +83,7 @@ def test_the_csv_of_the_models_holds_the_figures_of_the_records(run: Path, made:
 
 
 def test_the_page_holds_the_same_figures(run: Path, made: Path) -> None:
-    frame, jobs = data.build(study.read([run]), []).frames["jobs"], embedded(made)["frames"]["jobs"]
+    frame, jobs = data.build(records.read([run]), []).frames["jobs"], embedded(made)["frames"]["jobs"]
     assert jobs["latency"] == pytest.approx(frame["latency"].tolist(), rel=1e-5)
     assert [jobs["model"]["text"][at] for at in jobs["model"]["at"]] == frame["model"].tolist()
     assert [value is None for value in jobs["accuracy"]] == frame["accuracy"].isna().tolist()

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.record import samples
-from orchestrate.analysis import series
+from orchestrate.analysis.samples import seconds
 from tests import synthetic
 
 
 @given(st.lists(st.integers(min_value=-(2**61), max_value=2**61), max_size=60))
 def test_decoded_samples_are_those_of_the_records_own_codec(nanoseconds: list[int]) -> None:
     packed = samples.encode(nanoseconds)
-    assert series.seconds(packed).tolist() == pytest.approx(samples.seconds(packed), rel=1e-12, abs=1e-12)
+    assert seconds(packed).tolist() == pytest.approx(samples.seconds(packed), rel=1e-12, abs=1e-12)
 
 
 @given(st.lists(st.integers(min_value=0, max_value=10**12), min_size=1, max_size=60))
@@ -29,7 +29,7 @@ def test_the_synthetic_generator_encodes_as_the_records_do(nanoseconds: list[int
     "nothing", [None, {}, {"n": 0, "unit": "ns", "encoding": "delta-zlib-base64", "data": ""}]
 )
 def test_a_missing_series_is_empty(nothing: dict | None) -> None:
-    assert len(series.seconds(nothing)) == 0
+    assert len(seconds(nothing)) == 0
 
 
 def packed(raw: bytes, n: int = 1) -> dict:
@@ -50,5 +50,5 @@ def packed(raw: bytes, n: int = 1) -> dict:
 )
 def test_damaged_samples_are_told_in_one_line(damaged: dict, told: str) -> None:
     with pytest.raises(ValueError, match=told) as error:
-        series.seconds(damaged)
+        seconds(damaged)
     assert "\n" not in str(error.value)

@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate import store
+from orchestrate.console import first_line
 from orchestrate.errors import BadInput, Busy, OrbitError
+from orchestrate.runs.folder import Run, newest_unfinished
 from tests.unit.orchestrate import sample
 
 JOBS = ["a--onnxruntime-fp32-t1", "b--onnxruntime-fp32-t1"]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> store.Run:
+def run(tmp_path: Path) -> Run:
     return sample.run(tmp_path / "results", "a", "b")
 
 
-def test_a_stored_record_is_the_very_bytes_that_came_and_no_longer_missing(run: store.Run) -> None:
+def test_a_stored_record_is_the_very_bytes_that_came_and_no_longer_missing(run: Run) -> None:
     folder = run.devices["local"]
     assert folder.missing() == JOBS
     data = sample.encoded(sample.record(JOBS[0]))
@@ -30,7 +31,7 @@ def test_a_stored_record_is_the_very_bytes_that_came_and_no_longer_missing(run: 
     assert not run.finished()
 
 
-def test_a_job_that_failed_has_left_its_record_and_is_not_missing(run: store.Run) -> None:
+def test_a_job_that_failed_has_left_its_record_and_is_not_missing(run: Run) -> None:
     run.devices["local"].save(JOBS[0], sample.encoded(sample.record(JOBS[0], status="failed")))
     assert run.missing() == {"local": JOBS[1:]}
 
@@ -58,7 +59,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_record_that_is_hostile_or_damaged_is_refused_in_one_line_and_leaves_nothing(
-    run: store.Run, what: str
+    run: Run, what: str
 ) -> None:
     folder = run.devices["local"]
     with pytest.raises(OrbitError) as error:
@@ -69,20 +70,20 @@ def test_a_record_that_is_hostile_or_damaged_is_refused_in_one_line_and_leaves_n
     assert folder.missing() == JOBS
 
 
-def test_a_record_that_changed_on_its_way_is_refused(run: store.Run) -> None:
+def test_a_record_that_changed_on_its_way_is_refused(run: Run) -> None:
     data = sample.encoded(sample.record(JOBS[0]))
     with pytest.raises(OrbitError, match="SHA-256"):
         run.devices["local"].save(JOBS[0], data, hashlib.sha256(data + b" ").hexdigest())
 
 
-def test_an_unknown_run_lists_the_known_ones(run: store.Run) -> None:
+def test_an_unknown_run_lists_the_known_ones(run: Run) -> None:
     with pytest.raises(BadInput, match=r"no run '2026'.*known: 20261122-191500-tiny"):
-        store.Run.open(run.path.parent, "2026")
+        Run.open(run.path.parent, "2026")
 
 
-def test_a_run_is_found_by_its_name_and_by_its_path(run: store.Run) -> None:
-    assert store.Run.open(run.path.parent, run.id).path == run.path
-    assert store.Run.open(Path("elsewhere"), str(run.path)).path == run.path
+def test_a_run_is_found_by_its_name_and_by_its_path(run: Run) -> None:
+    assert Run.open(run.path.parent, run.id).path == run.path
+    assert Run.open(Path("elsewhere"), str(run.path)).path == run.path
 
 
 def test_the_newest_unfinished_run_of_the_same_plan_is_found(tmp_path: Path) -> None:
@@ -91,22 +92,22 @@ def test_the_newest_unfinished_run_of_the_same_plan_is_found(tmp_path: Path) -> 
     runs = [sample.run(results, "a", name=name) for name in names]
     sample.run(results, "other", name="20261122-000004-tiny")
     runs[2].devices["local"].save(JOBS[0], sample.encoded(sample.record(JOBS[0])))
-    found = store.newest_unfinished(results, runs[0].plan["hash"])
+    found = newest_unfinished(results, runs[0].plan["hash"])
     assert found is not None
     assert found.id == names[1]
-    assert store.newest_unfinished(results, "no such plan") is None
+    assert newest_unfinished(results, "no such plan") is None
 
 
-def test_a_folder_of_a_newer_version_is_refused_by_name_and_does_not_stop_a_search(run: store.Run) -> None:
+def test_a_folder_of_a_newer_version_is_refused_by_name_and_does_not_stop_a_search(run: Run) -> None:
     plan = run.path / "plan.json"
     plan.write_text(plan.read_text().replace('"schema": 1', '"schema": 2', 1))
     with pytest.raises(BadInput, match=r"schema 2.*update orbitbench"):
-        store.Run.open(run.path.parent, run.id)
-    assert store.newest_unfinished(run.path.parent, run.plan["hash"]) is None
+        Run.open(run.path.parent, run.id)
+    assert newest_unfinished(run.path.parent, run.plan["hash"]) is None
 
 
-def test_one_orchestrator_at_a_time_and_a_killed_one_holds_nothing(run: store.Run, root: Path) -> None:
-    code = "import sys, time; from pathlib import Path; from orchestrate.store import Run\n"
+def test_one_orchestrator_at_a_time_and_a_killed_one_holds_nothing(run: Run, root: Path) -> None:
+    code = "import sys, time; from pathlib import Path; from orchestrate.runs.folder import Run\n"
     code += "with Run(Path(sys.argv[1])).held(): print('held', flush=True); time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", code, run.path], stdout=subprocess.PIPE, cwd=root)
     try:
@@ -122,5 +123,5 @@ def test_one_orchestrator_at_a_time_and_a_killed_one_holds_nothing(run: store.Ru
 
 
 def test_a_terminal_never_sees_what_a_board_says_raw() -> None:
-    assert store.first_line("\x1b[31mred\x07 alert\nsecond line") == "?[31mred? alert"
-    assert len(store.first_line("x" * 10_000)) == 300
+    assert first_line("\x1b[31mred\x07 alert\nsecond line") == "?[31mred? alert"
+    assert len(first_line("x" * 10_000)) == 300

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.record import figures, schema
-from orchestrate.analysis import memory, pairs, study, table
+from orchestrate.analysis import memory, pairs, records, table
 from orchestrate.errors import BadInput
 from orchestrate.report import data, terminal
 from tests import synthetic
@@ -36,7 +36,7 @@ def test_synthetic_records_are_records_and_say_that_they_are_synthetic() -> None
 
 def test_every_figure_is_the_one_that_the_records_own_code_computes(tmp_path: Path) -> None:
     run = synthetic.write(Study(architectures=("vgg11",), ratios=(0.5,), samples=300), tmp_path)
-    rows = table.tidy(study.read([run]))
+    rows = table.tidy(records.read([run]))
     for row in rows.to_dict("records"):
         record = json.loads(next(run.glob(f"*/records/{row['job']}.json")).read_text())
         theirs = figures.figures(record)
@@ -53,7 +53,7 @@ def test_every_figure_is_the_one_that_the_records_own_code_computes(tmp_path: Pa
 
 
 def test_p99_is_not_told_from_too_few_samples(run: Path) -> None:
-    assert table.tidy(study.read([run]))["p99"].isna().all()
+    assert table.tidy(records.read([run]))["p99"].isna().all()
 
 
 def test_invalid_failed_and_unreadable_records_are_left_out_each_with_its_reason(run: Path) -> None:
@@ -63,7 +63,7 @@ def test_invalid_failed_and_unreadable_records_are_left_out_each_with_its_reason
     changed(run, "uniform-p1", status="failed", error=error)
     changed(run, "neuralscale-p0.25", schema=99)
     next(run.glob("*/records/*neuralscale-p1*.json")).write_text("{half")
-    found = study.read([run])
+    found = records.read([run])
     assert found.jobs == ()
     told = {excluded.job.split("--")[0]: (excluded.code, excluded.reason) for excluded in found.excluded}
     assert told["vgg11-cifar10-uniform-p0.25"] == ("throttled", "it got hot, 0 times")
@@ -74,7 +74,7 @@ def test_invalid_failed_and_unreadable_records_are_left_out_each_with_its_reason
 
 def test_a_record_that_calls_itself_valid_against_its_own_evidence_is_left_out(run: Path) -> None:
     changed(run, "uniform-p1", environment={"emulated": "qemu"})
-    excluded = study.read([run]).excluded
+    excluded = records.read([run]).excluded
     assert [each.code for each in excluded] == ["contradictory"]
     assert "emulated" in excluded[0].reason
 
@@ -87,14 +87,14 @@ def test_a_record_of_a_wrong_shape_is_left_out_and_never_a_traceback(
     run: Path, part: str, value: Any
 ) -> None:
     changed(run, "uniform-p1", **{part: value})
-    found = study.read([run])
+    found = records.read([run])
     assert (len(found.jobs), len(found.excluded)) == (3, 1)
 
 
 def test_a_study_without_a_valid_record_is_an_empty_table(run: Path) -> None:
     for record in run.glob("*/records/*.json"):
         record.write_text("{}")
-    found = study.read([run])
+    found = records.read([run])
     assert len(found.excluded) == 4
     assert table.tidy(found).empty
 
@@ -102,18 +102,18 @@ def test_a_study_without_a_valid_record_is_an_empty_table(run: Path) -> None:
 def test_of_two_runs_the_newest_record_of_a_job_counts_and_the_older_is_listed(tmp_path: Path) -> None:
     old = synthetic.write(Study(architectures=("vgg11",), run="20260101-000000-old"), tmp_path)
     new = synthetic.write(Study(architectures=("vgg11",), run="20260102-000000-new"), tmp_path)
-    found = study.read([new, old])
+    found = records.read([new, old])
     assert {job.run for job in found.jobs} == {"20260102-000000-new"}
     assert {each.run for each in found.replaced} == {"20260101-000000-old"}
     assert found.conflicts == ()
-    assert study.read([old, new]).jobs == found.jobs
+    assert records.read([old, new]).jobs == found.jobs
 
 
 def test_runs_that_disagree_beyond_their_noise_are_named(tmp_path: Path) -> None:
     old = synthetic.write(Study(architectures=("vgg11",), ratios=(1.0,), run="20260101-000000-a"), tmp_path)
     slow = Study(architectures=("vgg11",), ratios=(1.0,), run="20260102-000000-b", latency=5.2)
     new = synthetic.write(slow, tmp_path)
-    conflicts = study.read([old, new]).conflicts
+    conflicts = records.read([old, new]).conflicts
     assert len(conflicts) == 1
     assert "neuralscale-p1" in conflicts[0]
     assert "2 times as long" in conflicts[0]
@@ -125,12 +125,12 @@ def test_two_files_under_one_name_are_named(tmp_path: Path, run: Path) -> None:
     record = json.loads(path.read_text())
     record["job"]["model"]["sha256"] = "f" * 64
     path.write_text(json.dumps(record))
-    assert any("not the same ONNX file" in conflict for conflict in study.read([run, other]).conflicts)
+    assert any("not the same ONNX file" in conflict for conflict in records.read([run, other]).conflicts)
 
 
 def test_a_missing_accuracy_is_missing_with_the_command_that_makes_it(tmp_path: Path) -> None:
     run = synthetic.write(Study(architectures=("vgg11",), ratios=(1.0,), no_accuracy=("vgg11",)), tmp_path)
-    found = study.read([run])
+    found = records.read([run])
     assert ("vgg11-cifar10-uniform-p1", "bench train vgg11-cifar10-uniform-p1") in [
         (each.model, each.command) for each in found.missing
     ]
@@ -141,15 +141,17 @@ def test_models_that_the_bundle_skipped_are_missing_with_their_command(run: Path
     (run / "bundle").mkdir()
     skipped = {"id": "resnet50-x", "reason": "no fit for resnet50", "command": "bench search resnet50"}
     (run / "bundle" / "bundle.json").write_text(json.dumps({"schema": 1, "models": [], "skipped": [skipped]}))
-    missing = study.read([run]).missing
-    assert missing == (study.Missing("resnet50-x", "model", "no fit for resnet50", "bench search resnet50"),)
+    missing = records.read([run]).missing
+    assert missing == (
+        records.Missing("resnet50-x", "model", "no fit for resnet50", "bench search resnet50"),
+    )
 
 
 def test_a_folder_without_records_is_bad_input_that_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such run"):
-        study.read([tmp_path / "nowhere"])
+        records.read([tmp_path / "nowhere"])
     with pytest.raises(BadInput, match=r"DEVICE/records/\*\.json"):
-        study.read([tmp_path])
+        records.read([tmp_path])
 
 
 def test_a_users_own_file_has_a_row_without_architecture_or_method(run: Path) -> None:
@@ -158,7 +160,7 @@ def test_a_users_own_file_has_a_row_without_architecture_or_method(run: Path) ->
     own = {"id": "onnx-mine-0123abcd", "file": "models/mine.onnx", "sha256": "0" * 64, "bytes": 10}
     record["job"]["model"] = {**own, "architecture": None, "method": None, "ratio": None, "accuracy": None}
     path.write_text(json.dumps(record))
-    rows = table.tidy(study.read([run]))
+    rows = table.tidy(records.read([run]))
     mine = rows[rows["model"] == "onnx-mine-0123abcd"].iloc[0]
     assert (mine["architecture"], mine["method"]) == ("", "")
     assert mine["latency"] > 0
@@ -179,7 +181,7 @@ def test_energy_comes_from_readings_during_the_samples_alone(
 ) -> None:
     sensors = [{"process": 0, "t": 0.5, "power": power, "timed": timed} for power, timed in readings]
     changed(run, "uniform-p0.25", sensors=sensors)
-    rows = table.tidy(study.read([run])).set_index("model")
+    rows = table.tidy(records.read([run])).set_index("model")
     row = rows.loc["vgg11-cifar10-uniform-p0.25"]
     assert row["energy"] == pytest.approx(watts * row["latency"]) if watts else math.isnan(row["energy"])
     assert rows["energy"].count() == (1 if watts else 0)
@@ -188,7 +190,7 @@ def test_energy_comes_from_readings_during_the_samples_alone(
 def test_an_accuracy_measured_on_the_device_comes_first_with_its_images_and_the_difference(run: Path) -> None:
     ours = {"value": 61.5, "unit": "percent", "source": "measured", "n": 500}
     changed(run, "uniform-p0.25", accuracy=ours)
-    rows = table.tidy(study.read([run])).set_index("model")
+    rows = table.tidy(records.read([run])).set_index("model")
     row, other = rows.loc["vgg11-cifar10-uniform-p0.25"], rows.loc["vgg11-cifar10-uniform-p1"]
     assert (row["accuracy"], row["accuracy_source"]) == (61.5, "measured on the device")
     assert (row["accuracy_images"], row["accuracy_seeds"]) == (500, 0)
@@ -202,7 +204,7 @@ def test_an_accuracy_measured_on_the_device_comes_first_with_its_images_and_the_
 def test_an_accuracy_that_only_the_device_knows_is_not_missing(tmp_path: Path) -> None:
     run = synthetic.write(Study(architectures=("vgg11",), ratios=(1.0,), no_accuracy=("vgg11",)), tmp_path)
     changed(run, "uniform-p1", accuracy={"value": 61.5, "source": "measured", "n": 500})
-    found = study.read([run])
+    found = records.read([run])
     assert [each.model for each in found.missing] == ["vgg11-cifar10-neuralscale-p1"]
     row = table.tidy(found).set_index("model").loc["vgg11-cifar10-uniform-p1"]
     assert math.isnan(row["accuracy_difference"])
@@ -211,7 +213,7 @@ def test_an_accuracy_that_only_the_device_knows_is_not_missing(tmp_path: Path) -
 
 def test_a_pair_never_mixes_a_measured_accuracy_with_a_stated_one(run: Path) -> None:
     def pair_of() -> Any:
-        found = pairs.pairs(table.tidy(study.read([run])), "neuralscale", "uniform")
+        found = pairs.pairs(table.tidy(records.read([run])), "neuralscale", "uniform")
         return found.set_index("ratio").loc[0.25]
 
     stated = pair_of()
@@ -230,6 +232,6 @@ def test_a_pair_never_mixes_a_measured_accuracy_with_a_stated_one(run: Path) -> 
 def test_efficiency_says_which_accuracy_it_uses(run: Path) -> None:
     for path in run.glob("*/records/*p0.25*.json"):
         changed(run, path.stem, accuracy={"value": 60.0, "source": "measured", "n": 500})
-    means = data.build(study.read([run]), []).frames["means"].set_index("quantity")
+    means = data.build(records.read([run]), []).frames["means"].set_index("quantity")
     assert set(means.loc["accuracy_per_mb"]["accuracy_from"]) == {"measured on the device; trained"}
     assert means.loc["latency"]["accuracy_from"] == ""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrate import summary
-from orchestrate.store import Run
+from orchestrate.execution import summary
+from orchestrate.runs.folder import Run
 from tests.unit.orchestrate import sample
 
 JOBS = [f"{name}--onnxruntime-fp32-t1" for name in "abcd"]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.record import figures
-from bench.runtime import memory, nvmap
+from bench.runtime.machine import nvmap
+from bench.runtime.measure import memory
 from tests.conftest import ROOT
 
 ROLLUP = """55a5ebb65000-7ffcc0ca1000 ---p 00000000 00:00 0                          [rollup]
@@ -62,7 +63,7 @@ def test_without_either_rss_remains_and_the_rest_is_unknown(tmp_path: Path) -> N
 
 ALLOCATE = """
 import json, sys
-from bench.runtime.memory import process_memory, reset_peak, status_field, trim
+from bench.runtime.measure.memory import process_memory, reset_peak, status_field, trim
 start = process_memory()
 block = b"x" * 50_000_000
 grown = process_memory()
@@ -88,7 +89,7 @@ def test_a_known_allocation_is_reported_within_2_percent_by_every_instrument() -
 
 MAPPED = """
 import json, mmap, sys
-from bench.runtime.memory import process_memory
+from bench.runtime.measure.memory import process_memory
 rungs = {"start": process_memory()}
 with open(sys.argv[1], "rb") as file:
     block = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
@@ -122,7 +123,7 @@ def test_own_is_the_uss_of_a_lone_process_and_stays_when_a_stranger_maps_the_sam
 
 
 def test_a_child_does_not_inherit_its_parents_peak() -> None:
-    code = "from bench.runtime.memory import status_field; print(status_field('VmHWM'))"
+    code = "from bench.runtime.measure.memory import status_field; print(status_field('VmHWM'))"
     parent = (
         f"x = b'x' * 300_000_000; import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
     )

@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from bench.runtime import jobs
+from bench.runtime.supervise import job_list
 from tests import models, py36env
 from tests.conftest import ROOT
 
@@ -26,7 +26,7 @@ def test_the_runtimes_own_tests_pass_under_python_3_6(tmp_path: Path) -> None:
     bad = models.job(bundle, models.one_node(bundle / "models/unknown.onnx", "Fancy"), with_reference=False)
     path = models.job_list(tmp_path / "jobs.json", bundle, [good, null, bad], device="py36")
     listed = [{"id": str(i), "measure": {"processes": 2}} for i in range(5)]
-    order = [[step.job["id"], step.process] for step in jobs.order(listed, 1234)]
+    order = [[step.job["id"], step.process] for step in job_list.order(listed, 1234)]
     environment = {
         "ORBITBENCH_JOBS": str(path),
         "ORBITBENCH_ORDER": json.dumps(order),

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bench.record import schema
-from bench.runtime import jobs as joblist
-from bench.runtime.scheduler import Scheduler
-from bench.runtime.store import Store
+from bench.runtime.supervise import job_list as joblist
+from bench.runtime.supervise.scheduler import Scheduler
+from bench.runtime.supervise.store import Store
 from tests import models
 
 LOAD = {"code": "other_load", "message": "a thread waited for a CPU during 30% of the measurement"}

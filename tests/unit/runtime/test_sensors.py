@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.runtime import emulation, power
-from bench.runtime.sensors import Sensors
+from bench.runtime.machine import emulation, power
+from bench.runtime.machine.sensors import Sensors
 
 PI = {
     "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000\n",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bench.record.statistics import compare_turns
 from bench.runtime.backends.base import BackendError
-from bench.runtime.versus import Player, rounds
+from bench.runtime.duel.duel import Player, rounds
 from tests import models
 from tests.conftest import ROOT
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.manifest import ManifestError
+from bench.manifests.reader import ManifestError
 from bench.scaling import METHODS, NoFitError, ScalingError, UnreachableError, fits, scale
 from bench.scaling.counts import counter
 from bench.zoo import ARCHITECTURES, architecture, dataset

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.experiment import find, load, requests
+from bench.manifests.experiment import find, load, requests
 from bench.scaling import NoFitError, fits, scale
 from bench.zoo import architecture, dataset
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.search.cut import cut
+from bench.search.remove_channels import cut
 from bench.zoo import ARCHITECTURES, architecture, dataset
 from bench.zoo.modules import weights
 

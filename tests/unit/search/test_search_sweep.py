@@ -10,13 +10,13 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from bench import cluster
 from bench.cli import build
-from bench.cluster import Outcome, Share, attempt
 from bench.scaling import fits
 from bench.search.round import Examples, Round
 from bench.search.sweep import gpu_hours
 from bench.search.task import most_work, planned
+from bench.work import cluster
+from bench.work.cluster import Outcome, Share, attempt
 from bench.zoo import architecture, dataset
 
 TINY = {"width_ratio": 0.04, "image_size": 8, "batch": 256, "warmup_epochs": 1, "minibatches": 1}

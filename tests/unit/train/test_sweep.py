@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import build
-from bench.cluster import ClusterError, Share
-from bench.session import Place
 from bench.train import accuracy as publishing
 from bench.train.recipe import Recipe
 from bench.train.run import train
 from bench.train.sweep import gpu_hours, sweep
 from bench.train.task import Task
+from bench.work.cluster import ClusterError, Share
+from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
 
 ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")

@@ -7,14 +7,14 @@ import time
 import pytest
 import torch
 
-from bench.cluster import Share
 from bench.search import sweep as searching
 from bench.search.task import planned, search
-from bench.session import Place
 from bench.train.recipe import Recipe
 from bench.train.run import CHECKPOINT, WEIGHTS, train
 from bench.train.sweep import sweep
 from bench.train.task import Task
+from bench.work.cluster import Share
+from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
 
 ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")

@@ -11,15 +11,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import accuracy, data
+from bench import data
 from bench.data import augment
-from bench.session import Place
+from bench.manifests import accuracies
 from bench.train import accuracy as publishing
 from bench.train.errors import DivergedError, TrainInputError
 from bench.train.recipe import Recipe, parse, published, recipe
 from bench.train.run import CHECKPOINT, RESULT, WEIGHTS, train
 from bench.train.task import Task
 from bench.train.trainer import Trainer, statistics
+from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
 
 torch.set_num_threads(1)
@@ -202,14 +203,14 @@ def test_the_accuracy_entry_is_the_mean_over_seeds_with_all_it_takes_to_do_it_ag
     path = tmp_path / "trained-digits.yaml"
     found = publishing.results(trained)
     publishing.publish(found, path)
-    (entry,) = accuracy.load(path).entries
+    (entry,) = accuracies.load(path).entries
     assert entry.value == pytest.approx(sum(r["accuracy"] for r in found) / 2, abs=1e-3)
     assert entry.seeds == 2
     assert entry.training.seeds == [0, 1]
     assert entry.training.recipe["epochs"] == 2
     assert entry.training.data_sha256 == found[0]["data"]
-    monkeypatch.setattr(accuracy, "FOLDERS", (tmp_path,))
-    seen = accuracy.lookup("vgg11", "digits", "uniform", 0.01, "width", [4] * 8)
+    monkeypatch.setattr(accuracies, "FOLDERS", (tmp_path,))
+    seen = accuracies.lookup("vgg11", "digits", "uniform", 0.01, "width", [4] * 8)
     assert (seen["value"], seen["source"]) == (entry.value, "trained")
 
 

@@ -1,0 +1,203 @@
+"""Experiments: which models are to be made, and how they are to be measured (`manifests/experiments/*.yaml`).
+
+    experiment = load(find("demo"))
+    for request in requests(experiment): ...
+
+Expansion is pure: nothing is scaled, built or written here. One request is one model; its id is the name that
+it keeps in bundles, records and reports (docs/formats.md).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+from pydantic import AfterValidator, Field, StrictBool, model_validator
+
+from bench.manifests import reader, search_path
+from bench.zoo import ARCHITECTURES, DATASETS
+
+FOLDERS = search_path.folders("experiments")
+RATIO_LETTER = {"width": "w", "params": "p", "macs": "m"}
+
+ID = re.compile(
+    rf"(?P<architecture>{'|'.join(ARCHITECTURES)})-(?P<dataset>{'|'.join(DATASETS)})"
+    r"-(?P<method>uniform|neuralscale|aligned)(?P<align>\d+)?-(?P<letter>[wpm])(?P<ratio>\d+(\.\d+)?(e-?\d+)?)"
+    r"(-(?P<fit>(?!b\d+$)[A-Za-z0-9._-]+?))?(-b(?P<batch>\d+))?"
+)
+
+Method = Literal["uniform", "neuralscale", "aligned"]
+RatioOf = Literal["params", "width", "macs"]
+Source = Literal["trained", "published"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
+
+
+def _known(allowed: list[str]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"unknown value {value!r} {reader.choices(value, allowed)}")
+        return value
+
+    return AfterValidator(check)
+
+
+ArchitectureName = Annotated[
+    str, _known(list(ARCHITECTURES)), Field(json_schema_extra={"enum": [*ARCHITECTURES]})
+]
+DatasetName = Annotated[str, _known(list(DATASETS)), Field(json_schema_extra={"enum": [*DATASETS]})]
+Ratio = Annotated[float, Field(gt=0, le=4)]
+
+
+class Measure(reader.Section):
+    """How long and how often one job is measured; the fields of a job list's `measure` (docs/formats.md)."""
+
+    processes: int = Field(default=3, ge=1, le=100, description="fresh processes a job")
+    warmup: int = Field(default=20, ge=0, le=100_000, description="inferences before the first sample")
+    min_samples: int = Field(default=100, ge=1, le=1_000_000)
+    max_samples: int = Field(default=20_000, ge=1, le=1_000_000)
+    min_seconds: float = Field(default=0.5, ge=0, le=3600)
+    max_seconds: float = Field(
+        default=3.0, gt=0, le=3600, description="sampling ends here even below min_samples"
+    )
+    target_ci: float = Field(
+        default=0.02, gt=0, lt=1, description="half-width of the 95% interval over the median"
+    )
+    timeout_seconds: float = Field(
+        default=120, gt=0, le=86_400, description="a process that takes longer has failed"
+    )
+    repeats: int = Field(
+        default=2, ge=0, le=10, description="times a process is measured again after other load or throttling"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Measure":
+        for low, high in (("min_samples", "max_samples"), ("min_seconds", "max_seconds")):
+            if getattr(self, low) > getattr(self, high):
+                raise ValueError(f"{low} ({getattr(self, low)}) is above {high} ({getattr(self, high)})")
+        return self
+
+
+class Group(reader.Section):
+    """Every combination of these architectures, methods and ratios on one data set."""
+
+    architectures: list[ArchitectureName] = Field(min_length=1)
+    dataset: DatasetName
+    methods: list[Method] = Field(min_length=1)
+    ratios: list[Ratio] = Field(min_length=1)
+    ratio_of: RatioOf
+    fit: Name | None = Field(None, description="a file of manifests/scaling, when not the default one")
+    align: int | None = Field(None, ge=1, le=64, description="channel multiple, of method aligned only")
+
+    @model_validator(mode="after")
+    def _align_fits_method(self) -> "Group":
+        if self.align is not None and "aligned" not in self.methods:
+            raise ValueError("align is given, but aligned is not among the methods")
+        return self
+
+
+class Training(reader.Section):
+    """How `bench sweep` trains the models, where its options do not say otherwise."""
+
+    recipe: Literal["published", "reduced"] = "published"
+    epochs: int | None = Field(default=None, ge=1, le=10_000, description="the recipe's own where absent")
+    seeds: int = Field(default=1, ge=1, le=100, description="trainings a model, from seeds 0, 1, ...")
+
+
+class Experiment(reader.Manifest):
+    """A whole experiment: groups of models, the batch size, and how to measure."""
+
+    name: Name
+    description: str = ""
+    groups: list[Group] = Field(min_length=1)
+    batch: int = Field(default=1, ge=1, le=1024)
+    measure: Measure = Measure()
+    training: Training = Training()
+    test_set: StrictBool | Annotated[int, Field(strict=True, ge=1)] = Field(
+        False, description="measure accuracy on the device: true, or on at most so many test images"
+    )
+    accuracy: list[Source] = Field(["trained", "published"], description="accepted sources, preferred first")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One model that is wanted: not yet scaled."""
+
+    architecture: str
+    dataset: str
+    method: Method
+    ratio: float
+    ratio_of: RatioOf
+    fit: str | None = None
+    align: int | None = None
+    batch: int = 1
+
+    @property
+    def id(self) -> str:
+        """The model's name, such as `vgg11-cifar10-neuralscale-w0.25`."""
+        method = f"{self.method}{self.align}" if self.align else self.method
+        parts = [self.architecture, self.dataset, method, f"{RATIO_LETTER[self.ratio_of]}{self.ratio:g}"]
+        parts += [self.fit] if self.fit else []
+        parts += [f"b{self.batch}"] if self.batch != 1 else []
+        return "-".join(parts)
+
+    @property
+    def of_one_image(self) -> "Request":
+        """The same network for one image at a time: its training does not depend on the batch."""
+        return replace(self, batch=1)
+
+
+def named(model: str) -> Request:
+    """The request that an id such as `vgg11-digits-uniform-p0.25` stands for, or ManifestError."""
+    parts = ID.fullmatch(model)
+    if parts is None:
+        what = (
+            "not a model's id; give one such as vgg11-digits-uniform-p0.25 (w: of width, p: params, m: MACs)"
+        )
+        raise reader.ManifestError([reader.Problem(model, None, "", what)])
+    found = parts.groupdict()
+    align = int(found["align"]) if found["align"] else None
+    return Request(
+        found["architecture"],
+        found["dataset"],
+        cast(Method, found["method"]),
+        float(found["ratio"]),
+        cast(RatioOf, {letter: of for of, letter in RATIO_LETTER.items()}[found["letter"]]),
+        found["fit"],
+        align,
+        int(found["batch"] or 1),
+    )
+
+
+def load(path: Path | str) -> Experiment:
+    """Read an experiment; raises manifest.ManifestError with every mistake of the file."""
+    return reader.load(path, Experiment)
+
+
+def find(experiment: str) -> Path:
+    """Lead a name such as `demo`, or a path, to its file; raises ManifestError that lists the known names."""
+    path = Path(experiment)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return path
+    for folder in FOLDERS:
+        if (folder / f"{experiment}.yaml").is_file():
+            return folder / f"{experiment}.yaml"
+    known = sorted({file.stem for folder in FOLDERS for file in folder.glob("*.yaml")})
+    what = f"unknown experiment {reader.choices(experiment, known)}, or give the path of a YAML file"
+    raise reader.ManifestError([reader.Problem(experiment, None, "", what)])
+
+
+def requests(experiment: Experiment, batch: int | None = None) -> list[Request]:
+    """Expand the groups, in their order and each model once; `batch` overrides the experiment's."""
+    size = experiment.batch if batch is None else batch
+    wanted = (request for group in experiment.groups for request in _combinations(group, size))
+    return list(dict.fromkeys(wanted))
+
+
+def _combinations(group: Group, batch: int) -> Iterator[Request]:
+    for architecture in group.architectures:
+        for ratio in group.ratios:
+            for method in group.methods:
+                fit = None if method == "uniform" else group.fit
+                align = group.align if method == "aligned" else None
+                yield Request(architecture, group.dataset, method, ratio, group.ratio_of, fit, align, batch)

@@ -1,0 +1,1 @@
+"""Two models measured in turns on this machine: `bench versus`."""

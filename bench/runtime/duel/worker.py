@@ -1,0 +1,80 @@
+"""A process that holds one model and measures it in turns, when told to; `versus` tells two of them.
+
+Standard input: a task (one line, as `child` takes it), then lines of one integer each, the nanoseconds of a
+turn. Standard output: `{"ready": output check}` or `{"error": {kind, message, advice}}`, then a line a turn:
+its samples in nanoseconds. Ends with its standard input.
+"""
+
+import gc
+import json
+import os
+import sys
+from typing import Any, Dict, List
+
+from bench.runtime.backends import backend_class
+from bench.runtime.machine.clock import now_ns
+from bench.runtime.machine.process import die_with_parent
+from bench.runtime.measure import timing
+from bench.runtime.measure.model_io import check_outputs, make_inputs
+from bench.runtime.measure.model_run import settings_of
+from bench.runtime.supervise.worker import failure
+
+LEAST = 3  # samples a turn, however long they take
+ROOM = 100000  # samples a turn, at most
+
+
+def turn(infer: Any, length: int, out: Any) -> List[int]:
+    """The samples of a turn of `length` ns; one inference before them, for the caches that the other one
+    has filled, is not timed."""
+    infer()
+    end, n = now_ns() + length, 0
+    while n < LEAST or (n < len(out) and now_ns() < end):
+        timing.sample(infer, out, n, n + 1)
+        n += 1
+    return list(out[:n])
+
+
+def play(task: Dict[str, Any], answer: Any) -> None:
+    """Load, warm up, then answer every line of standard input with a turn."""
+    pin(task.get("cpu"))
+    plan, out = dict(timing.DEFAULTS, **task["measure"]), timing.buffer(ROOM)
+    backend = backend_class(task["job"]["backend"])(settings_of(task))
+    backend.import_library()
+    import numpy
+
+    with backend:
+        backend.bind(make_inputs(numpy, backend.load(task["model"]), None, task["seed"]))
+        timing.warm_up(backend.infer, plan, out)
+        check = check_outputs(numpy, backend.outputs(), task)
+        answer({"ready": check})
+        gc.collect()
+        gc.disable()
+        for line in sys.stdin:
+            answer(turn(backend.infer, int(line), out))
+
+
+def pin(cpu: Any) -> None:
+    """Both models of a round on one CPU, so that neither has the busier one."""
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
+
+
+def main() -> int:
+    """Exit code 0, also after an error: it has been told as data."""
+    die_with_parent()
+    pipe = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def answer(value: Any) -> None:
+        pipe.write(json.dumps(value) + "\n")
+        pipe.flush()
+
+    try:
+        play(json.loads(sys.stdin.readline()), answer)
+    except (Exception, MemoryError) as error:
+        answer({"error": failure(error)})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

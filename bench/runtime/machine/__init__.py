@@ -1,0 +1,1 @@
+"""What the machine reports about itself: /proc, /sys, clocks, sensors, power."""

@@ -1,0 +1,63 @@
+"""What could explain a figure: machine, kernel, governor, libraries, and what only the host knows
+(`board`)."""
+
+import os
+import platform
+import sys
+from typing import Any, Dict, List
+
+from bench.runtime.machine.emulation import emulated
+from bench.runtime.machine.procfs import find, read_int, read_text
+
+VARIABLES = ("CUDA_", "GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_", "NVIDIA_", "OMP_", "OPENBLAS_", "ORT_")
+
+
+def describe(board: Dict[str, Any], root: str = "") -> Dict[str, Any]:
+    """The part of the environment that does not change from job to job."""
+    kernel = os.uname()
+    return {
+        "board": board,
+        "model": (read_text(root + "/proc/device-tree/model") or "").strip("\0\n ") or board.get("model"),
+        "machine": kernel.machine,
+        "kernel": kernel.release,
+        "python": platform.python_version(),
+        "libc": " ".join(platform.libc_ver(sys.executable)),
+        "cpu": cpu(root),
+        "memory_bytes": _memory_total(root),
+        "governors": _texts(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"),
+        "clock_limits_hz": _limits(root),
+        "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(VARIABLES)},
+        "emulated": emulated(root) or board.get("emulated") or None,
+    }
+
+
+def cpu(root: str = "") -> Dict[str, Any]:
+    """Model, flags and count of the CPUs that /proc/cpuinfo shows."""
+    found: Dict[str, str] = {}
+    for line in (read_text(root + "/proc/cpuinfo") or "").splitlines():
+        key, _, value = line.partition(":")
+        found.setdefault(key.strip(), value.strip())
+    keys = ("model name", "Model", "Hardware", "CPU implementer", "CPU part", "CPU variant", "CPU revision")
+    return {
+        "count": os.cpu_count(),
+        "usable": len(os.sched_getaffinity(0)),
+        "identity": {key: found[key] for key in keys if key in found},
+        "flags": found.get("flags", found.get("Features", "")),
+    }
+
+
+def _memory_total(root: str) -> Any:
+    for line in (read_text(root + "/proc/meminfo") or "").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _texts(pattern: str) -> List[str]:
+    return sorted({(read_text(p) or "").strip() for p in find(pattern)})
+
+
+def _limits(root: str) -> Dict[str, Any]:
+    folder = root + "/sys/devices/system/cpu/cpu0/cpufreq/"
+    khz = {name: read_int(folder + "scaling_{}_freq".format(name)) for name in ("min", "max")}
+    return {name: value * 1000 if value is not None else None for name, value in khz.items()}

@@ -1,0 +1,90 @@
+"""What a process can know and settle about itself: its parent, its threads' waiting, its clocks."""
+
+import ctypes
+import os
+import re
+import signal
+import time
+from typing import Any, Dict, List, Optional
+
+from bench.runtime.machine.procfs import find, read_text
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent dies, so that no measurement goes on that nobody collects (Linux only)."""
+    parent = os.getppid()
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    except (AttributeError, OSError):
+        return
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def waiting_seconds(task_root: str = "/proc/self/task") -> Optional[float]:
+    """Seconds that our threads were ready but had no CPU: the largest of any thread; None without
+    schedstat."""
+    waits = []
+    for path in find(task_root + "/*/schedstat"):
+        words = (read_text(path) or "").split()
+        if len(words) == 3:
+            waits.append(int(words[1]) * 1e-9)
+    return max(waits) if waits else None
+
+
+def machine_cpu(path: str = "/proc/stat") -> Dict[str, float]:
+    """Seconds since boot, over all CPUs: `busy` (user, nice, system, irq, softirq) and `steal` (proc(5))."""
+    words = (read_text(path) or "").split("\n", 1)[0].split()
+    if len(words) < 9 or words[0] != "cpu":
+        return {}
+    tick = float(os.sysconf("SC_CLK_TCK"))
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(w) / tick for w in words[1:9])
+    return {"busy": user + nice + system + irq + softirq, "steal": steal}
+
+
+def clocks() -> Dict[str, float]:
+    """The clocks whose disagreement betrays a step, a suspension or a slewed monotonic clock, in seconds."""
+    values = {"wall": time.time(), "monotonic": time.perf_counter()}
+    for name, clock in (("raw", "CLOCK_MONOTONIC_RAW"), ("boot", "CLOCK_BOOTTIME")):
+        number = getattr(time, clock, 7 if name == "boot" else None)  # CLOCK_BOOTTIME has no name before 3.7
+        if number is not None:
+            values[name] = time.clock_gettime(number)
+    return values
+
+
+LIBRARIES = re.compile(r"/lib(nvinfer|nvonnxparser|cudnn|cudart|cublas|cuda|onnxruntime)[^/]*\.so")
+
+
+def mapped_libraries(maps: str = "/proc/self/maps") -> List[str]:
+    """Paths of the inference libraries that this process has mapped; on JetPack 4 they are the host's."""
+    paths = {line.split(None, 5)[-1] for line in (read_text(maps) or "").splitlines() if "/" in line}
+    return sorted(path for path in paths if LIBRARIES.search(path))
+
+
+def snapshot() -> Dict[str, Any]:
+    """Everything whose difference over the timed span tells who else used the machine."""
+    return {
+        "waiting": waiting_seconds(),
+        "cpu": time.process_time(),
+        "machine": machine_cpu(),
+        "clocks": clocks(),
+    }
+
+
+def difference(before: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
+    """Facts about the span between two snapshots; seconds, None where unknown."""
+    span = after["clocks"]["monotonic"] - before["clocks"]["monotonic"]
+    own = after["cpu"] - before["cpu"]
+    facts: Dict[str, Any] = {"span": span, "cpu": own, "waiting": None, "others": None, "steal": None}
+    facts.update(begin=before["clocks"]["monotonic"], end=after["clocks"]["monotonic"])
+    if before["waiting"] is not None and after["waiting"] is not None:
+        facts["waiting"] = max(0.0, after["waiting"] - before["waiting"])
+    if before["machine"] and after["machine"]:
+        facts["others"] = max(0.0, after["machine"]["busy"] - before["machine"]["busy"] - own)
+        facts["steal"] = after["machine"]["steal"] - before["machine"]["steal"]
+    for name in ("wall", "raw", "boot"):
+        if name in before["clocks"]:
+            facts[name + "_gap"] = after["clocks"][name] - before["clocks"][name] - span
+    return facts

@@ -1,0 +1,57 @@
+"""What the board says about itself while it works: clocks, temperature, throttle bits, load, power.
+
+Read by the parent, which otherwise sleeps, so that the measured process does nothing but measure. Paths as in
+raspberrypi/documentation (get_throttled), the kernel's cpufreq and thermal ABI, and rbonghi/jetson_stats
+(GPU, INA3221). `root` stands before every path, so that tests can show the tree of another board.
+"""
+
+import os
+from typing import Any, Dict, List, Optional
+
+from bench.runtime.machine import power
+from bench.runtime.machine.procfs import find, read_int, read_text
+
+PI_THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
+GPU_CLOCKS = ("/sys/class/devfreq/*.g[vp][0-9]*b/cur_freq", "/sys/devices/gpu.0/devfreq/*/cur_freq")
+
+
+class Sensors(object):
+    """Finds once what this machine has, then reads only that."""
+
+    def __init__(self, root: str = "") -> None:
+        self.root = root
+        self.cpu = find(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
+        self.gpu = [p for pattern in GPU_CLOCKS for p in find(root + pattern)][:1]
+        self.rails = power.rails(root)
+        self.zones = [z for z in find(root + "/sys/class/thermal/thermal_zone*/temp") if not _constant(z)]
+
+    def read(self) -> Dict[str, Any]:
+        """One reading in hertz, degrees Celsius, watts; None where the board has no such sensor."""
+        clocks = [hz for hz in map(read_int, self.cpu) if hz is not None]
+        heat = [t for t in map(read_int, self.zones) if t is not None]
+        rails = power.read(self.rails)
+        return {
+            "cpu_hz": max(clocks) * 1000 if clocks else None,  # cpufreq speaks kHz
+            "cpu_hz_min": min(clocks) * 1000 if clocks else None,
+            "gpu_hz": read_int(self.gpu[0]) if self.gpu else None,
+            "temperature": max(heat) / 1000.0 if heat else None,
+            "throttled": read_int(self.root + PI_THROTTLED, 16),
+            "load": self._load(),
+            "power": power.total(rails) if rails else None,
+            "rails": rails,
+        }
+
+    def _load(self) -> Optional[float]:
+        words = (read_text(self.root + "/proc/loadavg") or "").split()
+        return float(words[0]) if words else None
+
+
+def _constant(zone: str) -> bool:
+    """Jetson's PMIC zone always says 50 or 100 degrees."""
+    return "PMIC" in (read_text(os.path.join(os.path.dirname(zone), "type")) or "")
+
+
+def names(sensors: Sensors) -> List[str]:
+    """What was found, for the record's environment."""
+    paths = [p[len(sensors.root) :] for p in sensors.cpu[:1] + sensors.gpu + sensors.zones]
+    return paths + ["rail " + rail.label for rail in sensors.rails]

@@ -1,0 +1,1 @@
+"""Inside a measuring process: timing, memory, accuracy, and whether a measurement is valid."""

@@ -1,0 +1,132 @@
+"""The life of one model in one fresh process: the ladder up, the samples, the check of its output."""
+
+import os
+import time
+import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
+from typing import Any, Dict, List, NamedTuple
+
+from bench.record import samples
+from bench.runtime.backends import backend_class
+from bench.runtime.backends.base import BackendError, Settings
+from bench.runtime.backends.null import NullBackend
+from bench.runtime.machine import process
+from bench.runtime.machine.clock import iso_utc
+from bench.runtime.machine.digest import sha256_of
+from bench.runtime.measure import timing
+from bench.runtime.measure.accuracy import top1
+from bench.runtime.measure.memory import Ladder, reset_peak, trim
+from bench.runtime.measure.model_io import check_outputs, make_inputs, residual
+
+OVERHEAD_SAMPLES = 1000
+
+Taken = NamedTuple(
+    "Taken",
+    [
+        ("started", float),  # s since the epoch
+        ("warm", int),  # warm-up inferences
+        ("outcome", timing.Outcome),
+        ("before", Dict[str, Any]),
+        ("after", Dict[str, Any]),
+        ("compute", bool),  # whether the device's own times lie in the buffer
+    ],
+)
+
+
+def settings_of(task: Dict[str, Any]) -> Settings:
+    """The backend's settings of a task; the bundle's input shapes resolve dynamic dimensions."""
+    job = task["job"]
+    options = dict(job.get("options") or {})
+    shapes = {t["name"]: t["shape"] for t in job["model"].get("inputs") or []}
+    options.setdefault("input_shapes", shapes)
+    build = task["process"] if job["backend"] == "tensorrt" else None
+    return Settings(job["precision"], job["threads"], job["batch"], task.get("cache_dir"), build, options)
+
+
+def run(task: Dict[str, Any], part: Dict[str, Any]) -> None:
+    """Measure; `part` is filled as it goes, so that a failure keeps what was known before it."""
+    plan = dict(timing.DEFAULTS, **task["measure"])
+    room = {name: timing.buffer(plan["max_samples"]) for name in ("samples", "warmup", "compute")}
+    backend = backend_class(task["job"]["backend"])(settings_of(task))
+    if backend.fake:
+        task = dict(task, reference=None)  # it computes nothing that could be compared
+    reset_peak()
+    ladder = Ladder(task["process"])
+    part["rungs"] = ladder.rungs
+    ladder.read("start")
+    backend.import_library()
+    ladder.read("backend_imported")
+    import numpy  # every backend has imported it; the first median loads what later ones need
+
+    timing.half_width(numpy, room["samples"], timing.BATCHES)
+    with backend:
+        ladder.read("device_initialised", backend.memory)
+        _measure_model(task, part, plan, backend, ladder, room, numpy)
+    part["environment"] = dict(part.get("environment", {}), versions=backend.versions(), fake=backend.fake)
+    part["environment"]["libraries"] = _libraries() if task["process"] == 0 else {}
+
+
+def _libraries() -> Dict[str, str]:
+    """Path -> SHA-256 of the mapped inference libraries; once a job, as hundreds of megabytes take
+    seconds."""
+    return {path: sha256_of(path) for path in process.mapped_libraries() if os.path.exists(path)}
+
+
+def _measure_model(
+    task: Dict[str, Any], part: Dict[str, Any], plan: Any, backend: Any, ladder: Ladder, room: Any, numpy: Any
+) -> None:
+    tensors = backend.load(task["model"])
+    ladder.read("model_loaded", backend.memory)
+    inputs = make_inputs(numpy, tensors, task.get("reference"), task["seed"])
+    backend.bind(inputs)
+    backend.infer()
+    ladder.read("first_run", backend.memory)
+    taken = _sample(plan, backend, room, numpy)
+    ladder.read("steady", backend.memory)
+    trim()
+    ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
+    part["facts"] = process.difference(taken.before, taken.after)
+    part["latency"] = _entry(task, taken, room)
+    part["residual"] = residual(ladder.rungs, backend.memory())
+    part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
+    part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}
+    check = part["output_check"] = check_outputs(numpy, backend.outputs(), task)
+    if not check["ok"]:
+        raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
+    if task.get("test_set") and task["process"] == 0 and not backend.fake:
+        part["accuracy"] = top1(numpy, backend, inputs, task)
+
+
+def _sample(plan: Dict[str, Any], backend: Any, room: Any, numpy: Any) -> Taken:
+    """Warm up, then fill the buffers; the machine's state just before and just after the samples."""
+    infer, started, loop = backend.infer, time.time(), None
+    if backend.compute_seconds() is not None:
+        loop = timing.with_compute(room["compute"], backend.compute_seconds)
+    warm = timing.warm_up(infer, plan, room["warmup"])
+    before = process.snapshot()
+    outcome = timing.measure(infer, plan, room["samples"], numpy, loop)
+    return Taken(started, warm, outcome, before, process.snapshot(), loop is not None)
+
+
+def _entry(task: Dict[str, Any], taken: Taken, room: Any) -> Dict[str, Any]:
+    """The process's entry in the record's `latency`."""
+    n = taken.outcome.n
+    return {
+        "process": task["process"],
+        "order": task["order"],
+        "started": iso_utc(taken.started),
+        "build": task["process"] if task["job"]["backend"] == "tensorrt" else None,
+        "warmup": samples.encode(room["warmup"][: taken.warm]),
+        "samples": samples.encode(room["samples"][:n]),
+        "compute": samples.encode(room["compute"][:n]) if taken.compute else None,
+        "stopped_by": taken.outcome.stopped_by,
+        "cpu_seconds": taken.outcome.cpu_seconds,
+        "wall_seconds": taken.outcome.wall_seconds,
+    }
+
+
+def overhead(settings: Settings) -> List[int]:
+    """What the loop itself costs, in this process: the samples of a backend that does nothing, in ns."""
+    with NullBackend(settings) as null:
+        out = timing.buffer(OVERHEAD_SAMPLES)
+        timing.sample(null.infer, out, 0, OVERHEAD_SAMPLES)
+    return list(out)

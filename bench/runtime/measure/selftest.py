@@ -1,0 +1,57 @@
+"""Known answers before a run: instruments that miss a known allocation or a known time fail the device,
+not a model."""
+
+import os
+import time
+from typing import Any, Dict, Tuple
+
+from bench.runtime.machine.clock import now_ns
+from bench.runtime.measure.memory import process_memory
+
+KNOWN_BYTES = 64 * 1024 * 1024
+KNOWN_SECONDS = 0.2
+TOLERANCE = 0.02
+ATTEMPTS = 3  # a busy machine may spoil one
+
+
+def memory_error() -> float:
+    """Relative error of the ladder's reader for an allocation of known size whose pages are all touched."""
+    kind = "uss" if process_memory()["uss"] is not None else "rss"
+    before = process_memory()[kind] or 0
+    block = bytearray(os.sysconf("SC_PAGESIZE"))
+    block = block * (KNOWN_BYTES // len(block))
+    grown = (process_memory()[kind] or 0) - before
+    return grown / float(len(block)) - 1
+
+
+def time_error() -> float:
+    """Relative error of the samples' clock over a known spin, against another clock, the raw hardware one."""
+    known, ours = _both_clocks()
+    while time.clock_gettime(time.CLOCK_MONOTONIC_RAW) < known + KNOWN_SECONDS:
+        pass
+    known_later, ours_later = _both_clocks()
+    return (ours_later - ours) / (known_later - known) - 1
+
+
+def _both_clocks() -> Tuple[float, float]:
+    """(raw, ours) of one moment: the closest of ten pairs, so that a busy machine cannot pass for a wrong
+    clock."""
+    pairs = []
+    for _ in range(10):
+        before = time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
+        ours = now_ns() * 1e-9
+        after = time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
+        pairs.append((after - before, (before + after) / 2, ours))
+    return min(pairs)[1:]
+
+
+def self_test() -> Dict[str, Any]:
+    """{ok, memory_error, time_error}: relative errors, the best of three attempts each."""
+    errors: Dict[str, float] = {}
+    for name, instrument in (("memory_error", memory_error), ("time_error", time_error)):
+        for _ in range(ATTEMPTS):
+            error = instrument()
+            errors[name] = min(errors.get(name, error), error, key=abs)
+            if abs(errors[name]) <= TOLERANCE:
+                break
+    return dict(errors, ok=all(abs(e) <= TOLERANCE for e in errors.values()), tolerance=TOLERANCE)

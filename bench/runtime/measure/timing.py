@@ -1,0 +1,129 @@
+"""The timed loop: fixed warm-up, then samples until they are enough, each bracketed by the clock and
+nothing else."""
+
+import gc
+import time
+from array import array
+from typing import Any, Callable, Dict, NamedTuple, Optional
+
+from bench.runtime.machine.clock import now_ns
+from bench.runtime.measure.validity import MIN_SAMPLES
+
+DEFAULTS: Dict[str, Any] = {
+    "processes": 3,
+    "warmup": 20,  # inferences at least
+    "warmup_seconds": 0.2,  # and seconds at least: clocks ramp in time, not in inferences (trtexec's default)
+    "min_samples": 100,
+    "max_samples": 20000,
+    "min_seconds": 0.5,
+    "max_seconds": 3.0,
+    "target_ci": 0.02,  # half width of the 95 % interval of the median, relative
+    "timeout_seconds": 120,
+    "repeats": 2,  # times that a process is measured again after other load, throttling or a moved clock
+    "max_waiting": 0.05,  # share of the timed span that a thread may wait for a CPU; more: `other_load`
+}
+CHUNK_NS = 20 * 1000 * 1000  # between two looks at the clock and the interval
+BATCHES = 20
+STUDENT_19 = 2.093  # 97.5 % quantile with 19 degrees of freedom, for the mean of 20 batch medians
+
+Loop = Callable[[Callable[[], None], "array[int]", int, int], None]
+Outcome = NamedTuple(
+    "Outcome",
+    [
+        ("n", int),
+        ("stopped_by", str),  # target_ci | max_samples | max_time
+        ("cpu_seconds", float),  # of all threads of the process, harness included
+        ("wall_seconds", float),
+    ],
+)
+
+
+def buffer(count: int) -> "array[int]":
+    """Room for `count` samples whose pages are touched now, so that sampling moves no rung of the memory
+    ladder."""
+    return array("q", b"\x01" * (8 * count))
+
+
+def sample(infer: Callable[[], None], out: "array[int]", first: int, last: int) -> None:
+    """Time inferences into out[first:last], nanoseconds each."""
+    clock = now_ns
+    for i in range(first, last):
+        start = clock()
+        infer()
+        out[i] = clock() - start
+
+
+def with_compute(compute: "array[int]", read: Callable[[], Optional[float]]) -> Loop:
+    """A `sample` that also stores the device's own time of each inference, read outside the timed region."""
+
+    def loop(infer: Callable[[], None], out: "array[int]", first: int, last: int) -> None:
+        clock = now_ns
+        for i in range(first, last):
+            start = clock()
+            infer()
+            out[i] = clock() - start
+            compute[i] = int((read() or 0.0) * 1e9)
+
+    return loop
+
+
+def warm_up(infer: Callable[[], None], plan: Dict[str, Any], out: "array[int]") -> int:
+    """Run until both the count and the seconds of the plan are reached; how many samples lie in `out`."""
+    start, n = now_ns(), 0
+    while n < len(out) and (n < plan["warmup"] or now_ns() - start < plan["warmup_seconds"] * 1e9):
+        sample(infer, out, n, n + 1)
+        n += 1
+    return n
+
+
+def half_width(numpy: Any, out: "array[int]", n: int) -> float:
+    """Relative half width of the 95 % interval of the median, from the medians of 20 batches in order of
+    time.
+
+    Batches rather than single samples, because neighbours resemble each other. numpy, because a sorted copy
+    as Python integers would grow the heap that is being measured.
+    """
+    size = min(n, len(out)) // BATCHES
+    if not size:
+        return float("inf")  # fewer samples than batches say nothing
+    medians = numpy.median(numpy.frombuffer(out, "int64", size * BATCHES).reshape(BATCHES, size), axis=1)
+    return float(STUDENT_19 * medians.std(ddof=1) / BATCHES**0.5 / medians.mean())
+
+
+def measure(
+    infer: Callable[[], None],
+    plan: Dict[str, Any],
+    out: "array[int]",
+    numpy: Any,
+    loop: Optional[Loop] = None,
+) -> Outcome:
+    """Fill `out` by the plan's rule: minimum count and seconds and target interval, or else a maximum."""
+    gc.collect()
+    gc.disable()
+    loop, n, look = loop or sample, 0, plan["min_samples"]
+    cpu, start = time.process_time(), now_ns()
+    try:
+        while True:
+            elapsed = now_ns() - start
+            stop = _maximum(plan, n, elapsed, len(out))
+            if not stop and n >= look and elapsed >= plan["min_seconds"] * 1e9:
+                look = n + n // 2  # few looks: each costs, and often looking stops too early
+                if half_width(numpy, out, n) <= plan["target_ci"]:
+                    stop = "target_ci"
+            if stop:
+                break
+            step = max(1, min(int(CHUNK_NS * n / elapsed) if n else 1, len(out) - n))
+            loop(infer, out, n, n + step)
+            n += step
+    finally:
+        gc.enable()
+    done, spent = now_ns(), time.process_time() - cpu
+    return Outcome(n, stop, spent, (done - start) * 1e-9)
+
+
+def _maximum(plan: Dict[str, Any], n: int, elapsed: int, room: int) -> str:
+    if n >= room:
+        return "max_samples"
+    # a slow model is given three times as long to reach the count without which it says nothing
+    patience = 1 if n >= MIN_SAMPLES else 3
+    return "max_time" if n and elapsed >= patience * plan["max_seconds"] * 1e9 else ""

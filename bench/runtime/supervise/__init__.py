@@ -1,0 +1,1 @@
+"""The parent process: works through a job list, starts measuring processes, writes records."""

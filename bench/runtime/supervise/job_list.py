@@ -1,0 +1,85 @@
+"""A job list, checked and resolved: absolute paths that stay inside the bundle, and the order of work."""
+
+import os
+import random
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from bench.record import schema
+from bench.record.checks import escapes
+from bench.record.files import BadFileError
+from bench.runtime.backends import BACKENDS
+from bench.runtime.machine.digest import sha256_of
+from bench.runtime.measure.timing import DEFAULTS
+
+JobList = NamedTuple(
+    "JobList",
+    [
+        ("run", str),
+        ("device", str),
+        ("seed", int),
+        ("bundle", str),
+        ("board", Dict[str, Any]),
+        ("jobs", List[Any]),
+    ],
+)
+Step = NamedTuple("Step", [("job", Dict[str, Any]), ("process", int), ("order", int)])
+
+
+def load(path: str) -> JobList:
+    """The job list at `path`, every job with its complete `measure`; BadFileError in one line for what
+    cannot be run."""
+    document = schema.load(path, "jobs")
+    if escapes(document["bundle"].replace("../", "", 1)) or os.path.isabs(document["bundle"]):
+        raise BadFileError(
+            "{}: bundle is {!r}, must lie in the list's folder or beside it".format(path, document["bundle"])
+        )
+    bundle = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(path)), document["bundle"]))
+    if not os.path.isdir(bundle):
+        raise BadFileError("{}: the bundle {} is not a folder".format(path, bundle))
+    jobs = [complete(job, document.get("measure", {}), path) for job in document["jobs"]]
+    return JobList(
+        document["run"], document["device"], document["seed"], bundle, document.get("board", {}), jobs
+    )
+
+
+def complete(job: Dict[str, Any], measure: Dict[str, Any], path: str) -> Dict[str, Any]:
+    """The job with its whole measuring plan: its own over the list's over the defaults."""
+    if job["backend"] not in BACKENDS:
+        known = ", ".join(sorted(BACKENDS))
+        raise BadFileError(
+            "{}: job {} wants backend {}, known are: {}".format(path, job["id"], job["backend"], known)
+        )
+    plan = dict(DEFAULTS, **measure)
+    plan.update(job.get("measure") or {})
+    if plan["max_samples"] < plan["min_samples"] or plan["max_seconds"] < plan["min_seconds"]:
+        raise BadFileError("{}: job {}: measure has a maximum below its minimum".format(path, job["id"]))
+    if plan["max_samples"] > 1000000:
+        raise BadFileError("{}: job {}: max_samples is above 1000000".format(path, job["id"]))
+    return dict(job, measure=plan)
+
+
+def order(jobs: List[Dict[str, Any]], seed: int) -> List[Step]:
+    """All first processes shuffled, then all second ones, ...: drift of the device cannot favour a job."""
+    steps: List[Step] = []
+    for process in range(max([job["measure"]["processes"] for job in jobs] or [0])):
+        turn = [job for job in jobs if process < job["measure"]["processes"]]
+        random.Random("{}.{}".format(seed, process)).shuffle(turn)
+        steps += [Step(job, process, len(steps) + i) for i, job in enumerate(turn)]
+    return steps
+
+
+def file_problem(bundle: str, relative: str, sha256: Optional[str]) -> Optional[Dict[str, str]]:
+    """Why a file of the bundle cannot be used, as {kind, message, advice}; None when it is as promised."""
+    path = os.path.realpath(os.path.join(bundle, relative))
+    advice = "copy the bundle to the device again"
+    if not path.startswith(bundle + os.sep):
+        return {"kind": "model_missing", "message": relative + ": leads out of the bundle", "advice": advice}
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        message = "{}: {}".format(relative, error.strerror)
+        return {"kind": "model_missing", "message": message, "advice": advice}
+    if sha256 and found != sha256:
+        message = "{}: its SHA-256 is not that of the job list".format(relative)
+        return {"kind": "model_changed", "message": message, "advice": advice}
+    return None

@@ -1,0 +1,116 @@
+"""From the parts of a job to its record. Pure: nothing is read, nothing measured."""
+
+from typing import Any, Dict, List, Optional
+
+from bench.record import figures, samples, schema, statistics
+from bench.runtime.measure.validity import Verdict, judge
+from bench.runtime.supervise.job_list import JobList
+
+
+def finish_part(
+    part: Dict[str, Any], environment: Dict[str, Any], sensors: List[Dict[str, Any]]
+) -> Dict[str, Any]:
+    """The part of one process with drift, sensors and verdict added. sensors: with `t` on the samples'
+    clock."""
+    own = dict(environment, **part.get("environment", {}))
+    verdict, entry, error = Verdict([], []), part.get("latency"), part["error"]
+    if entry:
+        entry["drift"] = statistics.drift(samples.seconds(entry["samples"]))
+        span = part["facts"]
+        for reading in sensors:
+            reading["timed"] = span["begin"] <= reading["t"] <= span["end"]
+        inside = [s for s in sensors if s["timed"]]
+        verdict = judge(dict(entry, plan=part["job"]["measure"]), span, inside, own)
+    if error and error["kind"] == "wrong_output":
+        verdict.reasons.append({"code": "wrong_output", "message": error["message"]})
+    if error and error["kind"] == "killed":
+        error = dict(error, message=_last_size(error["message"], sensors))
+    start = sensors[0]["t"] if sensors else 0.0
+    moved = [dict(s, t=round(s["t"] - start, 3)) for s in sensors]
+    validity = {"valid": not verdict.reasons, "reasons": verdict.reasons, "warnings": verdict.warnings}
+    return dict(part, error=error, sensors=moved, validity=validity, environment=own)
+
+
+def _last_size(message: str, sensors: List[Dict[str, Any]]) -> str:
+    sizes = [s["rss"] for s in sensors if s.get("rss")]
+    return "{} It held {:.0f} MB when last seen.".format(message, sizes[-1] / 1e6) if sizes else message
+
+
+def attempt(part: Dict[str, Any]) -> Dict[str, Any]:
+    """What a record keeps of an attempt that was disturbed: its samples and why they do not count."""
+    return dict(part["latency"], reasons=part["validity"]["reasons"])
+
+
+def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """The record of a job from its parts in the order of the processes; the first failure is the job's."""
+    error = next((p["error"] for p in parts if p["error"]), None)
+    entries = [p["latency"] for p in parts if p.get("latency")]
+    made = {
+        "schema": schema.VERSION,
+        "kind": "orbitbench.record",
+        "run": jobs.run,
+        "device": jobs.device,
+        "job": job,
+        "status": "failed" if error else "ok",
+        "error": error,
+        "validity": _validity(parts, bool(error)),
+        "latency": {
+            "unit": "s",
+            "processes": entries,
+            "disturbed": [again for p in parts for again in p.get("disturbed", [])],
+        },
+        "memory": {
+            "unit": "byte",
+            "rungs": [r for p in parts for r in p.get("rungs", [])],
+            "residual": [r for p in parts for r in p.get("residual", [])],
+        },
+        "output_check": _worst([p["output_check"] for p in parts if p.get("output_check")]),
+        "accuracy": next((p["accuracy"] for p in parts if p.get("accuracy")), None),
+        "sensors": [dict(s, process=p["process"]) for p in parts for s in p.get("sensors", [])],
+        "environment": _environment(parts),
+    }  # type: Dict[str, Any]
+    made["figures"] = figures.figures(made)
+    return made
+
+
+def skipped(
+    jobs: JobList, job: Dict[str, Any], environment: Dict[str, Any], reason: Dict[str, str]
+) -> Dict[str, Any]:
+    """The record of a job that was never started; `reason` is {kind, message, advice}."""
+    empty = {"process": 0, "error": reason, "environment": environment}
+    made = record(jobs, job, [empty])
+    codes = schema.INVALID_CODES
+    known = [{"code": reason["kind"], "message": reason["message"]}] if reason["kind"] in codes else []
+    validity = {"valid": False, "reasons": known, "warnings": []}
+    return dict(made, status="skipped", validity=validity)
+
+
+def _validity(parts: List[Dict[str, Any]], failed: bool) -> Dict[str, Any]:
+    merged: Dict[str, List[Dict[str, Any]]] = {"reasons": [], "warnings": []}
+    for part in parts:
+        for kind in merged:
+            merged[kind] += [dict(n, process=part["process"]) for n in part.get("validity", {}).get(kind, [])]
+        if part.get("disturbed"):
+            codes = sorted({reason["code"] for again in part["disturbed"] for reason in again["reasons"]})
+            message = "measured again after {} disturbed attempts ({})"
+            message = message.format(len(part["disturbed"]), ", ".join(codes))
+            merged["warnings"].append({"code": "repeated", "message": message, "process": part["process"]})
+    return {"valid": not merged["reasons"] and not failed, **merged}
+
+
+def _worst(checks: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+    return min(checks, key=lambda c: (c["ok"], -(c["max_abs_error"] or 0.0))) if checks else None
+
+
+def _environment(parts: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """That of the first part, which alone hashes the libraries, and what each process saw of the machine."""
+    known = [p["environment"] for p in parts if p.get("environment")]
+    spans = [dict(p["facts"], process=p["process"]) for p in parts if p.get("facts")]
+    resumed = any(e.get("resumed") for e in known)
+    return dict(known[0] if known else {}, resumed=resumed, spans=spans)
+
+
+def p50(part: Dict[str, Any]) -> Optional[float]:
+    """The median of one process in seconds, for live tables."""
+    entry = part.get("latency")
+    return statistics.median(samples.seconds(entry["samples"])) if entry else None

@@ -1,0 +1,1 @@
+"""Work that takes long: stopped and resumed, on this machine or on a Ray cluster."""

@@ -1,0 +1,78 @@
+"""`manifests/claims/*.yaml`: claims as data. Every mistake of a file is told with its line."""
+
+import math
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from bench.manifests import reader, search_path
+from orchestrate.analysis.claims import Claim
+from orchestrate.errors import BadInput
+
+THESIS = search_path.SHIPPED / "claims" / "thesis.yaml"
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Stated(reader.Section):
+    """One claim. It holds where the whole interval of the ratio method / baseline is in holds_from ..
+
+    holds_to.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="short name, unique in the file")
+    text: str = Field(min_length=1, max_length=300, description="the claim as a sentence")
+    processor: Literal["gpu", "cpu"] = Field(description="the devices it is about")
+    quantity: Literal["latency", "accuracy_per_mb", "mb_per_mparam", "memory", "accuracy", "energy"]
+    method: str = Field(description="a method's name: neuralscale, aligned, ...")
+    baseline: str = "uniform"
+    ratio_of: list[Literal["params", "width", "macs"]] = Field(["params", "width"], min_length=1)
+    claimed: Positive = Field(description="the ratio that was claimed, shown beside what was measured")
+    holds_from: Positive | None = Field(None, description="null: no lower bound")
+    holds_to: Positive | None = Field(None, description="null: no upper bound")
+
+    @model_validator(mode="after")
+    def region(self) -> Self:
+        """Refuse a region that no ratio could leave, or that no ratio could enter."""
+        if self.holds_from is None and self.holds_to is None:
+            raise ValueError("a claim needs holds_from or holds_to: nothing could contradict it")
+        if not (self.holds_from or 0) < (self.holds_to or math.inf):
+            raise ValueError(f"holds_from {self.holds_from} must be below holds_to {self.holds_to}")
+        return self
+
+    def claim(self, source: str) -> Claim:
+        """The same for computing."""
+        return Claim(
+            id=self.id, text=self.text, processor=self.processor, quantity=self.quantity, method=self.method,
+            baseline=self.baseline, ratio_of=tuple(self.ratio_of), claimed=self.claimed, source=source,
+            holds_from=self.holds_from or 0.0, holds_to=self.holds_to or math.inf,
+        )  # fmt: skip
+
+
+class ClaimsFile(reader.Manifest):
+    """The file."""
+
+    SCHEMA: ClassVar[int] = 1
+    model_config = ConfigDict(title="orbitbench claims")
+    kind: Literal["orbitbench.claims"] = "orbitbench.claims"
+    name: str
+    source: str = Field("", description="who claims this, and where")
+    claims: list[Stated] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def unique(self) -> Self:
+        """Refuse two claims of one id."""
+        ids = [claim.id for claim in self.claims]
+        twice = sorted({each for each in ids if ids.count(each) > 1})
+        if twice:
+            raise ValueError(f"two claims have the id {', '.join(twice)}")
+        return self
+
+
+def load(path: Path = THESIS) -> list[Claim]:
+    """The claims of a file; BadInput tells all its mistakes."""
+    try:
+        found = reader.load(path, ClaimsFile)
+    except reader.ManifestError as error:
+        raise BadInput(str(error)) from None
+    return [stated.claim(found.source) for stated in found.claims]

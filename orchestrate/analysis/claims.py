@@ -1,0 +1,163 @@
+"""Claims as data, and their answers: holds, does not hold, or not enough data, and then what would settle it.
+
+One rule. A claim names a region of ratios. Its 95% interval inside the region: it holds. Outside: it does not
+hold. Across an edge, or fewer than three pairs: not enough data. So a claim that is not true is said to hold
+in at most 2.5% of studies a bound. Many verdicts on one page err more often together: each answer also says
+whether it would stand at the level divided by the number of verdicts (Bonferroni), which bounds the chance of
+any wrong 'holds' on the page.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from orchestrate.analysis import efficiency, pairs, statistics
+from orchestrate.analysis.statistics import FEWEST
+
+HOLDS, FAILS, UNSETTLED = "holds", "does not hold", "not enough data"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement about `method` / `baseline` on a kind of processor: the ratio is in a region."""
+
+    id: str
+    text: str
+    processor: str
+    quantity: str
+    method: str
+    baseline: str
+    ratio_of: tuple[str, ...]
+    claimed: float
+    holds_from: float
+    holds_to: float
+    source: str = ""
+
+    def verdict(self, estimate: statistics.Estimate) -> str:
+        """What an interval says about the region."""
+        if not estimate.known or estimate.n < FEWEST:
+            return UNSETTLED
+        if self.holds_from <= estimate.low and estimate.high <= self.holds_to:
+            return HOLDS
+        outside = estimate.high < self.holds_from or estimate.low > self.holds_to
+        return FAILS if outside else UNSETTLED
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim on one device in one way of running it.
+
+    `together`: the verdict stands for all verdicts at once.
+    """
+
+    claim: Claim
+    configuration: dict[str, Any]
+    verdict: str
+    estimate: statistics.Estimate
+    ranking: efficiency.Ranking | None
+    verdicts_by_definition: dict[str, str]
+    pairs: tuple[tuple[str, str], ...]
+    lacking: int
+    settle: str
+    main: bool = True
+    together: bool = False
+
+
+def answers(table: pd.DataFrame, claims: Iterable[Claim]) -> list[Answer]:
+    """Every claim in every configuration of the devices it is about; the one with most pairs is `main`."""
+    asked = list(_asked(table, list(claims)))
+    level = 1 - (1 - statistics.LEVEL) / max(1, len(asked))
+    found = [_answer(*each, level) for each in asked]
+    most: dict[tuple[str, str], Answer] = {}
+    for answer in found:
+        key = answer.claim.id, answer.configuration["device"]
+        if key not in most or len(answer.pairs) > len(most[key].pairs):
+            most[key] = answer
+    main = {id(answer) for answer in most.values()}
+    return [replace(answer, main=id(answer) in main) for answer in found]
+
+
+def _asked(table: pd.DataFrame, claims: list[Claim]) -> Iterator[tuple[Claim, dict[str, Any], pd.DataFrame]]:
+    """Each claim with each configuration that it is about, and the pairs found there."""
+    configurations = [configuration for configuration, _ in efficiency.configurations(table)]
+    made: dict[tuple[Any, ...], dict[tuple[Any, ...], pd.DataFrame]] = {}
+    for claim in claims:
+        key = claim.method, claim.baseline, claim.ratio_of
+        if key not in made:
+            made[key] = efficiency.apart(pairs.pairs(table, *key))
+        paired = made[key]
+        for configuration in configurations:
+            if configuration["processor"] == claim.processor:
+                yield claim, configuration, paired.get(tuple(configuration.values()), pd.DataFrame())
+
+
+def _answer(claim: Claim, configuration: dict[str, Any], found: pd.DataFrame, level: float) -> Answer:
+    """One answer; `level` is that of all verdicts together."""
+    estimate = pairs.mean(found, claim.quantity)
+    of_memory = claim.quantity in pairs.OF_MEMORY
+    means = efficiency.under_definitions(found, claim.quantity) if of_memory else {}
+    known = found[found[pairs.column(claim.quantity)].notna()] if len(found) else found
+    verdict, strict = (claim.verdict(e) for e in (estimate, pairs.mean(found, claim.quantity, level=level)))
+    return Answer(
+        claim=claim,
+        configuration=configuration,
+        verdict=verdict,
+        estimate=estimate,
+        ranking=efficiency.ranking(means) if means else None,
+        verdicts_by_definition={key: claim.verdict(mean) for key, mean in means.items()},
+        pairs=tuple(zip(known["model"], known["baseline"], strict=True)) if len(known) else (),
+        lacking=len(found) - len(known),
+        settle=_settle(claim, configuration, estimate, found),
+        together=verdict != UNSETTLED and strict == verdict,
+    )
+
+
+def _settle(
+    claim: Claim, configuration: dict[str, Any], estimate: statistics.Estimate, found: pd.DataFrame
+) -> str:
+    """What to do about 'not enough data'; '' where the verdict is clear."""
+    if claim.verdict(estimate) != UNSETTLED:
+        return ""
+    if len(found) < FEWEST:
+        return (
+            f"{_count(len(found), 'pair')} of {claim.method} and {claim.baseline} measured, {FEWEST} needed: "
+            f"orchestrate run --device {configuration['device']} --experiment thesis"
+        )
+    if estimate.n < FEWEST:
+        return f"{_lacks(claim, found)} for {len(found) - estimate.n} of {_count(len(found), 'pair')}"
+    edges = [edge for edge in (claim.holds_from, claim.holds_to) if 0 < edge < math.inf]
+    distance = min(abs(math.log(estimate.value / edge)) for edge in edges)
+    width = math.log(estimate.high / estimate.low) / 2
+    needed = math.ceil(estimate.n * (width / distance) ** 2) if distance else math.inf
+    if needed > 50 * estimate.n:
+        return "the ratio lies at the edge of what is claimed: more data will hardly settle it"
+    return f"about {needed} pairs like these in place of {estimate.n} (more ratios, or more architectures)"
+
+
+def _lacks(claim: Claim, found: pd.DataFrame) -> str:
+    if claim.quantity.startswith("accuracy"):
+        lacking = found[found["accuracy_ratio"].isna()]
+        return f"no accuracy (make it: bench train {lacking['model'].iloc[0]}, and so on)"
+    if claim.quantity == "energy":
+        return "no power reading during the samples on this device"
+    return "no memory reading under the main definition"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def multiplicity(found: list[Answer]) -> str:
+    """How often verdicts on this page may err, in one sentence."""
+    decided = sum(answer.verdict != UNSETTLED for answer in found)
+    if not found:
+        return "No claim applies to these devices."
+    return (
+        f"{_count(len(found), 'verdict')} on this page, {decided} decided, each from a 95% interval: where a "
+        f"claim is not true, it is said to hold in at most 2.5% of studies a bound. "
+        f"{sum(a.together for a in found)} of the "
+        f"decided ones also stand at the level for all {len(found)} together (Bonferroni)."
+    )

@@ -1,0 +1,176 @@
+"""Two runs of the same jobs: what moved beyond noise, and what changed around them.
+
+Each figure of each job is compared over fresh processes (Student's t on logarithms, as
+`bench.record.statistics.compare`), and over all jobs of a device at once, where a small change of all shows.
+Testing many figures finds some by chance: Benjamini and Hochberg's procedure keeps the expected share of
+false alarms among the changes told at 5%, and the chance of any alarm at 5% where nothing changed. A change
+also has to exceed a threshold to be told. Processes of one run cannot know what differs from day to day:
+repeat both runs before you blame a commit.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bench.record import distributions
+from orchestrate.analysis import memory, statistics
+from orchestrate.analysis.job import Job
+from orchestrate.analysis.records import Study
+from orchestrate.errors import BadInput
+
+RATE = 0.05
+FIGURES = {"latency": "latency", "memory": memory.PROCESS, "peak": memory.PEAK}
+ALL = "all jobs"
+REGRESSION, IMPROVEMENT, SAME = "regression", "improvement", "no change shown"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of one job (or of all jobs of a device) in B relative to A; base units."""
+
+    device: str
+    job: str
+    figure: str
+    before: float
+    after: float
+    ratio: statistics.Estimate
+    p: float
+    adjusted: float = 1.0
+    verdict: str = SAME
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All changes, what could not be compared, and what differs around the runs."""
+
+    changes: tuple[Change, ...]
+    lost: tuple[str, ...]
+    alone: tuple[str, ...]
+    unlike: tuple[str, ...]
+    environment: tuple[tuple[str, str, str, str], ...]
+    threshold: float
+
+    @property
+    def regressions(self) -> list[Change]:
+        """The changes for the worse."""
+        return [change for change in self.changes if change.verdict == REGRESSION]
+
+
+def compare(a: Study, b: Study, threshold: float = 0.01) -> Comparison:
+    """What moved from `a` to `b`; `threshold` is the smallest relative change that is told."""
+    for study in (a, b):
+        if not study.jobs:
+            raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")
+    before = {(job.device, job.id): job for job in a.jobs}
+    after = {(job.device, job.id): job for job in b.jobs}
+    both = sorted(before.keys() & after.keys())
+    changes = [change for key in both for change in _changes(before[key], after[key])]
+    changes += _overall(changes)
+    failed = {(each.device, each.job): each for each in b.excluded if each.code == "failed"}
+    return Comparison(
+        changes=tuple(_told(changes, threshold)),
+        lost=tuple(f"{d}, {j}: {failed[d, j].reason}" for d, j in sorted(before.keys() & failed.keys())),
+        alone=tuple(_alone(before, after, failed)),
+        unlike=tuple(
+            f"{d}, {j}: not the same ONNX file"
+            for d, j in both
+            if before[d, j].model["sha256"] != after[d, j].model["sha256"]
+        ),
+        environment=tuple(_environment(a, b)),
+        threshold=threshold,
+    )
+
+
+def _values(job: Job, figure: str) -> list[float]:
+    """One positive value a process, or nothing."""
+    values = job.p50s if figure == "latency" else list(job.memory.get(FIGURES[figure], ()))
+    return values if all(value > 0 for value in values) else []
+
+
+def _changes(before: Job, after: Job) -> Iterator[Change]:
+    for figure in FIGURES:
+        x, y = _values(before, figure), _values(after, figure)
+        if x and y:
+            ratio, apart = statistics.of_ratio(y, x), statistics.difference(y, x)
+            yield Change(before.device, before.id, figure, _mean(x), _mean(y), ratio, apart.p)
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.exp(np.log(values).mean()))
+
+
+def _overall(changes: list[Change]) -> list[Change]:
+    """The mean change of a figure over all jobs of a device, where there are three jobs or more."""
+    groups: dict[tuple[str, str], list[Change]] = defaultdict(list)
+    for change in changes:
+        groups[change.device, change.figure].append(change)
+    found = []
+    for (device, figure), members in sorted(groups.items()):
+        ratio = statistics.of_pairs([change.ratio.value for change in members])
+        if ratio.known:
+            before, after = (_mean([getattr(c, end) for c in members]) for end in ("before", "after"))
+            p = _one_sample([math.log(change.ratio.value) for change in members])
+            found.append(Change(device, ALL, figure, before, after, ratio, p))
+    return found
+
+
+def _one_sample(logs: list[float]) -> float:
+    """Two-sided p of a mean of zero, by Student's t."""
+    values = np.asarray(logs)
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    if error == 0:
+        return 0.0 if values[0] else 1.0
+    return 2 * (1 - distributions.student_tail(abs(float(values.mean())) / error, len(values) - 1))
+
+
+def adjusted(values: list[float]) -> list[float]:
+    """Benjamini and Hochberg's adjusted p values, in the order given."""
+    order = np.argsort(values)[::-1]
+    found, smallest = [1.0] * len(values), 1.0
+    for place, index in enumerate(order):
+        smallest = min(smallest, values[index] * len(values) / (len(values) - place))
+        found[index] = smallest
+    return found
+
+
+def _told(changes: list[Change], threshold: float) -> Iterator[Change]:
+    for change, p in zip(changes, adjusted([change.p for change in changes]), strict=True):
+        shift = change.ratio.value - 1
+        clear = p < RATE and abs(shift) >= threshold
+        verdict = SAME if not clear else REGRESSION if shift > 0 else IMPROVEMENT
+        yield replace(change, adjusted=p, verdict=verdict)
+
+
+def _alone(before: dict[Any, Job], after: dict[Any, Job], failed: dict[Any, Any]) -> Iterator[str]:
+    for key in sorted(before.keys() ^ after.keys()):
+        if key not in failed:
+            side = "the first" if key in before else "the second"
+            yield f"{key[0]}, {key[1]}: a valid record in {side} run only"
+
+
+def _environment(a: Study, b: Study) -> Iterator[tuple[str, str, str, str]]:
+    """(device, fact, before, after) for every fact that is not the same in both."""
+    seen = [_facts(study) for study in (a, b)]
+    for device in sorted(seen[0].keys() & seen[1].keys()):
+        old, new = seen[0][device], seen[1][device]
+        for fact in sorted(old.keys() | new.keys()):
+            values = ["; ".join(sorted(side.get(fact, {"-"}))) for side in (old, new)]
+            if values[0] != values[1]:
+                yield device, fact, values[0], values[1]
+
+
+def _facts(study: Study) -> dict[str, dict[str, set[str]]]:
+    from orchestrate.report.data import flat
+
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for job in study.jobs:
+        for fact, value in flat({key: facts for key, facts in job.environment.items() if key not in MOVING}):
+            found[job.device][fact].add(value)
+    return found
+
+
+MOVING = ("spans", "self_test", "sensors")  # these differ from process to process

@@ -1,0 +1,208 @@
+"""The image half of an engine: build, tag, push, pull, save, load.
+
+The engine's streams end quietly or carry their error as data; everything here raises a typed error instead.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from orchestrate.engine.connection import LINK_EXCEPTIONS, Engine, architecture, short, translate
+from orchestrate.engine.errors import EngineError, EngineRefused, ImageMissing, LinkBroken, WrongArchitecture
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+NOISE = (
+    "--->",
+    "Removing intermediate container",
+    "Successfully built",
+    "[Warning]",
+)  # of the classic builder
+Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all (0: unknown)
+
+
+@dataclass(frozen=True)
+class Info:
+    """An image that an engine holds."""
+
+    id: str
+    architecture: str
+    size: int  # bytes, uncompressed
+    layers: tuple[str, ...]
+    digests: tuple[str, ...]
+    labels: dict[str, str]
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+class ImageEngine:
+    """Images of one engine, through a connected client of the Docker SDK."""
+
+    def __init__(self, client: Any, name: str = "this machine", address: str = "") -> None:
+        self.client = client
+        self.name = name
+        self.address = address  # unix://..., for programs that talk to the same engine; empty behind ssh
+
+    def architecture(self) -> str:
+        """amd64, arm64, ..."""
+        return architecture(str(self._ask(self.client.info)["Architecture"]))
+
+    def find(self, reference: str) -> Info | None:
+        """The image with that tag, digest or id; None where the engine has none."""
+        try:
+            found = self._ask(self.client.images.get, reference).attrs
+        except ImageMissing:
+            return None
+        return Info(
+            found["Id"],
+            found["Architecture"],
+            found["Size"],
+            tuple(found["RootFS"].get("Layers") or ()),
+            tuple(found.get("RepoDigests") or ()),
+            (found.get("Config") or {}).get("Labels") or {},
+        )
+
+    def get(self, reference: str) -> Info:
+        """Like `find`; raises EngineError where there is none."""
+        found = self.find(reference)
+        if found is None:
+            raise ImageMissing(self.name, f"it has no image {reference}")
+        return found
+
+    def build(
+        self,
+        context: Path,
+        dockerfile: str,
+        platform: str,
+        base: str,
+        say: Callable[[str], None],
+        cache: bool = True,
+    ) -> str:
+        """Build `context` with the classic builder, without a tag; the image's id. `say` gets its lines."""
+        events = self._ask(
+            self.client.api.build,
+            path=str(context),
+            dockerfile=dockerfile,
+            platform=platform,
+            buildargs={"BASE": base},
+            rm=True,
+            forcerm=True,
+            nocache=not cache,
+            decode=True,
+        )
+        made, foreign = "", False
+        try:
+            for event in self._events(events):
+                made = event.get("aux", {}).get("ID", made)
+                for line in ANSI.sub("", event.get("stream", "")).splitlines():
+                    foreign |= "exec format error" in line
+                    if line.strip() and not line.lstrip().startswith(NOISE):
+                        say(line.rstrip())
+        except EngineRefused as error:  # "non-zero code"; the reason stood in the output
+            raise WrongArchitecture(self.name, "exec format error") if foreign else error from error
+        if not made:
+            raise EngineRefused(self.name, "it ended the build without an image")
+        return made
+
+    def pull(self, reference: str, platform: str, progress: Progress = quiet) -> Info:
+        """Pull `name:tag` or `name@digest`; raises EngineError, also for another platform's image."""
+        repository, tag = split(reference)
+        events = self._ask(
+            self.client.api.pull, repository, tag=tag, platform=platform, stream=True, decode=True
+        )
+        self._follow(events, "pull", progress)
+        found = self.get(reference)
+        wanted = platform.partition("/")[2]
+        if found.architecture != wanted:  # engines up to 20.10 pull it without a word
+            self._ask(self.client.images.remove, reference)
+            what = f"{reference} is for {found.architecture}, not {wanted}: removed again"
+            raise WrongArchitecture(self.name, what)
+        return found
+
+    def push(self, reference: str, progress: Progress = quiet) -> str:
+        """Push a tag; the digest under which the registry keeps it."""
+        repository, tag = split(reference)
+        events = self._ask(self.client.api.push, repository, tag=tag, stream=True, decode=True)
+        digest = self._follow(events, "push", progress).get("Digest", "")
+        if not digest:
+            raise EngineRefused(self.name, f"the registry named no digest for {reference}")
+        return str(digest)
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image its name, which an older image loses."""
+        repository, tag = split(reference)
+        self._ask(self.client.api.tag, image, repository, tag=tag, force=True)
+
+    def untag(self, reference: str) -> None:
+        """Take a name away; the image goes with its last one."""
+        self._ask(self.client.images.remove, reference, noprune=True)
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        """The image as a tar archive with that name in it."""
+        yield from self._ask(lambda: self.client.images.get(reference).save(named=reference))
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Take an archive in."""
+        self._ask(self.client.images.load, archive)
+
+    def _follow(self, events: Iterable[dict[str, Any]], what: str, progress: Progress) -> dict[str, Any]:
+        """Add up the layers' progress; the engine's closing remark."""
+        layers: dict[str, tuple[int, int]] = {}
+        closing: dict[str, Any] = {}
+        for event in self._events(events):
+            closing = event.get("aux") or closing
+            detail = event.get("progressDetail") or {}
+            if event.get("status") in ("Downloading", "Pushing") and "current" in detail:
+                layers[event["id"]] = (detail["current"], detail.get("total", 0))
+                done, total = (sum(column) for column in zip(*layers.values(), strict=True))
+                progress(what, done, total)
+        return closing
+
+    def _events(self, events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        with self._errors():
+            for event in events:
+                if "error" in event:
+                    text = " ".join(str(event["error"]).split())
+                    raise translate(self.name, docker.errors.APIError(text, explanation=text))
+                yield event
+
+    def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        with self._errors():
+            return call(*arguments, **options)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineError:
+            raise
+        except docker.errors.DockerException as error:
+            raise translate(self.name, error) from error
+        except LINK_EXCEPTIONS as error:
+            raise LinkBroken(self.name, f"the connection to its engine broke ({short(error)})") from error
+
+
+@contextlib.contextmanager
+def connected(
+    host: str | None = None, name: str | None = None, reverse: Sequence[str] = ()
+) -> Iterator[ImageEngine]:
+    """The images of the engine at `host` (None: this machine's), with patience for long transfers."""
+    with Engine(host, reverse=reverse) as engine, engine.patient() as client:
+        yield ImageEngine(client, name or engine.host, engine.address if engine.is_local else "")
+
+
+def split(reference: str) -> tuple[str, str]:
+    """`name`, and `tag` or `sha256:...`, as the engine's API wants them."""
+    name, at, digest = reference.partition("@")
+    head, colon, tag = name.rpartition(":")
+    if colon and "/" not in tag:
+        name = head
+    else:
+        tag = "latest"
+    return name, digest if at else tag

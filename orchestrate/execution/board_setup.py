@@ -1,0 +1,125 @@
+"""A board's own side of a run: is it fit, what is it, and the commands that ready it and put it back.
+
+What `prepare` changes is noted in DEVICE/prepared.json before, and the note goes only once `restore` has
+succeeded: whoever starts next on that board, after a crash or a lost link, finds the note and restores first.
+"""
+
+import json
+import shlex
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.record import files
+from orchestrate.console import first_line
+from orchestrate.devices import Device
+from orchestrate.doctor import probe
+from orchestrate.engine.connection import Engine
+from orchestrate.engine.image_store import ImageEngine
+from orchestrate.errors import OrbitError
+from orchestrate.runs.folder import DeviceFolder
+
+Say = Callable[[str], None]
+COMMAND_SECONDS = 60
+NOTE = "prepared.json"
+
+
+def image(engine: Engine, device: Device, say: Say) -> str:
+    """The id of the device's image on its board; brought there first where images.yaml knows how."""
+    name = str(device.image)
+    with engine.patient() as client:
+        there = ImageEngine(client, engine.host)
+        if "/" in name or ":" in name:  # a full reference: somebody else has put it there
+            return there.get(name).id
+        from orchestrate.images import ship
+        from orchestrate.images.actions import LOCK
+        from orchestrate.images.manifest import open_project
+
+        project = open_project()
+        return ship.ensure(project, name, there, project.root / LOCK, say).id
+
+
+class Host:
+    """The machine around a device's engine."""
+
+    def __init__(self, engine: Engine, folder: DeviceFolder, device: Device) -> None:
+        self.engine, self.folder, self.device = engine, folder, device
+        self.note = folder.path / NOTE
+
+    def ready(self) -> dict[str, Any]:
+        """Facts for the records; OrbitError where the board does not meet the device's limits."""
+        facts = self.facts()
+        problems = unfit(facts, self.device)
+        if problems:
+            raise OrbitError("; ".join(problems))
+        return {
+            "model": first_line(facts.model, 200) if facts.model else None,
+            "l4t": first_line(facts.l4t_text, 200) if facts.l4t_text else None,
+            "power_mode": self.device.power_mode,
+            "emulated": self.device.emulated,
+            "clock_ahead_seconds": None if facts.time is None else facts.time - int(time.time()),
+        }
+
+    def facts(self) -> probe.Facts:
+        """What the machine says of itself, as far as it does at once."""
+        look = probe.brief(self.engine.info().root)
+        return probe.facts(self.engine.run(["sh", "-s"], timeout=COMMAND_SECONDS, stdin=look).out)
+
+    def prepare(self, say: Say) -> None:
+        """Note what is to be undone, then run the device's commands; first undo what a dead run left."""
+        self.mend(say)
+        if not self.device.prepare:
+            return
+        files.write_json(str(self.note), {"host": self.device.host, "restore": self.device.restore})
+        say("preparing")
+        for command in self.device.prepare:
+            self.command(command)
+
+    def restore(self) -> None:
+        """Run the restoring commands if any are owed: all of them, whatever the first ones said."""
+        if self.note.exists():
+            self.settle(self.note)
+
+    def mend(self, say: Say) -> None:
+        """Restore this board for runs that could not: it is ours now, so none of them is at work on it."""
+        for note in self.folder.path.parents[1].glob(f"*/*/{NOTE}"):
+            if json.loads(note.read_bytes())["host"] == self.device.host:
+                say(f"restoring what {note.parts[-3]} left behind")
+                self.settle(note)
+
+    def settle(self, note: Any) -> None:
+        """Run the commands that a note owes; it goes once all have succeeded."""
+        problems = []
+        for command in json.loads(note.read_bytes())["restore"]:
+            try:
+                self.command(command)
+            except OrbitError as error:
+                problems.append(str(error))
+        if problems:
+            raise OrbitError("; ".join(problems))
+        note.unlink()
+
+    def command(self, words: list[str]) -> None:
+        """Run one argument list on the board; OrbitError with what it said when it fails."""
+        done = self.engine.run(words, timeout=COMMAND_SECONDS)
+        if done.code:
+            said = first_line(done.err.strip() or done.out.strip() or "it said nothing", 200)
+            raise OrbitError(f"`{shlex.join(words)}` failed with code {done.code}: {said}")
+
+
+def unfit(facts: probe.Facts, device: Device) -> list[str]:
+    """Which of the device's limits the board does not meet; what is unknown is not held against it."""
+    limits, problems = device.limits, []
+    if facts.temperature is not None and facts.temperature > limits.max_temperature:
+        warm = f"{facts.temperature:.0f} °C, more than {limits.max_temperature:g}"
+        problems.append(f"too hot ({warm}): let it cool, or raise max_temperature of its limits")
+    for name, free, least, advice in (
+        ("memory", facts.memory_available, limits.min_free_memory, "stop what else runs there"),
+        ("disk", facts.disk_free, limits.min_free_disk, "`docker system prune` there frees some"),
+    ):
+        if free is not None and free < least:
+            short = f"{free / 1e6:.0f} MB, less than {least / 1e6:.0f} MB"
+            problems.append(
+                f"too little free {name} ({short}): {advice}, or lower min_free_{name} of its limits"
+            )
+    return problems

@@ -1,0 +1,216 @@
+"""Transport `docker`: the job list runs in one container on a board, whose name is the board's lock.
+
+    volume at /data:  jobs.json  bundle/...  out/parts/...  out/records/...
+
+The container needs nobody to be connected. Nothing is removed before every record is here and verified; what
+runs already, or is already on the board, is found by labels and hashes, so that every step may be repeated.
+"""
+
+import getpass
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrate.console import first_line
+from orchestrate.devices import Device
+from orchestrate.engine.connection import Engine
+from orchestrate.engine.container import DATA, Board, Spec
+from orchestrate.engine.errors import BoardBusy, LockOwner, NotFound
+from orchestrate.errors import LinkLost, OrbitError
+from orchestrate.execution import board_setup
+from orchestrate.runs import plan
+from orchestrate.runs.folder import DeviceFolder, Run
+
+Say = Callable[[str], None]
+STOP_SECONDS = 20  # a runtime that was asked to end has this long to write down what it has
+
+
+def user_at_host() -> str:
+    """Who holds a board, as others will read it."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return socket.gethostname()
+
+
+class BoardRunner:
+    """One device's job list in a container on its board."""
+
+    is_local = False
+
+    def __init__(self, run: Run, folder: DeviceFolder, device: Device, break_lock: bool = False) -> None:
+        self.run, self.folder, self.device, self.break_lock = run, folder, device, break_lock
+        self.engine = Engine(device.host)
+        self.place = device.host or "this machine"
+        self.board = Board(self.engine)
+        self.host = board_setup.Host(self.engine, folder, device)
+        self.volume = f"orbitbench-{run.id}-{folder.name}"
+        self.mine = {
+            "orbitbench.run": run.id,
+            "orbitbench.device": folder.name,
+            "orbitbench.plan": run.plan["hash"],
+        }
+        self.labels = {**self.mine, "orbitbench.by": user_at_host()}
+        self.seen = 0  # lines of the container's log
+
+    def open(self) -> None:
+        """Connect, or connect anew."""
+        self.engine.open()
+
+    def close(self) -> None:
+        """Let go of the tunnel; the container goes on."""
+        self.engine.close()
+
+    # What is there
+
+    def holder(self) -> LockOwner | None:
+        """Our own container, None when there is none or it is another run's."""
+        found = self.board.holder()
+        ours = found is not None and self.mine.items() <= dict(found.labels).items()
+        return found if ours else None
+
+    def alive(self) -> bool:
+        """Whether our container runs."""
+        found = self.holder()
+        return found is not None and found.alive
+
+    def lines(self) -> Iterator[bytes]:
+        """Lines of the container's log that were not seen yet, to its end."""
+        if self.holder() is None:
+            return
+        for line in self.board.follow(seen=self.seen):
+            self.seen += line is not None
+            yield line or b""
+
+    def read(self, job: str) -> bytes | None:
+        """The record of `job`; where only the volume is left, a container to read through is made first."""
+        if self.holder() is None and not self.reopen():
+            return None
+        try:
+            return self.board.fetch(f"{DATA}/out/records/{job}.json")
+        except NotFound:
+            return None
+
+    def reopen(self) -> bool:
+        """Make a container, never started, on a volume that lost its own; False where nothing is left."""
+        if self.volume not in self.board.volumes("orbitbench.run") or self.board.holder() is not None:
+            return False
+        self.board.create(self.spec(board_setup.image(self.engine, self.device, lambda _: None)))
+        return True
+
+    def exit_reason(self) -> str:
+        """Why the runtime ended, in one line."""
+        try:
+            state, said = self.board.state(), self.board.tail(lines=5)
+        except NotFound:
+            return "its container is gone from the board"
+        if state.status == "lost":
+            return "the board started anew while it was at work"
+        if state.out_of_memory:
+            return "memory ran out on the board"
+        if state.exit_code in (137, 143):
+            return "its container was killed"
+        words = [line for line in said.splitlines() if line.strip() and not line.startswith("{")]
+        return first_line(words[-1]) if words else f"the runtime ended with exit code {state.exit_code}"
+
+    def status(self) -> str:
+        """What the board says of this run, in a few words."""
+        found = self.board.holder()
+        if self.holder() is not None and found is not None:
+            return "at work" if found.alive else f"ended ({self.exit_reason()}), to be collected"
+        if self.volume in self.board.volumes("orbitbench.run"):
+            return "stopped, its records are still there"
+        if found is not None:
+            return f"held by run {first_line(found.labels.get('orbitbench.run', '?'), 80)}"
+        return "free"
+
+    def tail(self, lines: int) -> list[str]:
+        """The last lines of the container's log."""
+        return self.board.tail(lines=lines).splitlines() if self.holder() is not None else []
+
+    # What is done there
+
+    def start(self, missing: list[str], say: Say) -> None:
+        """Take the board, send it what it lacks, start; a board that cannot be made ready is let go again."""
+        self.remove_finished_container()
+        image = board_setup.image(self.engine, self.device, say)
+        known = self.volume in self.board.volumes("orbitbench.run")
+        self.board.create_volume(self.volume, self.labels)
+        try:
+            self.board.create(self.spec(image))
+        except BoardBusy:
+            if not known:  # refused: leave no trace
+                self.board.remove_volume(self.volume)
+            raise
+        self.seen = 0
+        try:
+            facts = self.host.ready()
+            self.send(missing, {**facts, "image_digest": image}, self.present(image) if known else {}, say)
+            self.host.prepare(say)
+            self.board.start()
+        except LinkLost:
+            raise
+        except OrbitError:
+            self.host.restore()
+            self.board.remove()
+            raise
+
+    def remove_finished_container(self) -> None:
+        """Remove our own container that has ended, and with --break-lock another run's dead one."""
+        found = self.board.holder()
+        if found is not None and (self.holder() is not None or (self.break_lock and not found.alive)):
+            self.board.remove()  # its volume, with all records, stays
+
+    def spec(self, image: str) -> Spec:
+        """Our container."""
+        return Spec(
+            image=image,
+            command=(f"{DATA}/jobs.json", f"{DATA}/out"),
+            volume=self.volume,
+            labels=self.labels,
+            runtime=self.device.runtime,
+            gpus=self.device.gpus,
+            emulated=self.device.emulated,
+        )
+
+    def present(self, image: str) -> dict[str, tuple[int, str]]:
+        """What an earlier attempt has brought there: name -> (bytes, SHA-256)."""
+        return self.board.hashes(self.volume, image, self.labels)
+
+    def send(
+        self, missing: list[str], facts: dict[str, Any], there: dict[str, tuple[int, str]], say: Say
+    ) -> None:
+        """Send the job list, and of its models those that the board lacks."""
+        jobs = {**plan.reduced(self.folder.job_list(), missing, facts), "bundle": "bundle"}
+        wanted = {part["file"]: part["sha256"] for job in jobs["jobs"] for part in parts(job["model"])}
+        lacking = [name for name, sha in wanted.items() if there.get(f"bundle/{name}", (0, ""))[1] != sha]
+        files: dict[str, Path | bytes] = {f"bundle/{name}": self.run.bundle / name for name in lacking}
+        total = sum((self.run.bundle / name).stat().st_size for name in lacking)
+        say(f"sending {len(lacking)} of {len(wanted)} files, {total / 1e6:.1f} MB")
+        self.board.send({**files, "jobs.json": json.dumps(jobs).encode()})
+
+    def discard(self, jobs: set[str]) -> None:
+        """Make jobs run again: what the board has of this run goes (all good records are here)."""
+        if self.holder() is not None:
+            self.board.remove()
+        self.board.remove_volume(self.volume)
+
+    def stop(self) -> None:
+        """End the container, keeping its volume."""
+        if self.holder() is not None:
+            self.board.stop(grace=STOP_SECONDS)
+
+    def restore(self) -> None:
+        """Undo what `prepare` changed."""
+        self.host.restore()
+
+    def clear(self) -> None:
+        """Free the board: container and volume."""
+        self.discard(set())
+
+
+def parts(model: dict[str, Any]) -> list[dict[str, Any]]:
+    """The files of a model, each with `file` and `sha256`."""
+    return [part for part in (model, model.get("reference"), model.get("test_set")) if part]

@@ -1,0 +1,166 @@
+"""Transport `process`: the job list runs on this machine, without Docker, in a process that outlives us."""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.record import files
+from orchestrate.console import first_line
+from orchestrate.errors import OrbitError
+from orchestrate.runs import plan
+from orchestrate.runs.folder import DeviceFolder
+
+POLL_SECONDS = 0.2
+STOP_SECONDS = 10.0  # a runtime that was asked to end has this long to write down what it has
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment() -> dict[str, str]:
+    """Ours, with this very `bench` first on the path, whatever folder the user stands in."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+
+
+def board_model() -> str | None:
+    """What this machine calls itself."""
+    for name in ("/sys/firmware/devicetree/base/model", "/sys/class/dmi/id/product_name"):
+        try:
+            return Path(name).read_text().strip("\0\n ") or None
+        except OSError:
+            continue
+    return None
+
+
+class ProcessRunner:
+    """The runtime of one device folder as a process of its own session.
+
+    A lock on `runtime.lock`, inherited by the runtime and by nobody else, says whether it lives: the kernel
+    keeps that true, also after our own death, so that `--resume` attaches to it instead of starting a second.
+    """
+
+    is_local = True
+    place = "this machine"
+
+    def __init__(self, folder: DeviceFolder) -> None:
+        self.folder = folder
+        self.log, self.errors = folder.path / "runtime.jsonl", folder.path / "runtime.err"
+        self.lock = folder.path / "runtime.lock"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def open(self) -> None:
+        """Nothing is connected to."""
+
+    def alive(self) -> bool:
+        """Whether a runtime of this folder, ours or of an earlier orchestrator, is at work."""
+        if self.process is not None and self.process.poll() is not None:
+            return False
+        if not self.lock.exists():
+            return False
+        with self.lock.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+            return False
+
+    def start(self, missing: list[str], say: Callable[[str], None] = print) -> None:
+        """Start the runtime on the jobs in `missing`."""
+        jobs = plan.reduced(self.folder.job_list(), missing, {"model": board_model()})
+        files.write_json(str(self.folder.path / "todo.json"), jobs)
+        command = [
+            sys.executable,
+            "-m",
+            "bench.runtime",
+            str(self.folder.path / "todo.json"),
+            str(self.folder.out),
+        ]
+        with self.lock.open("w") as lock, self.log.open("wb") as log, self.errors.open("wb") as errors:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=errors,
+                env=environment(),
+                pass_fds=[lock.fileno()],
+                start_new_session=True,
+            )
+            lock.write(str(self.process.pid))
+
+    def lines(self) -> Iterator[bytes]:
+        """The runtime's lines from its beginning until it ends; an empty one at least every POLL_SECONDS."""
+        if not self.log.exists():
+            return
+        with self.log.open("rb") as log:
+            rest = b""
+            while True:
+                alive = self.alive()  # asked before reading: what a dying runtime wrote last is still read
+                while chunk := log.read(1 << 16):
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    yield from whole
+                if not alive:
+                    return
+                yield b""
+                time.sleep(POLL_SECONDS)
+
+    def read(self, job: str) -> bytes | None:
+        """The record of `job` as the runtime left it, None while there is none."""
+        try:
+            return (self.folder.out / "records" / f"{job}.json").read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def discard(self, jobs: set[str]) -> None:
+        """Remove records, and the parts that they were made of."""
+        for path in [*self.folder.out.glob("records/*.json"), *self.folder.out.glob("parts/*.json")]:
+            if path.stem in jobs or path.stem.rpartition(".")[0] in jobs:
+                path.unlink(missing_ok=True)
+
+    def exit_reason(self) -> str:
+        """Why the runtime ended, in one line."""
+        said = self.errors.read_text(errors="replace").strip().splitlines() if self.errors.exists() else []
+        code = self.process.wait() if self.process is not None else None
+        ended = f"exit code {code}" if code is None or code >= 0 else f"killed by signal {-code}"
+        return first_line(said[-1]) if said else f"the runtime ended without a word ({ended})"
+
+    def status(self) -> str:
+        """Whether the runtime works, in a few words."""
+        return "at work" if self.alive() else "not running"
+
+    def tail(self, lines: int) -> list[str]:
+        """The last lines of the runtime's log, and of its errors."""
+        found: list[str] = []
+        for path in (self.log, self.errors):
+            found += path.read_text(errors="replace").splitlines()[-lines:] if path.exists() else []
+        return found
+
+    def stop(self) -> None:
+        """Ask the runtime to end, then insist. Not by SIGINT: what a script starts with `&` ignores it."""
+        for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+            if not self.alive():
+                return
+            pid = int(self.lock.read_text())
+            (os.kill if number == signal.SIGTERM else os.killpg)(pid, number)
+            end = time.monotonic() + patience
+            while self.alive() and time.monotonic() < end:
+                time.sleep(POLL_SECONDS / 4)
+        if self.alive():
+            raise OrbitError(f"process {self.lock.read_text()} does not end; see {self.errors}")
+
+    def restore(self) -> None:
+        """This machine was not changed."""
+
+    def clear(self) -> None:
+        """Remove the runtime's own files: every record is stored and verified."""
+        shutil.rmtree(self.folder.out, ignore_errors=True)
+        for path in (self.lock, self.folder.path / "todo.json"):
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,160 @@
+"""What a person sees while devices work: a live table on a terminal, plain lines anywhere else."""
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from orchestrate.console import first_line
+
+Event = dict[str, Any]
+
+
+def parse(line: bytes | str) -> Event | None:
+    """One event of the runtime, or None for a line that is none: a board may print anything."""
+    if len(line) > 100_000:
+        return None
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def number(event: Event, key: str) -> float | None:
+    """A figure of an event; None where it is missing or not one that a display could show."""
+    value = event.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e15:
+        return None
+    return float(value)
+
+
+def clock(seconds: float | None) -> str:
+    """`1:05:09`, `2:10`, or nothing."""
+    if seconds is None or not 0 <= seconds < 1e7:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@dataclass
+class Row:
+    """What is known of one device."""
+
+    state: str = "waiting"
+    job: str = ""
+    done: int = 0
+    total: int = 0
+    eta: float | None = None
+    temperature: float | None = None
+    figure: str = ""
+
+    def take(self, event: Event) -> None:
+        """Learn from an event of the runtime."""
+        if event["event"] == "start":
+            self.state = "running"
+            self.total, self.done = int(number(event, "processes") or 0), int(number(event, "done") or 0)
+        elif event["event"] == "process":
+            self.state, self.job = "running", first_line(event.get("job", ""), 80)
+            self.done, self.total = int(number(event, "done") or 0), int(number(event, "total") or 0)
+            self.eta, self.temperature = number(event, "eta"), number(event, "temperature")
+            latency, memory = number(event, "p50"), number(event, "rss")
+            parts = [f"{latency * 1e3:.3g} ms" if latency else "", f"{memory / 1e6:.0f} MB" if memory else ""]
+            self.figure = ", ".join(part for part in parts if part) or first_line(event.get("status", ""), 20)
+            if event.get("status") == "disturbed":
+                why = first_line(", ".join(map(str, event.get("reasons") or ["?"])), 60)
+                self.figure += f" disturbed ({why}), measured again later"
+        elif event["event"] == "self_test":
+            self.state = "self-test " + ("passed" if event.get("ok") else "FAILED")
+
+    def cells(self) -> tuple[str, ...]:
+        """The row's text: state, progress, ETA, temperature, last figure, job."""
+        progress = f"{self.done}/{self.total}" if self.total else ""
+        warm = f"{self.temperature:.0f} °C" if self.temperature is not None else ""
+        return self.state, progress, clock(self.eta), warm, self.figure, self.job
+
+
+class View:
+    """Plain lines: one a finished process, one a change of state. Safe to call from many threads."""
+
+    def __init__(self, console: Console, devices: list[str]) -> None:
+        self.console = console
+        self.rows = {name: Row() for name in devices}
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> "View":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing to take down."""
+
+    def pause(self) -> None:
+        """Give the terminal to a question."""
+
+    def say(self, device: str, state: str) -> None:
+        """A device does something else now: connecting, sending, trying again."""
+        with self.lock:
+            self.rows[device].state = first_line(state)
+            self.show(device, None)
+
+    def event(self, device: str, event: Event) -> None:
+        """A device's runtime reported something."""
+        with self.lock:
+            self.rows[device].take(event)
+            self.show(device, event)
+
+    def show(self, device: str, event: Event | None) -> None:
+        """Print what changed."""
+        if event is not None and event["event"] not in ("start", "process", "self_test"):
+            return
+        state, progress, eta, warm, figure, job = self.rows[device].cells()
+        if event is None or event["event"] != "process":
+            parts = [state, progress]
+        else:
+            parts = [progress, job, figure, warm, f"{eta} left" if eta else ""]
+        line = f"{time.strftime('%H:%M:%S')} {device}: " + "  ".join(part for part in parts if part)
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class LiveView(View):
+    """One row a device, redrawn in place four times a second."""
+
+    def __enter__(self) -> "LiveView":
+        self.live = Live(get_renderable=self.table, console=self.console, refresh_per_second=4)
+        self.live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Leave the last state of the table on the screen."""
+        self.live.stop()
+
+    def pause(self) -> None:
+        """Leave the table as it is; the terminal is for a question now."""
+        self.live.stop()
+
+    def show(self, device: str, event: Event | None) -> None:
+        """The table shows it at its next refresh."""
+
+    def table(self) -> Table:
+        """The devices' rows as they are now; what does not fit the terminal's height is counted below."""
+        table = Table(box=None, pad_edge=False)
+        for name in ("device", "state", "done", "left", "temp", "last figure", "job"):
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        room = max(3, self.console.height - 3)
+        with self.lock:
+            for name, row in list(self.rows.items())[:room]:
+                table.add_row(name, *row.cells())
+            if len(self.rows) > room:
+                table.caption = f"and {len(self.rows) - room} more"
+        return table
+
+
+def view(console: Console, devices: list[str]) -> View:
+    """The view that suits the console."""
+    return LiveView(console, devices) if console.is_terminal else View(console, devices)

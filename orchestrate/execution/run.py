@@ -1,0 +1,271 @@
+"""A run from options to report: resolve, export, plan, create the folder, follow the devices, sum up."""
+
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.record import files
+from orchestrate.console import make_console
+from orchestrate.devices import Device, choose, default_path, load_devices
+from orchestrate.errors import BadInput, Interrupted, OrbitError
+from orchestrate.execution import process_runner, progress, summary
+from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
+from orchestrate.runs import plan, staging
+from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_json
+
+DESCRIPTORS = 32  # of a board at most: its tunnel, its engine's connections, commands on it
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line asked for."""
+
+    devices: list[str] = field(default_factory=list)
+    everything: bool = False
+    experiment: str | None = None
+    onnx: list[Path] = field(default_factory=list)
+    dims: list[str] = field(default_factory=list)
+    resume: str | None = None
+    resume_last: bool = False
+    retry: str | None = None
+    detach: bool = False
+    break_lock: bool = False
+    patience: float = 600.0
+    report: bool = True
+    results: Path = Path("results")
+    manifest: Path | None = None
+
+
+def main(options: RunOptions, as_json: bool = False) -> int:
+    """Do as wished; the exit code. Progress goes to stderr where stdout is read by a script."""
+    check(options)
+    console = make_console(stderr=as_json)
+    with terminated_is_interrupted():
+        run = Run.open(options.results, options.resume) if options.resume else begin(options, console)
+    console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
+    policy = FollowPolicy(watch=not options.detach, patience=options.patience)
+    problems = execute(run, console, policy, options.retry, options.break_lock)
+    if options.detach and not problems:
+        console.print(f"at work without us; to go on: {resume_command(run)}", highlight=False, soft_wrap=True)
+        return 0
+    return summary.conclude(run, problems, resume_command(run), console, as_json, options.report)
+
+
+def check(options: RunOptions) -> None:
+    """Refuse options that contradict each other, before anything is done."""
+    planning = (
+        options.devices
+        or options.everything
+        or options.experiment
+        or options.onnx
+        or options.dims
+        or options.resume_last
+    )
+    if options.everything and options.devices:
+        raise BadInput("--all names every device but `local`: leave out --device, or leave out --all")
+    for option, given in (("--resume", options.resume), ("--experiment", options.experiment)):
+        if given == "":
+            raise BadInput(f"{option} is empty: give a name, or leave it out")
+    if options.resume and planning:
+        raise BadInput("--resume goes on with what the run has planned: leave out what plans a new one")
+    if options.retry and not options.resume:
+        raise BadInput("--retry needs a run: --resume RUN --retry failed|invalid|all")
+    if options.dims and not options.onnx:
+        raise BadInput("--dim is for models of your own: give --onnx FILE as well")
+
+
+def collect(run: Run, as_json: bool = False, report: bool = True) -> int:
+    """Fetch what devices have finished, starting nothing; the exit code."""
+    console = make_console(stderr=as_json)
+    problems = execute(run, console, FollowPolicy(start=False, watch=False))
+    return summary.conclude(run, problems, resume_command(run), console, as_json, report)
+
+
+# -- before anything runs ---------------------------------------------------------------------------------
+
+
+def begin(options: RunOptions, console: Console) -> Run:
+    """Plan a new run and create its folder, or find the unfinished one of the same plan."""
+    devices = resolve(options)
+    with staging.draft(options.results) as (folder, held):
+        bundle = export(options, folder / "bundle", held)
+        for skipped in bundle["skipped"]:
+            console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
+        jobs = sum(len(plan.jobs_of(bundle["models"], device)) for device in devices.values())
+        console.print(f"{len(bundle['models'])} models, {jobs} jobs on {', '.join(devices)}", highlight=False)
+        planned = plan.plan(bundle, devices, metadata.version("orbitbench") if installed() else "source")
+        if options.resume_last and (run := newest_unfinished(options.results, planned["hash"])):
+            console.print(f"resuming {run.id}")
+            return run
+        return create(options.results, planned, folder)
+
+
+def resolve(options: RunOptions) -> dict[str, Device]:
+    """The devices that the options name, in its order."""
+    path = options.manifest or default_path()
+    known = load_devices(path)
+    names = [name for name in known if name != "local"] if options.everything else options.devices
+    if not names:
+        raise BadInput(f"which device? --device NAME; {path} knows: {', '.join(sorted(known))}")
+    return choose(known, names, path)
+
+
+def installed() -> bool:
+    """Whether the program is installed rather than run from its sources."""
+    try:
+        return bool(metadata.version("orbitbench"))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
+    """Have `bench export` make the bundle in `out`; its lines are for the user, its exit code is for us.
+
+    The descriptor `held` goes to it: should we be killed, the draft is in use until it has ended too.
+    """
+    wanted = [options.experiment] if options.experiment else [] if options.onnx else ["thesis"]
+    needed = ["torch", "onnx"] if wanted else ["onnx"]
+    missing = [name for name in needed if util.find_spec(name) is None]
+    if missing:
+        raise BadInput(f"making the models needs {' and '.join(missing)}: pip install 'orbitbench[bench]'")
+    arguments = [part for path in options.onnx for part in ("--onnx", str(path))]
+    arguments += [part for dim in options.dims for part in ("--dim", dim)]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.cli",
+        "export",
+        "--json",
+        *arguments,
+        "--out",
+        str(out),
+        "--",
+        *wanted,
+    ]
+    done = subprocess.run(
+        command, env=process_runner.environment(), stdout=subprocess.DEVNULL, pass_fds=[held], check=False
+    )
+    if done.returncode == 2:
+        raise BadInput("nothing was run: see above")
+    if done.returncode:
+        raise OrbitError(f"bench export ended with code {done.returncode}: see above")
+    bundle = read_json(out / "bundle.json", "orbitbench.bundle")
+    return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
+
+
+def create(results: Path, planned: dict[str, Any], folder: Path) -> Run:
+    """Turn the draft, which has the bundle, into a run's folder: there whole, or not at all."""
+    while True:
+        now = time.gmtime()
+        name = f"{time.strftime('%Y%m%d-%H%M%S', now)}-{planned['experiment']['name']}"
+        for device in planned["devices"]:
+            (folder / device).mkdir(exist_ok=True)
+            files.write_json(str(folder / device / "jobs.json"), plan.job_list(planned, name, device))
+        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
+        files.write_json(str(folder / "plan.json"), plan.for_run(planned, name, created))
+        folder.chmod(0o755)  # a temporary folder is private, a run is not
+        try:
+            folder.rename(results / name)
+        except OSError:
+            if not (results / name).exists():
+                raise
+            time.sleep(1.0 - time.time() % 1.0)  # two runs in one second: the next second names ours
+            continue
+        return Run(results / name)
+
+
+# -- while devices work -----------------------------------------------------------------------------------
+
+
+def runner_of(run: Run, folder: DeviceFolder, break_lock: bool = False) -> Runner:
+    """Where the device's job list runs, by its transport."""
+    device = settings(run, folder.name)
+    if device.transport == "process":
+        return process_runner.ProcessRunner(folder)
+    from orchestrate.execution.container_runner import BoardRunner  # imports docker
+
+    return BoardRunner(run, folder, device, break_lock)
+
+
+def settings(run: Run, name: str) -> Device:
+    """The device as it was when the run was planned."""
+    return Device.model_validate(run.plan["devices"][name]["settings"])
+
+
+def execute(
+    run: Run, console: Console, policy: FollowPolicy, retry: str | None = None, break_lock: bool = False
+) -> dict[str, str]:
+    """Bring every missing record here; device -> what went wrong there. Interrupted says how to go on."""
+    stop = Stop()
+    allow_descriptors(len(run.devices))
+    again = {name: folder.to_retry(retry) if retry else [] for name, folder in run.devices.items()}
+    everywhere = not policy.start  # collecting also frees boards whose records are all here
+    folders = [
+        folder for name, folder in run.devices.items() if everywhere or folder.missing() or again[name]
+    ]
+    if not folders:
+        return {}
+    try:
+        with (
+            run.held(),
+            terminated_is_interrupted(),
+            progress.view(console, [f.name for f in folders]) as view,
+        ):
+            followers = [
+                Follower(runner_of(run, folder, break_lock), folder, view, stop, policy, again[folder.name])
+                for folder in folders
+            ]
+            remote = [f.folder.name for f in followers if not f.runner.is_local]
+            return drive(followers, view, stop, lambda: ask(view, remote))
+    except KeyboardInterrupt:
+        left = sum(map(len, run.missing().values()))
+        raise Interrupted(f"interrupted, {left} records to come; to go on: {resume_command(run)}") from None
+
+
+def ask(view: progress.View, boards: list[str]) -> bool:
+    """After Ctrl-C: whether the boards are to be stopped. Where nobody can answer, they are left at work."""
+    if not boards or not (sys.stdin.isatty() and view.console.is_terminal):
+        return False
+    view.pause()
+    try:
+        answer = input(f"\nStop the work on {', '.join(boards)} too? Otherwise it goes on without us. [y/N] ")
+    except (KeyboardInterrupt, EOFError):
+        return False
+    return answer.strip().lower() in ("y", "yes")
+
+
+def allow_descriptors(devices: int) -> None:
+    """Raise this process's own limit on open files for many boards, as far as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 128 + DESCRIPTORS * devices
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
+@contextmanager
+def terminated_is_interrupted() -> Iterator[None]:
+    """Treat SIGTERM (a CI's time limit) and a lost terminal like Ctrl-C."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def resume_command(run: Run) -> str:
+    """What to type to finish the run."""
+    where = "" if run.path.parent == Path("results") else f" --results {run.path.parent}"
+    return f"orchestrate run --resume {run.id}{where}"

@@ -1,0 +1,128 @@
+"""What came out of a run: a table and a page for people, JSON for scripts, an exit code for both."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrate.console import first_line
+from orchestrate.runs.folder import Run, quality
+
+Json = dict[str, Any]
+SELF_TEST = "self_test_failed"
+SHOWN = 10  # errors of a device in lines; `--json` has all
+
+
+def conclude(
+    run: Run, problems: dict[str, str], resume: str, console: Console, as_json: bool, report: bool = True
+) -> int:
+    """Print what came out and write the report; 0 when every job is done, 1 when one failed or is missing.
+
+    `problems` says what went wrong on a device; `resume` is the command that finishes the run.
+    """
+    records = {name: list(folder.stored()) for name, folder in run.devices.items()}
+    devices = {
+        name: counts(run.devices[name].wanted, found, problems.get(name)) for name, found in records.items()
+    }
+    page = write_report(run, console) if report and any(device["ok"] for device in devices.values()) else None
+    bad = any(device["errors"] or device["missing"] or device["problem"] for device in devices.values())
+    if as_json:
+        whole = {"run": run.id, "path": str(run.path), "devices": devices, "report": page and str(page)}
+        print(json.dumps(whole, indent=1))
+    good = [record for found in records.values() for record in found if quality(record) == "good"]
+    if good:
+        console.print(table(good))
+    for line in lines(devices) + advice(devices, resume):
+        say(console, line)
+    if page:
+        say(console, f"report: {page}")
+    return 1 if bad else 0
+
+
+def advice(devices: dict[str, Json], resume: str) -> list[str]:
+    """What to type next, for each thing that is not as it should be."""
+    steps = (
+        ("missing", "to go on", ""),
+        ("errors", "to try what failed again", " --retry failed"),
+        ("invalid", "to measure again what does not count", " --retry invalid"),
+    )
+    wrong = [step for step in steps if any(device[step[0]] for device in devices.values())]
+    return [f"{words}: {resume}{option}" for _, words, option in wrong]
+
+
+def counts(wanted: tuple[str, ...], records: list[Json], problem: str | None) -> Json:
+    """One device as `--json` prints it: how many jobs ended how, and the errors of those that failed.
+
+    Jobs skipped because the device failed its self-test are errors too; what a device cannot do is none.
+    """
+    count = Counter(record["status"] for record in records)
+    failed = [r for r in records if r["status"] == "failed" or (r["error"] or {}).get("kind") == SELF_TEST]
+    errors = [{"job": r["job"]["id"], **r["error"]} for r in failed]
+    invalid = Counter(r["validity"]["reasons"][0]["code"] for r in records if quality(r) == "invalid")
+    ended = {status: count[status] for status in ("ok", "failed", "skipped")}
+    missing = len(wanted) - len(records)
+    return {**ended, "missing": missing, "invalid": dict(invalid), "problem": problem, "errors": errors}
+
+
+def write_report(run: Run, console: Console) -> Path | None:
+    """Write the run's page; its path. A page that fails must not pass for a run that failed."""
+    from orchestrate import report
+
+    try:
+        return report.render([run.path], run.path / "report")
+    except Exception as error:
+        say(console, f"no report ({type(error).__name__}: {error}); the records are whole, in {run.path}")
+        return None
+
+
+def table(records: list[Json]) -> Table:
+    """One row a record, in units for people. The page and its tables say more."""
+    made = Table(box=None, pad_edge=False)
+    for name in ("device", "model", "how"):
+        made.add_column(name, overflow="fold")
+    for name in ("latency ms", "± %", "model MB", "process MB"):
+        made.add_column(name, justify="right", no_wrap=True)
+    made.add_column("note", overflow="fold")
+    for record in records:
+        made.add_row(*row(record))
+    return made
+
+
+def row(record: Json) -> tuple[str, ...]:
+    """The cells of a record that counts."""
+    job, figures = record["job"], record.get("figures") or {}
+    latency, memory = figures.get("latency") or {}, figures.get("memory") or {}
+    interval, typical = latency.get("ci"), latency.get("p50")
+    width = f"{50 * (interval[1] - interval[0]) / typical:.1f}" if interval and typical else ""
+    milliseconds = f"{typical * 1e3:.4g}" if typical else ""
+    sizes = [
+        f"{memory[key] / 1e6:.1f}" if memory.get(key) is not None else "" for key in ("model", "process")
+    ]
+    notes = ", ".join(warning["code"] for warning in record["validity"]["warnings"])
+    how = f"{job['backend']} {job['precision']} t{job['threads']}"
+    return record["device"], job["model"]["id"], how, milliseconds, width, *sizes, notes
+
+
+def lines(devices: dict[str, Json]) -> list[str]:
+    """Counts by device, then the errors, each with what to do about it."""
+    found = []
+    for name, device in devices.items():
+        numbers = [f"{device[key]} {key}" for key in ("ok", "failed", "skipped", "missing") if device[key]]
+        found.append(f"{name}: {', '.join(numbers)}")
+        if device["invalid"]:
+            reasons = ", ".join(f"{number} for {code}" for code, number in device["invalid"].items())
+            found.append(f"  of these, do not count: {reasons}")
+        found += [f"  {e['job']}: {e['message']}; {e['advice']}" for e in device["errors"][:SHOWN]]
+        if len(device["errors"]) > SHOWN:
+            found.append(f"  and {len(device['errors']) - SHOWN} more")
+        if device["problem"]:
+            found.append(f"  {device['problem']}")
+    return found
+
+
+def say(console: Console, line: str) -> None:
+    """One line as it is: no colours, no wrapping, nothing that a record could do to the terminal."""
+    console.print(first_line(line, 1000), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,206 @@
+"""What `orchestrate images ...` does: each function is one subcommand and returns its exit code."""
+
+import functools
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from orchestrate.engine.image_store import ImageEngine, connected
+from orchestrate.errors import BadInput, Interrupted, OrbitError, listed
+from orchestrate.images import bake, context, lockfile, ship
+from orchestrate.images import build as builder
+from orchestrate.images.manifest import Project, Target, open_project
+from orchestrate.images.show import Steps, Transfer
+
+LOCK = Path("manifests/images.lock.yaml")
+LOOPBACK = re.compile(r"(?:127\.[0-9.]+|localhost|\[::1\]):([0-9]+)(?:/|$)")
+Item = TypeVar("Item")
+Place = Callable[[], AbstractContextManager[ImageEngine]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What every subcommand may be told."""
+
+    names: list[str] | None = None
+    platform: str | None = None
+    registry: str | None = None
+    lock: Path | None = None
+
+    @functools.cached_property
+    def project(self) -> Project:
+        """The checkout, with the chosen registry."""
+        return open_project(registry=self.registry)
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock that is read and written."""
+        return self.lock or self.project.root / LOCK
+
+
+def build(choice: Choice, base: str | None, cache: bool, prepare: bool, verbose: bool) -> int:
+    """Build, each target for itself."""
+    project = choice.project
+    targets = project.targets(choice.names, choice.platform, base)
+    if prepare:
+        return each(
+            targets, lambda t: say(f"{t.key}: {context.prepare(project, t).relative_to(project.root)}")
+        )
+
+    def one(target: Target) -> None:
+        with Steps(target.key, verbose) as steps:
+            built = builder.build(project, target, engine, steps, cache)
+        lockfile.record(choice.lock_path, target.name, target.platform, built)
+        say(f"{target.key}: {built.tag} {built.id[7:19]} {built.size / 1e6:.0f} MB")
+
+    with connected() as engine:
+        try:
+            return each(targets, one)
+        except KeyboardInterrupt:
+            advice = "run it again, finished layers are kept"
+            raise Interrupted(f"interrupted, nothing was tagged by the build under way: {advice}") from None
+
+
+def push(choice: Choice) -> int:
+    """Push, each target for itself; without names, those that are built here."""
+    project = choice.project
+
+    def one(target: Target) -> None:
+        with Transfer(target.key) as progress:
+            built = ship.push(target, engine, choice.lock_path, progress)
+        say(f"{target.key}: {built.by_digest}")
+
+    targets = project.targets(choice.names, choice.platform)
+    with connected() as engine:
+        targets = [target for target in targets if choice.names or engine.find(target.tag)]
+        if not targets:
+            raise OrbitError(
+                f"nothing to push to {project.images.registry}: `orchestrate images build` first"
+            )
+        return each(targets, one)
+
+
+def bring(how: Literal["pull", "load"], choice: Choice, devices: list[str] | None, file: Path | None) -> int:
+    """Pull or load on each device, in turn: they share this machine's uplink."""
+    move = pull_one if how == "pull" else load_one
+    choice.project.targets(choice.names, choice.platform)  # mistakes in names before anything is reached
+
+    def one(place: tuple[Place, list[str]]) -> None:
+        opened, names = place
+        with opened() as board:
+            for name in choice.names or names:
+                platform = choice.platform or f"linux/{board.architecture()}"
+                move(choice, choice.project.target(name, platform), board)
+
+    lends = forward(choice.project.images.registry) if how == "pull" else ()
+    return each(places(choice, devices, file, lends), one)
+
+
+def pull_one(choice: Choice, target: Target, board: ImageEngine) -> None:
+    """Pull one image by digest."""
+    with Transfer(f"{target.key} to {board.name}") as progress:
+        info = ship.pull(target, board, choice.lock_path, progress)
+    say(f"{target.key}: {board.name} has {info.id[7:19]}, by digest")
+
+
+def load_one(choice: Choice, target: Target, board: ImageEngine) -> None:
+    """Send one image from this machine's engine."""
+    with connected() as here, Transfer(f"{target.key} to {board.name}") as progress:
+        info, sent = ship.load(target, here, board, progress)
+    say(f"{target.key}: {board.name} has {info.id[7:19]}, {'sent' if sent else 'had it already'}")
+
+
+def places(
+    choice: Choice, devices: list[str] | None, file: Path | None, lends: tuple[str, ...]
+) -> list[tuple[Place, list[str]]]:
+    """How to reach each device's engine, and the image that its entry names; all mistakes before any work."""
+    if not devices:
+        pushed = lockfile.read(choice.lock_path).images
+        return [
+            (connected, [name for name, built in pushed.items() if any(b.digest for b in built.values())])
+        ]
+    from orchestrate.devices import default_path, load_devices
+
+    known = load_devices(file or default_path())
+    found: list[tuple[Place, list[str]]] = []
+    for name in devices:
+        if name not in known:
+            raise BadInput(f"no device is called {name} (known: {listed(known)})")
+        device = known[name]
+        if device.transport != "docker" or device.image is None:
+            raise BadInput(f"{name} runs without Docker: it needs no image")
+        found.append((functools.partial(connected, device.host, name, lends), [device.image]))
+    return found
+
+
+def each(items: Iterable[Item], action: Callable[[Item], None]) -> int:
+    """Do `action` for every item whatever happens to the others; 1 when one failed, else 0."""
+    failed = 0
+    for item in items:
+        try:
+            action(item)
+        except BadInput:
+            raise
+        except OrbitError as error:
+            failed += 1
+            print(f"orchestrate: {error}", file=sys.stderr, flush=True)
+    return 1 if failed else 0
+
+
+def forward(registry: str) -> tuple[str, ...]:
+    """The ssh forward that lends a registry on this machine's loopback, at the same address there."""
+    found = LOOPBACK.match(registry)
+    return (f"127.0.0.1:{found[1]}:127.0.0.1:{found[1]}",) if found else ()
+
+
+def show_list(choice: Choice, as_json: bool) -> None:
+    """Print every target with what the lock knows."""
+    if choice.lock and not choice.lock.exists():
+        raise BadInput(f"{choice.lock}: no such file; without --lock the project's own is shown")
+    project, locked = choice.project, lockfile.read(choice.lock_path)
+    rows: list[dict[str, Any]] = []
+    for target in project.targets(list(project.images.images)):
+        built = locked.find(target.name, target.platform)
+        row = {
+            "image": target.name,
+            "platform": target.platform,
+            "python": target.python,
+            "base": target.base,
+        }
+        row |= {"context": f"{bake.CONTEXTS}/{target.context_name}", "about": target.image.about}
+        rows.append(row | {"built": built.model_dump() if built else None})
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        _table(rows)
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    from orchestrate.console import make_console
+
+    table = Table("image", "platform", "python", "MB", "id", "pushed", "base", box=None, pad_edge=False)
+    for row in rows:
+        known = row["built"] or {}
+        size = f"{known['size'] / 1e6:.0f}" if known else "-"
+        digest = str(known.get("digest") or "-")[7:19] if known.get("digest") else "-"
+        cells = [str(row[key]) for key in ("image", "platform", "python")]
+        table.add_row(
+            *cells,
+            size,
+            str(known.get("id", ""))[7:19] or "-",
+            digest,
+            str(known.get("base", row["base"])).partition("@")[0],
+        )
+    make_console().print(table)
+
+
+def say(text: str) -> None:
+    """A line of the result."""
+    print(text, flush=True)

@@ -1,0 +1,133 @@
+"""The first screen: what the records say about each claim, for each device. Plain HTML, no script needed."""
+
+from collections import Counter
+from collections.abc import Iterator
+from html import escape
+
+from orchestrate.analysis import claims, efficiency
+from orchestrate.report import text
+from orchestrate.report.data import Report, synthetic
+from orchestrate.report.interval_bar import bar
+
+MARK = {claims.HOLDS: ("holds", "✓"), claims.FAILS: ("fails", "✗"), claims.UNSETTLED: ("open", "?")}
+
+
+def banner(report: Report) -> str:
+    """A warning above everything where records were invented."""
+    if not synthetic(report.study):
+        return ""
+    told = "These records were invented to test the report. Nothing here was measured."
+    return f'<p class="banner" role="note"><strong>Synthetic data.</strong> {told}</p>'
+
+
+def lede(report: Report) -> str:
+    """What was read, in one paragraph."""
+    study = report.study
+    counted = [f"{len(study.jobs):,} valid record{'s' * (len(study.jobs) != 1)}"]
+    for number, what, table in (
+        (len(study.excluded), "left out", "excluded"),
+        (len(study.replaced), "replaced by newer ones", "excluded"),
+        (len(study.missing), "missing", "missing"),
+    ):
+        if number:
+            counted.append(f'<a href="#table-{table}">{number:,} {what}</a>')
+    devices = sorted({job.device for job in study.jobs} | {each.device for each in study.excluded})
+    where = f"from {_list(study.runs, 'run')} on {_list(devices, 'device')}"
+    return f'<p class="lede">{", ".join(counted)}; {where}.</p>'
+
+
+def _list(items: tuple[str, ...] | list[str], noun: str) -> str:
+    shown = ", ".join(f"<code>{escape(item)}</code>" for item in items[:4])
+    return shown if len(items) <= 4 else f"{len(items)} {noun}s ({shown}, …)"
+
+
+def verdicts(report: Report) -> str:
+    """Cards for the main configuration of each device, then how often verdicts err."""
+    if not report.study.jobs:
+        return _nothing(report)
+    main = [answer for answer in report.answers if answer.main]
+    devices = sorted({answer.configuration["device"] for answer in main})
+    if not devices:
+        return "<p>No claim is about the devices in these records.</p>"
+    groups = (_device(device, [a for a in main if a.configuration["device"] == device]) for device in devices)
+    told = f'<p class="note">{escape(claims.multiplicity(report.answers))}</p>'
+    return "".join(groups) + unasked(report.unasked) + told
+
+
+def unasked(stated: list[claims.Claim]) -> str:
+    """The claims that these devices cannot answer, so that nobody takes their absence for an answer."""
+    if not stated:
+        return ""
+    items = "".join(
+        f"<li>{escape(claim.text)} Claimed {text.number(claim.claimed)}×; needs records of a "
+        f"{escape(claim.processor.upper())}.</li>"
+        for claim in stated
+    )
+    return f"<h3>Not answered by these devices</h3><ul>{items}</ul>"
+
+
+def _nothing(report: Report) -> str:
+    """What to say where no record counts."""
+    codes = Counter(excluded.code for excluded in report.study.excluded)
+    why = ", ".join(f"{escape(code)} ({count})" for code, count in sorted(codes.items()))
+    reasons = '<a href="#table-excluded">each with its reason below</a>'
+    return f'<p class="banner"><strong>No record counts.</strong> All were left out, {reasons}: {why}.</p>'
+
+
+def _device(device: str, answers: list[claims.Answer]) -> str:
+    how = escape(text.running(answers[0].configuration))
+    shown = "".join(card(answer) for answer in answers)
+    return f'<h3>{escape(device)} <span class="how">{how}</span></h3><div class="cards">{shown}</div>'
+
+
+def card(answer: claims.Answer) -> str:
+    """One claim: verdict, effect, interval, pairs, and what memory definitions do to it."""
+    kind, mark = MARK[answer.verdict]
+    estimate, claimed = answer.estimate, text.number(answer.claim.claimed)
+    spread = text.interval(estimate)
+    effect = f"{text.number(estimate.value)}×" if estimate.n else text.MISSING
+    parts = [
+        f'<p class="verdict"><span aria-hidden="true">{mark}</span> {answer.verdict}</p>',
+        f"<h4>{escape(answer.claim.text)}</h4>",
+        f'<p class="effect"><strong>{effect}</strong> measured{spread}, {claimed}× claimed</p>',
+        bar(answer),
+        f"<ul>{''.join(f'<li>{note}</li>' for note in _notes(answer))}</ul>",
+    ]
+    return f'<article class="card {kind}">{"".join(parts)}</article>'
+
+
+def _notes(answer: claims.Answer) -> Iterator[str]:
+    estimate = answer.estimate
+    pairs = f"{estimate.n} pair{'s' * (estimate.n != 1)} of models"
+    lacking = f"; {answer.lacking} more lack a figure" if answer.lacking else ""
+    yield pairs + lacking + ("; 95% interval over pairs" if estimate.known else "; no interval")
+    if answer.verdict == claims.FAILS and _same_side(answer):
+        yield "the direction is as claimed, the size is not"
+    if answer.ranking:
+        yield f'<a href="#definitions">{escape(_ranking(answer.ranking))}</a>'
+        verdicts = answer.verdicts_by_definition.values()
+        other = sum(verdict != answer.verdict for verdict in verdicts)
+        if other:
+            yield f"another verdict under {other} of {len(verdicts)} memory definitions"
+    if answer.settle:
+        yield f"to settle it: {_with_code(answer.settle)}"
+
+
+def _ranking(ranking: efficiency.Ranking) -> str:
+    up, down, unclear = map(len, ranking[1:])
+    if ranking.verdict == efficiency.FLIPS:
+        return f"{ranking.verdict}: above 1 under {up} memory definitions, below 1 under {down}"
+    if ranking.verdict == efficiency.STABLE:
+        return f"{ranking.verdict} under all {up + down} memory definitions"
+    return f"{ranking.verdict}: beyond 1 under {up + down} of {up + down + unclear} memory definitions"
+
+
+def _with_code(sentence: str) -> str:
+    """The sentence with its command, if it ends in one, as code."""
+    head, found, command = sentence.partition("orchestrate run")
+    return escape(head) + (f"<code>{escape(found + command)}</code>" if found else "")
+
+
+def _same_side(answer: claims.Answer) -> bool:
+    claimed, estimate = answer.claim.claimed, answer.estimate
+    return (claimed > 1 and estimate.low > 1) or (claimed < 1 and estimate.high < 1)

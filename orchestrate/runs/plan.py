@@ -1,0 +1,82 @@
+"""From a bundle and some devices to job lists. Pure: reads nothing, writes nothing, knows no clock."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrate.devices import Device
+
+Json = dict[str, Any]
+
+
+def jobs_of(models: list[Json], device: Device) -> list[Json]:
+    """Every model x precision x thread count of `device`."""
+    return [
+        {
+            "id": f"{model['id']}--{device.backend}-{precision}-t{threads}",
+            "model": model,
+            "backend": device.backend,
+            "precision": precision,
+            "threads": threads,
+            "batch": model.get("batch") or 1,
+            "options": dict(device.options),
+            "measure": dict(device.measure),
+        }
+        for model in models
+        for precision in device.precisions
+        for threads in device.threads
+    ]
+
+
+def plan(bundle: Json, devices: Mapping[str, Device], version: str) -> Json:
+    """What is to be done, without when: the same bundle, devices and program give the same plan and hash."""
+    content = {
+        "experiment": bundle["experiment"],
+        "orbitbench": version,
+        "devices": {
+            name: {"settings": device.model_dump(mode="json"), "jobs": jobs_of(bundle["models"], device)}
+            for name, device in devices.items()
+        },
+        "skipped": bundle["skipped"],
+    }
+    return {"schema": 1, "kind": "orbitbench.plan", "hash": digest(content), **content}
+
+
+def digest(content: Json) -> str:
+    """SHA-256 of a JSON value, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def for_run(plan: Json, run: str, created: str) -> Json:
+    """`plan.json` of `run`: the plan with job ids in place of jobs (those are in each device's jobs.json)."""
+    devices = {
+        name: {**part, "jobs": [job["id"] for job in part["jobs"]]} for name, part in plan["devices"].items()
+    }
+    return {**plan, "run": run, "created": created, "devices": devices}
+
+
+def job_list(plan: Json, run: str, device: str) -> Json:
+    """`jobs.json` of one device. The order of work is drawn from `seed`, which the run's name decides."""
+    part = plan["devices"][device]
+    return {
+        "schema": 1,
+        "kind": "orbitbench.jobs",
+        "run": run,
+        "device": device,
+        "bundle": "../bundle",
+        "seed": int(digest({"run": run, "device": device})[:8], 16),
+        "measure": plan["experiment"].get("measure", {}),
+        "board": {},
+        "jobs": part["jobs"],
+    }
+
+
+def reduced(jobs: Json, wanted: list[str], board: Json) -> Json:
+    """The job list with the jobs in `wanted` only, and with what is now known of the board."""
+    left = set(wanted)
+    return {
+        **jobs,
+        "board": {**jobs["board"], **board},
+        "jobs": [job for job in jobs["jobs"] if job["id"] in left],
+    }
