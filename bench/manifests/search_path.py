@@ -1,4 +1,4 @@
-"""Where manifests of every kind are found: in the user's `manifests/` first, then in what the project ships."""
+"""Where manifests of every kind are found: in the user's `manifests/` first, then in what we ship."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.service
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def board(name: str, **changes: object) -> sample.manifests.Device:
+def board(name: str, **changes: object) -> sample.Device:
     settings = {"transport": "docker", "host": name, "image": rootfs.JOB_IMAGE, "threads": [1]}
     limits = {"min_free_disk": 0, "min_free_memory": 0}
     return sample.device(**{**settings, "limits": limits, **changes})
