@@ -13,3 +13,27 @@ def write(name: str, rows: list[dict[str, Any]]) -> Path:
     path = BUILD / f"matrix-{name}.json"
     path.write_text(json.dumps(rows, indent=1) + "\n")
     return path
+
+
+class Part:
+    """One test file's rows of a matrix that several files fill, each in a part of its own.
+
+    `write` replaces the part (build/matrix-NAME-PART.json) and makes build/matrix-NAME.json anew from all
+    parts, so that files may run alone, in any order, and again.
+    """
+
+    def __init__(self, name: str, part: str) -> None:
+        self.name, self.part = name, part
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, case: str, expected: str, got: object, ok: bool) -> None:
+        """Note a case whether it holds or not, and fail the test where it does not."""
+        shown = " ".join(str(got).split())[:300]
+        self.rows.append({"case": case, "expected": expected, "got": shown, "ok": bool(ok)})
+        assert ok, f"{case}: expected {expected}, got {shown}"
+
+    def write(self) -> Path:
+        """Store the part and the matrix of all parts; the matrix's path."""
+        write(f"{self.name}-{self.part}", self.rows)
+        parts = sorted(BUILD.glob(f"matrix-{self.name}-*.json"))
+        return write(self.name, [row for path in parts for row in json.loads(path.read_text())])
