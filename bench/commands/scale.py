@@ -101,12 +101,15 @@ def _scaled_data(asked: dict[str, Any], scaled: "Scaled") -> dict[str, Any]:
         "error": scaled.error,
         "multiplier" if asked["method"] == "uniform" else "tau": scaled.knob,
         "fit": scaled.fit,
+        "fit_quality": scaled.fit_quality,
+        "fit_dataset": scaled.fit_dataset,
+        "fit_resolution": scaled.fit_resolution,
         "align": scaled.align,
     }
 
 
 def _scaled_text(asked: dict[str, Any], scaled: "Scaled") -> str:
-    by = f", fit {scaled.fit}" if scaled.fit else ""
+    by = f", fit {scaled.fit} ({scaled.fit_quality})" if scaled.fit else ""
     unit = "MACs" if asked["ratio_of"] == "macs" else "parameters"
     return (
         f"{asked['architecture']} on {asked['dataset']}: "
@@ -141,7 +144,7 @@ def fit(
     found = regression.regress(regression.read_record(record, len(architecture.layers)), size)
     if out is not None:
         command = f"bench fit {record} {arch} --dataset {dataset} --count {count}"
-        fits.save(fits.from_record(out.stem, arch, dataset, count, found, str(record), command), out)
+        fits.save(fits.from_record(out.stem, arch, task, count, found, str(record), command), out)
     if as_json:
         typer.echo(json.dumps(_as_data(found)))
         return

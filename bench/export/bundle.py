@@ -14,7 +14,7 @@ INDEX = "bundle.json"
 PARTS = {INDEX, "models", "reference"}
 UNKNOWN = (  # of a user's own model
     "architecture dataset classes method ratio ratio_of widths "
-    "target_params target_macs align fit weights accuracy"
+    "target_params target_macs align fit fit_quality fit_dataset fit_resolution weights accuracy"
 )
 
 

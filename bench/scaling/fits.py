@@ -11,9 +11,10 @@ from bench.manifests import reader, search_path
 from bench.record import files
 from bench.scaling.errors import NoFitError, ScalingError
 from bench.scaling.regression import Regression
-from bench.zoo import Architecture
+from bench.zoo import Architecture, Dataset
 
 FOLDERS = search_path.folders("scaling")
+STAND_IN = "stand-in"
 
 
 class Provenance(reader.Section):
@@ -37,6 +38,10 @@ class Fit(reader.Manifest):
     name: str
     architecture: str
     dataset: str
+    resolution: int = Field(ge=1, description="pixels a side of the images that the search trained on")
+    quality: Literal["published", "searched", "stand-in"] = Field(
+        description="stand-in: of a search too small to decide anything; it enters no verdict"
+    )
     preferred: bool = Field(default=False, description="the one to take when no fit is named")
     count: Literal["true", "published"] = Field(description="how parameters were counted for the regression")
     rows: int | None = Field(ge=1, description="rows of the pruning record; null where it is lost")
@@ -50,6 +55,11 @@ class Fit(reader.Manifest):
         if len(self.alpha) != len(self.beta):
             raise ValueError(f"alpha has {len(self.alpha)} entries, beta {len(self.beta)}")
         return self
+
+    def quality_on(self, dataset: Dataset) -> str:
+        """How good the fit is for networks on `dataset`: a stand-in if searched on other images."""
+        same = (self.dataset, self.resolution) == (dataset.name, dataset.size)
+        return self.quality if same else STAND_IN
 
     def check(self, architecture: Architecture) -> None:
         """ScalingError unless this fit is of `architecture` and has a figure for each of its layers."""
@@ -96,12 +106,12 @@ def find(architecture: str, dataset: str) -> Fit:
 
 
 def from_record(
-    name: str, architecture: str, dataset: str, count: str, found: Regression, record: str, source: str
+    name: str, architecture: str, dataset: Dataset, count: str, found: Regression, record: str, source: str
 ) -> Fit:
     """A fit out of somebody's pruning record; who searched is for the user to fill in."""
     provenance = Provenance(
         searched_by="unknown: fitted from a record",
-        data=dataset,
+        data=dataset.name,
         iteration=1,
         iterations=1,
         source=source,
@@ -110,7 +120,9 @@ def from_record(
     return Fit(
         name=name,
         architecture=architecture,
-        dataset=dataset,
+        dataset=dataset.name,
+        resolution=dataset.size,
+        quality="searched",
         count=count,  # type: ignore[arg-type]  # checked by counter, and again by the model
         rows=found.rows,
         rmse=found.rmse,

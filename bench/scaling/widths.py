@@ -34,6 +34,9 @@ class Scaled:
     error: float  # (size - target) / target, with the size counted as the target was
     knob: float  # tau of neuralscale and aligned, the multiplier of uniform; for real widths
     fit: str | None  # name of the fit that was used
+    fit_quality: str | None  # of that fit for this data set: published, searched, stand-in
+    fit_dataset: str | None  # what it was searched on,
+    fit_resolution: int | None  # and the pixels a side of those images
     align: int | None
 
 
@@ -82,6 +85,9 @@ def scale(
         error=size(widths) / target - 1,
         knob=math.exp(x),
         fit=fit.name if fit else None,
+        fit_quality=fit.quality_on(dataset) if fit else None,
+        fit_dataset=fit.dataset if fit else None,
+        fit_resolution=fit.resolution if fit else None,
         align=unit if method == "aligned" else None,
     )
 

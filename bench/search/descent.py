@@ -87,6 +87,8 @@ class Search:
             name=name,
             architecture=self.architecture.name,
             dataset=self.dataset.name,
+            resolution=self.settings.image_size or self.dataset.size,
+            quality="searched",
             count="true",
             rows=len(last["rows"]),
             rmse=last["rmse"],

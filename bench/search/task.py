@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from bench.scaling import scale
-from bench.scaling.fits import Fit
+from bench.scaling.fits import STAND_IN, Fit
 from bench.search.descent import Search
 from bench.search.round import Round
 from bench.search.settings import Settings, recipe, usable
@@ -84,7 +84,8 @@ def search(task: Task, folder: Path, place: Place, progress: Progress = lambda s
         )
         fit = run.run(progress, stop)
     provenance = fit.provenance.model_copy(update={"source": task.command})
-    return fit.model_copy(update={"name": task.name, "provenance": provenance})
+    quality = STAND_IN if task.recipe == "reduced" else fit.quality
+    return fit.model_copy(update={"name": task.name, "quality": quality, "provenance": provenance})
 
 
 def most_work(task: Task) -> tuple[float, float]:

@@ -230,7 +230,7 @@ def test_a_broken_fit_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
     path.write_text(text.replace("count: published", "count: maybe").replace("rows: 237", "rows: -1"))
     with pytest.raises(ManifestError) as caught:
         fits.load(path)
-    assert [f"{path}:{problem.line}" for problem in caught.value.problems] == [f"{path}:6", f"{path}:7"]
+    assert [f"{path}:{problem.line}" for problem in caught.value.problems] == [f"{path}:8", f"{path}:9"]
 
 
 def test_an_unknown_fit_lists_the_known_ones() -> None:
