@@ -135,11 +135,14 @@ _process = fields(
 )
 _rung = fields(
     {"process": count, "rung": choice(*RUNGS)},
-    {
-        name: nullable(size)
-        for name in ("rss", "pss", "uss", "swap", "peak_rss", "cgroup_current", "cgroup_peak", "gpu_free")
-        + ("gpu_total", "nvmap")
-    },
+    dict(
+        {
+            name: nullable(size)
+            for name in ("rss", "pss", "uss", "swap", "peak_rss", "cgroup_current", "cgroup_peak", "gpu_free")
+            + ("gpu_total", "nvmap", "nvmap_total")
+        },
+        nvmap_source=nullable(choice("debugfs", "meminfo")),
+    ),
 )
 _notes = listing(fields({"code": text, "message": text}, {}), most=1000)
 _invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {})

@@ -13,9 +13,9 @@ import random
 import select
 import sys
 import tempfile
+from statistics import median
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from bench.record.statistics import median
 from bench.runtime.backends.base import BackendError
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.supervise.supervisor import end, start
@@ -50,7 +50,7 @@ class Player(object):
 
     def turn(self, length: int) -> float:
         """The median duration of the inferences of a turn of `length` ns, in seconds."""
-        return median(self._ask(str(length))) * 1e-9
+        return float(median(self._ask(str(length)))) * 1e-9
 
     def _ask(self, line: str) -> Any:
         assert self._process.stdin

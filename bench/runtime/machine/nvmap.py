@@ -1,13 +1,15 @@
-"""GPU memory of one process on a Jetson, from nvmap's debugfs; pure parsers of its two tables.
+"""GPU memory of one process on a Jetson: nvmap's debugfs by process, or what /proc/meminfo grew by.
 
 `clients` (older kernels) and `maps` both hold a line `user  process  pid  sizeK` a client; `maps` adds lines
 of single allocations below it, and both end in `total`. Format as rbonghi/jetson_stats 4.3.1 reads it
-(jtop/core/processes.py). Needs root and a mounted debugfs; the process ids are the host's.
+(jtop/core/processes.py). They need root and a mounted debugfs; the process ids are the host's. Any process
+may read `NvMapMemUsed` of /proc/meminfo, the bytes of all processes together: what it grew by since before
+the process started is the process's part, as long as no other program takes GPU memory meanwhile.
 """
 
 import os
 import re
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 from bench.runtime.machine.procfs import read_text
 
@@ -51,3 +53,16 @@ def total_bytes(meminfo: str = "/proc/meminfo") -> Optional[int]:
         if line.startswith("NvMapMemUsed:"):
             return int(line.split()[1]) * 1024
     return None
+
+
+def reading(before: Optional[int], root: str = "/") -> Dict[str, Any]:
+    """`nvmap` (bytes of this process), `nvmap_total` (of all) and `nvmap_source` (debugfs | meminfo).
+
+    None each where it cannot be read. before: `total_bytes` before this process was started, for boards whose
+    debugfs is closed to us. root: where /proc and /sys are.
+    """
+    total = total_bytes(root + "proc/meminfo")
+    own, source = process_bytes(host_pid(root + "proc/self/status"), root + FOLDER[1:]), "debugfs"
+    if own is None and total is not None and before is not None:
+        own, source = max(0, total - before), "meminfo"
+    return {"nvmap": own, "nvmap_total": total, "nvmap_source": None if own is None else source}

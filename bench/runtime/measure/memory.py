@@ -7,6 +7,7 @@ cgroup-v1/memory.rst and cgroup-v2.rst. All values are bytes; None where a sourc
 import ctypes
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
+from bench.runtime.machine import nvmap
 from bench.runtime.machine.procfs import read_text
 
 Rung = Dict[str, Any]
@@ -93,10 +94,15 @@ def trim() -> bool:
 
 
 class Ladder(object):
-    """Collects the rungs of one process, in order."""
+    """Collects the rungs of one process, in order.
 
-    def __init__(self, process: int) -> None:
-        self.process, self.rungs = process, []  # type: int, List[Rung]
+    nvmap_before: bytes that nvmap had given to all processes before this one was started (Jetsons).
+    root: where nvmap's part of /proc and /sys is.
+    """
+
+    def __init__(self, process: int, nvmap_before: Optional[int] = None, root: str = "/") -> None:
+        self.process, self.nvmap_before, self.root = process, nvmap_before, root
+        self.rungs: List[Rung] = []
 
     def read(self, rung: str, device: Callable[[], Dict[str, int]] = dict) -> Rung:
         """Read every source now. `device` is the backend's own knowledge, called after the rest."""
@@ -105,9 +111,8 @@ class Ladder(object):
         group = cgroup_memory()
         known = device()
         values.update(cgroup_current=group.current, cgroup_peak=group.peak)
-        values.update(
-            gpu_free=known.get("gpu_free"), gpu_total=known.get("gpu_total"), nvmap=known.get("nvmap")
-        )
+        values.update(gpu_free=known.get("gpu_free"), gpu_total=known.get("gpu_total"))
+        values.update(nvmap.reading(self.nvmap_before, self.root))
         values.update(process=self.process, rung=rung, backend=known)
         self.rungs.append(values)
         return values

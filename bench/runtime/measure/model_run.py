@@ -50,7 +50,7 @@ def run(task: Dict[str, Any], part: Dict[str, Any]) -> None:
     if backend.fake:
         task = dict(task, reference=None)  # it computes nothing that could be compared
     reset_peak()
-    ladder = Ladder(task["process"])
+    ladder = Ladder(task["process"], task.get("nvmap_before"))
     part["rungs"] = ladder.rungs
     ladder.read("start")
     backend.import_library()

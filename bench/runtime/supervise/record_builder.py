@@ -1,8 +1,9 @@
 """From the parts of a job to its record. Pure: nothing is read, nothing measured."""
 
-from typing import Any, Dict, List, Optional
+from statistics import median
+from typing import Any, Dict, List, Optional, Sequence
 
-from bench.record import figures, samples, schema, statistics
+from bench.record import samples, schema
 from bench.runtime.measure.validity import Verdict, judge
 from bench.runtime.supervise.job_list import JobList
 
@@ -15,7 +16,7 @@ def finish_part(
     own = dict(environment, **part.get("environment", {}))
     verdict, entry, error = Verdict([], []), part.get("latency"), part["error"]
     if entry:
-        entry["drift"] = statistics.drift(samples.seconds(entry["samples"]))
+        entry["drift"] = drift(samples.seconds(entry["samples"]))
         span = part["facts"]
         for reading in sensors:
             reading["timed"] = span["begin"] <= reading["t"] <= span["end"]
@@ -29,6 +30,13 @@ def finish_part(
     moved = [dict(s, t=round(s["t"] - start, 3)) for s in sensors]
     validity = {"valid": not verdict.reasons, "reasons": verdict.reasons, "warnings": verdict.warnings}
     return dict(part, error=error, sensors=moved, validity=validity, environment=own)
+
+
+def drift(seconds: Sequence[float]) -> Optional[float]:
+    """Relative change of the median from the first third of the samples to the last; None for fewer than
+    30."""
+    third = len(seconds) // 3
+    return median(seconds[-third:]) / median(seconds[:third]) - 1 if third >= 10 else None
 
 
 def _last_size(message: str, sensors: List[Dict[str, Any]]) -> str:
@@ -45,7 +53,7 @@ def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> D
     """The record of a job from its parts in the order of the processes; the first failure is the job's."""
     error = next((p["error"] for p in parts if p["error"]), None)
     entries = [p["latency"] for p in parts if p.get("latency")]
-    made = {
+    return {
         "schema": schema.VERSION,
         "kind": "orbitbench.record",
         "run": jobs.run,
@@ -68,9 +76,7 @@ def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> D
         "accuracy": next((p["accuracy"] for p in parts if p.get("accuracy")), None),
         "sensors": [dict(s, process=p["process"]) for p in parts for s in p.get("sensors", [])],
         "environment": _environment(parts),
-    }  # type: Dict[str, Any]
-    made["figures"] = figures.figures(made)
-    return made
+    }
 
 
 def skipped(
@@ -111,6 +117,6 @@ def _environment(parts: List[Dict[str, Any]]) -> Dict[str, Any]:
 
 
 def p50(part: Dict[str, Any]) -> Optional[float]:
-    """The median of one process in seconds, for live tables."""
+    """The median of one process in seconds, for the progress line; every other figure is the host's."""
     entry = part.get("latency")
-    return statistics.median(samples.seconds(entry["samples"])) if entry else None
+    return median(samples.seconds(entry["samples"])) if entry else None

@@ -11,6 +11,7 @@ from bench.record import schema
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.digest import sha256_of
 from bench.runtime.machine.environment import describe
+from bench.runtime.machine.nvmap import total_bytes
 from bench.runtime.machine.sensors import Sensors, names
 from bench.runtime.measure.selftest import self_test
 from bench.runtime.measure.validity import disturbances
@@ -129,6 +130,7 @@ class Scheduler(object):
             "test_set": self._inside(model.get("test_set")),
             "measure": step.job["measure"],
             "seed": self.jobs.seed,
+            "nvmap_before": total_bytes(),
             "cache_dir": os.path.join(self.store.out, "cache"),
         }
 

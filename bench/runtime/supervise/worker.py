@@ -1,6 +1,7 @@
 """One measuring process: reads a task on standard input, measures, writes one JSON result on standard output.
 
-Task: {"job", "process", "order", "model" and "reference" (paths or null), "measure", "seed", "cache_dir"}.
+Task: {"job", "process", "order", "model" and "reference" (paths or null), "measure", "seed", "nvmap_before",
+"cache_dir"}.
 Result: {"status", "error", "latency", "rungs", "residual", "output_check", "facts", "environment"}: a part.
 Whatever fails comes back as data; only a killed process leaves no result. The standard output that libraries
 see is standard error, so that their chatter cannot spoil the result.

@@ -53,13 +53,14 @@ def test_every_job_leaves_a_valid_record_file_and_the_exit_code_tells_of_failure
     assert events[-1] == {"event": "end", "ok": 2, "failed": 1, "skipped": 0}
 
 
-def test_a_good_record_holds_samples_ladder_check_and_figures(finished: Any) -> None:
+def test_a_good_record_holds_samples_ladder_and_check_but_no_figure(finished: Any) -> None:
     record = load(finished[0], "good--onnxruntime-fp32-t1")
     assert record["validity"]["valid"] or record["validity"]["reasons"][0]["code"] == "other_load"
     assert [p["process"] for p in record["latency"]["processes"]] == [0, 1]
     assert [r["rung"] for r in record["memory"]["rungs"]] == list(schema.RUNGS) * 2
     assert record["output_check"]["ok"]
-    assert record["figures"]["latency"]["n"] >= 60
+    assert sum(p["samples"]["n"] for p in record["latency"]["processes"]) >= 60
+    assert "figures" not in record  # the host computes them, once
     assert record["environment"]["versions"]["onnxruntime"]
 
 
