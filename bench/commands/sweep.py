@@ -217,7 +217,7 @@ def _train(
             errors.append(str(outcome.error))
             typer.echo(f"{number}/{len(tasks)} {outcome.error}", err=True)
         else:  # at once: what is done stays, whatever happens to the rest
-            typer.echo(f"{number}/{len(tasks)} {outcome.task}: {outcome.result['accuracy']:.2f}%", err=True)
+            typer.echo(f"{number}/{len(tasks)} {outcome.task}: {outcome.result['top1']:.2f}%", err=True)
             paths.add(str(publish(outcome.task, place.out, accuracy)))
     return sorted(paths), errors
 

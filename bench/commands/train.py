@@ -92,7 +92,7 @@ def train(
     if as_json:
         typer.echo(json.dumps({**result, "folder": str(task.folder(out)), "accuracy_file": str(path)}))
         return
-    typer.echo(f"{task.model} seed {seed}: {result['accuracy']:.2f}% on the test split; entry in {path}")
+    typer.echo(f"{task.model} seed {seed}: {result['top1']:.2f}% on the test split; entry in {path}")
 
 
 def task_of(

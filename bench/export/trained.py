@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.export.errors import ExportError
 from bench.export.files import sha256
 
-RESULT, WEIGHTS = "result.json", "model.pt"  # of bench.train.run, which this must not import: it needs torch
+# Of bench.train.run, which this must not import: it needs torch.
+RESULT, WEIGHTS, SCHEMA = "result.json", "model.pt", 2
 
 
 @dataclass(frozen=True)
@@ -37,4 +39,11 @@ def find(folder: Path, model: str, widths: list[int]) -> Trained | None:
 
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:
-    return path.parent, json.loads(path.read_bytes())
+    """A result; ExportError for one of an older format, whose weights may be of another function."""
+    result = json.loads(path.read_bytes())
+    if result["schema"] != SCHEMA:
+        raise ExportError(
+            f"{path} is of format {result['schema']}, not {SCHEMA}; train the model again (bench train MODEL "
+            "--restart)"
+        )
+    return path.parent, result

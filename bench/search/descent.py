@@ -32,7 +32,7 @@ from bench.version import package_version, revision
 from bench.zoo import Architecture, Dataset
 
 CHECKPOINT = "checkpoint.pt"
-FORMAT = 1
+FORMAT = 2  # 1: other borders and rates; such a checkpoint is refused
 
 
 class StoppedError(Exception):
@@ -230,12 +230,12 @@ def _summary(now: Round, rows: list[list[int]], found: Regression) -> dict[str, 
 def _examples(
     dataset: Dataset, settings: Settings, device: str, root: Path | str | None
 ) -> tuple[Examples, str]:
-    """The training split on the device, resized and normalised by its own statistics; and its SHA-256."""
+    """The training split on the device, resized, with its own statistics; and its SHA-256."""
     images, labels = data.load(dataset.name, "train", root)
     digest = data.digest(images, labels)
     size = settings.image_size or dataset.size
     if size != images.shape[-1]:
         images = interpolate(images, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
     std, mean = torch.std_mean(images, dim=(0, 2, 3), keepdim=True)
-    images = (images - mean) / std.clamp_min(1e-6)
-    return Examples(images.to(device), labels.to(device)), digest
+    parts = (images, labels, mean, std.clamp_min(1e-6))
+    return Examples(*(part.to(device) for part in parts)), digest

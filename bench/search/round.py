@@ -26,10 +26,16 @@ EPOCHS = "epochs"  # why a round stopped, besides the pruner's reasons
 
 @dataclass(frozen=True)
 class Examples:
-    """Training images (N x 3 x S x S, normalised) and labels (N), on the device that trains."""
+    """Training images (N x 3 x S x S, from 0 to 1) and labels (N), on the device that trains.
+
+    `mean` and `deviation` (1 x 3 x 1 x 1) normalise a batch after its augmentation, so that what comes in at
+    the border is black, not mean grey.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
+    mean: torch.Tensor
+    deviation: torch.Tensor
 
 
 class Round:
@@ -133,7 +139,7 @@ class Round:
         images = augment.rotate(images, self.settings.rotate, generator)
         if self.settings.flip:
             images = augment.flip(images, generator)
-        return images, self.examples.labels[chosen]
+        return (images - self.examples.mean) / self.examples.deviation, self.examples.labels[chosen]
 
     def _prune(self) -> None:
         values = torch.cat([gate.weight.detach() for gate in self.gates])

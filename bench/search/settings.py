@@ -24,6 +24,9 @@ class Settings:
     prune_rate: float = 0.01  # from its end on, divided by `decay` every `decay_epochs`
     decay: float = 1.5
     decay_epochs: int = 10
+    decay_on_multiples: bool = (
+        False  # at epochs divisible by `decay_epochs`, not counted from the warm-up's end
+    )
     momentum: float = 0.5
     weight_decay: float = 5e-4  # of every weight but the gates
     minibatches: int = 50  # between two prunings
@@ -57,7 +60,8 @@ class Settings:
         """Learning rate of an epoch, counted from 1."""
         if epoch < self.warmup_epochs:
             return self.learning_rate
-        return self.prune_rate / self.decay ** ((epoch - self.warmup_epochs) // self.decay_epochs)
+        since = epoch - epoch % self.decay_epochs if self.decay_on_multiples else epoch
+        return self.prune_rate / self.decay ** (max(0, since - self.warmup_epochs) // self.decay_epochs)
 
     def prunes(self, epoch: int) -> bool:
         """Is this epoch, counted from 1, past the warm-up?"""
@@ -69,9 +73,12 @@ class Settings:
 
 
 def published(architecture: Architecture, dataset: Dataset) -> Settings:
-    """The published settings, as far as they are the same for all networks of a data set."""
+    """The settings of the searches that the published figures come from."""
     if dataset.size > 32:
-        return Settings(batch=100, minibatches=100, crop=0, rotate=20.0)
+        warmup = 15 if architecture.name == "mobilenetv2" else 10
+        return Settings(
+            batch=100, minibatches=100, crop=0, rotate=20.0, warmup_epochs=warmup, decay_on_multiples=True
+        )
     return Settings(flip=dataset.name != "digits")
 
 

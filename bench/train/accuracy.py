@@ -11,7 +11,7 @@ import yaml
 from bench.manifests import accuracies
 from bench.record.files import write_bytes
 from bench.train.errors import TrainInputError
-from bench.train.run import RESULT
+from bench.train.run import RESULT, refuse_older
 
 STATISTIC = "test accuracy after the last epoch, mean over seeds"
 KEYS = ("architecture", "dataset", "method", "ratio", "ratio_of")
@@ -19,8 +19,8 @@ SETTINGS = ("recipe", "data", "torch")  # what seeds must share to have a mean
 
 
 def results(out: Path) -> list[dict[str, Any]]:
-    """Every finished training under `out`, by model and seed."""
-    found = [json.loads(path.read_bytes()) for path in out.glob(f"*/seed-*/{RESULT}")]
+    """Every finished training under `out`, by model and seed; TrainInputError for one of an older format."""
+    found = [_read(path) for path in out.glob(f"*/seed-*/{RESULT}")]
     return sorted(found, key=lambda result: (result["task"]["model"], result["task"]["seed"]))
 
 
@@ -50,6 +50,12 @@ def publish(found: list[dict[str, Any]], path: Path) -> None:
     write_bytes(str(path), text.encode())
 
 
+def _read(path: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(path.read_bytes())
+    refuse_older(result, path.parent)
+    return result
+
+
 def _existing(path: Path) -> list[dict[str, Any]]:
     loaded = accuracies.load(path)
     if loaded.source != "trained":
@@ -66,7 +72,7 @@ def _entry(model: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
                 f"{model}: seeds {task['seed']} and {other['task']['seed']} were not trained alike and have "
                 "no mean; train one of them again with --restart"
             )
-    values = [result["accuracy"] for result in seeds]
+    values = [result["top1"] for result in seeds]
     training = {
         "seeds": [result["task"]["seed"] for result in seeds],
         "values": [round(value, 4) for value in values],

@@ -20,7 +20,11 @@ class Recipe:
     epochs: int = 300
     batch: int = 128
     learning_rate: float = 0.1
-    milestones: tuple[int, ...] = (100, 200, 250)  # epochs after which the rate is multiplied by gamma
+    milestones: tuple[int, ...] = (
+        100,
+        200,
+        250,
+    )  # epochs, from 1, at whose start the rate is multiplied by gamma
     gamma: float = 0.1
     momentum: float = 0.5
     weight_decay: float = 5e-4
@@ -44,12 +48,12 @@ class Recipe:
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch, counted from 1."""
         return self.learning_rate * float(
-            self.gamma ** sum(epoch > milestone for milestone in self.milestones)
+            self.gamma ** sum(epoch >= milestone for milestone in self.milestones)
         )
 
     def shortened(self, epochs: int) -> "Recipe":
-        """The same shape of schedule in another number of epochs."""
-        scaled = tuple(max(1, round(m * epochs / self.epochs)) for m in self.milestones)
+        """The same schedule in another number of epochs; a milestone keeps its share of epochs before it."""
+        scaled = tuple(1 + max(1, round((m - 1) * epochs / self.epochs)) for m in self.milestones)
         return replace(self, epochs=epochs, milestones=scaled)
 
     def as_data(self) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def published(dataset: Dataset) -> Recipe:
 
 def reduced(dataset: Dataset) -> Recipe:
     """Minutes instead of hours, for machines without a GPU. Not comparable with published accuracies."""
-    recipe = replace(published(dataset), epochs=12, milestones=(8, 10))
+    recipe = replace(published(dataset), epochs=12, milestones=(9, 11))
     return replace(recipe, batch=64, learning_rate=0.05, momentum=0.9, crop=2)
 
 

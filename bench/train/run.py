@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -21,10 +21,17 @@ from bench.train.trainer import Trainer
 from bench.version import package_version, revision
 from bench.work.resumable import Place, alone, asked_to_stop
 
-SCHEMA = 1
+SCHEMA = 2  # 1: one accuracy, and a rate that dropped an epoch after its milestone
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.pt", "result.json"
 
 Report = Callable[[Trainer], None]
+
+
+class Split(NamedTuple):
+    """Images and labels of the test split, on the device that trains."""
+
+    images: torch.Tensor
+    labels: torch.Tensor
 
 
 def train(task: Task, place: Place, report: Report = lambda trainer: None) -> dict[str, Any]:
@@ -42,11 +49,12 @@ def train(task: Task, place: Place, report: Report = lambda trainer: None) -> di
         device = usable(place.device)
         torch.set_num_threads(place.threads)
         images, labels = (part.to(device) for part in stored(task.dataset, "train", place.data))
+        test = Split(*(part.to(device) for part in stored(task.dataset, "test", place.data)))
         trainer = Trainer(task, images, labels)
         resumed = _resume(trainer, folder / CHECKPOINT)
         begin = time.monotonic()
-        _loop(trainer, folder, place.every, report, stop)
-        return _finish(trainer, folder, place, seconds=time.monotonic() - begin, resumed=resumed)
+        _loop(trainer, test, folder, place.every, report, stop)
+        return _finish(trainer, test, folder, seconds=time.monotonic() - begin, resumed=resumed)
 
 
 def finished(task: Task, folder: Path) -> dict[str, Any] | None:
@@ -55,8 +63,17 @@ def finished(task: Task, folder: Path) -> dict[str, Any] | None:
         result = json.loads((folder / RESULT).read_bytes())
     except OSError:
         return None
-    _refuse_other(task, result["task"], folder)
+    _refuse_other(task, result, folder)
     return dict(result)
+
+
+def refuse_older(kept: dict[str, Any], folder: Path) -> None:
+    """TrainInputError for a result or a checkpoint of an older format: its milestones meant another epoch."""
+    if kept["schema"] != SCHEMA:
+        raise TrainInputError(
+            f"{folder} holds a training of format {kept['schema']}, whose rate dropped later, not of "
+            f"{SCHEMA}; give another --out, or --restart to discard it"
+        )
 
 
 def usable(device: str) -> torch.device:
@@ -75,11 +92,15 @@ def refuse_layout(recipe: Recipe, device: str) -> None:
         raise TrainInputError("channels_last is for GPUs: torch crashes with it on a CPU; leave it off")
 
 
-def _loop(trainer: Trainer, folder: Path, every: float, report: Report, stop: Callable[[], bool]) -> None:
+def _loop(
+    trainer: Trainer, test: Split, folder: Path, every: float, report: Report, stop: Callable[[], bool]
+) -> None:
     saved = time.monotonic()
     try:
         while not trainer.finished:
             trainer.step()
+            if trainer.minibatch == 0:
+                trainer.note_top1(*test)
             report(trainer)
             if stop() or time.monotonic() - saved >= every:
                 _save(trainer, folder)
@@ -105,13 +126,15 @@ def _resume(trainer: Trainer, path: Path) -> int:
         raise TrainInputError(
             f"{path} cannot be read ({type(error).__name__}); remove it to begin anew"
         ) from None
-    _refuse_other(trainer.task, state["task"], path.parent)
+    _refuse_other(trainer.task, state, path.parent)
     trainer.restore(state)
     return trainer.steps[0]
 
 
-def _refuse_other(task: Task, other: dict[str, Any], folder: Path) -> None:
-    mine, theirs = _flat(task.describe()), _flat(other)
+def _refuse_other(task: Task, kept: dict[str, Any], folder: Path) -> None:
+    """TrainInputError unless `kept`, a result or a checkpoint, is of this task."""
+    refuse_older(kept, folder)
+    mine, theirs = _flat(task.describe()), _flat(kept["task"])
     for name in sorted(mine.keys() | theirs.keys()):
         if mine.get(name) != theirs.get(name):
             raise TrainInputError(
@@ -124,10 +147,8 @@ def _flat(described: dict[str, Any]) -> dict[str, Any]:
     return {**described, **described["recipe"], "recipe": None}
 
 
-def _finish(trainer: Trainer, folder: Path, place: Place, seconds: float, resumed: int) -> dict[str, Any]:
+def _finish(trainer: Trainer, test: Split, folder: Path, seconds: float, resumed: int) -> dict[str, Any]:
     task = trainer.task
-    images, labels = (part.to(trainer.device) for part in stored(task.dataset, "test", place.data))
-    accuracy = trainer.evaluate(images, labels)
     state = {name: tensor.cpu() for name, tensor in trainer.result().state_dict().items()}
     about_model = {"schema": SCHEMA, "task": task.describe(), "normalisation": trainer.normalisation()}
     write_bytes(str(folder / WEIGHTS), _packed({**about_model, "state": state}))
@@ -135,12 +156,12 @@ def _finish(trainer: Trainer, folder: Path, place: Place, seconds: float, resume
         "schema": SCHEMA,
         "kind": "orbitbench.training",
         "task": task.describe(),
-        "accuracy": accuracy,
+        **_accuracies(trainer.history),
         "history": trainer.history,
         "normalisation": trainer.normalisation(),
         "data": {
             "train": digest(trainer.images.cpu(), trainer.labels.cpu()),
-            "test": digest(images.cpu(), labels.cpu()),
+            "test": digest(test.images.cpu(), test.labels.cpu()),
         },
         "revision": revision(),
         "orbitbench": package_version(),
@@ -153,6 +174,13 @@ def _finish(trainer: Trainer, folder: Path, place: Place, seconds: float, resume
     write_json(str(folder / RESULT), result)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return result
+
+
+def _accuracies(history: list[dict[str, float]]) -> dict[str, float]:
+    """Percent on the test split after the last epoch and after the best one (the first of equals)."""
+    values = [epoch["top1"] for epoch in history]
+    best = max(values)
+    return {"top1": values[-1], "best_top1": best, "best_epoch": values.index(best) + 1}
 
 
 def _packed(content: dict[str, Any]) -> bytes:

@@ -50,7 +50,9 @@ class Trainer:
         scales = self.recipe.amp and self.half is torch.float16
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scales)
         self.epoch, self.minibatch = 1, 0
-        self.history: list[dict[str, float]] = []  # mean loss and accuracy (percent) of each finished epoch
+        self.history: list[
+            dict[str, float]
+        ] = []  # of each finished epoch: mean loss, accuracy (percent), top1
         self.loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self.correct = torch.zeros((), dtype=torch.int64, device=self.device)
         self.per_epoch = _batches(len(labels), self.recipe.batch)
@@ -99,6 +101,10 @@ class Trainer:
         if self.recipe.rotate:
             images = augment.rotate(images.float(), self.recipe.rotate, generator)
         return self._normalised(images), self.labels[chosen]
+
+    def note_top1(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        """Put the accuracy on the test split into the history of the epoch that has just ended."""
+        self.history[-1]["top1"] = self.evaluate(images, labels)
 
     @torch.inference_mode()
     def evaluate(self, images: torch.Tensor, labels: torch.Tensor, batch: int = 500) -> float:

@@ -47,17 +47,18 @@ def weights(module: nn.Module) -> list[nn.Parameter]:
 def initialise(module: nn.Module, scheme: str) -> None:
     """Set the weights as the published training does.
 
-    `kaiming`: convolutions He-normal by fan-out, classifier N(0, 0.01); `kaiming-half`: batch norm's scale
-    0.5 besides; `default`: torch's own. (NeuralScale's released models: ResNet, VGG, MobileNetV2, in this
-    order.)
+    `default`: torch's own (NeuralScale's MobileNetV2); `kaiming`: convolutions He-normal by fan-out, the rest
+    torch's own (its ResNet); `kaiming-small`: the classifier N(0, 0.01) besides; `kaiming-half`: batch norm's
+    scale 0.5 besides that (its VGG).
     """
     if scheme == "default":
         return
+    small = scheme in ("kaiming-small", "kaiming-half")
     for child in module.modules():
         if isinstance(child, nn.Conv2d):
             nn.init.kaiming_normal_(child.weight, mode="fan_out", nonlinearity="relu")
         elif isinstance(child, nn.BatchNorm2d) and scheme == "kaiming-half":
             nn.init.constant_(child.weight, 0.5)
-        elif isinstance(child, nn.Linear):
+        elif isinstance(child, nn.Linear) and small:
             nn.init.normal_(child.weight, 0.0, 0.01)
             nn.init.zeros_(child.bias)

@@ -29,7 +29,6 @@ def network(widths: Sequence[float], dataset: Dataset) -> Chain:
     return Chain(
         **layers,
         norm=Norm(w_out),
-        relu=Relu(),
         pool=GlobalPool(),
         gate=Gate(w_out),
         classifier=Classifier(w_out, dataset.classes),

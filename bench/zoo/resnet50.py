@@ -17,7 +17,7 @@ STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))  # width of the 3x3 convolution
 BLOCKS = tuple(f"stage{s}_{b}" for s, (_, blocks) in enumerate(STAGES, 1) for b in range(blocks))
 LAYERS = ("stem", *(f"{block}.conv{i}" for block in BLOCKS for i in (1, 2, 3)))
 DEFAULT_WIDTHS = (64, *(w * m for w, blocks in STAGES for _ in range(blocks) for m in (1, 1, 4)))
-INITIALISATION = "kaiming"
+INITIALISATION = "kaiming-small"  # ours: nobody has published a training of it
 
 
 def network(widths: Sequence[float], dataset: Dataset) -> Chain:

@@ -42,7 +42,7 @@ def test_a_task_that_fails_is_told_and_the_others_go_on(cluster, tmp_path):
     wild = task(seed=1, learning_rate=1e18, epochs=9)
     ends = {end.task.seed: end for end in sweep([wild, task()], Place(tmp_path), Share())}
     assert "the loss became" in ends[1].error
-    assert ends[0].result["accuracy"] == train(task(), Place(tmp_path / "alone"))["accuracy"]
+    assert ends[0].result["top1"] == train(task(), Place(tmp_path / "alone"))["top1"]
 
 
 def test_what_is_finished_is_not_sent_to_the_cluster(cluster, tmp_path):

@@ -24,7 +24,7 @@ from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
 
 torch.set_num_threads(1)
-QUICK = Recipe(epochs=2, batch=240, milestones=(1,), flip=False)
+QUICK = Recipe(epochs=2, batch=240, milestones=(2,), flip=False)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_a_loss_that_leaves_the_numbers_stops_it_with_advice(digits):
 
 def test_it_learns(digits):
     settings = Recipe(
-        epochs=6, batch=32, learning_rate=0.05, milestones=(4,), momentum=0.9, flip=False, crop=2
+        epochs=6, batch=32, learning_rate=0.05, milestones=(5,), momentum=0.9, flip=False, crop=2
     )
     trainer = run_to_end(Trainer(task(settings=settings, widths=(8, 8, 16, 16, 16, 16, 16, 16)), *digits))
     assert trainer.history[-1]["loss"] < 0.3 * math.log(10)
@@ -146,7 +146,7 @@ def test_interrupted_and_run_again_it_gives_the_same_files_as_in_one_go(tmp_path
     assert not (folder / RESULT).exists()
     result = train(task(), twice)
     assert result["resumed_at"] == 5
-    for name in ("accuracy", "history", "data", "task"):
+    for name in ("top1", "best_top1", "best_epoch", "history", "data", "task"):
         assert result[name] == whole[name]
     states = [torch.load(task().folder(p.out) / WEIGHTS, weights_only=True)["state"] for p in (once, twice)]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
@@ -204,7 +204,7 @@ def test_the_accuracy_entry_is_the_mean_over_seeds_with_all_it_takes_to_do_it_ag
     found = publishing.results(trained)
     publishing.publish(found, path)
     (entry,) = accuracies.load(path).entries
-    assert entry.value == pytest.approx(sum(r["accuracy"] for r in found) / 2, abs=1e-3)
+    assert entry.value == pytest.approx(sum(r["top1"] for r in found) / 2, abs=1e-3)
     assert entry.seeds == 2
     assert entry.training.seeds == [0, 1]
     assert entry.training.recipe["epochs"] == 2
@@ -246,15 +246,20 @@ def test_the_default_recipe_is_the_published_one():
     cifar, tiny = published(dataset("cifar10")), published(dataset("tinyimagenet"))
     assert (cifar.epochs, cifar.batch, cifar.milestones) == (300, 128, (100, 200, 250))
     assert (cifar.momentum, cifar.weight_decay, cifar.crop, cifar.flip) == (0.5, 5e-4, 4, True)
-    assert [cifar.rate(epoch) for epoch in (1, 100, 101, 201, 300)] == pytest.approx(
-        [0.1, 0.1, 1e-2, 1e-3, 1e-4]
+    assert [cifar.rate(epoch) for epoch in (1, 99, 100, 199, 200, 249, 250, 300)] == pytest.approx(
+        [0.1, 0.1, 1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-4]
     )
     assert (tiny.epochs, tiny.milestones, tiny.rotate) == (150, (50, 100, 150), 20.0)
+    assert [tiny.rate(epoch) for epoch in (49, 50, 99, 100, 149, 150)] == pytest.approx(
+        [0.1, 1e-2, 1e-2, 1e-3, 1e-3, 1e-4]
+    )
     assert not any((cifar.amp, cifar.channels_last, cifar.compile, cifar.label_smoothing, cifar.ema))
 
 
 def test_a_shortened_recipe_keeps_the_shape_of_its_schedule():
-    assert recipe("published", dataset("cifar10"), 30).milestones == (10, 20, 25)
+    assert recipe("published", dataset("cifar10"), 30).milestones == (11, 21, 26)
+    reduced = recipe("reduced", dataset("digits"), 6)
+    assert [reduced.rate(epoch) for epoch in range(1, 7)] == pytest.approx([0.05] * 4 + [0.005, 0.0005])
 
 
 @pytest.mark.parametrize(
