@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from bench.export import Progress
+    from bench.export.own.request import Request
     from bench.manifests.experiment import Experiment
 
 
@@ -32,8 +34,27 @@ def export(
     ] = None,
     dim: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx"),
+        typer.Option(
+            metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx: its symbol, or INPUT.AXIS"
+        ),
     ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option("--input", metavar="FILE.npz", help="arrays for the inputs of --onnx, by input name"),
+    ] = None,
+    value: Annotated[
+        list[str] | None,
+        typer.Option(metavar="INPUT=NUMBER", help="a constant for an input of --onnx; may be repeated"),
+    ] = None,
+    onnx_timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            envvar="ORBITBENCH_ONNX_TIMEOUT",
+            help="that reading and trying one file of --onnx may take",
+        ),
+    ] = 300,
     batch: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, max=1024, help="images an inference; overrides the experiment's"),
@@ -71,12 +92,12 @@ def export(
 
     if not experiment and not onnx:
         raise InputError("nothing to export: name an experiment, or give --onnx FILE")
-    dims = dict(_dim(text) for text in dim or [])
+    request = own_request(dim, value, inputs)
     chosen = _load(experiment) if experiment else None
     trained = writable_paths.existing("--weights", weights) if weights else Path("results/training")
     kept = writable_paths.folder("--cache", cache or caches.default_folder()) if experiment else None
     with _progress() as progress:
-        contents = make(out, chosen, onnx or [], dims, batch, kept, trained, data, progress)
+        contents = make(out, chosen, onnx or [], request, onnx_timeout, batch, kept, trained, data, progress)
     if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
         typer.echo(_untested(untested), err=True)
     if as_json:
@@ -93,11 +114,32 @@ def _load(name: str) -> "tuple[Experiment, str]":
     return loaded, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def own_request(dim: list[str] | None, value: list[str] | None, inputs: Path | None) -> "Request":
+    """What the options --dim, --value and --input say of a model of one's own; InputError for a wrong one."""
+    from bench.export.own.request import Request
+
+    dims, values = dict(_dim(text) for text in dim or []), dict(_value(text) for text in value or [])
+    return Request(dims, values, inputs)
+
+
+def _value(text: str) -> tuple[str, float]:
+    from bench.errors import InputError
+
+    name, _, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = nan
+    if not name or not isfinite(value):
+        raise InputError(f"--value {text}: give INPUT=NUMBER, such as --value sr=16000")
+    return name, value
+
+
 def _dim(text: str) -> tuple[str, int]:
     from bench.errors import InputError
 
     name, _, size = text.rpartition("=")
-    if not name or not size.isdecimal() or int(size) < 1:
+    if not name or not (size.isascii() and size.isdecimal()) or len(size) > 12 or int(size) < 1:
         raise InputError(f"--dim {text}: give NAME=SIZE with a whole number from 1, such as --dim batch=1")
     return name, int(size)
 
@@ -140,7 +182,7 @@ def _show(out: Path, contents: dict[str, Any]) -> None:
     for model in contents["models"]:
         table.add_row(
             model["id"],
-            f"{model['params']:,}",
+            "unknown" if model["params"] is None else f"{model['params']:,}",
             "unknown" if model["macs"] is None else f"{model['macs'] / 1e6:,.1f}",
             f"{model['bytes'] / 1e6:.2f}",
             _accuracy(model["accuracy"]),

@@ -2,9 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from bench.commands.export import own_request
+
+if TYPE_CHECKING:
+    from bench.export.own.request import Request
 
 MAX_ROUNDS = 1000
 
@@ -44,6 +50,16 @@ def versus(
         float | None,
         typer.Option(metavar="RATIO", min=0, help="exit code 1 when B surely takes more times as long as A"),
     ] = None,
+    dim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SIZE", help="size of a dynamic dimension: its symbol, or INPUT.AXIS"),
+    ] = None,
+    inputs: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE.npz", help="arrays for the inputs, by input name")
+    ] = None,
+    value: Annotated[
+        list[str] | None, typer.Option(metavar="INPUT=NUMBER", help="a constant for an input")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, every pair of turns included")] = False,
 ) -> None:
     """How many times as long model B takes as model A on this machine, in turns of some milliseconds.
@@ -58,11 +74,16 @@ def versus(
     from bench.runtime.duel.duel import rounds as play
     from bench.runtime.machine import emulation
 
-    tasks = [_task(path, backend, precision, threads, timeout) for path in (a, b)]
-    try:
-        played = list(play(tasks, rounds, seconds, turn * 1e-3, seed, watch=_progress(rounds)))
-    except BackendError as error:
-        raise JobError(f"{error.message} ({error.advice})") from None
+    request = own_request(dim, value, inputs)
+    with TemporaryDirectory(prefix="orbitbench-versus-") as folder:
+        tasks = [
+            _task(path, request, Path(folder, name), backend, precision, threads, timeout)
+            for name, path in (("a", a), ("b", b))
+        ]
+        try:
+            played = list(play(tasks, rounds, seconds, turn * 1e-3, seed, watch=_progress(rounds)))
+        except BackendError as error:
+            raise JobError(f"{error.message} ({error.advice})") from None
     found = compare_turns(played)
     p50 = [median([pair[side] for pairs in played for pair in pairs]) for side in (0, 1)]
     emulator = emulation.emulated()
@@ -93,8 +114,18 @@ def versus(
         raise JobError(f"{b} takes more than {fail_above:g} times as long as {a}")
 
 
-def _task(path: Path, backend: str, precision: str, threads: int, timeout: float) -> dict[str, Any]:
+def _task(
+    path: Path,
+    request: "Request",
+    folder: Path,
+    backend: str,
+    precision: str,
+    threads: int,
+    timeout: float,
+) -> dict[str, Any]:
+    """A measuring process's task for one side: the model with fixed sizes, as in `orchestrate run`."""
     from bench.errors import InputError
+    from bench.export.own import process
     from bench.runtime.backends import BACKENDS
 
     if backend not in BACKENDS:
@@ -103,8 +134,22 @@ def _task(path: Path, backend: str, precision: str, threads: int, timeout: float
         raise InputError(f"--precision {precision}: known are fp32, fp16, int8")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give an ONNX file, as `bench export` writes them")
-    job = {"model": {}, "backend": backend, "precision": precision, "threads": threads, "batch": 1}
-    return {"job": job, "process": 0, "model": str(path.resolve()), "measure": {"timeout_seconds": timeout}}
+    folder.mkdir()
+    found = process.read(path, request, folder)
+    model = {"reference": {"tolerance": found.entry["tolerance"]}}
+    return {
+        "job": {
+            "model": model,
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            "batch": found.entry["batch"],
+        },
+        "process": 0,
+        "model": str(found.model),
+        "reference": str(found.reference),
+        "measure": {"timeout_seconds": timeout},
+    }
 
 
 def _progress(rounds: int) -> Any:

@@ -1,11 +1,13 @@
 """Models of an experiment, and a user's own, to a bundle that devices measure."""
 
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.export.errors import ExportError
+from bench.export.own.request import Prepared, Request
 from bench.manifests.experiment import Experiment
 
 __all__ = ["ExportError", "export"]
@@ -17,7 +19,8 @@ def export(
     out: Path,
     experiment: tuple[Experiment, str] | None,
     own: Sequence[Path] = (),
-    dims: Mapping[str, int] | None = None,
+    request: Request | None = None,
+    own_seconds: float | None = None,
     batch: int | None = None,
     cache_folder: Path | None = None,
     weights: Path | None = None,
@@ -28,6 +31,7 @@ def export(
 
     `experiment` comes with the SHA-256 of its file; `weights` is where `bench train` left its models, `data`
     where the data sets lie, should the experiment want a test set.
+    `request` is for the user's `own` files, each of which may take `own_seconds`.
     `progress` is told the model at hand, how many are done, and of how many. Interrupted, it leaves no
     bundle.json; run again, it takes what is done from the cache. Raises ExportError, DataError.
     """
@@ -36,23 +40,23 @@ def export(
     from bench.export.plan import plan
 
     planned, skipped = plan(experiment[0], batch, weights) if experiment else ([], [])
-    users = _own(own, dims or {})
-    bundle.begin(out)
+    with tempfile.TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as scratch:
+        users = _own(own, request or Request(), own_seconds, Path(scratch), progress)
+        bundle.begin(out)
+        own_models = [bundle.add_own(out, user, _onnxruntime()) for user in users]
     folder = cache_folder or cache.default_folder()
-    total = len(planned) + len(users)
     models: list[dict[str, Any]] = []
+    total = len(planned)
     tests = testset.add(out, planned, experiment[0].test_set if experiment else False, data)
     for wanted in planned:
         progress(wanted.request.id, len(models), total)
         name = wanted.request.id
         described = wanted.entry() | ({"test_set": tests[name]} if name in tests else {})
         models.append(bundle.add(out, name, make(wanted, folder), described))
-    for user in users:
-        models.append(bundle.add_own(out, user, _onnxruntime()))
     progress("", total, total)
     contents = {
         "experiment": _experiment(*experiment) if experiment else None,
-        "models": models,
+        "models": models + own_models,
         "skipped": [asdict(missing) for missing in skipped],
     }
     bundle.finish(out, contents)
@@ -63,26 +67,39 @@ def _experiment(experiment: Experiment, sha256: str) -> dict[str, Any]:
     return {"name": experiment.name, "sha256": sha256, "measure": experiment.measure.model_dump()}
 
 
-def _own(paths: Sequence[Path], dims: Mapping[str, int]) -> list[Any]:
-    """The user's models; every file's problem is told, and so is a dimension that no file has."""
-    if not paths:
-        return []
-    from bench.export import userfile
+def _own(
+    paths: Sequence[Path], request: Request, seconds: float | None, folder: Path, progress: Progress
+) -> list[Prepared]:
+    """The user's models, made ready in `folder`; ExportError lists every file's problem."""
+    from bench.export.own import process
 
-    problems, models, known = [], {}, set[str]()
-    for path in paths:
+    problems, found = [], dict[str, Prepared]()
+    for number, path in enumerate(paths):
+        progress(path.name, number, len(paths))
+        place = folder / str(number)
+        place.mkdir()
         try:
-            known |= userfile.dynamic_dims(path)
-            model = userfile.read(path, dims)
-            models[model.id] = model
+            model = process.read(path, request, place, seconds or process.SECONDS)
+            found[model.id] = model
         except ExportError as error:
             problems.append(str(error))
-    if not problems and (unknown := sorted(set(dims) - known)):
-        names = ", ".join(sorted(known)) or "none"
-        problems.append(f"--dim {unknown[0]}: no file has this dynamic dimension; they have: {names}")
+    models = list(found.values())
+    if models and not problems:
+        dims = {name for model in models for name in model.known_dims}
+        inputs = {name for model in models for name in model.known_inputs}
+        problems += _unknown("--dim", request.dims, dims, "dynamic dimension")
+        problems += _unknown("--value", request.values, inputs, "input")
     if problems:
         raise ExportError("\n".join(problems))
-    return list(models.values())
+    return models
+
+
+def _unknown(option: str, given: Iterable[str], known: set[str], what: str) -> list[str]:
+    """What is wrong with the names given to an option."""
+    names = ", ".join(sorted(known)) or "none"
+    return [
+        f"{option} {name}: no file has such a {what}; known: {names}" for name in sorted(set(given) - known)
+    ][:1]
 
 
 def _onnxruntime() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from bench.export import files
 from bench.export.cache import Artefact
 from bench.export.errors import ExportError
-from bench.export.userfile import UserModel
+from bench.export.own.request import Prepared
 
 SCHEMA = 1
 INDEX = "bundle.json"
@@ -42,10 +42,10 @@ def add(folder: Path, model_id: str, artefact: Artefact, described: dict[str, An
     return _entry(model_id, folder, artefact.sha256, reference, {**described, "inputs": facts["inputs"]})
 
 
-def add_own(folder: Path, own: UserModel, made_by: str) -> dict[str, Any]:
+def add_own(folder: Path, own: Prepared, made_by: str) -> dict[str, Any]:
     """Put a user's own model into the bundle; returns its entry."""
-    files.write(folder / _model(own.id), own.model)
-    files.write(folder / _reference(own.id), own.reference)
+    files.place(own.model, folder / _model(own.id))
+    files.place(own.reference, folder / _reference(own.id))
     described = {**dict.fromkeys(UNKNOWN.split()), **own.entry}
     reference = {
         "sha256": files.sha256(folder / _reference(own.id)),

@@ -1,10 +1,12 @@
 """Parameters and multiply-accumulates, counted in an ONNX graph."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 
 import onnx
 from onnx import TensorProto
+
+from bench.export.own.onnx_file import graphs
 
 WEIGHT_TYPES = {
     TensorProto.FLOAT,
@@ -13,6 +15,11 @@ WEIGHT_TYPES = {
     TensorProto.DOUBLE,
     TensorProto.INT8,
     TensorProto.UINT8,
+    *(
+        code
+        for name, code in TensorProto.DataType.items()
+        if name.startswith(("FLOAT8", "FLOAT4", "INT4", "UINT4", "INT2", "UINT2"))
+    ),
 }
 # Operators that multiply and accumulate in ways not counted here: with one of them the MACs are unknown.
 UNCOUNTED = {
@@ -23,24 +30,64 @@ UNCOUNTED = {
     "Attention",
     "ConvInteger",
     "MatMulInteger",
+    "DeformConv",
     "Loop",
     "If",
     "Scan",
+    "SequenceMap",
 }
+# Operators outside the standard that multiply nothing; of any other one the MACs are unknown.
+WITHOUT_MACS = {
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "Gelu",
+    "FastGelu",
+    "BiasGelu",
+    "QuickGelu",
+    "LayerNormalization",
+}
+WITHOUT_MACS |= {"SkipLayerNormalization", "Scaler", "Normalizer", "Cast", "ArrayFeatureExtractor", "ZipMap"}
+# Inputs of quantising operators that are scales and zero points, not weights, by position.
+SCALES = {
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+    "DynamicQuantizeLinear": (),
+}
+STATISTICS = {"BatchNormalization": (3, 4)}  # running mean and variance
+BIASES = {"DequantizeLinear": (0,), "QLinearConv": (8,)}  # where 32-bit integers are weights after all
 Shapes = dict[str, list[int]]
 
 
-def parameters(model: onnx.ModelProto) -> int:
-    """Weights of any graph: elements of its float and 8-bit tensors of one or more dimensions.
+def parameters(model: onnx.ModelProto) -> int | None:
+    """Weights of all graphs: elements of float and of 8-bit or smaller tensors of one or more dimensions.
 
-    Whole numbers of 32 and 64 bits are shapes and indices, and a batch norm's running mean and variance are
-    statistics: neither counts. A tensor used twice counts once.
+    Whole numbers of 32 and 64 bits are shapes and indices, a batch norm's running mean and variance are
+    statistics, and scales and zero points are no weights. A tensor used twice counts once. None where weights
+    are sparse.
     """
-    norms = [node for node in model.graph.node if node.op_type == "BatchNormalization"]
-    statistics = {name for node in norms for name in node.input[3:5]}
-    tensors = {tensor.name: tensor for tensor in _tensors(model.graph)}
-    weights = (t for name, t in tensors.items() if name not in statistics and t.data_type in WEIGHT_TYPES)
-    return sum(prod(tensor.dims) for tensor in weights if tensor.dims)
+    total = 0
+    for graph in graphs(model):
+        if isinstance(graph, onnx.GraphProto) and graph.sparse_initializer:
+            return None
+        left_out = _roles(graph, STATISTICS) | _roles(graph, SCALES)
+        biases = _roles(graph, BIASES)
+        for tensor in {tensor.name: tensor for tensor in _tensors(graph)}.values():
+            weight = tensor.data_type in WEIGHT_TYPES or tensor.name in biases
+            if tensor.dims and weight and tensor.name not in left_out:
+                total += prod(tensor.dims)
+    return total
+
+
+def _roles(graph: onnx.GraphProto | onnx.FunctionProto, roles: Mapping[str, tuple[int, ...]]) -> set[str]:
+    """Names that nodes take as an input at one of the positions that `roles` lists for their operator."""
+    return {
+        node.input[position]
+        for node in graph.node
+        for position in roles.get(node.op_type, ())
+        if position < len(node.input)
+    }
 
 
 def layer_parameters(model: onnx.ModelProto) -> dict[str, int]:
@@ -70,14 +117,19 @@ def tensor_sizes(graph: onnx.GraphProto) -> dict[str, int]:
 
 
 def macs(model: onnx.ModelProto) -> int | None:
-    """Multiplications of convolutions and matrix products in one run; None where they cannot be told."""
-    if any(node.op_type in UNCOUNTED or node.op_type.startswith("QLinear") for node in model.graph.node):
+    """Multiplications of convolutions and matrix products in one run; None where they are unknown."""
+    if any(_uncounted(node) for node in model.graph.node):
         return None
-    shapes = _shapes(onnx.shape_inference.infer_shapes(_without_weights(model)).graph)
     try:
+        shapes = _shapes(onnx.shape_inference.infer_shapes(_without_weights(model)).graph)
         return sum(_node_macs(node, shapes) for node in model.graph.node)
-    except KeyError:  # a shape that cannot be inferred
+    except (KeyError, onnx.shape_inference.InferenceError):  # a shape that cannot be inferred
         return None
+
+
+def _uncounted(node: onnx.NodeProto) -> bool:
+    foreign = node.domain not in ("", "ai.onnx") and node.op_type not in WITHOUT_MACS
+    return foreign or node.op_type in UNCOUNTED or node.op_type.startswith("QLinear")
 
 
 def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -111,13 +163,17 @@ def _shapes(graph: onnx.GraphProto) -> Shapes:
     shapes: Shapes = {tensor.name: list(tensor.dims) for tensor in _tensors(graph)}
     for info in (*graph.input, *graph.value_info, *graph.output):
         dims = info.type.tensor_type.shape.dim
-        if info.type.tensor_type.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
+        if info.type.tensor_type.HasField("shape") and all(
+            dim.HasField("dim_value") and dim.dim_value >= 0 for dim in dims
+        ):
             shapes.setdefault(info.name, [dim.dim_value for dim in dims])
     return shapes
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
+def _tensors(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.TensorProto]:
+    """Initializers and values of Constant nodes, the latter by the name of their output."""
+    if isinstance(graph, onnx.GraphProto):
+        yield from graph.initializer
     for node in graph.node:
         if node.op_type == "Constant":
             for attribute in node.attribute:

@@ -51,6 +51,6 @@ def archive(arrays: Mapping[str, Array]) -> bytes:
     with zipfile.ZipFile(buffer, "w") as file:  # numpy.savez would store the time of writing
         for name, array in arrays.items():
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+            np.lib.format.write_array(content, np.asarray(array, order="C"), allow_pickle=False)
             file.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
     return buffer.getvalue()

@@ -30,7 +30,14 @@ def run(
         list[Path] | None, typer.Option(metavar="FILE", help="a model of your own; may be repeated")
     ] = None,
     dim: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx")
+        list[str] | None,
+        typer.Option(metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx: symbol or INPUT.AXIS"),
+    ] = None,
+    inputs: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE.npz", help="arrays for the inputs of --onnx")
+    ] = None,
+    value: Annotated[
+        list[str] | None, typer.Option(metavar="INPUT=NUMBER", help="a constant for an input of --onnx")
     ] = None,
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="finish this run: only what is missing")
@@ -75,6 +82,8 @@ def run(
         experiment=experiment,
         onnx=onnx or [],
         dims=dim or [],
+        inputs=inputs,
+        values=value or [],
         resume=resume,
         resume_last=resume_last,
         retry=retry,

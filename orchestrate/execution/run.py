@@ -35,6 +35,8 @@ class RunOptions:
     experiment: str | None = None
     onnx: list[Path] = field(default_factory=list)
     dims: list[str] = field(default_factory=list)
+    inputs: Path | None = None
+    values: list[str] = field(default_factory=list)
     resume: str | None = None
     resume_last: bool = False
     retry: str | None = None
@@ -69,6 +71,8 @@ def check(options: RunOptions) -> None:
         or options.experiment
         or options.onnx
         or options.dims
+        or options.inputs
+        or options.values
         or options.resume_last
     )
     if options.everything and options.devices:
@@ -80,8 +84,9 @@ def check(options: RunOptions) -> None:
         raise BadInput("--resume goes on with what the run has planned: leave out what plans a new one")
     if options.retry and not options.resume:
         raise BadInput("--retry needs a run: --resume RUN --retry failed|invalid|all")
-    if options.dims and not options.onnx:
-        raise BadInput("--dim is for models of your own: give --onnx FILE as well")
+    own = {"--dim": options.dims, "--input": options.inputs, "--value": options.values}
+    if unused := [name for name, given in own.items() if given and not options.onnx]:
+        raise BadInput(f"{unused[0]} is for models of your own: give --onnx FILE as well")
 
 
 def collect(run: Run, as_json: bool = False, report: bool = True) -> int:
@@ -140,6 +145,8 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
         raise BadInput(f"making the models needs {' and '.join(missing)}: pip install 'orbitbench[bench]'")
     arguments = [part for path in options.onnx for part in ("--onnx", str(path))]
     arguments += [part for dim in options.dims for part in ("--dim", dim)]
+    arguments += [part for value in options.values for part in ("--value", value)]
+    arguments += ["--input", str(options.inputs)] if options.inputs else []
     command = [
         sys.executable,
         "-m",

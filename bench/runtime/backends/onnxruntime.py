@@ -15,7 +15,11 @@ DTYPES = {
     "tensor(double)": "float64",
     "tensor(int64)": "int64",
     "tensor(int32)": "int32",
+    "tensor(int16)": "int16",
     "tensor(int8)": "int8",
+    "tensor(uint64)": "uint64",
+    "tensor(uint32)": "uint32",
+    "tensor(uint16)": "uint16",
     "tensor(uint8)": "uint8",
     "tensor(bool)": "bool",
 }
@@ -119,6 +123,10 @@ class OnnxRuntimeBackend(Backend):
             self._session = self._library.InferenceSession(path, self._session_options(), providers=providers)
         except Exception as error:
             raise explain(error, "model_unreadable") from error
+        for node in self._session.get_outputs():
+            if node.type not in DTYPES:
+                message = "output {} is a {}".format(node.name, node.type)
+                raise BackendError("unsupported_output", message, "use tensors of numbers")
         self._known["weights"] = weight_bytes(path)
         return [self._tensor(node) for node in self._session.get_inputs()]
 

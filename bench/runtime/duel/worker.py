@@ -43,7 +43,7 @@ def play(task: Dict[str, Any], answer: Any) -> None:
     import numpy
 
     with backend:
-        backend.bind(make_inputs(numpy, backend.load(task["model"]), None, task["seed"]))
+        backend.bind(make_inputs(numpy, backend.load(task["model"]), task.get("reference"), task["seed"]))
         timing.warm_up(backend.infer, plan, out)
         check = check_outputs(numpy, backend.outputs(), task)
         answer({"ready": check})

@@ -29,7 +29,7 @@ def _reference_inputs(numpy: Any, tensors: List[Tensor], reference: str) -> Dict
                 raise BackendError(
                     "bad_reference", "{} lacks {}".format(reference, name), "export the bundle again"
                 )
-            array = numpy.ascontiguousarray(archive[name])
+            array = numpy.asarray(archive[name], order="C")  # ascontiguousarray makes 0-d arrays 1-d
             if tuple(array.shape) != tuple(tensor.shape):
                 message = "{} of the reference has shape {}, the model wants {}".format(
                     name, list(array.shape), list(tensor.shape)

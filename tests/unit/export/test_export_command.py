@@ -160,7 +160,7 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(setting):
         (["nonsense"], "unknown experiment (allowed: "),
         (["--onnx", "own.onnx", "--dim", "N"], "--dim N: give NAME=SIZE"),
         (["--onnx", "own.onnx", "--dim", "N=0"], "--dim N=0: give NAME=SIZE"),
-        (["--onnx", "own.onnx", "--dim", "M=2"], "--dim M: no file has this dynamic dimension; they have: N"),
+        (["--onnx", "own.onnx", "--dim", "M=2"], "--dim M: no file has such a dynamic dimension; known: N"),
         (["--onnx", "absent.onnx", "--onnx", "gone.onnx"], "gone.onnx: cannot be read"),
         (["--batch", "0", "smoke"], "Invalid value for '--batch'"),
     ],

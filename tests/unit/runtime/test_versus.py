@@ -105,7 +105,7 @@ def test_a_broken_model_is_named(small: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
     done = versus(small, broken, *QUICK)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(f"bench: {broken}: ")
 
 

@@ -1,0 +1,93 @@
+"""Dynamic dimensions of a model's inputs, and the sizes that they are given.
+
+A dimension is named by its symbol (`H`), or, where it has none, by input and axis (`x.2`). Exporters write
+placeholders in place of a symbol; two equal placeholders say nothing of equal sizes.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+
+import onnx
+
+from bench.export.errors import ExportError
+
+PLACEHOLDERS = {"", "?", "none", "null", "unk", "unknown", "dynamic", "any"}
+MOST = 2**31 - 1  # no tensor library takes a larger dimension
+
+
+def names(item: onnx.ValueInfoProto) -> list[str | None]:
+    """For each axis None where its size is fixed, else the dimension's name."""
+    return [
+        None if dim.HasField("dim_value") and dim.dim_value > 0 else _symbol(dim) or f"{item.name}.{axis}"
+        for axis, dim in enumerate(item.type.tensor_type.shape.dim)
+    ]
+
+
+def _symbol(dim: onnx.TensorShapeProto.Dimension) -> str | None:
+    text = dim.dim_param.strip()
+    return None if text.lower() in PLACEHOLDERS or re.fullmatch(r"[-+]?\d+", text) else text
+
+
+def batches(items: Iterable[onnx.ValueInfoProto]) -> set[str]:
+    """Names of dimensions that can only be a batch: always the first axis, and not always the only one."""
+    first: set[str] = set()
+    elsewhere: set[str] = set()
+    for item in items:
+        for axis, name in enumerate(names(item)):
+            if name and axis:
+                elsewhere.add(name)
+            elif name and len(item.type.tensor_type.shape.dim) > 1:
+                first.add(name)
+    return first - elsewhere
+
+
+def sizes(
+    items: Sequence[onnx.ValueInfoProto], dims: Mapping[str, int], shapes: Mapping[str, Sequence[int]]
+) -> dict[str, int]:
+    """The size of every dynamic dimension: from `dims`, from the `shapes` of given inputs, or 1 for a batch.
+
+    Raises ExportError that names the dimensions without a size, or with two.
+    """
+    found = dict(dims)
+    for item in items:
+        for name, size in zip(names(item), shapes.get(item.name, ()), strict=False):
+            if name and found.setdefault(name, size) != size:
+                raise ExportError(f"dimension {name} is {found[name]} and, by input {item.name}, {size}")
+    found = dict.fromkeys(batches(items), 1) | found
+    missing = [name for item in items for name in names(item) if name and name not in found]
+    if missing:
+        flags = " ".join(f"--dim {shlex.quote(f'{name}=SIZE')}" for name in dict.fromkeys(missing))
+        raise ExportError(f"dynamic dimensions without a size; give {flags}")
+    if large := [name for name, size in found.items() if size > MOST]:
+        raise ExportError(f"--dim {large[0]}={found[large[0]]}: the largest size is {MOST:,}")
+    return found
+
+
+def fix(model: onnx.ModelProto, items: Iterable[onnx.ValueInfoProto], found: Mapping[str, int]) -> None:
+    """Write sizes into the model; what it declares of inner tensors goes: libraries infer it."""
+    for item in items:
+        for name, dim in zip(names(item), item.type.tensor_type.shape.dim, strict=True):
+            if name:
+                dim.dim_value = found[name]
+    for output in model.graph.output:
+        for dim in output.type.tensor_type.shape.dim:
+            if dim.dim_param in found:
+                dim.dim_value = found[dim.dim_param]
+    model.graph.ClearField("value_info")
+
+
+def declare(outputs: Iterable[onnx.ValueInfoProto], shapes: Iterable[Sequence[int]]) -> bool:
+    """Write the shapes of a run's results into the declared outputs; True where that changed any."""
+    changed = False
+    for output, shape in zip(outputs, shapes, strict=True):
+        declared = output.type.tensor_type.shape
+        known = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in declared.dim]
+        if known == list(shape) and output.type.tensor_type.HasField("shape"):
+            continue
+        changed = True
+        output.type.tensor_type.ClearField("shape")
+        output.type.tensor_type.shape.SetInParent()
+        for size in shape:
+            output.type.tensor_type.shape.dim.add().dim_value = size
+    return changed

@@ -1,0 +1,149 @@
+"""Reading an ONNX file and the files beside it, which may be a stranger's."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import TensorProto
+
+from bench.export.errors import ExportError
+
+MAX_BYTES = 2**31 - 1  # protobuf's own limit of one message
+
+
+def parse(path: Path) -> onnx.ModelProto:
+    """The model at `path`, its external weights taken in. Raises ExportError, without the file's name."""
+    raw = _bytes(path)
+    try:
+        model = onnx.load_model_from_string(raw)
+    except DecodeError:
+        raise ExportError(f"not an ONNX file, or a truncated one ({len(raw):,} bytes)") from None
+    if not model.graph.node or not model.opset_import:
+        raise ExportError("not an ONNX file: it holds no graph")
+    _refuse_newer(model)
+    _embed_external_data(path, model)
+    return model
+
+
+def graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
+    """The main graph, the model's own functions, and the graphs inside their nodes (branches, bodies)."""
+    waiting: list[onnx.GraphProto | onnx.FunctionProto] = [model.graph, *model.functions]
+    while waiting:
+        graph = waiting.pop()
+        yield graph
+        for attribute in (a for node in graph.node for a in node.attribute):
+            waiting += [attribute.g] if attribute.HasField("g") else []
+            waiting += attribute.graphs
+
+
+def tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    """Every constant tensor: initializers, and values of Constant nodes, of all graphs."""
+    for graph in graphs(model):
+        if isinstance(graph, onnx.GraphProto):
+            yield from graph.initializer
+        for attribute in (a for node in graph.node for a in node.attribute):
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+
+
+def _bytes(path: Path) -> bytes:
+    """The contents of a regular file of at most 2 GB."""
+    if not path.name:
+        raise ExportError("an empty file name; give the path of an ONNX file")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait for its writer
+        with open(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if stat.S_ISDIR(found.st_mode):
+                raise ExportError("cannot be read: Is a directory")
+            if not stat.S_ISREG(found.st_mode):
+                raise ExportError("cannot be read: not a regular file")
+            if found.st_size > MAX_BYTES:
+                raise ExportError(_too_large(found.st_size))
+            return file.read(MAX_BYTES)
+    except OSError as error:
+        raise ExportError(f"cannot be read: {error.strerror}") from None
+
+
+def _too_large(size: int) -> str:
+    return f"{size:,} bytes in one piece; models above 2 GB are not supported"
+
+
+def _refuse_newer(model: onnx.ModelProto) -> None:
+    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    newest = onnx.defs.onnx_opset_version()
+    if model.ir_version > onnx.IR_VERSION:
+        raise ExportError(
+            f"IR version {model.ir_version} is newer than the newest known here ({onnx.IR_VERSION})"
+        )
+    if opset > newest:
+        raise ExportError(
+            f"opset {opset} is newer than the newest known here ({newest}); export it with a lower one"
+        )
+
+
+def _embed_external_data(path: Path, model: onnx.ModelProto) -> None:
+    """Take the weights that lie in other files into the model."""
+    outside = [t for t in tensors(model) if t.data_location == TensorProto.EXTERNAL]
+    places = [{entry.key: entry.value for entry in tensor.external_data} for tensor in outside]
+    total = model.ByteSize()
+    for place in places:
+        location = place.get("location", "")
+        try:
+            data = _beside(path, location)
+            size = data.stat().st_size
+            offset = int(place.get("offset") or 0)
+            length = int(place.get("length") or size - offset)
+        except (OSError, ValueError) as error:
+            raise ExportError(_unreadable(location, error)) from None
+        if min(offset, length) < 0 or offset + length > size:
+            raise ExportError(
+                _unreadable(location, f"{offset + length:,} bytes are wanted, it holds {size:,}")
+            )
+        total += length
+    if total > MAX_BYTES:
+        raise ExportError(_too_large(total))
+    for tensor, place in zip(outside, places, strict=True):
+        try:
+            with _beside(path, place["location"]).open("rb") as file:
+                file.seek(int(place.get("offset") or 0))
+                tensor.raw_data = file.read(int(place["length"]) if place.get("length") else MAX_BYTES)
+        except OSError as error:
+            raise ExportError(_unreadable(place["location"], error)) from None
+        tensor.ClearField("external_data")
+        tensor.data_location = TensorProto.DEFAULT
+
+
+def _beside(path: Path, location: str) -> Path:
+    """The file of external data; ValueError unless it lies beside the model.
+
+    A link is followed where it stays beside the model, or beside what the model's own link leads to: Hugging
+    Face's cache keeps a folder of links, with the contents together in another folder.
+    """
+    parts = PurePosixPath(location).parts
+    if not parts or location.startswith("/") or any(part.startswith(".") for part in parts):
+        raise ValueError("not a plain path below the model's folder")
+    found = (path.parent / location).resolve(strict=True)
+    if not any(found.is_relative_to(folder) for folder in (path.parent.resolve(), path.resolve().parent)):
+        raise ValueError("a link that leads out of the model's folder")
+    if not found.is_file():
+        raise ValueError("not a regular file")
+    return found
+
+
+def _unreadable(location: str, reason: object) -> str:
+    return f"its weights in {location or 'a file without a name'} cannot be read: {first_line(reason)}"
+
+
+def first_line(error: object, limit: int = 200) -> str:
+    """What a library reports, in one line without its own prefix and without colour codes."""
+    text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(text.split()))
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

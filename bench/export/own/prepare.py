@@ -1,0 +1,165 @@
+"""A user's own ONNX file: made static and self-contained, run twice as on a device, and given a reference.
+
+onnxruntime decides whether a model is accepted; the checker and the operator list explain why one is not.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from bench.export import count
+from bench.export.errors import ExportError
+from bench.export.own import dims, values
+from bench.export.own.onnx_file import first_line, parse
+from bench.export.own.request import Prepared, Request
+from bench.export.reference import TOLERANCE, pack
+from bench.runtime.backends.base import BackendError, Settings
+from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
+
+Array = np.ndarray[Any, Any]
+STEM = 60  # characters of a file's name that its model's id keeps
+MADE_UP = "for made-up inputs; give real ones with --input FILE.npz"
+
+
+def prepare(path: Path, request: Request, folder: Path, room: int = 2**62) -> Prepared:
+    """Write the model and its reference into `folder`; `room` is the memory in bytes that inputs may take.
+
+    Raises ExportError, one line that begins with the file's name.
+    """
+    try:
+        return _prepare(path, request, folder, room)
+    except ExportError as error:
+        raise ExportError(f"{path}: {error}") from None
+    except MemoryError:
+        raise ExportError(
+            f"{path}: needs more memory than the {room / 1e9:,.1f} GB that are free here"
+        ) from None
+
+
+def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
+    model = parse(path)
+    weights = {tensor.name for tensor in model.graph.initializer}  # up to IR 3 these are inputs, too
+    items = [item for item in model.graph.input if item.name not in weights]
+    for item in items:
+        values.dtype(item)
+    known = [name for item in items for name in dims.names(item) if name]
+    batch = _batch_axis(items)
+    arrays = values.given(request.inputs)
+    values.check_names(items, arrays, "--input")
+    found = dims.sizes(items, request.dims, {name: array.shape for name, array in arrays.items()})
+    dims.fix(model, items, found)
+    values.refuse_too_large(items, room)
+    inputs = values.fill(model, items, arrays, request.values)
+    made_up = len(inputs) > len(arrays) + len(request.values)
+    outputs, tolerance = _answer(model, folder, items, inputs, made_up)
+    raw = (folder / "model.onnx").read_bytes()
+    digest = hashlib.sha256(raw).hexdigest()
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:STEM].strip("-.") or "model"
+    (folder / "reference.npz").write_bytes(pack(inputs, outputs))
+    entry = {
+        "params": count.parameters(model),
+        "macs": count.macs(model),
+        "batch": inputs[0].shape[0] if batch else 1,
+        "tolerance": tolerance,
+        "inputs": [
+            {"name": item.name, "shape": list(array.shape), "dtype": str(array.dtype)}
+            for item, array in zip(items, inputs, strict=True)
+        ],
+    }
+    names = sorted({*known})
+    return Prepared(
+        f"onnx-{stem}-{digest[:8]}", folder / "model.onnx", folder / "reference.npz", entry, names,
+        [item.name for item in items],
+    )  # fmt: skip
+
+
+def _batch_axis(items: Sequence[onnx.ValueInfoProto]) -> bool:
+    """Whether the first input's first axis is a batch: it has others behind it, and is dynamic or small."""
+    if not items or len(items[0].type.tensor_type.shape.dim) < 2:
+        return False
+    return dims.names(items[0])[0] in {None, *dims.batches(items)}
+
+
+def _answer(
+    model: onnx.ModelProto,
+    folder: Path,
+    items: Sequence[onnx.ValueInfoProto],
+    inputs: Sequence[Array],
+    made_up: bool,
+) -> tuple[list[Array], float]:
+    """Outputs and tolerance; leaves model.onnx, whose declared outputs are those that it gives.
+
+    Raises ExportError unless the device's own code runs the model and gives the same finite outputs twice.
+    """
+    place, feed = folder / "model.onnx", dict(zip([item.name for item in items], inputs, strict=True))
+    while True:
+        place.write_bytes(_serialised(model))
+        try:
+            outputs, again = _run(place, feed)
+        except BackendError as error:
+            raise ExportError(_explain(model, error.message, made_up)) from None
+        if not dims.declare(model.graph.output, [array.shape for array in outputs]):
+            break  # what lies in the folder is what has run
+    for output, first, second in zip(model.graph.output, outputs, again, strict=True):
+        if first.dtype.kind == "f" and not np.isfinite(first).all():
+            raise ExportError(
+                f"output {output.name} is not finite, so devices cannot be checked by it"
+                + (f" ({MADE_UP})" if made_up else "")
+            )
+        if not np.array_equal(first, second):
+            raise ExportError(f"output {output.name} differs between two runs; export it in evaluation mode")
+    largest = max((float(np.abs(o.astype(np.float64)).max(initial=0)) for o in outputs), default=0.0)
+    return outputs, TOLERANCE * max(1.0, largest)
+
+
+def _serialised(model: onnx.ModelProto) -> bytes:
+    try:
+        raw: bytes = model.SerializeToString(deterministic=True)
+    except ValueError:
+        raise ExportError(
+            f"{model.ByteSize():,} bytes in one piece; models above 2 GB are not supported"
+        ) from None
+    return raw
+
+
+def _run(model: Path, feed: dict[str, Array]) -> list[list[Array]]:
+    """The outputs of two runs, through the very code that measures on a device, on one thread."""
+    with OnnxRuntimeBackend(Settings("fp32", 1, 1, None, None, {})) as backend:
+        backend.import_library()
+        backend.load(str(model))
+        backend.bind(feed)
+        runs = []
+        for _ in range(2):
+            backend.infer()
+            runs.append([array.copy() for array in backend.outputs()])
+        return runs
+
+
+def _explain(model: onnx.ModelProto, message: str, made_up: bool) -> str:
+    """Why onnxruntime refuses a model, in one line: an unknown operator, a broken file, or its own words."""
+    if unknown := _unknown_operator(model):
+        return unknown
+    try:
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        return f"not a valid ONNX model: {first_line(error)}"
+    return f"onnxruntime cannot run it: {first_line(message)}" + (f" ({MADE_UP})" if made_up else "")
+
+
+def _unknown_operator(model: onnx.ModelProto) -> str | None:
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    own = {(function.domain, function.name) for function in model.functions}
+    for node in model.graph.node:
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if (node.domain, node.op_type) in own:
+            continue
+        if domain == "" and not onnx.defs.has(node.op_type, versions.get("", 1), ""):
+            return f"unsupported operator {node.op_type} (opset {versions.get('', 1)})"
+        if domain not in ("", "com.microsoft", "ai.onnx.ml"):
+            return f"unsupported operator {domain}::{node.op_type}"
+    return None

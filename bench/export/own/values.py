@@ -1,0 +1,153 @@
+"""Values for a model's inputs: the user's own, a constant, or made up.
+
+Made-up integers respect what they are used for: an input that a Gather takes as index stays inside its table.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from bench.export.errors import ExportError
+from bench.export.reference import random_input
+
+Array = np.ndarray[Any, Any]
+TYPES = (
+    "float16", "float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
+    "bool",
+)  # fmt: skip
+# Operators that pass indices on: what comes out holds the values that went in.
+PASSING = {
+    "Cast",
+    "Identity",
+    "Reshape",
+    "Unsqueeze",
+    "Squeeze",
+    "Flatten",
+    "Transpose",
+    "Slice",
+    "Expand",
+    "Concat",
+}
+
+
+def dtype(item: onnx.ValueInfoProto) -> str:
+    """The numpy name of an input's element type; ExportError for a type or a rank that cannot be measured."""
+    kind = item.type.WhichOneof("value")
+    name = str(kind).removesuffix("_type")
+    if kind == "tensor_type":
+        try:
+            name = str(helper.tensor_dtype_to_np_dtype(item.type.tensor_type.elem_type))
+        except KeyError:
+            name = f"number {item.type.tensor_type.elem_type}"
+    if name not in TYPES:
+        raise ExportError(f"input {item.name} is of type {name}; supported: {', '.join(TYPES)}")
+    if not item.type.tensor_type.HasField("shape"):
+        raise ExportError(f"input {item.name} has no shape, not even its number of dimensions")
+    return name
+
+
+def given(path: Path | None) -> dict[str, Array]:
+    """Arrays by name from a user's npz."""
+    if path is None:
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise ExportError(f"--input {path}: cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
+        raise ExportError(
+            f"--input {path}: not an npz file of arrays: {' '.join(str(error).split())}"
+        ) from None
+
+
+def check_names(items: Sequence[onnx.ValueInfoProto], names: Mapping[str, Any], option: str) -> None:
+    """Refuse a name that no input has."""
+    known = [item.name for item in items]
+    for name in names:
+        if name not in known:
+            raise ExportError(f"{option} {name}: no such input; known: {', '.join(known) or 'none'}")
+
+
+def fill(
+    model: onnx.ModelProto,
+    items: Sequence[onnx.ValueInfoProto],
+    arrays: Mapping[str, Array],
+    constants: Mapping[str, float],
+) -> list[Array]:
+    """One array an input, in the model's order and types; raises ExportError for what does not fit."""
+    tables = index_ranges(model)
+    return [
+        _own(item, arrays[item.name])
+        if item.name in arrays
+        else _constant(item, constants[item.name])
+        if item.name in constants
+        else _made_up(item, seed, tables.get(item.name))
+        for seed, item in enumerate(items)
+    ]
+
+
+def shape(item: onnx.ValueInfoProto) -> list[int]:
+    """The sizes of an input whose dimensions are all fixed."""
+    return [dim.dim_value for dim in item.type.tensor_type.shape.dim]
+
+
+def _own(item: onnx.ValueInfoProto, array: Array) -> Array:
+    wanted, kind = shape(item), np.dtype(dtype(item))
+    if list(array.shape) != wanted:
+        raise ExportError(f"--input: {item.name} has shape {list(array.shape)}, the model takes {wanted}")
+    if not np.can_cast(array.dtype, kind, "same_kind"):
+        raise ExportError(f"--input: {item.name} is of type {array.dtype}, the model takes {kind}")
+    return array.astype(kind)
+
+
+def _constant(item: onnx.ValueInfoProto, value: float) -> Array:
+    kind = np.dtype(dtype(item))
+    limits = np.iinfo(kind) if kind.kind in "iu" else None
+    if limits and not (value == int(value) and limits.min <= value <= limits.max):
+        raise ExportError(f"--value {item.name}={value:g}: input {item.name} is of type {kind}")
+    return np.full(shape(item), value, kind)
+
+
+def _made_up(item: onnx.ValueInfoProto, seed: int, rows: int | None) -> Array:
+    kind = dtype(item)
+    if rows and np.dtype(kind).kind in "iu":
+        high = min(rows, np.iinfo(kind).max)
+        return np.random.default_rng(seed).integers(0, high, size=shape(item)).astype(kind)
+    return random_input(shape(item), kind, seed)
+
+
+def refuse_too_large(items: Sequence[onnx.ValueInfoProto], room: int) -> None:
+    """Refuse inputs that do not fit in `room` bytes before any is made."""
+    for item in items:
+        size = prod(shape(item)) * np.dtype(dtype(item)).itemsize
+        if size > room:
+            text = "x".join(map(str, shape(item)))
+            raise ExportError(
+                f"input {item.name} of {text} takes {size / 1e9:,.1f} GB; here are {room / 1e9:,.1f} GB"
+            )
+
+
+def index_ranges(model: onnx.ModelProto) -> dict[str, int]:
+    """For every tensor used as indices, also through operators that pass them on: the rows of its table."""
+    sizes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    rows: dict[str, int] = {}
+    for node in reversed(model.graph.node):  # nodes are sorted: a consumer comes after its producer
+        if node.op_type in ("Gather", "GatherElements") and node.input[0] in sizes:
+            axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+            table = sizes[node.input[0]]
+            if -len(table) <= axis < len(table):
+                _lower(rows, node.input[1], table[axis])
+        elif node.op_type in PASSING and node.output[0] in rows:
+            for name in node.input if node.op_type == "Concat" else node.input[:1]:
+                _lower(rows, name, rows[node.output[0]])
+    return rows
+
+
+def _lower(rows: dict[str, int], name: str, size: int) -> None:
+    rows[name] = min(rows.get(name, size), size)

@@ -1,0 +1,315 @@
+"""Kinds of models that strangers bring: each is measured right, or refused in one line with advice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from bench.export import ExportError
+from bench.export.own import process
+from bench.export.own.prepare import STEM
+from bench.export.own.request import Request
+from tests.unit.export.test_export_own import FLOAT, read, save, value
+
+INT64, INT16 = TensorProto.INT64, TensorProto.INT16
+node = helper.make_node
+ONES = {"w": np.ones((16, 3, 1, 1), "f4")}
+
+
+def conv(path, shape, **options):
+    inputs, outputs = [value("x", shape)], [value("y", [shape[0], 16, *shape[2:]])]
+    return save(path, [node("Conv", ["x", "w"], ["y"])], inputs, outputs, ONES, **options)
+
+
+def endless(path):
+    body = helper.make_graph(
+        [node("Identity", ["c"], ["d"]), node("Identity", ["v"], ["u"])],
+        "body",
+        [value("i", [], INT64), value("c", [], TensorProto.BOOL), value("v", [1])],
+        [value("d", [], TensorProto.BOOL), value("u", [1])],
+    )
+    loop = node("Loop", ["", "t", "x"], ["y"], body=body)
+    return save(path, [loop], [value("x", [1])], [value("y", [1])], {"t": np.array(True)})
+
+
+def outputs_of(model):
+    arrays = np.load(model.reference)
+    return [arrays[name] for name in arrays.files if name.startswith("output.")]
+
+
+def test_a_scalar_input_stays_a_scalar_and_may_be_given(tmp_path):
+    path = save(tmp_path / "m.onnx", [node("Mul", ["x", "sr"], ["y"])],
+                [value("x", [1, 8]), value("sr", [])], [value("y", [1, 8])])  # fmt: skip
+    model = read(path, values={"sr": 16000})
+    assert model.entry["inputs"][1] == {"name": "sr", "shape": [], "dtype": "float32"}
+    arrays = np.load(model.reference)
+    assert arrays["input.1"].shape == ()
+    assert np.allclose(arrays["output.0"], arrays["input.0"] * 16000)
+
+
+def test_a_scalar_output_stays_a_scalar(tmp_path):
+    path = save(tmp_path / "m.onnx", [node("ReduceMean", ["x"], ["y"], keepdims=0)],
+                [value("x", [1, 8])], [value("y", [])])  # fmt: skip
+    assert outputs_of(read(path))[0].shape == ()
+
+
+@pytest.mark.parametrize("mark", ["?", "-1", "None", "", "unk", "7"])
+def test_a_placeholder_is_no_symbol_so_height_need_not_equal_width(tmp_path, mark):
+    path = conv(tmp_path / "m.onnx", [mark, 3, mark, mark])
+    with pytest.raises(ExportError, match=r"without a size; give --dim x\.2=SIZE --dim x\.3=SIZE$"):
+        read(path)
+    assert read(path, {"x.2": 4, "x.3": 6}).entry["inputs"][0]["shape"] == [1, 3, 4, 6]
+
+
+def test_the_batch_symbol_sizes_nothing_else_without_a_word(tmp_path):
+    path = save(tmp_path / "m.onnx", [node("MatMul", ["a", "b"], ["y"])],
+                [value("a", ["N", 4]), value("b", [4, "N"])], [value("y", ["N", "N"])])  # fmt: skip
+    with pytest.raises(ExportError, match=r"--dim N=SIZE$"):
+        read(path)
+
+
+def test_a_wave_of_unknown_length_is_no_batch(tmp_path):
+    path = save(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"])], [value("x", ["T"])], [value("y", ["T"])])
+    with pytest.raises(ExportError, match=r"--dim T=SIZE$"):
+        read(path)
+    model = read(path, {"T": 16000})
+    assert model.entry["batch"] == 1
+
+
+def test_an_advised_command_survives_the_shell(tmp_path):
+    path = conv(tmp_path / "m.onnx", ["N", 3, "height / 2", "W"])
+    with pytest.raises(ExportError, match=r"--dim 'height / 2=SIZE' --dim W=SIZE"):
+        read(path)
+
+
+def test_what_a_file_declares_of_inner_tensors_changes_no_count(tmp_path):
+    path = conv(tmp_path / "m.onnx", [-1, 3, 8, 8])
+    model = onnx.load(str(path))
+    model.graph.value_info.append(value("y", [-1, 16, 8, 8]))
+    onnx.save(model, str(path))
+    assert read(path).entry["macs"] == 16 * 3 * 64
+
+
+def test_macs_of_a_models_own_functions_are_unknown_not_zero(tmp_path):
+    product = [node("MatMul", ["a", "w"], ["o"])]
+    function = helper.make_function("my", "Lin", ["a", "w"], ["o"], product, [helper.make_opsetid("", 17)])
+    graph = helper.make_graph(
+        [node("Lin", ["x", "w"], ["y"], domain="my")], "g", [value("x", [1, 512])], [value("y", [1, 256])],
+        [numpy_helper.from_array(np.ones((512, 256), "f4"), "w")],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("my", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=[function]),
+              str(tmp_path / "m.onnx"))  # fmt: skip
+    entry = read(tmp_path / "m.onnx").entry
+    assert (entry["params"], entry["macs"]) == (512 * 256, None)
+
+
+def test_weights_inside_branches_are_counted(tmp_path):
+    def branch(name, fill):
+        made = numpy_helper.from_array(np.full((5, 4), fill, "f4"), f"w{name}")
+        product = node("MatMul", ["x", f"w{name}"], [f"o{name}"])
+        return helper.make_graph([product], name, [], [value(f"o{name}", [1, 4])], [made])
+
+    choose = node("If", ["c"], ["y"], then_branch=branch("t", 1), else_branch=branch("e", 2))
+    path = save(tmp_path / "m.onnx", [choose], [value("x", [1, 5]), value("c", [], TensorProto.BOOL)],
+                [value("y", [1, 4])])  # fmt: skip
+    entry = read(path).entry
+    assert (entry["params"], entry["macs"]) == (40, None)
+
+
+def test_scales_and_zero_points_are_no_parameters(tmp_path):
+    weights = {"q": np.ones((8, 4), "i1"), "s": np.ones(4, "f4"), "z": np.zeros(4, "i1")}
+    nodes = [node("DequantizeLinear", ["q", "s", "z"], ["w"], axis=1), node("MatMul", ["x", "w"], ["y"])]
+    path = save(tmp_path / "m.onnx", nodes, [value("x", [1, 8])], [value("y", [1, 4])], weights)
+    assert read(path).entry["params"] == 32
+
+
+@pytest.mark.parametrize(
+    "kind", [TensorProto.INT16, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64]
+)
+def test_integer_inputs_of_every_width_run_as_on_a_device(tmp_path, kind):
+    path = save(tmp_path / "m.onnx", [node("Cast", ["x"], ["y"], to=FLOAT)], [value("x", [1, 4], kind)],
+                [value("y", [1, 4])])  # fmt: skip
+    assert read(path).entry["inputs"][0]["dtype"] == str(helper.tensor_dtype_to_np_dtype(kind))
+
+
+def test_an_output_type_that_no_device_returns_is_refused_by_name(tmp_path):
+    path = save(tmp_path / "m.onnx", [node("Cast", ["x"], ["y"], to=TensorProto.FLOAT8E4M3FN)],
+                [value("x", [1, 4])], [value("y", [1, 4], TensorProto.FLOAT8E4M3FN)],
+                opset=19, ir=9)  # fmt: skip
+    with pytest.raises(ExportError, match=r"output y is a tensor\(float8e4m3fn\)|onnxruntime cannot run it"):
+        read(path)
+
+
+def test_an_old_file_runs_although_the_checker_would_refuse_it(tmp_path):
+    path = save(tmp_path / "m.onnx", [node("Mul", ["x", "w"], ["y"])], [value("x", [3, 2])],
+                [value("y", [3, 2])], {"w": np.ones((3, 2), "f4")}, opset=7, ir=3)  # fmt: skip
+    assert read(path).entry["params"] == 6
+
+
+@pytest.mark.parametrize("declared", [[5, 1], ["k", "n"], None])
+def test_the_shape_of_an_output_that_depends_on_data_is_what_the_run_gives(tmp_path, declared):
+    path = save(tmp_path / "m.onnx", [node("NonZero", ["x"], ["y"])], [value("x", [1, 6])],
+                [value("y", declared, INT64)])  # fmt: skip
+    model = read(path)
+    shape = [d.dim_value for d in onnx.load(model.model).graph.output[0].type.tensor_type.shape.dim]
+    assert shape == list(outputs_of(model)[0].shape)
+
+
+def test_made_up_indices_stay_inside_their_table(tmp_path):
+    nodes = [node("Cast", ["x"], ["i"], to=INT64), node("Gather", ["table", "i"], ["y"])]
+    path = save(tmp_path / "m.onnx", nodes, [value("x", [1, 400], TensorProto.INT32)],
+                [value("y", [1, 400, 2])], {"table": np.ones((3, 2), "f4")})  # fmt: skip
+    assert set(np.load(read(path).reference)["input.0"].ravel()) == {0, 1, 2}
+
+
+def test_a_refusal_that_rests_on_made_up_values_says_so_and_given_ones_help(tmp_path):
+    nodes = [node("Gather", ["x", "at"], ["y"])]  # the table is an input: nothing tells how far indices go
+    path = save(tmp_path / "m.onnx", nodes, [value("x", [1, 4]), value("at", [1], INT64)],
+                [value("y", [1, 4])])  # fmt: skip
+    np.savez(tmp_path / "mine.npz", at=np.array([0]))
+    assert read(path, inputs=tmp_path / "mine.npz")
+    np.savez(tmp_path / "far.npz", at=np.array([9]), x=np.ones((1, 4), "f4"))
+    with pytest.raises(ExportError, match=r"onnxruntime cannot run it: .*indices.*out of .*bounds") as told:
+        read(path, inputs=tmp_path / "far.npz")
+    assert "made-up" not in str(told.value)
+
+
+def test_given_inputs_size_dynamic_dimensions(tmp_path):
+    path = conv(tmp_path / "m.onnx", ["N", 3, "H", "W"])
+    np.savez(tmp_path / "x.npz", x=np.ones((2, 3, 5, 7), "f4"))
+    assert read(path, inputs=tmp_path / "x.npz").entry["inputs"][0]["shape"] == [2, 3, 5, 7]
+
+
+WRONG_INPUTS = {
+    "no such input": ({"z": np.ones(3, "f4")}, "--input z: no such input; known: x"),
+    "shape": (
+        {"x": np.ones((1, 4, 8, 8), "f4")},
+        r"--input: x has shape \[1, 4, 8, 8\], the model takes \[1, 3",
+    ),
+    "type": (
+        {"x": np.ones((1, 3, 8, 8), complex)},
+        "--input: x is of type complex128, the model takes float32",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_INPUTS)
+def test_given_inputs_that_do_not_fit_are_refused(tmp_path, case):
+    arrays, told = WRONG_INPUTS[case]
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(ExportError, match=told):
+        read(conv(tmp_path / "m.onnx", [1, 3, 8, 8]), inputs=tmp_path / "x.npz")
+
+
+def test_an_id_keeps_the_beginning_of_a_long_name(tmp_path):
+    model = read(conv(tmp_path / f"{'long' * 50}.onnx", [1, 3, 8, 8]))
+    assert len(model.id) <= len("onnx--12345678") + STEM
+
+
+def test_a_folder_of_links_as_hugging_face_keeps_it_is_read(tmp_path):
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "main"
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    conv(blobs / "m.onnx", [1, 3, 8, 8], external=True)
+    for blob, name in (("m.onnx", "model.onnx"), ("w.bin", "w.bin")):
+        os.rename(blobs / blob, blobs / f"0{blob[0]}")
+        (snapshot / name).symlink_to(f"../../blobs/0{blob[0]}")
+    assert read(snapshot / "model.onnx").entry["params"] == 48
+
+
+@pytest.mark.parametrize("place", ["../secret", "/etc/passwd", ".ssh/key", "link", ""])
+def test_weights_outside_the_models_folder_are_not_read(tmp_path, place):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in (tmp_path / "secret", folder / ".ssh" / "key"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(bytes(192))
+    (folder / "link").symlink_to(tmp_path / "secret")
+    path = conv(folder / "m.onnx", [1, 3, 8, 8], external=True)
+    model = onnx.load(str(path), load_external_data=False)
+    next(e for e in model.graph.initializer[0].external_data if e.key == "location").value = place
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ExportError, match=r"its weights in .* cannot be read"):
+        read(path)
+
+
+def test_weights_said_to_be_larger_than_their_file_are_refused(tmp_path):
+    path = conv(tmp_path / "m.onnx", [1, 3, 8, 8], external=True)
+    model = onnx.load(str(path), load_external_data=False)
+    next(e for e in model.graph.initializer[0].external_data if e.key == "length").value = "9999999999999"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ExportError, match="bytes are wanted, it holds 192"):
+        read(path)
+
+
+# -- the child process --------------------------------------------------------------------------------------
+
+
+def in_child(path, folder, **options):
+    folder.mkdir()
+    return process.read(path, Request(), folder, **options)
+
+
+def test_the_child_prepares_what_the_same_code_prepares_here(tmp_path):
+    path = conv(tmp_path / "m.onnx", [1, 3, 8, 8])
+    here, there = read(path), in_child(path, tmp_path / "out")
+    assert (there.id, there.entry) == (here.id, here.entry)
+    assert there.model.read_bytes() == here.model.read_bytes()
+
+
+def test_a_loop_without_end_is_ended_and_named(tmp_path):
+    path = endless(tmp_path / "loop.onnx")
+    with pytest.raises(ExportError, match=rf"{path}: reading and running it takes more than 4 s; .* loop"):
+        in_child(path, tmp_path / "out", seconds=4)
+
+
+def test_inputs_beyond_memory_are_refused_before_they_are_made(tmp_path):
+    huge = [100000, 3, 1024, 1024]
+    path = save(tmp_path / "m.onnx", [node("ReduceMax", ["x"], ["y"], keepdims=1)], [value("x", huge)],
+                [value("y", [1, 1, 1, 1])])  # fmt: skip
+    with pytest.raises(ExportError, match=r"input x of 100000x3x1024x1024 takes 1,258\.3 GB; here are"):
+        in_child(path, tmp_path / "out")
+
+
+def test_a_model_that_asks_for_more_memory_than_there_is_costs_one_line(tmp_path):
+    nodes = [node("ConstantOfShape", ["n"], ["c"]), node("ReduceSum", ["c"], ["s"], keepdims=0),
+             node("Add", ["x", "s"], ["y"])]  # fmt: skip
+    path = save(tmp_path / "m.onnx", nodes, [value("x", [1])], [value("y", [1])],
+                {"n": np.array([2**38])})  # fmt: skip
+    with pytest.raises(ExportError, match=r"memory|onnxruntime cannot run it") as told:
+        in_child(path, tmp_path / "out")
+    assert "\n" not in str(told.value)
+
+
+def test_an_interrupted_export_leaves_no_child(tmp_path, root: Path):
+    path = endless(tmp_path / "loop.onnx")
+    command = [sys.executable, "-m", "bench.cli", "export", "--onnx", str(path), "--out", str(tmp_path / "b")]
+    export = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE)
+    try:
+        until = time.monotonic() + 60
+        while not (found := children(export.pid)) and time.monotonic() < until:
+            time.sleep(0.05)
+        export.send_signal(signal.SIGINT)
+        assert export.wait(30) == 130
+        assert found
+        until = time.monotonic() + 30
+        while any(Path(f"/proc/{pid}").exists() for pid in found) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not [pid for pid in found if Path(f"/proc/{pid}").exists()]
+    finally:
+        export.kill()
+        export.communicate()
+
+
+def children(pid: int) -> list[str]:
+    """Process ids of the Python children of `pid`."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for child in found if b"own.process" in Path(f"/proc/{child}/cmdline").read_bytes()]
