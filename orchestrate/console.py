@@ -1,18 +1,45 @@
-"""Where lines and tables for people go."""
+"""Where lines and tables for people go, and what makes the text of strangers fit to be there.
 
+Every line and cell passes `printable`: here for Rich and `say`, in `cli` for errors. Nothing is markup.
+"""
+
+import shlex
+from typing import Any
+
+import typer
 from rich.console import Console
+from rich.text import Text
+
+from bench.record.printable import first_line, printable
+
+__all__ = ["first_line", "make_console", "own_command", "printable", "say"]
 
 ROW = 160  # columns: a whole row of our widest table
 
 
+class _PlainConsole(Console):
+    """A console to which every string is text: neither markup, nor emoji codes, nor control characters."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """`text` as Rich renders it, without what could do more than be read."""
+        return super().render_str(printable(text), **{**options, "markup": False, "emoji": False})
+
+
 def make_console(stderr: bool = False) -> Console:
     """A console on stdout, or on stderr. A log file or a pipe has no width: rows stay whole there."""
-    made = Console(stderr=stderr)
-    return made if made.is_terminal else Console(stderr=stderr, width=max(ROW, made.width))
+    made = _PlainConsole(stderr=stderr)
+    return made if made.is_terminal else _PlainConsole(stderr=stderr, width=max(ROW, made.width))
 
 
-def first_line(error: object, limit: int = 300) -> str:
-    """The beginning of a message, fit for one line of a terminal: a board may send anything."""
-    text = str(error).strip().splitlines()
-    printable = "".join(c if c.isprintable() else "?" for c in (text[0] if text else repr(error)))
-    return printable[:limit]
+def say(text: object) -> None:
+    """One or more lines on stdout, as they are but for characters that a terminal would obey."""
+    typer.echo(printable(text))
+
+
+def own_command(text: str) -> str:
+    """A command that somebody else advises, quoted to be pasted; nothing where it is not one of ours."""
+    try:
+        words = shlex.split(first_line(text, 1000)) if text else []
+    except ValueError:
+        return ""
+    return shlex.join(words) if words[:1] in (["bench"], ["orchestrate"]) else ""

@@ -13,13 +13,16 @@ Problem = NamedTuple("Problem", [("path", str), ("reason", str)])
 Check = Callable[[Any, str, List[Problem]], None]
 
 MAX_TEXT = 100 * 1000
+MAX_NAME = 200
+MAX_PROBLEMS = 100  # told of one file; a hostile one has millions
 MAX_INTEGER = 2**62
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def _say(problems: List[Problem], path: str, reason: str) -> None:
-    problems.append(Problem(path or "the file", reason))
+    if len(problems) < MAX_PROBLEMS:
+        problems.append(Problem(path or "the file", reason))
 
 
 def _name(value: Any) -> str:
@@ -29,12 +32,23 @@ def _name(value: Any) -> str:
 
 def shown(value: Any) -> str:
     """A value as text for a message, never longer than 60 characters."""
-    text = repr(value)
+    if isinstance(value, (dict, list)) and value:
+        return _name(value)
+    text = repr(value[:61] if isinstance(value, str) else value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def anything(value: Any, path: str, problems: List[Problem]) -> None:
-    """No demand."""
+    """No demand but that every text in it is of a sane length."""
+    if isinstance(value, str):
+        text(value, path, problems)
+    elif isinstance(value, dict):
+        for key, element in value.items():
+            text(key, path, problems)
+            anything(element, "{}.{}".format(path, shown(key)[1:-1]), problems)
+    elif isinstance(value, list):
+        for index, element in enumerate(value):
+            anything(element, "{}[{}]".format(path, index), problems)
 
 
 def text(value: Any, path: str, problems: List[Problem]) -> None:
@@ -45,14 +59,22 @@ def text(value: Any, path: str, problems: List[Problem]) -> None:
         _say(problems, path, "is longer than {} characters".format(MAX_TEXT))
 
 
+def name(value: Any, path: str, problems: List[Problem]) -> None:
+    """Text that is short enough for a table's cell."""
+    before = len(problems)
+    text(value, path, problems)
+    if len(problems) == before and len(value) > MAX_NAME:
+        _say(problems, path, "is longer than {} characters".format(MAX_NAME))
+
+
 def boolean(value: Any, path: str, problems: List[Problem]) -> None:
     """true or false."""
     if not isinstance(value, bool):
         _say(problems, path, "must be true or false, is {}".format(_name(value)))
 
 
-def number(minimum: float = -math.inf, integer: bool = False) -> Check:
-    """A finite number not below `minimum`; whole where `integer`."""
+def number(minimum: float = -math.inf, integer: bool = False, maximum: float = math.inf) -> Check:
+    """A finite number from `minimum` to `maximum`; whole where `integer`."""
 
     def check(value: Any, path: str, problems: List[Problem]) -> None:
         kind = "a whole number" if integer else "a number"
@@ -63,6 +85,8 @@ def number(minimum: float = -math.inf, integer: bool = False) -> Check:
             _say(problems, path, "is {}, out of any range".format(shown(value)))
         elif value < minimum:
             _say(problems, path, "is {}, must be at least {:g}".format(shown(value), minimum))
+        elif value > maximum:
+            _say(problems, path, "is {}, must be at most {:g}".format(shown(value), maximum))
 
     return check
 
@@ -71,7 +95,7 @@ def choice(*allowed: Any) -> Check:
     """One of some values."""
 
     def check(value: Any, path: str, problems: List[Problem]) -> None:
-        if value not in allowed or isinstance(value, bool) not in {isinstance(a, bool) for a in allowed}:
+        if type(value) not in {type(a) for a in allowed} or value not in allowed:
             known = ", ".join(str(a) for a in allowed)
             _say(problems, path, "is {}, known are: {}".format(shown(value), known))
 

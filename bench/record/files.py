@@ -1,12 +1,19 @@
-"""Files that are written whole or not at all, and JSON read with suspicion."""
+"""Files that are written whole or not at all, and files of strangers read within bounds."""
 
+import errno
 import json
+import math
 import os
+import stat
 import tempfile
+from collections import Counter
 from typing import Any, Dict, List, Tuple
 
-MAX_BYTES = 64 * 1000 * 1000  # of a JSON file; a record with three 24,576-sample processes has 0.3 MB
+MAX_BYTES = 32 * 1000 * 1000  # of a JSON file; a record with three 24,576-sample processes has 0.3 MB
+MAX_NODES = 2 * 1000 * 1000  # values of a JSON file: an empty object is 2 bytes there and 64 in memory
 MAX_DEPTH = 40
+_CAREFUL = sum((os.O_RDONLY, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_CLOEXEC))  # flags of distinct bits
+MAX_DIGITS = 30  # of a whole number: Python 3.6 needs minutes for millions of them
 
 
 class BadFileError(ValueError):
@@ -45,24 +52,75 @@ def write_json(path: str, value: Any) -> None:
     write_bytes(path, (json.dumps(value, allow_nan=False, separators=(",", ":")) + "\n").encode("utf-8"))
 
 
-def read_json(path: str) -> Any:
-    """The JSON value in `path`; BadFileError for what is too large, too deep, not JSON, or holds NaN or a
-    key twice."""
+def read_bytes(path: str, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes; BadFileError for anything else.
+
+    A FIFO would be waited for without end, a device never ends, and a link may lead to either, or out of the
+    folder that was asked for: none of them is opened.
+    """
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        handle = os.open(path, _CAREFUL)
     except OSError as error:
-        raise BadFileError("{}: cannot be read: {}".format(path, error.strerror)) from error
-    if len(data) > MAX_BYTES:
-        raise BadFileError("{}: larger than {} MB".format(path, MAX_BYTES // 1000000))
+        link = error.errno == errno.ELOOP
+        reason = "is a link, not a regular file" if link else "cannot be read: {}".format(error.strerror)
+        raise BadFileError("{}: {}".format(path, reason)) from None
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_unique)
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadFileError("{}: is {}, not a regular file".format(path, _kind(status.st_mode)))
+        with os.fdopen(os.dup(handle), "rb") as stream:
+            data = stream.read(limit + 1) if status.st_size <= limit else b""
+    finally:
+        os.close(handle)
+    if max(len(data), status.st_size) > limit:
+        raise BadFileError("{}: larger than {:g} MB".format(path, limit / 1e6))
+    return data
+
+
+def _kind(mode: int) -> str:
+    return "a folder" if stat.S_ISDIR(mode) else "a FIFO" if stat.S_ISFIFO(mode) else "a device or socket"
+
+
+def read_json(path: str) -> Any:
+    """The JSON value in a regular file; BadFileError for what `parse_json` refuses."""
+    return parse_json(read_bytes(path, MAX_BYTES), path)
+
+
+def parse_json(data: bytes, path: str) -> Any:
+    """The JSON value of `data`; `path` names it in messages.
+
+    BadFileError for what is not JSON, too large, too deep, has too many values, holds NaN or an infinity, a
+    key twice, an endless number, or text that is not Unicode.
+    """
+    if len(data) > MAX_BYTES:
+        raise BadFileError("{}: larger than {:g} MB".format(path, MAX_BYTES / 1e6))
+    if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_NODES:
+        raise BadFileError("{}: more than {} values".format(path, MAX_NODES))
+    try:
+        value = _decoder.decode(data.decode("utf-8"))
+        if b"\\ud" in data or b"\\uD" in data:  # half of a surrogate pair can be written so
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise BadFileError("{}: nested deeper than {} levels".format(path, MAX_DEPTH)) from None
+    except UnicodeEncodeError:
+        raise BadFileError("{}: not JSON: half of a surrogate pair is not text".format(path)) from None
     except ValueError as error:  # also a JSONDecodeError and a UnicodeDecodeError
-        raise BadFileError("{}: not JSON: {}".format(path, error)) from error
+        raise BadFileError("{}: not JSON: {}".format(path, error)) from None
     if _deeper_than(value, MAX_DEPTH):
         raise BadFileError("{}: nested deeper than {} levels".format(path, MAX_DEPTH))
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError("a number of {} digits".format(len(text)))
+    return int(text)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("{} is out of any range".format(text[:MAX_DIGITS]))
     return value
 
 
@@ -73,11 +131,16 @@ def _refuse(constant: str) -> Any:
 def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError("key {!r} appears twice".format(next(k for k in keys if keys.count(k) > 1)))
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError("key {!r} appears twice".format(twice[:60]))
     return value
 
 
 def _deeper_than(value: Any, limit: int) -> bool:
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return limit == 0 or any(_deeper_than(c, limit - 1) for c in children if isinstance(c, (dict, list)))
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_integer, parse_float=_float, parse_constant=_refuse
+)

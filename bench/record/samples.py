@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, List
 ENCODING = "delta-zlib-base64"
 MAX_SAMPLES = 1000 * 1000
 _MAX_VARINT = 10  # bytes of a 64-bit value
+_ENDS = bytes(bytearray(range(128)))  # the last byte of a varint is one of these
 _LIMIT = 2**62  # ns: a century and more; larger is not a duration
 
 
@@ -39,7 +40,16 @@ def _append(packed: bytearray, difference: int) -> None:
 def decode(series: Any) -> List[int]:
     """Integer nanoseconds of a series. ValueError, in one line, for anything that `encode` cannot have
     made."""
-    _check_header(series)
+    values = _unpack(unpacked(series))
+    if any(not -_LIMIT < value < _LIMIT for value in values):
+        raise ValueError("series holds what is not a duration")
+    return values
+
+
+def unpacked(series: Any) -> bytes:
+    """The varints of a series, as many as its `n` says and no more than that may need; ValueError as
+    `decode`."""
+    check_header(series)
     count = series["n"]
     try:
         compressed = base64.b64decode(series["data"].encode("ascii"), validate=True)
@@ -47,22 +57,24 @@ def decode(series: Any) -> List[int]:
         packed = inflater.decompress(compressed, max(1, count * _MAX_VARINT))  # bounds a zip bomb
         whole = inflater.eof and not inflater.unused_data
     except (binascii.Error, UnicodeEncodeError, zlib.error) as error:
-        raise ValueError("series is damaged: {}".format(error)) from error
-    values = _unpack(packed)
-    if not whole or len(values) != count:
-        raise ValueError("series says n = {} but holds {} samples".format(count, len(values)))
-    return values
+        raise ValueError("series is damaged: {}".format(error)) from None
+    found = len(packed) - len(packed.translate(None, _ENDS))
+    if not whole or found != count:
+        raise ValueError("series says n = {} but holds {} samples".format(count, found))
+    return packed
 
 
-def _check_header(series: Any) -> None:
+def check_header(series: Any) -> None:
+    """ValueError where a series is not an object with a known unit, encoding and count."""
     if not isinstance(series, dict) or not isinstance(series.get("data"), str):
         raise ValueError("series is not an object with `data`")
     for key, expected in (("unit", "ns"), ("encoding", ENCODING)):
         if series.get(key) != expected:
-            raise ValueError("series has {} {!r}, known is {!r}".format(key, series.get(key), expected))
+            found = repr(series.get(key))[:60]
+            raise ValueError("series has {} {}, known is {!r}".format(key, found, expected))
     count = series.get("n")
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_SAMPLES:
-        raise ValueError("series has n = {!r}, allowed is 0 to {}".format(count, MAX_SAMPLES))
+        raise ValueError("series has n = {}, allowed is 0 to {}".format(repr(count)[:60], MAX_SAMPLES))
 
 
 def _unpack(packed: bytes) -> List[int]:

@@ -1,191 +1,47 @@
-"""What a bundle, a job list and a record are: structure, version, and the rule that keeps bad figures out.
+"""What a bundle, a job list and a record are: version, validation, and the rule that keeps bad figures out.
 
-`load(path)` reads, checks and upgrades; `problems(document)` lists everything that is wrong with a value in
-memory.
+`load(path)` reads, upgrades and checks; `problems(document)` lists everything that is wrong with a value in
+memory. After either, whoever reads the document need not ask again whether a field is there or of its type.
 """
 
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from bench.record import checks, samples
-from bench.record.checks import (
-    Problem,
-    anything,
-    choice,
-    fields,
-    identifier,
-    inner_path,
-    listing,
-    mapping,
-    nullable,
-    number,
-    sha256,
-    text,
-)
+from bench.record.checks import Problem, choice, fields
 from bench.record.files import BadFileError, read_json
+from bench.record.shapes import INVALID_CODES, KINDS, RUNGS, SERIES, STATUSES
+
+__all__ = ["INVALID_CODES", "RUNGS", "STATUSES", "load", "must_be_invalid", "problems", "upgrade"]
 
 VERSION = 1
-STATUSES = ("ok", "failed", "skipped")
-RUNGS = (
-    "start",
-    "backend_imported",
-    "device_initialised",
-    "model_loaded",
-    "first_run",
-    "steady",
-    "steady_trimmed",
-)
-INVALID_CODES = (
-    "emulated_cpu",
-    "throttled",
-    "clock_changed",
-    "other_load",
-    "fake_backend",
-    "too_few_samples",
-    "self_test_failed",
-    "wrong_output",
-    "clock_stepped",
-)
 FAKE_BACKENDS = ("null",)  # their timings mean nothing, whatever a record claims
+MAX_RECORD_SAMPLES = 8 * 1000 * 1000  # of all series together: what a few seconds decode
+
+Decode = Callable[[Any], Sequence[int]]
 
 # (kind, version) -> a pure function that makes the next version's document out of this one's. None yet.
 UPGRADES: Dict[Tuple[str, int], Callable[[Dict[str, Any]], Dict[str, Any]]] = {}
 
-count = size = number(0, integer=True)
-_tensor = fields({"name": text, "shape": listing(number(0, integer=True), most=8), "dtype": text}, {})
-_reference = fields({"file": inner_path, "sha256": sha256, "tolerance": number(0)}, {"made_by": text})
 
-_model = fields(
-    {"id": identifier, "file": inner_path, "sha256": sha256},
-    {
-        "bytes": size,
-        "reference": nullable(_reference),
-        "test_set": nullable(fields({"file": inner_path, "sha256": sha256}, {})),
-        "widths": nullable(listing(number(1, integer=True), most=10000)),
-        "params": nullable(count),
-        "macs": nullable(count),
-        "target_params": nullable(count),
-        "ratio": nullable(number(0)),
-        "ratio_of": nullable(text),
-        "architecture": nullable(text),
-        "dataset": nullable(text),
-        "method": nullable(text),
-        "batch": nullable(number(1, integer=True)),
-        "inputs": listing(_tensor, most=100),
-        "accuracy": nullable(fields({"value": nullable(number()), "source": text}, {})),
-    },
-)
-
-_measure = fields(
-    {},
-    {
-        "processes": number(1, integer=True),
-        "warmup": count,
-        "warmup_seconds": number(0),
-        "min_samples": number(1, integer=True),
-        "max_samples": number(1, integer=True),
-        "min_seconds": number(0),
-        "max_seconds": number(0),
-        "target_ci": number(0),
-        "timeout_seconds": number(0),
-        "max_waiting": number(0),
-        "repeats": count,
-    },
-)
-
-_job = fields(
-    {"id": identifier, "model": _model, "backend": text, "precision": text, "threads": count, "batch": count},
-    {"options": mapping(anything), "measure": _measure},
-)
-
-_bundle = fields(
-    {"models": listing(_model)},
-    {
-        "experiment": fields({"name": text}, {"sha256": text, "measure": _measure}),
-        "skipped": listing(fields({"id": identifier, "reason": text}, {"command": nullable(text)})),
-    },
-)
-
-_jobs = fields(
-    {"run": identifier, "device": identifier, "bundle": text, "seed": count, "jobs": listing(_job)},
-    {"measure": _measure, "board": mapping(anything)},
-)
+class ContradictionError(BadFileError):
+    """A record that claims to be valid against its own evidence."""
 
 
-def _series(value: Any, path: str, found: List[Problem]) -> None:
-    try:
-        samples.decode(value)
-    except ValueError as error:
-        found.append(Problem(path, str(error)))
-
-
-_process = fields(
-    {"process": count, "samples": _series},
-    {
-        "order": count,
-        "started": text,
-        "build": nullable(anything),
-        "warmup": nullable(_series),
-        "compute": nullable(_series),
-        "overhead": nullable(_series),
-        "stopped_by": text,
-        "drift": nullable(number()),
-        "cpu_seconds": nullable(number(0)),
-        "wall_seconds": nullable(number(0)),
-    },
-)
-_rung = fields(
-    {"process": count, "rung": choice(*RUNGS)},
-    dict(
-        {
-            name: nullable(size)
-            for name in ("rss", "pss", "uss", "swap", "peak_rss", "cgroup_current", "cgroup_peak", "gpu_free")
-            + ("gpu_total", "nvmap", "nvmap_total")
-        },
-        nvmap_source=nullable(choice("debugfs", "meminfo")),
-    ),
-)
-_notes = listing(fields({"code": text, "message": text}, {}), most=1000)
-_invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {})
-
-_record = fields(
-    {
-        "run": identifier,
-        "device": identifier,
-        "job": _job,
-        "status": choice(*STATUSES),
-        "error": nullable(fields({"kind": text, "message": text, "advice": text}, {})),
-        "validity": fields({"valid": checks.boolean, "reasons": listing(_invalid), "warnings": _notes}, {}),
-        "latency": fields(
-            {"unit": choice("s"), "processes": listing(_process, most=1000)},
-            {"disturbed": listing(_process, most=1000)},
-        ),
-        "memory": fields(
-            {"unit": choice("byte"), "rungs": listing(_rung), "residual": listing(anything)}, {}
-        ),
-        "environment": mapping(anything),
-    },
-    {
-        "output_check": nullable(fields({"max_abs_error": nullable(number(0)), "tolerance": number(0)}, {})),
-        "accuracy": nullable(fields({"value": number(0), "n": count, "source": text}, {})),
-        "sensors": listing(mapping(anything)),
-        "figures": mapping(anything),
-    },
-)
-
-KINDS = {"orbitbench.bundle": _bundle, "orbitbench.jobs": _jobs, "orbitbench.record": _record}
-
-
-def problems(document: Any) -> List[Problem]:
+def problems(document: Any, decode: Optional[Decode] = samples.decode) -> List[Problem]:
     """Everything that is wrong with a bundle, a job list or a record of the current version; empty when
-    nothing is."""
+    nothing is.
+
+    decode: turns a series into nanoseconds. None leaves the series packed, for a reader that unpacks only
+    what it needs (and then meets the ValueError of `decode` itself).
+    """
     found: List[Problem] = []
     header = fields({"schema": choice(VERSION), "kind": choice(*KINDS)}, {})
     header(document, "", found)
     if not found:
         KINDS[document["kind"]](document, "", found)
     if not found and document["kind"] == "orbitbench.record":
-        found += _contradictions(document)
-    if not found and "jobs" in document:
+        found += _contradictions(document) or _bad_samples(document, decode)
+    if not found and document["kind"] == "orbitbench.jobs":
         found += _repeated(document["jobs"], "jobs")
     return found
 
@@ -205,7 +61,8 @@ def must_be_invalid(record: Dict[str, Any]) -> List[str]:
     check = record.get("output_check")
     if check and check.get("ok") is False:
         why.append("its output is wrong")
-    if record["status"] == "ok" and not record["latency"]["processes"]:
+    processes = record["latency"]["processes"]
+    if record["status"] == "ok" and not (processes and all(p["samples"]["n"] for p in processes)):
         why.append("it holds no samples")
     return why
 
@@ -220,6 +77,32 @@ def _contradictions(record: Dict[str, Any]) -> List[Problem]:
     if (record["status"] == "ok") != (record["error"] is None):
         found.append(Problem("error", "must be null exactly when the status is ok"))
     return found
+
+
+def _bad_samples(record: Dict[str, Any], decode: Optional[Decode]) -> List[Problem]:
+    """Series that do not decode, too many of them, and durations of a valid record that are not above 0."""
+    series = list(_every_series(record["latency"]))
+    total = sum(each["n"] for _, _, each in series)
+    if total > MAX_RECORD_SAMPLES:
+        return [Problem("latency", "has {} samples, at most {}".format(total, MAX_RECORD_SAMPLES))]
+    found: List[Problem] = []
+    for path, key, each in series if decode else ():
+        try:
+            values = decode(each)
+        except ValueError as error:
+            found.append(Problem(path, str(error)))
+            continue
+        if key == "samples" and record["validity"]["valid"] and min(values) <= 0:
+            found.append(Problem(path, "holds a duration that is not above 0"))
+    return found
+
+
+def _every_series(latency: Dict[str, Any]) -> Iterator[Tuple[str, str, Any]]:
+    for part in ("processes", "disturbed"):
+        for index, process in enumerate(latency.get(part, [])):
+            for key in SERIES:
+                if process.get(key) is not None:
+                    yield "latency.{}[{}].{}".format(part, index, key), key, process[key]
 
 
 def _repeated(jobs: List[Dict[str, Any]], path: str) -> List[Problem]:
@@ -250,19 +133,20 @@ def upgrade(document: Any, path: str) -> Dict[str, Any]:
     return dict(document)
 
 
-def load(path: str, kind: str = "") -> Dict[str, Any]:
+def load(path: str, kind: str = "", decode: Optional[Decode] = samples.decode) -> Dict[str, Any]:
     """Read, upgrade and check a file; BadFileError with the first problems, each with its place in the file.
 
-    kind: `bundle`, `jobs` or `record` where only that will do.
+    kind: `bundle`, `jobs` or `record` where only that will do. decode: as in `problems`.
     """
     document = upgrade(read_json(path), path)
     if kind and document.get("kind") != "orbitbench." + kind:
         raise BadFileError(
             "{}: is {}, expected orbitbench.{}".format(path, checks.shown(document.get("kind")), kind)
         )
-    found = problems(document)
+    found = problems(document, decode)
     if found:
+        refusal = ContradictionError if found[0].path == "validity.valid" else BadFileError
         lines = ["{} {}".format(p.path, p.reason) for p in found[:5]]
         more = " (and {} more)".format(len(found) - 5) if len(found) > 5 else ""
-        raise BadFileError("{}: {}{}".format(path, "; ".join(lines), more))
+        raise refusal("{}: {}{}".format(path, "; ".join(lines), more))
     return document

@@ -69,13 +69,13 @@ class Job:
 def build(record: Json, path: Path) -> Job:
     """The job of a valid record.
 
-    KeyError, TypeError or ValueError where the record is not as docs/formats.md says.
+    record: as `bench.record.schema` has validated it. ValueError where its samples do not decode.
     """
     job, environment = record["job"], record.get("environment") or {}
     decoded = [seconds(process["samples"]) for process in record["latency"]["processes"]]
     pooled = np.concatenate(decoded) if decoded else np.empty(0)
-    if not len(pooled):
-        raise ValueError("no latency samples")
+    if not len(pooled) or pooled.min() <= 0:
+        raise ValueError("no latency samples, or one that is not above 0")
     pairs = zip(record["latency"]["processes"], decoded, strict=True)
     processes = tuple(_process(entry, samples) for entry, samples in pairs if len(samples))
     ladders = _ladders(record["memory"]["rungs"])

@@ -3,7 +3,6 @@
 Whatever is left out is listed with its reason, never dropped.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from bench.record import schema
 from bench.record.files import BadFileError
 from orchestrate.analysis.job import Job, build
+from orchestrate.console import first_line, own_command, printable
 from orchestrate.errors import BadInput
 
 RULE = "the newest valid record of a job on a device counts; older ones are listed"
@@ -81,19 +81,17 @@ def _record_files(folder: Path) -> list[Path]:
 
 
 def _one(path: Path, folder: Path) -> Job | Excluded:
-    """A job when the record is valid, otherwise why not."""
-    where = Excluded(path.parent.parent.name, path.stem, "", "", folder.resolve().name)
+    """A job when the record is valid, otherwise why not. The one place where a record is believed."""
+    where = Excluded(*map(printable, (path.parent.parent.name, path.stem, "", "", folder.resolve().name)))
     try:
-        record = schema.upgrade(json.loads(path.read_bytes()), str(path))
+        record = schema.load(str(path), "record", decode=None)
+        where = where._replace(device=record["device"], job=record["job"]["id"])
         refused = _refusal(record)
-        if refused:
-            device, job = record.get("device", where.device), record.get("job", {}).get("id", where.job)
-            return where._replace(device=device, job=job, code=refused[0], reason=refused[1])
-        return build(record, path)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        reason = what if isinstance(error, BadFileError) else f"{path}: {what}"
-        return where._replace(code="unreadable", reason=reason)
+        return where._replace(code=refused[0], reason=refused[1]) if refused else build(record, path)
+    except ValueError as error:
+        code = "contradictory" if isinstance(error, schema.ContradictionError) else "unreadable"
+        reason = str(error) if isinstance(error, BadFileError) else f"{path}: {error}"
+        return where._replace(code=code, reason=first_line(reason, 1000))
 
 
 def _refusal(record: dict[str, Any]) -> tuple[str, str] | None:
@@ -103,17 +101,9 @@ def _refusal(record: dict[str, Any]) -> tuple[str, str] | None:
         return record["status"], "; ".join(
             filter(None, (error.get("message"), error.get("advice")))
         ) or "no reason given"
-    validity = record.get("validity") or {}
-    if not validity.get("valid"):
-        reasons = validity.get("reasons") or [{"code": "invalid", "message": "no reason given"}]
-        first = {r["code"]: r.get("message") or r["code"] for r in reversed(reasons)}  # often one a process
-        return ", ".join(sorted(first)), "; ".join(first[code] for code in sorted(first))
-    contradictions = schema.must_be_invalid(record)
-    return (
-        ("contradictory", "says it is valid although " + " and ".join(contradictions))
-        if contradictions
-        else None
-    )
+    reasons = record["validity"]["reasons"]
+    first = {reason["code"]: reason["message"] for reason in reversed(reasons)}  # often one a process
+    return (", ".join(sorted(first)), "; ".join(first[code] for code in sorted(first))) if first else None
 
 
 def merge(jobs: Iterable[Job]) -> tuple[list[Job], list[Excluded], list[str]]:
@@ -154,9 +144,8 @@ def _missing(folders: Iterable[Path], jobs: Iterable[Job]) -> list[Missing]:
     for folder in folders:
         for path in sorted(folder.rglob("bundle.json")):
             for skipped in _skipped(path):
-                found[skipped["id"], "model"] = Missing(
-                    skipped["id"], "model", skipped.get("reason", ""), skipped.get("command", "")
-                )
+                command = own_command(skipped.get("command") or "")
+                found[skipped["id"], "model"] = Missing(skipped["id"], "model", skipped["reason"], command)
     for job in jobs:
         if job.model.get("architecture") and not (job.accuracy or job.model.get("accuracy")):
             name = job.model["id"]
@@ -167,9 +156,10 @@ def _missing(folders: Iterable[Path], jobs: Iterable[Job]) -> list[Missing]:
 
 
 def _skipped(path: Path) -> list[dict[str, Any]]:
+    """What a bundle lacks; nothing where it cannot be read, which the run itself reports."""
     try:
-        return list(json.loads(path.read_bytes()).get("skipped") or [])
-    except (ValueError, AttributeError):
+        return list(schema.load(str(path), "bundle").get("skipped", []))
+    except BadFileError:
         return []
 
 

@@ -55,6 +55,11 @@ def complete(job: Dict[str, Any], measure: Dict[str, Any], path: str) -> Dict[st
         raise BadFileError("{}: job {}: measure has a maximum below its minimum".format(path, job["id"]))
     if plan["max_samples"] > 1000000:
         raise BadFileError("{}: job {}: max_samples is above 1000000".format(path, job["id"]))
+    # Latencies and the device's own times, of every process and of each time that it is measured again.
+    most = 2 * plan["max_samples"] * plan["processes"] * (1 + plan["repeats"])
+    if most > schema.MAX_RECORD_SAMPLES:
+        told = "{}: job {}: a record could get {} samples, allowed are {}: lower max_samples or processes"
+        raise BadFileError(told.format(path, job["id"], most, schema.MAX_RECORD_SAMPLES))
     return dict(job, measure=plan)
 
 

@@ -17,6 +17,7 @@ from orchestrate.analysis import compare, records
 from tests import synthetic
 from tests.synthetic import Study
 
+FAILED = {"status": "failed", "validity": {"valid": False, "reasons": [], "warnings": []}}
 BEFORE = Study(spread=0.0, run="before", architectures=("vgg11", "mobilenetv2"), samples=30)
 
 
@@ -87,7 +88,7 @@ def test_a_job_that_fails_in_the_second_run_is_lost_and_one_that_is_only_there_i
     failed = next(runs[1].glob("*/records/vgg11-cifar10-uniform-p1--*.json"))
     record = json.loads(failed.read_text())
     error = {"kind": "oom", "message": "no memory left", "advice": ""}
-    failed.write_text(json.dumps({**record, "status": "failed", "error": error}))
+    failed.write_text(json.dumps({**record, **FAILED, "error": error}))
     next(runs[0].glob("*/records/vgg11-cifar10-uniform-p0.5--*.json")).unlink()
     found = compare.compare(records.read([runs[0]]), records.read([runs[1]]))
     assert len(found.lost) == len(found.alone) == 1

@@ -26,7 +26,7 @@ def test_the_synthetic_generator_encodes_as_the_records_do(nanoseconds: list[int
 
 
 @pytest.mark.parametrize(
-    "nothing", [None, {}, {"n": 0, "unit": "ns", "encoding": "delta-zlib-base64", "data": ""}]
+    "nothing", [None, {"n": 0, "unit": "ns", "encoding": "delta-zlib-base64", "data": ""}]
 )
 def test_a_missing_series_is_empty(nothing: dict | None) -> None:
     assert len(seconds(nothing)) == 0
@@ -40,15 +40,22 @@ def packed(raw: bytes, n: int = 1) -> dict:
 @pytest.mark.parametrize(
     ("damaged", "told"),
     [
-        ({**packed(b"\x02"), "encoding": "gzip"}, "unknown encoding"),
-        ({**packed(b"\x02"), "unit": "us"}, "unknown encoding"),
-        ({**packed(b"\x02"), "data": "***"}, "do not decode"),
-        ({**packed(b"\x02"), "data": base64.b64encode(b"not deflated").decode()}, "do not decode"),
-        (packed(b"\x82"), "middle of a number"),
-        (packed(b"\x02", n=2), "do not add up"),
+        ({**packed(b"\x02"), "encoding": "gzip"}, "encoding 'gzip', known is"),
+        ({**packed(b"\x02"), "unit": "us"}, "unit 'us', known is"),
+        ({**packed(b"\x02"), "data": "***"}, "is damaged"),
+        ({**packed(b"\x02"), "data": base64.b64encode(b"not deflated").decode()}, "is damaged"),
+        (packed(b"\x82"), "holds 0 samples"),
+        (packed(b"\x02\x82"), "ends inside a value"),
+        (packed(b"\x80" * 10 + b"\x01\x02", n=2), "longer than 64 bits"),
+        (packed(b"\xff" * 9 + b"\x01"), "not a duration"),
+        (packed(bytes(50_000_000)), "says n = 1"),
+        ({**packed(b"\x02"), "n": "1"}, "allowed is 0 to"),
+        (packed(b"\x02", n=2), "says n = 2 but holds 1"),
     ],
 )
 def test_damaged_samples_are_told_in_one_line(damaged: dict, told: str) -> None:
     with pytest.raises(ValueError, match=told) as error:
         seconds(damaged)
+    with pytest.raises(ValueError, match="series"):
+        samples.decode(damaged)
     assert "\n" not in str(error.value)

@@ -60,7 +60,8 @@ def test_invalid_failed_and_unreadable_records_are_left_out_each_with_its_reason
     reasons = [{"code": "throttled", "message": f"it got hot, {n} times"} for n in range(3)]
     changed(run, "uniform-p0.25", validity={"valid": False, "reasons": reasons, "warnings": []})
     error = {"kind": "out_of_memory", "message": "no memory left", "advice": "use a smaller model"}
-    changed(run, "uniform-p1", status="failed", error=error)
+    invalid = {"valid": False, "reasons": [], "warnings": []}
+    changed(run, "uniform-p1", status="failed", error=error, validity=invalid)
     changed(run, "neuralscale-p0.25", schema=99)
     next(run.glob("*/records/*neuralscale-p1*.json")).write_text("{half")
     found = records.read([run])
@@ -81,7 +82,23 @@ def test_a_record_that_calls_itself_valid_against_its_own_evidence_is_left_out(r
 
 @pytest.mark.parametrize(
     ("part", "value"),
-    [("latency", {"processes": []}), ("latency", {}), ("memory", None), ("job", {}), ("job", [])],
+    [
+        ("latency", {"processes": []}),
+        ("latency", {}),
+        ("memory", None),
+        ("job", {}),
+        ("job", []),
+        ("accuracy", 7),
+        ("accuracy", {"value": "91", "source": "measured"}),
+        ("accuracy", {"value": 1e9, "source": "measured"}),
+        ("sensors", [{"power": "much"}]),
+        ("sensors", {"power": 1}),
+        ("figures", {"latency": {"ci": [1]}}),
+        ("figures", {"latency": {"p50": "1"}}),
+        ("environment", {"spans": [{"cpu": []}]}),
+        ("environment", {"board": "x" * 200_000}),
+        ("output_check", {"max_abs_error": "0", "tolerance": 0}),
+    ],
 )
 def test_a_record_of_a_wrong_shape_is_left_out_and_never_a_traceback(
     run: Path, part: str, value: Any
@@ -140,7 +157,8 @@ def test_a_missing_accuracy_is_missing_with_the_command_that_makes_it(tmp_path: 
 def test_models_that_the_bundle_skipped_are_missing_with_their_command(run: Path) -> None:
     (run / "bundle").mkdir()
     skipped = {"id": "resnet50-x", "reason": "no fit for resnet50", "command": "bench search resnet50"}
-    (run / "bundle" / "bundle.json").write_text(json.dumps({"schema": 1, "models": [], "skipped": [skipped]}))
+    head = {"schema": 1, "kind": "orbitbench.bundle"}
+    (run / "bundle" / "bundle.json").write_text(json.dumps({**head, "models": [], "skipped": [skipped]}))
     missing = records.read([run]).missing
     assert missing == (
         records.Missing("resnet50-x", "model", "no fit for resnet50", "bench search resnet50"),

@@ -49,6 +49,11 @@ def test_nan_is_not_written(tmp_path: Path) -> None:
         ("[" * 60 + "]" * 60, "nested deeper than 40"),
         ("[" * 100_000, "nested deeper than 40"),
         ('{"a":' * 100_000, "nested deeper than 40"),
+        ("[1e999]", "1e999 is out of any range"),
+        ("[" + "9" * 10_000_000 + "]", "a number of 10000000 digits"),
+        ('["\\ud800"]', "half of a surrogate pair"),
+        ('{"\\uDFFF": 1}', "half of a surrogate pair"),
+        ("[" + "{}," * 2_000_000 + "{}]", "more than 2000000 values"),
     ],
 )
 def test_what_is_not_sane_json_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -66,3 +71,17 @@ def test_a_missing_file_and_a_huge_one_are_refused(tmp_path: Path, monkeypatch: 
     (tmp_path / "big.json").write_text(json.dumps("x" * 2000))
     with pytest.raises(files.BadFileError, match="larger than"):
         files.read_json(str(tmp_path / "big.json"))
+
+
+def test_only_regular_files_are_opened_and_nothing_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "real.json").write_text("1")
+    (tmp_path / "link").symlink_to(tmp_path / "real.json")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    found = {"fifo": "is a FIFO", "link": "is a link", "folder": "is a folder", "zero": "is a link"}
+    for name, message in found.items():
+        with pytest.raises(files.BadFileError, match=f"{name}: {message}, not a regular file"):
+            files.read_json(str(tmp_path / name))
+    with pytest.raises(files.BadFileError, match="is a device or socket"):
+        files.read_bytes("/dev/zero", 10)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.record import figures, schema
+from bench.record import figures, samples, schema
 from bench.record.files import BadFileError
 from tests.conftest import ROOT
 
@@ -38,6 +38,8 @@ JOBS = {
     "jobs": [JOB],
 }
 BUNDLE = {"schema": 1, "kind": "orbitbench.bundle", "models": [MODEL]}
+
+PROCESS = {"process": 0, "samples": {"n": 1_000_000, "unit": "ns", "encoding": samples.ENCODING, "data": ""}}
 
 
 def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
@@ -94,12 +96,34 @@ def test_a_sound_document_has_no_problems(document: dict[str, Any]) -> None:
         (JOBS, "seed", 2**70, "out of any range"),
         (BUNDLE, "models.0.widths", [0], "models[0].widths[0] is 0, must be at least 1"),
         (BUNDLE, "kind", "x", "kind is 'x', known are"),
+        (BUNDLE, "kind", ["x"], "kind is a list, known are"),
+        (OK, "sensors.0.load", "high", "sensors[0].load must be a number"),
+        (OK, "figures.latency.p50", [], "figures.latency.p50 must be a number"),
+        (OK, "accuracy", {"value": 101, "source": "measured"}, "accuracy.value is 101, must be at most 100"),
+        (OK, "environment.kernel", "x" * 100_001, "environment.kernel is longer than 100000"),
+        (OK, "latency.processes.0.samples", samples.encode([5, 0, 7]), "a duration that is not above 0"),
+        (OK, "latency.processes.0.samples", samples.encode([]), "although it holds no samples"),
+        (OK, "latency.processes", [PROCESS] * 9, "latency has 9000000 samples, at most 8000000"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(
     document: dict[str, Any], path: str, value: Any, message: str
 ) -> None:
     assert message in said(changed(document, path, value))
+
+
+def test_a_file_of_a_million_mistakes_names_a_hundred() -> None:
+    rungs = [{"process": "?", "rung": "?"}] * 90_000
+    assert len(schema.problems(changed(OK, "memory.rungs", rungs))) == 100
+
+
+def test_a_record_with_a_field_that_only_job_lists_have_is_not_read_as_one() -> None:
+    assert said({**OK, "jobs": 7}) == ""
+
+
+def test_a_reader_may_leave_the_samples_packed() -> None:
+    broken = changed(OK, "latency.processes.0.samples.n", 3)
+    assert schema.problems(broken, decode=None) == []
 
 
 def test_all_mistakes_are_told_at_once() -> None:

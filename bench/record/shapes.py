@@ -1,0 +1,243 @@
+"""What a bundle, a job list and a record are made of: every field that somebody reads, with its type and
+range."""
+
+from typing import Any, List
+
+from bench.record import samples
+from bench.record.checks import (
+    Problem,
+    anything,
+    boolean,
+    choice,
+    fields,
+    identifier,
+    inner_path,
+    listing,
+    mapping,
+    name,
+    nullable,
+    number,
+    sha256,
+    text,
+)
+
+STATUSES = ("ok", "failed", "skipped")
+RUNGS = (
+    "start",
+    "backend_imported",
+    "device_initialised",
+    "model_loaded",
+    "first_run",
+    "steady",
+    "steady_trimmed",
+)
+INVALID_CODES = (
+    "emulated_cpu",
+    "throttled",
+    "clock_changed",
+    "other_load",
+    "fake_backend",
+    "too_few_samples",
+    "self_test_failed",
+    "wrong_output",
+    "clock_stepped",
+)
+
+count = size = number(0, integer=True)
+number_or_null = nullable(number())
+_percent = number(0, maximum=100)
+_tensor = fields({"name": text, "shape": listing(number(0, integer=True), most=8), "dtype": name}, {})
+_reference = fields({"file": inner_path, "sha256": sha256, "tolerance": number(0)}, {"made_by": text})
+_accuracy = fields(
+    {"value": nullable(_percent), "source": name},
+    {
+        "unit": name,
+        "statistic": text,
+        "reference": text,
+        "seeds": nullable(count),
+        "std": nullable(number(0, maximum=100)),
+        "n": nullable(count),
+    },
+)
+
+_model = fields(
+    {"id": identifier, "file": inner_path, "sha256": sha256},
+    {
+        "bytes": size,
+        "reference": nullable(_reference),
+        "test_set": nullable(fields({"file": inner_path, "sha256": sha256}, {})),
+        "widths": nullable(listing(number(1, integer=True), most=10000)),
+        "params": nullable(count),
+        "macs": nullable(count),
+        "target_params": nullable(count),
+        "target_macs": nullable(count),
+        "classes": nullable(count),
+        "align": nullable(number(1, integer=True)),
+        "ratio": nullable(number(0)),
+        "ratio_of": nullable(name),
+        "architecture": nullable(name),
+        "dataset": nullable(name),
+        "method": nullable(name),
+        "fit": nullable(name),
+        "fit_quality": nullable(name),
+        "fit_dataset": nullable(name),
+        "fit_resolution": nullable(count),
+        "weights": nullable(text),
+        "batch": nullable(number(1, integer=True)),
+        "inputs": listing(_tensor, most=100),
+        "accuracy": nullable(_accuracy),
+    },
+)
+
+_measure = fields(
+    {},
+    {
+        "processes": number(1, integer=True),
+        "warmup": count,
+        "warmup_seconds": number(0),
+        "min_samples": number(1, integer=True),
+        "max_samples": number(1, integer=True),
+        "min_seconds": number(0),
+        "max_seconds": number(0),
+        "target_ci": number(0),
+        "timeout_seconds": number(0),
+        "max_waiting": number(0),
+        "repeats": count,
+    },
+)
+
+_job = fields(
+    {"id": identifier, "model": _model, "backend": name, "precision": name, "threads": count, "batch": count},
+    {"options": mapping(anything), "measure": _measure},
+)
+
+_bundle = fields(
+    {"models": listing(_model)},
+    {
+        "experiment": nullable(fields({"name": text}, {"sha256": text, "measure": _measure})),
+        "skipped": listing(fields({"id": identifier, "reason": text}, {"command": nullable(text)})),
+    },
+)
+
+_jobs = fields(
+    {"run": identifier, "device": identifier, "bundle": text, "seed": count, "jobs": listing(_job)},
+    {"measure": _measure, "board": mapping(anything)},
+)
+
+
+def _series(value: Any, path: str, found: List[Problem]) -> None:
+    """The outside of a series; what it holds is decoded last, where all else is sound."""
+    try:
+        samples.check_header(value)
+    except ValueError as error:
+        found.append(Problem(path, str(error)))
+
+
+SERIES = ("samples", "warmup", "compute", "overhead")
+_process = fields(
+    {"process": count, "samples": _series},
+    {
+        "order": count,
+        "started": name,
+        "build": nullable(anything),
+        "warmup": nullable(_series),
+        "compute": nullable(_series),
+        "overhead": nullable(_series),
+        "stopped_by": name,
+        "drift": number_or_null,
+        "cpu_seconds": nullable(number(0)),
+        "wall_seconds": nullable(number(0)),
+        "reasons": listing(anything, most=1000),
+    },
+)
+_rung = fields(
+    {"process": count, "rung": choice(*RUNGS)},
+    {
+        **{
+            key: nullable(size)
+            for key in ("rss", "pss", "uss", "swap", "peak_rss", "cgroup_current", "cgroup_peak", "gpu_free")
+            + ("gpu_total", "nvmap", "nvmap_total")
+        },
+        "nvmap_source": nullable(choice("debugfs", "meminfo")),
+        "backend": nullable(mapping(anything)),
+    },
+)
+_notes = listing(fields({"code": name, "message": text}, {}), most=1000)
+_invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {})
+_sensor = fields(
+    {},
+    {
+        **dict.fromkeys(("t", "load", "temperature", "power"), number_or_null),
+        **{key: nullable(number(0)) for key in ("cpu_hz", "cpu_hz_min", "gpu_hz", "rss")},
+        "process": count,
+        "throttled": nullable(count),
+        "timed": nullable(boolean),
+        "rails": nullable(mapping(number_or_null)),
+    },
+)
+_figures = fields(
+    {},
+    {
+        "latency": nullable(
+            fields(
+                {},
+                {
+                    **{key: nullable(number(0)) for key in ("min", "mean", "p50", "p90", "p99")},
+                    "ci": nullable(listing(number(), least=2, most=2)),
+                },
+            )
+        ),
+        "memory": nullable(fields({}, dict.fromkeys(("process", "model", "peak"), number_or_null))),
+    },
+)
+_environment = fields(
+    {},
+    {
+        "emulated": nullable(anything),
+        "fake": nullable(boolean),
+        "synthetic": nullable(boolean),
+        "resumed": nullable(boolean),
+        "governors": listing(text),
+        "variables": anything,
+        "spans": listing(mapping(number_or_null)),
+    },
+)
+
+
+def _whole_environment(value: Any, path: str, found: List[Problem]) -> None:
+    _environment(value, path, found)
+    anything(value, path, found)
+
+
+_record = fields(
+    {
+        "run": identifier,
+        "device": identifier,
+        "job": _job,
+        "status": choice(*STATUSES),
+        "error": nullable(fields({"kind": name, "message": text, "advice": text}, {})),
+        "validity": fields({"valid": boolean, "reasons": listing(_invalid), "warnings": _notes}, {}),
+        "latency": fields(
+            {"unit": choice("s"), "processes": listing(_process, most=1000)},
+            {"disturbed": listing(_process, most=1000)},
+        ),
+        "memory": fields(
+            {"unit": choice("byte"), "rungs": listing(_rung)},
+            {"residual": listing(mapping(number_or_null))},
+        ),
+        "environment": _whole_environment,
+    },
+    {
+        "output_check": nullable(
+            fields(
+                {"max_abs_error": nullable(number(0)), "tolerance": number(0)},
+                {"ok": boolean, "message": text, "max_rel_error": nullable(number(0))},
+            )
+        ),
+        "accuracy": nullable(_accuracy),
+        "sensors": listing(_sensor),
+        "figures": _figures,
+    },
+)
+
+KINDS = {"orbitbench.bundle": _bundle, "orbitbench.jobs": _jobs, "orbitbench.record": _record}
