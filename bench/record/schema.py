@@ -86,7 +86,9 @@ def _bad_samples(record: Dict[str, Any], decode: Optional[Decode]) -> List[Probl
     if total > MAX_RECORD_SAMPLES:
         return [Problem("latency", "has {} samples, at most {}".format(total, MAX_RECORD_SAMPLES))]
     found: List[Problem] = []
-    for path, key, each in series if decode else ():
+    if decode is None:
+        return found
+    for path, key, each in series:
         try:
             values = decode(each)
         except ValueError as error:
