@@ -7,22 +7,18 @@ long as its folder is the same on every node. A task that fails by itself is rep
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from logging import ERROR
 from typing import Any, Generic, TypeVar
 
 from bench.errors import InputError, JobError
+from bench.work.ray_session import ClusterError, session
 
 RETRIES = 20  # times that a task may lose its node
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-class ClusterError(InputError):
-    """A cluster that cannot be used; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +48,19 @@ def run(
 ) -> Iterator[Outcome[Task, Result]]:
     """Do `work(task, threads)` for every task, and yield how each ended, as it ends.
 
-    `address` is a Ray cluster's; None starts one on this machine and ends it. Where the caller stops
-    listening, running tasks are asked to stop (KeyboardInterrupt or SIGINT there). Raises ClusterError.
+    `address` is a Ray cluster's; None starts one on this machine that nobody else can use, and ends it. Where
+    the caller stops listening, running tasks are asked to stop (KeyboardInterrupt or SIGINT there). Raises
+    ClusterError.
     """
     if not tasks:
         return
     import ray
 
-    owned = not ray.is_initialized()
-    if owned:
-        _connect(address)
-    try:
+    with nullcontext() if ray.is_initialized() else session(address):
         remote: Any = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=RETRIES)(attempt)
         _refuse_too_large(ray.cluster_resources(), share)  # type: ignore[no-untyped-call]
         waiting = {remote.remote(work, task, share.threads): task for task in tasks}
         yield from _as_they_end(waiting)
-    finally:
-        if owned:
-            ray.shutdown()
 
 
 def attempt(
@@ -112,19 +103,6 @@ def _reason(error: Exception) -> str:
 
     lines = str(error).strip().splitlines()
     return lines[-1] if isinstance(error, RayTaskError) else lines[0]
-
-
-def _connect(address: str | None) -> None:
-    import ray
-
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        ray.init(
-            address=address or "local", include_dashboard=False, log_to_driver=False, logging_level=ERROR
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ClusterError(f"Ray at {address or 'this machine'} cannot be reached: {reason}") from None
 
 
 def _refuse_too_large(resources: dict[str, float], share: Share) -> None:

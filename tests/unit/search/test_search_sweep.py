@@ -15,7 +15,7 @@ from bench.scaling import fits
 from bench.search.round import Examples, Round
 from bench.search.sweep import gpu_hours
 from bench.search.task import most_work, planned
-from bench.work import cluster
+from bench.work import cluster, ray_session
 from bench.work.cluster import Outcome, Share, attempt
 from bench.zoo import architecture, dataset
 
@@ -138,10 +138,8 @@ def test_a_failed_search_costs_no_other_and_its_models_are_named(
 def ray() -> Iterator[Any]:
     """Ray on this machine, started where the package is, before a test changes the folder."""
     ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
-    memory = {"object_store_memory": 80_000_000, "include_dashboard": False}
-    ray.init("local", num_cpus=2, num_gpus=0, log_to_driver=False, logging_level="ERROR", **memory)
-    yield ray
-    ray.shutdown()
+    with ray_session.start(num_cpus=2, num_gpus=0, object_store_memory=80_000_000):
+        yield ray
 
 
 def test_on_ray_two_searches_leave_the_fits_of_single_runs_and_cost_nothing_again(

@@ -12,12 +12,12 @@ from bench.train.recipe import Recipe
 from bench.train.run import train
 from bench.train.sweep import gpu_hours, sweep
 from bench.train.task import Task
+from bench.work import ray_session
 from bench.work.cluster import ClusterError, Share
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
 
-ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
-MEMORY = {"object_store_memory": 80_000_000, "include_dashboard": False}
+pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
 RECIPE = Recipe(epochs=1, batch=480, milestones=(), flip=False)
 
 
@@ -33,9 +33,8 @@ def task(seed=0, epochs=1, **settings):
 @pytest.fixture(scope="module")
 def cluster():
     """Ray on this machine for the whole module: starting it takes seconds."""
-    ray.init("local", num_cpus=1, num_gpus=0, log_to_driver=False, logging_level="ERROR", **MEMORY)
-    yield
-    ray.shutdown()
+    with ray_session.start(num_cpus=1, num_gpus=0, object_store_memory=80_000_000):
+        yield
 
 
 def test_a_task_that_fails_is_told_and_the_others_go_on(cluster, tmp_path):

@@ -1,6 +1,7 @@
 """A sweep on two nodes of Ray on this machine: one is killed, the work ends on the other."""
 
 import json
+import secrets
 import threading
 import time
 
@@ -13,6 +14,7 @@ from bench.train.recipe import Recipe
 from bench.train.run import CHECKPOINT, WEIGHTS, train
 from bench.train.sweep import sweep
 from bench.train.task import Task
+from bench.work import ray_session
 from bench.work.cluster import Share
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
@@ -30,15 +32,19 @@ def a_long_task():
 
 
 @pytest.fixture
-def cluster():
-    """A head that computes nothing, so that work runs on the nodes a test adds."""
+def cluster(monkeypatch):
+    """A head that computes nothing, so that work runs on the nodes a test adds; it asks for a token."""
     from ray.cluster_utils import Cluster
 
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    assert ray_session.read_token()
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **MEMORY})
-    ray.init(made.address, log_to_driver=False, logging_level="ERROR")
-    yield made
-    ray.shutdown()
-    made.shutdown()
+    try:
+        with ray_session.join(made.address):
+            yield made
+    finally:
+        made.shutdown()
 
 
 def a_long_search():
@@ -52,9 +58,13 @@ def a_long_search():
 
 
 def started(run, task, place):
-    """The thread of a sweep with one task, and the list that its end goes to."""
+    """The thread of a sweep with one task, and the list that its end goes to.
+
+    A thread that waits in Ray cannot be ended: as a daemon it does not outlive a test that has failed.
+    """
     ends = []
-    thread = threading.Thread(target=lambda: ends.extend(run([task], place, Share(cpus=1))))
+    work = lambda: ends.extend(run([task], place, Share(cpus=1)))  # noqa: E731
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread, ends
 

@@ -1,0 +1,173 @@
+"""Ray on this machine serves its own driver only: strangers on the network or the machine run nothing."""
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from bench.work import ray_session
+from bench.work.ray_session import ClusterError
+from tests.matrix import Part
+
+ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
+pytestmark = pytest.mark.service
+
+# What a neighbour would do. Ray takes 127.0.0.1 for the machine's own address unless it is asked not to.
+DRIVER = """
+import sys
+from pathlib import Path
+import ray
+ray.init(sys.argv[1], log_to_driver=False)
+ray.get(ray.remote(lambda mark: Path(mark).write_text("ran")).remote(sys.argv[2]), timeout=60)
+"""
+STRANGERS = {
+    "without a token": {},
+    "with authentication switched off": {"RAY_AUTH_MODE": "disabled"},
+    "with a token of its own": {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64},
+}
+
+
+class Session(NamedTuple):
+    address: str
+    token: Path
+    listeners: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Iterator[Part]:
+    part = Part("hostile", "ray")
+    yield part
+    part.write()
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Session]:
+    """A session that has done a task of its own, so that all of its processes are there."""
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    with ray_session.start(num_cpus=1, num_gpus=0, object_store_memory=80_000_000):
+        assert ray.get(ray.remote(lambda: 6 * 7).remote()) == 42
+        ours = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+        listeners = tuple(
+            connection.laddr.ip
+            for process in [psutil.Process(), *ours]
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        )
+        yield Session(
+            ray.get_runtime_context().gcs_address, Path(os.environ["RAY_AUTH_TOKEN_PATH"]), listeners
+        )
+
+
+def driver(address: str, mark: Path, **environment: str) -> subprocess.Popen[str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    home = {"HOME": str(mark.parent), "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER, address, str(mark)],
+        env={**plain, **home, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_every_socket_that_listens_is_on_loopback(session: Session, matrix: Part) -> None:
+    assert len(session.listeners) >= 3  # else the test has looked at the wrong processes
+    there = {ip.removeprefix("::ffff:") for ip in session.listeners}
+    matrix.add("Ray: sockets that listen", "127.0.0.1 only", sorted(there), there == {"127.0.0.1"})
+
+
+def test_drivers_of_strangers_are_refused_and_one_with_the_token_is_not(
+    session: Session, matrix: Part, tmp_path: Path
+) -> None:
+    mine = driver(
+        session.address, tmp_path / "mine", RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(session.token)
+    )
+    marks = {name: tmp_path / str(number) for number, name in enumerate(STRANGERS)}
+    theirs = {name: driver(session.address, marks[name], **STRANGERS[name]) for name in STRANGERS}
+    _, errors = mine.communicate(timeout=120)
+    assert (tmp_path / "mine").exists(), errors  # the attack is a real one: with the token it works
+    for name, process in theirs.items():
+        errors = process.communicate(timeout=120)[1]
+        refused = process.returncode != 0 and not marks[name].exists() and "InvalidAuthToken" in errors
+        case = f"Ray: a foreign driver {name}"
+        matrix.add(case, "refused, runs nothing", errors.strip().splitlines()[-1], refused)
+
+
+def test_token_logs_and_sockets_are_in_a_private_folder_with_a_name_that_nobody_can_guess(
+    session: Session, matrix: Part
+) -> None:
+    folder = session.token.parent
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, session.token)]
+    inside = Path(ray._private.worker._global_node.get_session_dir_path()).is_relative_to(folder)
+    seen = f"{[oct(mode) for mode in modes]}, session inside: {inside}"
+    matrix.add("Ray: the session's folder", "0700, token 0600", seen, modes == [0o700, 0o600] and inside)
+
+
+def test_no_dashboard_answers(session: Session, matrix: Part) -> None:
+    url = ray._private.worker._global_node.webui_url
+    matrix.add("Ray: dashboard", "none", repr(url), not url)
+
+
+SWEEP = """
+import os
+from pathlib import Path
+from bench.work import cluster
+def work(task, threads):
+    import ray
+    address = ray.get_runtime_context().gcs_address
+    return address, os.environ["RAY_AUTH_TOKEN_PATH"], os.environ["RAY_AUTH_MODE"]
+seen = []
+for _ in range(2):
+    (outcome,) = cluster.run(["task"], work, cluster.Share())
+    seen.append(outcome.result)
+    address, token, mode = outcome.result
+    assert address.startswith("127.0.0.1:") and mode == "token" and not Path(token).parent.exists(), seen
+    assert "RAY_AUTH_TOKEN_PATH" not in os.environ
+assert seen[0][1] != seen[1][1], seen
+"""
+
+
+def test_tasks_of_a_sweep_run_in_such_a_session_which_leaves_nothing_behind(root: Path, matrix: Part) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    call = [sys.executable, "-c", SWEEP]
+    done = subprocess.run(call, env=environment, cwd=root, timeout=240, capture_output=True, text=True)
+    got = f"exit code {done.returncode} {done.stderr[-200:]}"
+    matrix.add("Ray: two runs of own tasks", "each in a private session", got, done.returncode == 0)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "no token: set RAY_AUTH_TOKEN_PATH (a file) or RAY_AUTH_TOKEN"),
+        ({"RAY_AUTH_TOKEN_PATH": "/nowhere/token"}, "no token: set RAY_AUTH_TOKEN_PATH"),
+        ({"RAY_AUTH_TOKEN": ""}, "no token: set RAY_AUTH_TOKEN_PATH"),
+        ({"RAY_AUTH_MODE": "off"}, "RAY_AUTH_MODE='off': unknown; known: token, disabled"),
+    ],
+)
+def test_a_cluster_is_joined_with_a_token_or_by_an_explicit_word(
+    environment: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    script = (
+        "from bench.work import ray_session\n"
+        "try:\n    ray_session.join('127.0.0.1:1').__enter__()\n"
+        "except ray_session.ClusterError as error: print(error)\n"
+    )
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    call = [sys.executable, "-c", script]
+    env = {**plain, "HOME": str(tmp_path), **environment}
+    done = subprocess.run(call, env=env, check=True, timeout=120, capture_output=True, text=True)
+    assert expected in done.stdout
+
+
+def test_a_ray_that_listens_on_the_network_is_ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Context:
+        gcs_address = "10.0.0.5:6379"
+
+    monkeypatch.setattr(ray, "get_runtime_context", Context)
+    with pytest.raises(ClusterError, match=r"listens on the network \(10\.0\.0\.5:6379\)"):
+        ray_session._refuse_open_session()
