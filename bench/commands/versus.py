@@ -1,9 +1,12 @@
 """`bench versus`: which of two models is faster on this machine, and by how much."""
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, median, stdev
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from bench.export.own.request import Request
 
 MAX_ROUNDS = 1000
+CONFIDENCE = 0.95
+THRESHOLD = 0.01  # relative; a smaller change is not reported, however sure: nobody would act on it
 
 
 def register(app: typer.Typer) -> None:
@@ -69,7 +74,6 @@ def versus(
     bench versus before.onnx after.onnx
     """
     from bench.errors import JobError
-    from bench.record.statistics import compare_turns, median
     from bench.runtime.backends.base import BackendError
     from bench.runtime.duel.duel import rounds as play
     from bench.runtime.machine import emulation
@@ -84,7 +88,7 @@ def versus(
             played = list(play(tasks, rounds, seconds, turn * 1e-3, seed, watch=_progress(rounds)))
         except BackendError as error:
             raise JobError(f"{error.message} ({error.advice})") from None
-    found = compare_turns(played)
+    found = ratio_of_turns(played)
     p50 = [median([pair[side] for pairs in played for pair in pairs]) for side in (0, 1)]
     emulator = emulation.emulated()
     if as_json:
@@ -150,6 +154,33 @@ def _task(
         "reference": str(found.reference),
         "measure": {"timeout_seconds": timeout},
     }
+
+
+class Turns(NamedTuple):
+    """b over a: 1.03 means that b takes 3 % longer. The ends are None from a single round."""
+
+    ratio: float
+    low: float | None
+    high: float | None
+    differs: bool | None  # the interval excludes 1, and the ratio is off by THRESHOLD or more
+
+
+def ratio_of_turns(rounds: Sequence[Sequence[tuple[float, float]]]) -> Turns:
+    """Return how many times as long b takes as a, from neighbouring turns; one series of (a, b) per round.
+
+    A round's logarithm is the median over its pairs, which a turn that met a change of the machine's speed
+    does not move; Student's t over the rounds, whose processes are fresh.
+    """
+    from scipy import special
+
+    shifts = [median(math.log(b / a) for a, b in pairs) for pairs in rounds]
+    shift, degrees = fmean(shifts), len(shifts) - 1
+    if degrees < 1:
+        return Turns(math.exp(shift), None, None, None)
+    error = stdev(shifts) / math.sqrt(len(shifts))
+    half = float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2)) * error
+    differs = abs(shift) > half and abs(math.expm1(shift)) >= THRESHOLD
+    return Turns(math.exp(shift), math.exp(shift - half), math.exp(shift + half), differs)
 
 
 def _progress(rounds: int) -> Any:

@@ -128,6 +128,11 @@ def _settle(
         )
     if estimate.n < FEWEST:
         return f"{_lacks(claim, found)} for {len(found) - estimate.n} of {_count(len(found), 'pair')}"
+    if not estimate.known:
+        return (
+            "all pairs are of one architecture, and an interval needs another: "
+            f"orchestrate run --device {configuration['device']} --experiment thesis"
+        )
     edges = [edge for edge in (claim.holds_from, claim.holds_to) if 0 < edge < math.inf]
     distance = min(abs(math.log(estimate.value / edge)) for edge in edges)
     width = math.log(estimate.high / estimate.low) / 2

@@ -1,7 +1,7 @@
 """Two runs of the same jobs: what moved beyond noise, and what changed around them.
 
 Each figure of each job is compared over fresh processes (Student's t on logarithms, as
-`bench.record.statistics.compare`), and over all jobs of a device at once, where a small change of all shows.
+`statistics.of_ratio`), and over all jobs of a device at once, where a small change of all shows.
 Testing many figures finds some by chance: Benjamini and Hochberg's procedure keeps the expected share of
 false alarms among the changes told at 5%, and the chance of any alarm at 5% where nothing changed. A change
 also has to exceed a threshold to be told. Processes of one run cannot know what differs from day to day:
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from bench.record import distributions
 from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.job import Job
 from orchestrate.analysis.records import Study
@@ -122,19 +121,14 @@ def _one_sample(logs: list[float]) -> float:
     """Two-sided p of a mean of zero, by Student's t."""
     values = np.asarray(logs)
     error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    if error == 0:
-        return 0.0 if values[0] else 1.0
-    return 2 * (1 - distributions.student_tail(abs(float(values.mean())) / error, len(values) - 1))
+    return statistics.p_value(float(values.mean()), error, len(values) - 1)
 
 
 def adjusted(values: list[float]) -> list[float]:
     """Benjamini and Hochberg's adjusted p values, in the order given."""
-    order = np.argsort(values)[::-1]
-    found, smallest = [1.0] * len(values), 1.0
-    for place, index in enumerate(order):
-        smallest = min(smallest, values[index] * len(values) / (len(values) - place))
-        found[index] = smallest
-    return found
+    from scipy.stats import false_discovery_control  # here: importing it takes more than a second
+
+    return [float(p) for p in false_discovery_control(values)] if values else []
 
 
 def _told(changes: list[Change], threshold: float) -> Iterator[Change]:

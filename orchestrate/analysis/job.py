@@ -2,15 +2,13 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record import statistics
-from orchestrate.analysis import memory
+from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.samples import seconds
 
 Json = dict[str, Any]
@@ -47,8 +45,8 @@ class Job:
     processor: str
     processes: tuple[Process, ...]
     quantiles: tuple[float, ...]
-    p90: float | None
-    p99: float | None
+    p90: float
+    p99: float
     mean: float
     best: float
     n: int
@@ -93,8 +91,8 @@ def build(record: Json, path: Path) -> Job:
         processor=processor(job),
         processes=processes,
         quantiles=_quantiles(ordered),
-        p90=early_stopping(ordered, 0.90),
-        p99=early_stopping(ordered, 0.99),
+        p90=statistics.early_stopping(ordered, 0.90),
+        p99=statistics.early_stopping(ordered, 0.99),
         mean=float(pooled.mean()),
         best=float(ordered[0]),
         n=len(pooled),
@@ -109,21 +107,9 @@ def build(record: Json, path: Path) -> Job:
 
 
 def _quantiles(ordered: NDArray[np.float64]) -> tuple[float, ...]:
-    """Linear between neighbours (type 7, as numpy and `bench.record.statistics.quantile`)."""
+    """Linear between neighbours (type 7, numpy's default)."""
     places = np.asarray(QUANTILES) * (len(ordered) - 1)
     return tuple(np.interp(places, np.arange(len(ordered)), ordered).tolist())
-
-
-def early_stopping(ordered: NDArray[np.float64], p: float) -> float | None:
-    """MLPerf's early-stopping estimate, as `bench.record.statistics` has it; None from too few samples."""
-    kept_back = discarded(len(ordered), p)
-    return float(ordered[len(ordered) - kept_back]) if kept_back else None
-
-
-@lru_cache(maxsize=8192)
-def discarded(n: int, p: float) -> int:
-    """`bench.record.statistics.discarded`, remembered: jobs that ran into a limit have equal n."""
-    return statistics.discarded(n, p)
 
 
 def processor(job: Json) -> str:
@@ -159,7 +145,7 @@ def _memory(ladders: list[memory.Rungs]) -> dict[str, tuple[float, ...]]:
 def _median_steps(ladders: list[memory.Rungs]) -> tuple[float | None, ...]:
     columns = zip(*(memory.steps(ladder) for ladder in ladders), strict=True)
     known = [[size for size in column if size is not None] for column in columns]
-    return tuple(float(statistics.median(sizes)) if sizes else None for sizes in known)
+    return tuple(float(np.median(sizes)) if sizes else None for sizes in known)
 
 
 def _power(sensors: list[Json]) -> float | None:

@@ -7,13 +7,12 @@ device is ready, `peak` the highest resident size that the kernel saw.
 
 from typing import Any, NamedTuple
 
-from bench.record import figures
 from bench.record.schema import RUNGS
 
 Rung = dict[str, Any]
 Rungs = dict[str, Rung]
 ORDER = RUNGS
-MOMENTS = figures.STEADY
+MOMENTS = {"trimmed": "steady_trimmed", "untrimmed": "steady"}
 NAMES = {"own": "own", "uss": "USS", "pss": "PSS", "rss": "RSS"}
 
 
@@ -30,7 +29,7 @@ class Definition(NamedTuple):
 def _definitions() -> dict[str, Definition]:
     found = []
     for base, meaning in (("process", "whole process"), ("model", "what the model adds")):
-        for reading in figures.KINDS:
+        for reading in NAMES:
             for moment, rung in MOMENTS.items():
                 key = f"{base}_{reading}_{moment}"
                 found.append(Definition(key, f"{meaning}, {NAMES[reading]}, {moment}", base, reading, rung))
@@ -52,24 +51,34 @@ PROCESS, MODEL, PEAK = (
 def value(rungs: Rungs, definition: Definition) -> float | None:
     """Bytes under `definition` for one process's ladder; None where the instrument was not there."""
     here = (
-        _peak(rungs)
-        if definition.reading == "peak_rss"
-        else _read(rungs, definition.rung, definition.reading)
+        _peak(rungs) if definition.reading == "peak_rss" else read(rungs, definition.rung, definition.reading)
     )
     if here is None:
         return None
     if definition.base == "taken":
-        before = _read(rungs, "start", definition.reading)
+        before = read(rungs, "start", definition.reading)
         return None if before is None else float(before - here)
     if definition.base in ("model", "peak_model"):
         reading = "rss" if definition.base == "peak_model" else definition.reading
-        before = _read(rungs, "device_initialised", reading)
+        before = read(rungs, "device_initialised", reading)
         return None if before is None else float(here - before)
     return float(here)
 
 
-def _read(rungs: Rungs, rung: str, reading: str) -> int | None:
-    return figures.value(rungs, reading, rung)
+def read(rungs: Rungs, rung: str, reading: str) -> int | None:
+    """Bytes of a reading at a rung; None where it was not read.
+
+    own: RSS without what was shared at the start (interpreter, C library). It is the USS of a process that
+    has its libraries for itself. The kernel's USS drops by megabytes when an unrelated process maps the same
+    library.
+    """
+    if reading != "own":
+        found: int | None = rungs.get(rung, {}).get(reading)
+        return found
+    rss, start = rungs.get(rung, {}).get("rss"), rungs.get("start", {})
+    if rss is None or start.get("rss") is None or start.get("uss") is None:
+        return None
+    return int(rss - (start["rss"] - start["uss"]))
 
 
 def _peak(rungs: Rungs) -> int | None:
@@ -86,6 +95,6 @@ def values(rungs: Rungs) -> dict[str, float]:
 
 def steps(rungs: Rungs, reading: str = "own") -> list[float | None]:
     """Growth in bytes from rung to rung of `ORDER`, the first from nothing; None where one was not read."""
-    sizes = [_read(rungs, rung, reading) for rung in ORDER]
+    sizes = [read(rungs, rung, reading) for rung in ORDER]
     before = [0, *sizes[:-1]]
     return [None if a is None or b is None else float(b - a) for a, b in zip(before, sizes, strict=True)]

@@ -124,4 +124,4 @@ def means(
     """The same for several columns at once."""
     if found.empty:
         return [statistics.NOTHING] * len(columns)
-    return statistics.of_columns(found[columns].to_numpy(float), level)
+    return statistics.of_columns(found[columns].to_numpy(float), found["architecture"].tolist(), level)

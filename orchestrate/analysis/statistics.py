@@ -1,42 +1,50 @@
-"""Estimates with intervals: few replicates, stated honestly.
+"""Estimates with intervals, computed here and nowhere else.
 
-Two situations. A handful of processes of one job: Student's t, as `bench.record.statistics` has it. A sample
-of pairs: a bootstrap of the mean logarithm with expanded percentiles (Hesterberg, 'What Teachers Should Know
-About the Bootstrap', 2015: percentiles widened so that small samples are covered as a t interval would). A
-pair's ratio carries the noise of its two jobs, so resampling pairs carries it on; adding the noise once more
-would count it twice.
+Two situations. A handful of processes of one job: Student's t over the processes. Pairs of networks: networks
+of one architecture resemble each other, so the architecture is what repeats. Student's t over the means of
+the architectures ('cluster summary', Donald and Lang 2007, 'Inference with Difference-in-Differences and
+Other Panel Data') keeps its word with three or four of them; an interval over pairs taken as independent
+does not. A pair's ratio carries the noise of its two jobs, so the scatter of pairs has it already.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
-from bench.record import distributions, statistics
-
-LEVEL = statistics.CONFIDENCE
-RESAMPLES = 10_000
-SEED = 20_200_620  # of the bootstrap: the same records give the same bytes
+LEVEL = 0.95
 FEWEST = 3  # pairs that an interval over pairs needs
-FEWEST_RESAMPLED = 10  # below, resamples cannot reach beyond the pairs: Student's interval on logarithms
+FEWEST_GROUPS = 2  # architectures that it needs: from one nobody knows how much another differs
+EARLY_STOPPING_CONFIDENCE = 0.99  # MLPerf inference rules, early stopping, c
+
+Floats = NDArray[np.float64]
 
 
 class Estimate(NamedTuple):
-    """A figure and its interval; `low` and `high` are NaN where `n` replicates allow none."""
+    """A figure and its interval; `low` and `high` are NaN where the replicates allow none.
+
+    `n` counts the replicates; `groups` the architectures that they belong to, where pairs are averaged.
+    """
 
     value: float
     low: float
     high: float
     n: int
+    groups: int = 0
 
     @property
     def known(self) -> bool:
         """Whether there is an interval at all."""
         return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def width(self) -> float:
+        """The width of the interval in logarithms; NaN where there is none."""
+        return math.log(self.high / self.low) if self.known and self.low > 0 else math.nan
 
 
 NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
@@ -44,25 +52,63 @@ NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: float) -> float:
-    """Quantile of Student's t for `probability` from 0.5 to 1."""
-    return distributions.student_quantile(probability, freedom)
+    """Return the quantile of Student's t."""
+    return float(special.stdtrit(freedom, probability))
 
 
-def of_processes(values: Sequence[float], level: float = LEVEL, middle: bool = False) -> Estimate:
-    """Mean of `values`, one a process (`middle`: median), with Student's interval; none from one process."""
-    count = len(values)
-    if not count:
+@lru_cache(maxsize=8192)
+def discarded(n: int, p: float) -> int:
+    """Return how many of the slowest of n samples MLPerf sets aside for the p-quantile; 0: too few samples.
+
+    The largest t with P(Binomial(n, 1 - p) <= t) <= 1 - c.
+    """
+    low, high = 0, n
+    while low < high:
+        middle = (low + high + 1) // 2
+        if special.bdtr(middle, n, 1 - p) <= 1 - EARLY_STOPPING_CONFIDENCE:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def early_stopping(ordered: Floats, p: float) -> float:
+    """Return MLPerf's early-stopping estimate of the p-quantile of ascending values; NaN from too few.
+
+    It needs 64 samples for p90, 662 for p99. An upper bound with confidence 0.99 if samples are independent:
+    the t - 1 slowest are set aside, the slowest of the rest is reported. Source: mlcommons/inference,
+    `inference_rules.adoc`, `loadgen/early_stopping.cc`.
+    """
+    kept_back = discarded(len(ordered), p)
+    return float(ordered[len(ordered) - kept_back]) if kept_back else math.nan
+
+
+def of_processes(values: Sequence[float], level: float = LEVEL) -> Estimate:
+    """Return the mean of `values`, one per process, with Student's interval; none from one process."""
+    if not len(values):
         return NOTHING
-    mean = math.fsum(values) / count
-    value = statistics.median(values) if middle else mean
-    if count < 2:
-        return Estimate(value, math.nan, math.nan, count)
-    half = t_quantile((1 + level) / 2, count - 1) * math.sqrt(_squares(values, mean) / (count - 1) / count)
-    return Estimate(value, mean - half, mean + half, count)
+    mean, low, high = of_process_rows(np.asarray([values], dtype=float), level)
+    return Estimate(float(mean[0]), float(low[0]), float(high[0]), len(values))
 
 
-def _squares(values: Sequence[float], mean: float) -> float:
-    return math.fsum((value - mean) ** 2 for value in values)
+def of_process_rows(values: Floats, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:
+    """Return mean, low and high of each row of (jobs, processes), where NaN is a process that is missing."""
+    known = np.isfinite(values)
+    count = known.sum(axis=1)
+    mean = np.where(known, values, 0).sum(axis=1) / np.where(count, count, np.nan)
+    squares = (np.where(known, values - mean[:, None], 0) ** 2).sum(axis=1)
+    freedom = np.where(count > 1, count - 1, np.nan)
+    half = special.stdtrit(freedom, (1 + level) / 2) * np.sqrt(squares / freedom / np.where(count, count, 1))
+    return mean, mean - half, mean + half
+
+
+def median_rows(values: Floats) -> Floats:
+    """Return the median of each row of (jobs, processes); NaN is a process that is missing."""
+    ordered, count = np.sort(values, axis=1), np.isfinite(values).sum(axis=1)
+    rows, last = np.arange(len(values)), values.shape[1] - 1
+    below, above = (np.clip(at, 0, last) for at in ((count - 1) // 2, count // 2))
+    median: Floats = (ordered[rows, below] + ordered[rows, above]) / 2
+    return median
 
 
 class Difference(NamedTuple):
@@ -75,81 +121,108 @@ class Difference(NamedTuple):
     @property
     def p(self) -> float:
         """Two-sided probability of a difference as large as this where there is none; 1 if unknown."""
-        if self.freedom < 1:
-            return 1.0
-        if self.error == 0:
-            return 0.0 if self.value else 1.0
-        return 2 * (1 - distributions.student_tail(abs(self.value) / self.error, self.freedom))
+        return p_value(self.value, self.error, self.freedom)
+
+
+def p_value(value: float, error: float, freedom: int) -> float:
+    """Return Student's two-sided p of `value` where the truth is 0; 1 where nothing is known of its error."""
+    if freedom < 1:
+        return 1.0
+    if error == 0:
+        return 0.0 if value else 1.0
+    return 2 * float(special.stdtr(freedom, -abs(value) / error))
 
 
 def difference(above: Sequence[float], below: Sequence[float]) -> Difference:
-    """How far the positive values of two jobs' processes are apart in logarithms; variance pooled.
+    """Return how far two jobs' positive values, one per process, are apart in logarithms; variance pooled.
 
-    The arithmetic of `bench.record.statistics.compare`, from medians that are known already.
+    Pooled because processes of one machine scatter alike.
     """
-    logs = [[math.log(value) for value in side] for side in (above, below)]
-    a, b = (math.fsum(side) / len(side) for side in logs)
+    logs = [np.log(np.asarray(side, dtype=float)) for side in (above, below)]
+    shift = float(logs[0].mean() - logs[1].mean())
     freedom = len(above) + len(below) - 2
     if freedom < 1:
-        return Difference(a - b, math.nan, 0)
-    variance = (_squares(logs[0], a) + _squares(logs[1], b)) / freedom
-    return Difference(a - b, math.sqrt(variance * (1 / len(above) + 1 / len(below))), freedom)
+        return Difference(shift, math.nan, 0)
+    variance = sum(float(((side - side.mean()) ** 2).sum()) for side in logs) / freedom
+    return Difference(shift, math.sqrt(variance * (1 / len(above) + 1 / len(below))), freedom)
 
 
 def of_ratio(above: Sequence[float], below: Sequence[float], level: float = LEVEL) -> Estimate:
-    """Ratio of two jobs from their processes' positive values, with Student's interval on logarithms."""
+    """Return the ratio of two jobs from their processes' positive values; Student's t on logarithms."""
     apart = difference(above, below)
     half = t_quantile((1 + level) / 2, apart.freedom) * apart.error if apart.freedom else math.nan
     low, high = (math.exp(apart.value + side * half) for side in (-1, 1))
     return Estimate(math.exp(apart.value), low, high, min(len(above), len(below)))
 
 
-@lru_cache(maxsize=64)
-def _draws(count: int) -> NDArray[np.float64]:
-    """How often each of `count` pairs is drawn in each resample; fixed: a rebuild gives the same bytes."""
-    generator = np.random.default_rng([SEED, count])
-    return generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
+def of_ratio_rows(above: Floats, below: Floats, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:
+    """Return `of_ratio` for each row of two (pairs, processes); NaN is a process that is missing."""
+    logs = [np.log(side) for side in (above, below)]
+    known = [np.isfinite(side) for side in logs]
+    counts = [each.sum(axis=1) for each in known]
+    logs = [np.where(each, side, 0) for each, side in zip(known, logs, strict=True)]
+    means = [side.sum(axis=1) / n for side, n in zip(logs, counts, strict=True)]
+    squares = sum(
+        (np.where(each, side - mean[:, None], 0) ** 2).sum(axis=1)
+        for each, side, mean in zip(known, logs, means, strict=True)
+    )
+    freedom = counts[0] + counts[1] - 2.0
+    freedom[freedom < 1] = np.nan
+    error = np.sqrt(squares / freedom * (1 / counts[0] + 1 / counts[1]))
+    shift, half = means[0] - means[1], special.stdtrit(freedom, (1 + level) / 2) * error
+    return np.exp(shift), np.exp(shift - half), np.exp(shift + half)
 
 
-def of_pairs(ratios: ArrayLike, level: float = LEVEL) -> Estimate:
-    """Geometric mean of the `ratios` of pairs with its interval over pairs; none from fewer than three."""
-    return of_columns(np.asarray(ratios, dtype=float).reshape(-1, 1), level)[0]
+def of_pairs(ratios: ArrayLike, groups: Sequence[Hashable] | None = None, level: float = LEVEL) -> Estimate:
+    """Return the geometric mean of pairs' `ratios` with its interval over `groups` (their architectures).
+
+    Each group counts alike, however many pairs it has. Without `groups` each pair is one of its own.
+    """
+    return of_columns(np.asarray(ratios, dtype=float).reshape(-1, 1), groups, level)[0]
 
 
-def of_columns(ratios: NDArray[np.float64], level: float = LEVEL) -> list[Estimate]:
-    """`of_pairs` for each column of (pairs, columns); a NaN is a pair that lacks the figure."""
-    logs, found = np.log(ratios), [NOTHING] * ratios.shape[1]
-    masks = np.isfinite(logs)
+def of_columns(
+    ratios: Floats, groups: Sequence[Hashable] | None = None, level: float = LEVEL
+) -> list[Estimate]:
+    """Return `of_pairs` for each column of (pairs, columns); a NaN is a pair that lacks the figure."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(ratios)
+    found, masks = [NOTHING] * ratios.shape[1], np.isfinite(logs)
+    numbers = _numbered(range(len(ratios)) if groups is None else groups)
     for mask in np.unique(masks, axis=1).T if len(ratios) else ():
         alike = np.flatnonzero((masks == mask[:, None]).all(axis=0))
-        for column, estimate in zip(alike, _of_logs(logs[np.ix_(mask, alike)], level), strict=True):
+        made = _of_logs(logs[np.ix_(mask, alike)], numbers[mask], level)
+        for column, estimate in zip(alike, made, strict=True):
             found[column] = estimate
     return found
 
 
-def _of_logs(logs: NDArray[np.float64], level: float) -> list[Estimate]:
+def _numbered(groups: Sequence[Hashable]) -> NDArray[np.int64]:
+    """0, 1, ... for the distinct groups in order of their first member."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
+
+
+def _of_logs(logs: Floats, groups: NDArray[np.int64], level: float) -> list[Estimate]:
     """Estimates for the columns of finite (pairs, columns)."""
-    count, centre = len(logs), logs.mean(axis=0) if len(logs) else np.empty(0)
-    if not count:
+    if not len(logs):
         return [NOTHING] * logs.shape[1]
-    if count < FEWEST:
-        return [Estimate(math.exp(mean), math.nan, math.nan, count) for mean in centre]
-    student = t_quantile((1 + level) / 2, count - 1)
-    if count < FEWEST_RESAMPLED:
-        half = student * logs.std(axis=0, ddof=1) / math.sqrt(count)
-        low, high = centre - half, centre + half
-    else:
-        tail = NormalDist().cdf(-math.sqrt(count / (count - 1)) * student)
-        low, high = np.quantile(_draws(count) @ (logs / count), [tail, 1 - tail], axis=0)
-    ends = zip(np.exp(centre).tolist(), np.exp(low).tolist(), np.exp(high).tolist(), strict=True)
-    return [Estimate(*each, count) for each in ends]
+    member = groups[None, :] == np.unique(groups)[:, None]
+    means = member @ logs / member.sum(axis=1, keepdims=True)
+    count, centre = len(means), means.mean(axis=0)
+    half = np.full(len(centre), np.nan)
+    if len(logs) >= FEWEST and count >= FEWEST_GROUPS:
+        half = t_quantile((1 + level) / 2, count - 1) * means.std(axis=0, ddof=1) / math.sqrt(count)
+    ends = (np.exp(each).tolist() for each in (centre, centre - half, centre + half))
+    rows = zip(*ends, strict=True)
+    return [Estimate(value, low, high, len(logs), count) for value, low, high in rows]
 
 
 def of_share(percent: float, images: int) -> Estimate:
-    """A share of `images`, in percent, with Wilson's interval (1927): other images give another share."""
+    """Return a share of `images`, in percent, with Wilson's interval (1927): other images give another."""
     if not images > 0 or math.isnan(percent):
         return Estimate(percent, math.nan, math.nan, 0)
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    z = float(special.ndtri((1 + LEVEL) / 2))
     share, scale = percent / 100, 1 + z * z / images
     centre = (share + z * z / (2 * images)) / scale
     half = z * math.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2) / scale
@@ -157,7 +230,7 @@ def of_share(percent: float, images: int) -> Estimate:
 
 
 def of_seeds(mean: float, std: float, seeds: int) -> Estimate:
-    """A mean over trainings from several seeds, by Student's t; one seed tells no interval."""
+    """Return a mean over trainings from several seeds, by Student's t; one seed gives no interval."""
     if seeds < 2 or math.isnan(std):
         return Estimate(mean, math.nan, math.nan, seeds)
     half = t_quantile((1 + LEVEL) / 2, seeds - 1) * std / math.sqrt(seeds)

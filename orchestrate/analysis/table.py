@@ -78,8 +78,8 @@ def row(job: Job) -> dict[str, Any]:
         **_model(model),
         **_accuracy(model.get("accuracy"), job.accuracy),
         **_with_interval("latency", p50),
-        "p90": np.nan if job.p90 is None else job.p90,
-        "p99": np.nan if job.p99 is None else job.p99,
+        "p90": job.p90,
+        "p99": job.p99,
         "mean": job.mean,
         "best": job.best,
         "samples": job.n,
@@ -128,7 +128,9 @@ def _number(value: float | None) -> float:
 
 
 def _memory(name: str, job: Job) -> dict[str, float]:
-    return _with_interval(name, statistics.of_processes(job.memory.get(name, ()), middle=True))
+    values = job.memory.get(name, ())
+    spread = statistics.of_processes(values)
+    return _with_interval(name, spread._replace(value=float(np.median(values)) if values else np.nan))
 
 
 def _with_interval(name: str, estimate: statistics.Estimate) -> dict[str, float]:

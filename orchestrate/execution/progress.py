@@ -64,9 +64,8 @@ class Row:
             self.state, self.job = "running", first_line(event.get("job", ""), 80)
             self.done, self.total = int(number(event, "done") or 0), int(number(event, "total") or 0)
             self.eta, self.temperature = number(event, "eta"), number(event, "temperature")
-            latency, memory = number(event, "p50"), number(event, "rss")
-            parts = [f"{latency * 1e3:.3g} ms" if latency else "", f"{memory / 1e6:.0f} MB" if memory else ""]
-            self.figure = ", ".join(part for part in parts if part) or first_line(event.get("status", ""), 20)
+            latency = number(event, "p50")
+            self.figure = f"{latency * 1e3:.3g} ms" if latency else first_line(event.get("status", ""), 20)
             if event.get("status") == "disturbed":
                 why = first_line(", ".join(map(str, event.get("reasons") or ["?"])), 60)
                 self.figure += f" disturbed ({why}), measured again later"

@@ -1,6 +1,7 @@
 """What came out of a run: a table and a page for people, JSON for scripts, an exit code for both."""
 
 import json
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,16 @@ def table(records: list[Json]) -> Table:
 
 def row(record: Json) -> tuple[str, ...]:
     """The cells of a record that counts."""
-    job, figures = record["job"], record.get("figures") or {}
-    latency, memory = figures.get("latency") or {}, figures.get("memory") or {}
-    interval, typical = latency.get("ci"), latency.get("p50")
-    width = f"{50 * (interval[1] - interval[0]) / typical:.1f}" if interval and typical else ""
-    milliseconds = f"{typical * 1e3:.4g}" if typical else ""
+    from orchestrate.analysis import job as jobs
+    from orchestrate.analysis import memory, table
+
+    job, found = record["job"], table.row(jobs.build(record, Path()))
+    spread = 50 * (found["latency_high"] - found["latency_low"]) / found["latency"]
+    width = f"{spread:.1f}" if math.isfinite(spread) else ""
+    milliseconds = f"{found['latency'] * 1e3:.4g}"
     sizes = [
-        f"{memory[key] / 1e6:.1f}" if memory.get(key) is not None else "" for key in ("model", "process")
+        f"{found[key] / 1e6:.1f}" if math.isfinite(found[key]) else ""
+        for key in (memory.MODEL, memory.PROCESS)
     ]
     notes = ", ".join(warning["code"] for warning in record["validity"]["warnings"])
     how = f"{job['backend']} {job['precision']} t{job['threads']}"

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.record import figures, samples, statistics
+from bench.commands.versus import ratio_of_turns
+from bench.record import samples
 from bench.runtime.backends.base import Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
@@ -21,6 +23,8 @@ from bench.runtime.duel import duel
 from bench.runtime.machine.sensors import Sensors
 from bench.runtime.measure import timing
 from bench.runtime.supervise import supervisor
+from orchestrate.analysis import memory as memory_figures
+from orchestrate.analysis import statistics as intervals
 from tests import models
 
 Row = dict[str, Any]
@@ -171,9 +175,9 @@ def in_turns() -> list[Row]:
         pair = [task(model(Path(folder)), plan)] * 2
         for seed in range(REPEATS):
             same = list(duel.rounds(pair, ROUNDS, ROUND_SECONDS, TURN_SECONDS, seed))
-            false += bool(statistics.compare_turns(same).differs)
+            false += bool(ratio_of_turns(same).differs)
             other = duel.rounds(pair, ROUNDS, ROUND_SECONDS, TURN_SECONDS, seed, [None, slow])
-            slower = statistics.compare_turns(list(other))
+            slower = ratio_of_turns(list(other))
             found += bool(slower.differs and slower.ratio > 1)
             ratios.append(slower.ratio)
     context = f"{REPEATS} repeats, {ROUNDS} rounds of {ROUND_SECONDS:g} s"
@@ -188,17 +192,22 @@ def run_after_run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, busy_core():
         path = model(Path(folder))
         for _ in range(REPEATS):
-            arms: dict[str, list[list[float]]] = {"a": [], "same": [], "slow": []}
+            arms: dict[str, list[float]] = {"a": [], "same": [], "slow": []}
             for _ in range(PROCESSES):
                 for arm in turn.sample(list(arms), 3):
                     part = measured(path, QUICK, arm == "slow")
-                    arms[arm].append(samples.seconds(part["latency"]["samples"]))
-            false += bool(statistics.compare(arms["a"], arms["same"]).differs)
-            slower = statistics.compare(arms["a"], arms["slow"])
-            found += bool(slower.differs and slower.ratio > 1)
-            ratios.append(slower.ratio)
+                    arms[arm].append(statistics.median(samples.seconds(part["latency"]["samples"])))
+            false += told(intervals.of_ratio(arms["same"], arms["a"]))
+            slower = intervals.of_ratio(arms["slow"], arms["a"])
+            found += told(slower) and slower.value > 1
+            ratios.append(slower.value)
     context = f"{REPEATS} repeats, {PROCESSES} processes a side"
     return _decided("one after the other (orchestrate compare)", false, found, ratios, context, power=False)
+
+
+def told(ratio: intervals.Estimate) -> bool:
+    """Whether a ratio is distinguishable from 1, and off by 1 % or more."""
+    return not ratio.low <= 1 <= ratio.high and abs(ratio.value - 1) >= 0.01
 
 
 def _decided(how: str, false: int, found: int, ratios: list[float], context: str, power: bool) -> list[Row]:
@@ -232,11 +241,10 @@ def memory_slope() -> list[Row]:
         for layers in (4, 7, 10, 13):
             path = models.cnn(Path(folder) / f"{layers}.onnx", channels=256, size=8, layers=layers)
             part = measured(path, QUICK)
-            table = figures.memory(part["rungs"])
-            assert table is not None
+            found = memory_figures.values({rung["rung"]: rung for rung in part["rungs"]})
             weights.append(part["residual"][0]["weights"])
-            trimmed.append(table["definitions"]["own_trimmed"]["model"])
-            untrimmed.append(table["definitions"]["own_untrimmed"]["model"])
+            trimmed.append(found["model_own_trimmed"])
+            untrimmed.append(found["model_own_untrimmed"])
     slope, intercept = np.polyfit(weights, trimmed, 1)
     before = f"{np.polyfit(weights, untrimmed, 1)[0]:.2f} before malloc_trim"
     constant = f"with {intercept / 1e6:.1f} MB that no weight explains"

@@ -1,12 +1,10 @@
-"""Do the intervals keep their word? 1,000 synthetic studies each, with neighbours that resemble each
-other."""
+"""Do the intervals keep their word? Synthetic studies, in which what belongs together resembles itself."""
 
-import random
 from typing import Any
 
 import numpy as np
 
-from bench.record import statistics
+from orchestrate.analysis import statistics
 
 Row = dict[str, Any]
 TRIALS, RESEMBLANCE, LENGTH = 1000, 0.6, 400
@@ -47,7 +45,7 @@ def coverage(processes: int, between: float) -> tuple[float, float, float]:
     hits = np.zeros(3)
     for _ in range(TRIALS):
         study = [series(between * RNG.standard_normal()) for _ in range(processes)]
-        ours = statistics.median_interval([p.tolist() for p in study])
+        ours = statistics.of_processes([float(np.median(p)) for p in study])
         found = [(ours.low, ours.high), naive(study), hierarchical(study)]
         for k, (low, high) in enumerate(found):
             hits[k] += low <= 100 <= high
@@ -56,6 +54,7 @@ def coverage(processes: int, between: float) -> tuple[float, float, float]:
 
 
 def row(name: str, value: float, peer: str, target: str, ok: bool | None) -> Row:
+    """One row of the table of benchmarks."""
     return {
         "name": name,
         "value": value,
@@ -68,27 +67,44 @@ def row(name: str, value: float, peer: str, target: str, ok: bool | None) -> Row
 
 
 def intervals() -> list[Row]:
-    """Coverage of the 95 % interval of the median, alone and with processes that differ."""
+    """Coverage of the 95 % interval of the median over three processes."""
     found = []
-    cases = [("3 processes that differ", 3, 0.5), ("3 processes alike", 3, 0.0), ("1 process", 1, 0.0)]
-    for name, processes, between in cases:
-        ours, plain, nested = coverage(processes, between)
+    for name, between in [("3 processes that differ", 0.5), ("3 processes alike", 0.0)]:
+        ours, plain, nested = coverage(3, between)
         peer = f"naive {plain:.3f}, hierarchical bootstrap {nested:.3f}"
         title = f"95 % interval covers the truth, {name}"
         found.append(row(title, ours, peer, "0.93 to 0.97", 0.93 <= ours <= 0.97))
     return found
 
 
+def over_pairs() -> list[Row]:
+    """Coverage over pairs whose architectures each have an effect of their own, four pairs each."""
+    found = []
+    for architectures in (3, 4):
+        groups = np.repeat(np.arange(architectures), 4)
+        own = RNG.normal(0, 0.2, (TRIALS, architectures))
+        ratios = np.exp(own[:, groups] + RNG.normal(0, 0.05, (TRIALS, len(groups)))).T
+        shares = [
+            float(np.mean([e.low <= 1 <= e.high for e in statistics.of_columns(ratios, labels)]))
+            for labels in (groups.tolist(), None)
+        ]
+        title = f"95 % interval over pairs covers the truth, {architectures} architectures that differ"
+        peer = f"pairs taken as independent {shares[1]:.3f}"
+        found.append(row(title, shares[0], peer, "0.93 to 0.97", 0.93 <= shares[0] <= 0.97))
+    return found
+
+
 def false_claims() -> list[Row]:
     """How often two equal synthetic sides are said to differ, and a 3 % difference found, three processes
     a side."""
-    noise, claims, found = random.Random(1), 0, 0
-    for _ in range(TRIALS):
-        sides = [[[noise.gauss(1, 0.007)] for _ in range(3)] for _ in range(2)]
-        claims += bool(statistics.compare(*sides).differs)
-        slower = [[1.03 * p[0]] for p in sides[1]]
-        found += bool(statistics.compare(sides[0], slower).differs)
-    share, power = claims / TRIALS, found / TRIALS
+    sides = RNG.normal(1, 0.007, (TRIALS, 2, 3))
+
+    def differs(above: Any, below: Any) -> Any:
+        ratio, low, high = statistics.of_ratio_rows(above, below)
+        return ((low > 1) | (high < 1)) & (abs(ratio - 1) >= 0.01)
+
+    share = float(differs(sides[:, 0], sides[:, 1]).mean())
+    power = float(differs(1.03 * sides[:, 1], sides[:, 0]).mean())
     peer = "process medians scatter by 0.7 %"
     return [
         row("equal sides said to differ", share, peer, "<= 0.05", share <= 0.05) | {"better": "lower"},
@@ -96,4 +112,4 @@ def false_claims() -> list[Row]:
     ]
 
 
-BENCHMARKS = [intervals, false_claims]
+BENCHMARKS = [intervals, over_pairs, false_claims]

@@ -138,14 +138,11 @@ class Scheduler(object):
         return os.path.join(self.jobs.bundle, described["file"]) if described else None
 
     def _tell(self, step: Step, part: Dict[str, Any]) -> None:
-        rungs = part.get("rungs") or [{}]
         done = self._count() + (1 if part["error"] else 0)
         heat = [s["temperature"] for s in part["sensors"] if s["temperature"] is not None]
         event = {"event": "process", "job": step.job["id"], "process": step.process, "done": done}
         event.update(of=step.job["measure"]["processes"], total=len(self.steps), status=part["status"])
-        event.update(
-            p50=record_builder.p50(part), rss=rungs[-1].get("rss"), temperature=heat[-1] if heat else None
-        )
+        event.update(p50=record_builder.p50(part), temperature=heat[-1] if heat else None)
         event.update(eta=sum(self.spent) / len(self.spent) * (len(self.steps) - done))
         if part["status"] == "disturbed":
             event["reasons"] = disturbances(part)

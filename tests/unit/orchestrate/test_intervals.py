@@ -1,4 +1,4 @@
-"""Intervals: the same arithmetic as the records', covering as often as they say."""
+"""Intervals cover as often as they say."""
 
 import math
 
@@ -6,26 +6,59 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from bench.record.statistics import compare, median_interval
 from orchestrate.analysis import statistics
 
 durations = st.lists(st.floats(1e-5, 1.0), min_size=2, max_size=6)
 
 
 @given(durations)
-def test_the_interval_of_a_job_is_that_of_the_records(medians: list[float]) -> None:
-    mine, theirs = statistics.of_processes(medians), median_interval([[m] for m in medians])
-    assert mine[:3] == pytest.approx((theirs.estimate, theirs.low, theirs.high), rel=1e-9)
+def test_the_interval_of_a_job_is_students_over_its_processes(medians: list[float]) -> None:
+    found = statistics.of_processes(medians)
+    low, high = stats.t.interval(0.95, len(medians) - 1, loc=np.mean(medians), scale=stats.sem(medians))
+    assert found.value == pytest.approx(np.mean(medians), rel=1e-9)
+    if np.std(medians) > 0:
+        assert found[1:3] == pytest.approx((low, high), rel=1e-6, abs=1e-12)
 
 
 @given(durations, durations)
-def test_the_ratio_of_two_jobs_is_that_of_the_records(above: list[float], below: list[float]) -> None:
-    mine, theirs = (
-        statistics.of_ratio(above, below),
-        compare([[b] for b in below], [[a] for a in above]),
-    )
-    assert mine[:3] == pytest.approx((theirs.ratio, theirs.low, theirs.high), rel=1e-6)
+def test_the_ratio_of_two_jobs_is_students_on_logarithms_and_rows_are_the_same(
+    above: list[float], below: list[float]
+) -> None:
+    found = statistics.of_ratio(above, below)
+    assert found.value == pytest.approx(stats.gmean(above) / stats.gmean(below), rel=1e-9)
+    theirs = stats.ttest_ind(np.log(above), np.log(below)).confidence_interval(0.95)
+    if np.std(above) + np.std(below) > 1e-9:
+        assert found[1:3] == pytest.approx((math.exp(theirs.low), math.exp(theirs.high)), rel=1e-6)
+    rows = [np.array([[*side, *[math.nan] * (6 - len(side))]]) for side in (above, below)]
+    assert found[:3] == pytest.approx([float(each[0]) for each in statistics.of_ratio_rows(*rows)])
+
+
+@given(st.lists(st.one_of(st.floats(0, 9), st.just(math.nan)), min_size=1, max_size=7))
+def test_the_median_of_a_row_leaves_missing_processes_out(values: list[float]) -> None:
+    known = [value for value in values if not math.isnan(value)]
+    found = statistics.median_rows(np.array([values]))[0]
+    assert found == pytest.approx(np.median(known)) if known else math.isnan(found)
+
+
+@pytest.mark.parametrize(("p", "least"), [(0.90, 64), (0.95, 130), (0.99, 662)])
+def test_a_tail_is_reported_only_from_as_many_samples_as_mlperf_asks_for(p: float, least: int) -> None:
+    assert math.isnan(statistics.early_stopping(np.ones(least - 1), p))
+    assert statistics.early_stopping(np.ones(least), p) == 1.0
+
+
+def test_with_the_least_number_of_samples_the_slowest_is_reported_and_with_more_fewer_are_set_aside() -> None:
+    assert statistics.early_stopping(np.arange(64.0), 0.9) == 63
+    kept_back = statistics.discarded(10000, 0.9)
+    assert statistics.early_stopping(np.arange(10000.0), 0.9) == 10000 - kept_back
+    assert stats.binom.cdf(kept_back, 10000, 0.1) <= 0.01 < stats.binom.cdf(kept_back + 1, 10000, 0.1)
+
+
+def test_early_stopping_bounds_the_true_percentile_in_99_of_100_series() -> None:
+    series = np.sort(np.random.default_rng(2).exponential(1, (400, 200)), axis=1)
+    below = sum(statistics.early_stopping(each, 0.9) < -math.log(0.1) for each in series)
+    assert below <= 12  # expected 4 at most; 12 has a chance below 0.001
 
 
 def test_one_process_gives_a_figure_and_no_interval() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import figures, schema
+from bench.record import schema
 from orchestrate.analysis import memory, pairs, records, table
 from orchestrate.errors import BadInput
 from orchestrate.report import data, terminal
@@ -32,24 +32,6 @@ def test_synthetic_records_are_records_and_say_that_they_are_synthetic() -> None
         assert schema.problems(record) == []
         assert record["environment"]["synthetic"] is True
         assert "synthetic" in [warning["code"] for warning in record["validity"]["warnings"]]
-
-
-def test_every_figure_is_the_one_that_the_records_own_code_computes(tmp_path: Path) -> None:
-    run = synthetic.write(Study(architectures=("vgg11",), ratios=(0.5,), samples=300), tmp_path)
-    rows = table.tidy(records.read([run]))
-    for row in rows.to_dict("records"):
-        record = json.loads(next(run.glob(f"*/records/{row['job']}.json")).read_text())
-        theirs = figures.figures(record)
-        for name in ("p90", "p99", "mean"):
-            assert row[name] == pytest.approx(theirs["latency"][name])
-        assert row["latency"] == pytest.approx(theirs["latency"]["p50"])
-        assert [row["latency_low"], row["latency_high"]] == pytest.approx(theirs["latency"]["ci"])
-        assert row["best"] == pytest.approx(theirs["latency"]["min"])
-        for name, mine in (("process", memory.PROCESS), ("model", memory.MODEL), ("peak", memory.PEAK)):
-            assert row[mine] == theirs["memory"][name]
-        for name, table_of in theirs["memory"]["definitions"].items():
-            assert row[f"process_{name}"] == table_of["process"]
-            assert row[f"model_{name}"] == table_of["model"]
 
 
 def test_p99_is_not_told_from_too_few_samples(run: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.record import samples
 from orchestrate.execution import summary
 from orchestrate.runs.folder import Run
 from tests.unit.orchestrate import sample
@@ -15,17 +16,29 @@ JOBS = [f"{name}--onnxruntime-fp32-t1" for name in "abcd"]
 LOADED = {"valid": False, "reasons": [{"code": "other_load", "message": "load 3.1"}], "warnings": []}
 
 
+LADDER = {
+    "start": {"rss": 10_000_000, "uss": 8_000_000},
+    "device_initialised": {"rss": 50_700_000, "uss": 40_000_000},
+    "steady_trimmed": {"rss": 63_000_000, "uss": 50_000_000},
+}
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """One record that counts, one that does not, one of a failed job, one missing."""
     run = sample.run(tmp_path, "a", "b", "c", "d")
-    figures = {
-        "latency": {"p50": 0.0021, "ci": [0.002, 0.0022]},
-        "memory": {"model": 12_300_000, "process": 61_000_000},
+    processes = [
+        {"process": n, "samples": samples.encode([ns] * 20)} for n, ns in enumerate((2000_000, 2200_000))
+    ]
+    rungs = [{"process": n, "rung": rung, **size} for n in (0, 1) for rung, size in LADDER.items()]
+    measured = {
+        "latency": {"unit": "s", "processes": processes},
+        "memory": {"unit": "byte", "rungs": rungs, "residual": []},
+        "figures": {"latency": {"p50": 9.9}},  # of an earlier version: ignored
     }
     for record in (
-        sample.record(JOBS[0], figures=figures),
-        sample.record(JOBS[1], validity=LOADED, figures=figures),
+        sample.record(JOBS[0], **measured),
+        sample.record(JOBS[1], validity=LOADED, **measured),
         sample.record(JOBS[2], status="failed"),
     ):
         run.devices["local"].save(record["job"]["id"], sample.encoded(record))
@@ -41,7 +54,7 @@ def concluded(run: Run, problems: dict[str, str] | None = None) -> tuple[int, st
 def test_figures_carry_their_units_and_only_what_counts_is_shown(run: Run) -> None:
     _, text = concluded(run)
     row = next(line for line in text.splitlines() if line.startswith("local ") and "2.1" in line)
-    assert row.split() == ["local", "m", "onnxruntime", "fp32", "t1", "2.1", "4.8", "12.3", "61.0"]
+    assert row.split() == ["local", "m", "onnxruntime", "fp32", "t1", "2.1", "60.5", "12.3", "61.0"]
     assert text.count("2.1 ") == 1
     assert "of these, do not count: 1 for other_load" in text
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import figures
 from bench.runtime.machine import nvmap
 from bench.runtime.measure import memory
+from orchestrate.analysis import memory as memory_figures
 from tests.conftest import ROOT
 
 ROLLUP = """55a5ebb65000-7ffcc0ca1000 ---p 00000000 00:00 0                          [rollup]
@@ -115,7 +115,7 @@ def test_own_is_the_uss_of_a_lone_process_and_stays_when_a_stranger_maps_the_sam
         with library.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mine:
             assert sum(mine[::4096]) > 0  # every page is touched
             rungs = json.loads(child.communicate("\n", timeout=30)[0])
-    alone, beside = (figures.value(rungs, "own", rung) for rung in ("steady", "steady_trimmed"))
+    alone, beside = (memory_figures.read(rungs, rung, "own") for rung in ("steady", "steady_trimmed"))
     assert alone is not None
     assert alone == pytest.approx(rungs["steady"]["uss"], rel=0.03)
     assert beside == pytest.approx(alone, rel=0.03)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.record.statistics import compare_turns
+from bench.commands.versus import ratio_of_turns
 from bench.runtime.backends.base import BackendError
 from bench.runtime.duel.duel import Player, rounds
 from tests import models
@@ -52,23 +52,23 @@ def noisy(ratio: float, seed: int, count: int = 4, pairs: int = 50) -> list[list
 
 
 def test_a_change_of_3_percent_is_found_where_the_machine_moves_by_30() -> None:
-    found = [compare_turns(noisy(1.03, seed)) for seed in range(200)]
+    found = [ratio_of_turns(noisy(1.03, seed)) for seed in range(200)]
     assert sum(bool(c.differs and c.ratio > 1) for c in found) >= 190
 
 
 def test_no_difference_is_claimed_in_at_most_5_percent_of_trials_without_one() -> None:
-    assert sum(bool(compare_turns(noisy(1.0, seed)).differs) for seed in range(400)) <= 20
+    assert sum(bool(ratio_of_turns(noisy(1.0, seed)).differs) for seed in range(400)) <= 20
 
 
 def test_the_interval_covers_the_true_ratio_at_its_stated_rate() -> None:
-    found = [compare_turns(noisy(1.2, seed)) for seed in range(400)]
+    found = [ratio_of_turns(noisy(1.2, seed)) for seed in range(400)]
     covered = sum(bool(c.low and c.high and c.low <= 1.2 <= c.high) for c in found)
     assert 0.91 <= covered / 400 <= 0.99
 
 
 @given(st.floats(0.1, 10), st.lists(st.floats(1e-6, 1), min_size=2, max_size=9))
 def test_what_moves_both_of_a_pair_alike_moves_nothing(ratio: float, speeds: list[float]) -> None:
-    found = compare_turns([[(s, s * ratio) for s in speeds]] * 3)
+    found = ratio_of_turns([[(s, s * ratio) for s in speeds]] * 3)
     assert math.isclose(found.ratio, ratio, rel_tol=1e-9)
 
 

@@ -1,0 +1,55 @@
+"""Memory under every definition, from rungs written by hand."""
+
+from orchestrate.analysis import memory
+
+MB = 1_000_000
+
+
+def ladder(number: int, model: int, heap: int = 0, sharing: int = 0) -> memory.Rungs:
+    """A process whose interpreter (8 MB) is shared, whose library (20 MB) is shared with `sharing`
+    strangers' pages."""
+    steps = [
+        ("start", 10, 8),
+        ("device_initialised", 40, 8 + sharing),
+        ("steady", 40 + model + heap, 8 + sharing),
+    ]
+    steps.append(("steady_trimmed", 40 + model, 8 + sharing))
+    return {
+        name: {
+            "process": number,
+            "rung": name,
+            "rss": rss * MB,
+            "pss": (rss - shared) * MB,
+            "uss": (rss - shared) * MB,
+        }
+        | {"peak_rss": rss * MB}
+        for name, rss, shared in steps
+    }
+
+
+def test_memory_is_the_whole_process_and_the_model_above_the_initialised_device() -> None:
+    found = memory.values(ladder(0, 22))
+    assert found[memory.PROCESS] == (40 + 22 - 8) * MB
+    assert found[memory.MODEL] == 22 * MB
+    assert found[memory.PEAK] == 62 * MB
+
+
+def test_every_other_definition_is_kept_so_that_a_ranking_can_be_checked_under_each() -> None:
+    found = memory.values(ladder(0, 20, heap=15))
+    kinds = [f"{k}_{when}" for k in ("own", "uss", "pss", "rss") for when in ("trimmed", "untrimmed")]
+    assert {f"model_{each}" for each in kinds} | {f"process_{each}" for each in kinds} <= set(found)
+    assert found["model_rss_untrimmed"] == 35 * MB
+    assert found["model_rss_trimmed"] == 20 * MB
+
+
+def test_a_stranger_that_maps_the_same_library_moves_the_kernels_uss_but_not_the_headline() -> None:
+    alone, shared = memory.values(ladder(0, 20)), memory.values(ladder(0, 20, sharing=17))
+    assert alone["process_uss_trimmed"] - shared["process_uss_trimmed"] == 17 * MB
+    assert alone[memory.PROCESS] == shared[memory.PROCESS]
+
+
+def test_where_only_rss_can_be_read_it_goes_by_its_own_name_and_never_as_the_headline() -> None:
+    rungs = {name: {**rung, "uss": None, "pss": None} for name, rung in ladder(0, 20).items()}
+    found = memory.values(rungs)
+    assert found["process_rss_trimmed"] == 60 * MB
+    assert memory.PROCESS not in found
