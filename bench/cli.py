@@ -8,7 +8,7 @@ from bench.errors import InputError, JobError
 ABOUT = """Choose widths, search, train and export the networks that `orchestrate` measures.
 
 `orchestrate run` exports by itself; `scale` shows what a method does, `search` or `fit` makes the fit that
-neuralscale and aligned scale by, `train` and `sweep` give models an accuracy.
+neuralscale scales by, `train` and `sweep` give models an accuracy.
 
 Exit codes: 0 done, 1 work failed, 2 a mistake in what was given, 130 interrupted.
 """

@@ -50,19 +50,23 @@ def scale(
             "--method",
             "-m",
             metavar="METHOD",
-            help="uniform (one factor), neuralscale (by a fit), aligned (by a fit, in multiples)",
+            help="uniform (one factor), neuralscale (by a fit); aligned: neuralscale with --align 8",
         ),
     ] = "uniform",
     fit: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="of neuralscale and aligned: in manifests/scaling, or a file [default: the preferred one]",
+            help="of neuralscale: in manifests/scaling, or a file [default: the preferred one]",
         ),
     ] = None,
     align: Annotated[
         int | None,
-        typer.Option(metavar="CHANNELS", help="widths are multiples of it, with aligned [default: 8]"),
+        typer.Option(
+            metavar="CHANNELS",
+            help="all widths are multiples of it, under the same budget, whatever the method: 8 suits most "
+            "hardware [default: no alignment]",
+        ),
     ] = None,
     count: Count = "true",
     as_json: AsJson = False,
@@ -70,8 +74,11 @@ def scale(
     """Widths that one method gives an architecture for one size, and what they cost.
 
     bench scale vgg11 -d cifar10 -m neuralscale -r 0.25 --ratio-of params
+
+    bench scale mobilenetv2 -d cifar100 -r 0.25 --ratio-of params --align 8
     """
     from bench import zoo
+    from bench.manifests.methods import meant
     from bench.scaling import scale as solve
     from bench.scaling.fits import named
 
@@ -81,7 +88,7 @@ def scale(
     asked = {
         "architecture": arch,
         "dataset": dataset,
-        "method": method,
+        "method": meant(method, align)[0],
         "ratio": ratio,
         "ratio_of": ratio_of,
         "count": count,
@@ -109,7 +116,8 @@ def _scaled_data(asked: dict[str, Any], scaled: "Scaled") -> dict[str, Any]:
 
 
 def _scaled_text(asked: dict[str, Any], scaled: "Scaled") -> str:
-    by = f", fit {scaled.fit} ({scaled.fit_quality})" if scaled.fit else ""
+    by = f", in multiples of {scaled.align}" if scaled.align else ""
+    by += f", fit {scaled.fit} ({scaled.fit_quality})" if scaled.fit else ""
     unit = "MACs" if asked["ratio_of"] == "macs" else "parameters"
     return (
         f"{asked['architecture']} on {asked['dataset']}: "

@@ -23,6 +23,7 @@ from bench.commands.train import (
 if TYPE_CHECKING:
     from bench.export.plan import Skipped
     from bench.manifests.experiment import Experiment
+    from bench.scaling.fits import Fit
     from bench.search.task import Task as SearchTask
     from bench.train.task import Task
     from bench.work.cluster import Share
@@ -44,7 +45,8 @@ def sweep(
         str | None,
         typer.Option(
             metavar="RECIPE",
-            help="first search the fits that are missing: published (GPU days) or reduced (CPU minutes)",
+            help="first search the fits that are missing: published (GPU days; also where there is only a "
+            "stand-in) or reduced (CPU minutes)",
         ),
     ] = None,
     search_settings: Annotated[
@@ -95,7 +97,15 @@ def sweep(
     from bench.work.resumable import Place
 
     loaded = experiments.load(experiments.find(experiment))
-    trainings = partial(_trainings, loaded, seeds or loaded.training.seeds, recipe, epochs, settings)
+    trainings = partial(
+        _trainings,
+        loaded,
+        seeds or loaded.training.seeds,
+        recipe,
+        epochs,
+        settings,
+        stand_ins=search != "published",
+    )
     tasks, skipped = trainings()  # what is wrong with the experiment is told before anything is searched
     searches, known = _needed_fits(loaded, search, search_settings)
     device, share = "cuda" if gpus else "cpu", Share(cpus, gpus)
@@ -150,11 +160,12 @@ def _trainings(
     recipe: str | None,
     epochs: int | None,
     settings: list[str] | None,
+    stand_ins: bool,
 ) -> "tuple[list[Task], list[Skipped]]":
     """What can be trained with the fits that there are, and what cannot."""
     from bench.export.plan import plan
 
-    models, skipped = plan(experiment, batch=1)
+    models, skipped = plan(experiment, batch=1, stand_ins=stand_ins)
     defaults = experiment.training
     tasks = [task_of(m, seed, defaults, recipe, epochs, settings) for m in models for seed in range(seeds)]
     return tasks, skipped
@@ -166,10 +177,10 @@ def _needed_fits(
     """The searches that `recipe` asks for, and the names of the fits that are there."""
     from bench.errors import InputError
     from bench.manifests.experiment import requests
-    from bench.scaling import NoFitError
-    from bench.scaling import fits as known
+    from bench.scaling import fits
     from bench.search.settings import parse
     from bench.search.task import planned
+    from bench.zoo import dataset
 
     if recipe is None:
         if settings:
@@ -177,12 +188,26 @@ def _needed_fits(
         return [], []
     searches, there = [], []
     scaled = [request for request in requests(experiment, batch=1) if request.method != "uniform"]
-    for arch, data, name in dict.fromkeys((r.architecture, r.dataset, r.fit) for r in scaled):
-        try:
-            there.append((known.named(name) if name else known.find(arch, data)).name)
-        except NoFitError:
+    for arch, data, name, stand_in in dict.fromkeys(
+        (r.architecture, r.dataset, r.fit, r.stand_in) for r in scaled
+    ):
+        fit = fits.named(name) if name else fits.real(arch, dataset(data))
+        if fit is None and recipe != "published":  # what it would make is no better than what is there
+            fit = fits.named(stand_in) if stand_in else _any(arch, data)
+        if fit:
+            there.append(fit.name)
+        else:
             searches.append(planned(arch, data, recipe, parse(settings or [])))
     return searches, there
+
+
+def _any(arch: str, data: str) -> "Fit | None":
+    from bench.scaling import NoFitError, fits
+
+    try:
+        return fits.find(arch, data)
+    except NoFitError:
+        return None
 
 
 def _search(

@@ -22,7 +22,10 @@ def make(planned: Planned, folder: Path) -> cache.Artefact:
 def metadata(planned: Planned) -> dict[str, str]:
     """What the ONNX file says of itself: every value as JSON text, text as it is."""
     entry = planned.entry()
-    kept = ("architecture", "dataset", "method", "ratio", "ratio_of", "widths", "params", "macs", "weights")
+    kept = (
+        *("architecture", "dataset", "method", "align", "fit", "fit_quality", "ratio", "ratio_of"),
+        *("widths", "params", "macs", "weights"),
+    )
     described = {"id": planned.request.id, **{name: entry[name] for name in kept}}
     described["orbitbench"] = package_version()
     return {name: v if isinstance(v, str) else json.dumps(v) for name, v in described.items()}

@@ -1,7 +1,7 @@
 """From requests to models with widths: decided before anything is built, so that bad input fails at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -65,16 +65,17 @@ class Skipped:
 
 
 def plan(
-    experiment: Experiment, batch: int | None = None, weights: Path | None = None
+    experiment: Experiment, batch: int | None = None, weights: Path | None = None, stand_ins: bool = True
 ) -> tuple[list[Planned], list[Skipped]]:
     """Scale every request, look up its accuracy, and its trained weights in the folder `weights`.
 
-    ExportError names all requests that no widths can answer.
+    Without `stand_ins`, models that have no other fit are skipped, as those without one are. ExportError
+    names all requests that no widths can answer.
     """
     found, skipped, problems = [], [], []
     for request in requests(experiment, batch):
         try:
-            found.append(planned(request, experiment.accuracy, weights))
+            found.append(planned(_settled(request, stand_ins), experiment.accuracy, weights))
         except NoFitError as error:
             reason = f"no fit for {request.architecture} on {request.dataset}"
             skipped.append(Skipped(request.id, reason, error.command))
@@ -99,6 +100,18 @@ def planned(request: Request, sources: Sequence[str] = (), weights: Path | None 
     )
     trained = find(weights, request.of_one_image.id, scaled.widths) if weights else None
     return Planned(request, scaled, known, trained)
+
+
+def _settled(request: Request, stand_ins: bool) -> Request:
+    """With its stand-in as the fit where there is no real one: the model's name then says so."""
+    from bench.scaling import fits
+
+    if request.method == "uniform" or request.fit or (request.stand_in is None and stand_ins):
+        return request
+    missing = fits.real(request.architecture, dataset(request.dataset)) is None
+    if missing and not stand_ins:
+        raise NoFitError(request.architecture, request.dataset)
+    return replace(request, fit=request.stand_in if missing else None, stand_in=None)
 
 
 def _scale(request: Request) -> Scaled:

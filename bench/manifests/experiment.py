@@ -10,12 +10,14 @@ it keeps in bundles, records and reports (docs/formats.md).
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from bench.manifests import reader, search_path
+from bench.manifests.methods import meant
 from bench.zoo import ARCHITECTURES, DATASETS
 
 FOLDERS = search_path.folders("experiments")
@@ -27,7 +29,7 @@ ID = re.compile(
     r"(-(?P<fit>(?!b\d+$)[A-Za-z0-9._-]+?))?(-b(?P<batch>\d+))?"
 )
 
-Method = Literal["uniform", "neuralscale", "aligned"]
+Method = Literal["uniform", "neuralscale"]
 RatioOf = Literal["params", "width", "macs"]
 Source = Literal["trained", "published"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
@@ -47,6 +49,7 @@ ArchitectureName = Annotated[
 ]
 DatasetName = Annotated[str, _known(list(DATASETS)), Field(json_schema_extra={"enum": [*DATASETS]})]
 Ratio = Annotated[float, Field(gt=0, le=4)]
+Align = Annotated[int, Field(ge=1, le=64)]
 
 
 class Measure(reader.Section):
@@ -83,17 +86,29 @@ class Group(reader.Section):
 
     architectures: list[ArchitectureName] = Field(min_length=1)
     dataset: DatasetName
-    methods: list[Method] = Field(min_length=1)
+    methods: list[Literal["uniform", "neuralscale", "aligned"]] = Field(
+        min_length=1, description="aligned is neuralscale with align: 8, where align is not given"
+    )
     ratios: list[Ratio] = Field(min_length=1)
     ratio_of: RatioOf
     fit: Name | None = Field(None, description="a file of manifests/scaling, when not the default one")
-    align: int | None = Field(None, ge=1, le=64, description="channel multiple, of method aligned only")
+    stand_in: Name | None = Field(
+        None, description="a file of manifests/scaling, for as long as there is no fit of the architecture"
+    )
+    align: Align | Annotated[list[Align], Field(min_length=1)] | None = Field(
+        None, description="all widths are multiples of it, whatever the method; [1, 8]: with and without"
+    )
 
     @model_validator(mode="after")
-    def _align_fits_method(self) -> "Group":
-        if self.align is not None and "aligned" not in self.methods:
-            raise ValueError("align is given, but aligned is not among the methods")
+    def _one_source_of_fits(self) -> "Group":
+        if self.fit and self.stand_in:
+            raise ValueError("fit and stand_in exclude each other: a fit that is named is taken in any case")
         return self
+
+    @property
+    def aligns(self) -> list[int | None]:
+        """The alignments to expand, None where none is given."""
+        return [*self.align] if isinstance(self.align, list) else [self.align]
 
 
 class Training(reader.Section):
@@ -131,6 +146,7 @@ class Request:
     fit: str | None = None
     align: int | None = None
     batch: int = 1
+    stand_in: str | None = None  # a fit's name, for the time until there is one of this architecture
 
     @property
     def id(self) -> str:
@@ -156,11 +172,11 @@ def named(model: str) -> Request:
         )
         raise reader.ManifestError([reader.Problem(model, None, "", what)])
     found = parts.groupdict()
-    align = int(found["align"]) if found["align"] else None
+    method, align = meant(found["method"], int(found["align"]) if found["align"] else None)
     return Request(
         found["architecture"],
         found["dataset"],
-        cast(Method, found["method"]),
+        cast(Method, method),
         float(found["ratio"]),
         cast(RatioOf, {letter: of for of, letter in RATIO_LETTER.items()}[found["letter"]]),
         found["fit"],
@@ -195,9 +211,19 @@ def requests(experiment: Experiment, batch: int | None = None) -> list[Request]:
 
 
 def _combinations(group: Group, batch: int) -> Iterator[Request]:
-    for architecture in group.architectures:
-        for ratio in group.ratios:
-            for method in group.methods:
-                fit = None if method == "uniform" else group.fit
-                align = group.align if method == "aligned" else None
-                yield Request(architecture, group.dataset, method, ratio, group.ratio_of, fit, align, batch)
+    for architecture, ratio, written, multiple in product(
+        group.architectures, group.ratios, group.methods, group.aligns
+    ):
+        method, align = meant(written, multiple)
+        fit, stand_in = (None, None) if method == "uniform" else (group.fit, group.stand_in)
+        yield Request(
+            architecture,
+            group.dataset,
+            cast(Method, method),
+            ratio,
+            group.ratio_of,
+            fit,
+            align,
+            batch,
+            stand_in,
+        )

@@ -1,4 +1,4 @@
-"""How widths are chosen for a target size: uniform, neuralscale, aligned.
+"""How widths are chosen for a target size: uniform, neuralscale; with or without alignment.
 
 Importing this package imports neither torch nor a manifest reader.
 """

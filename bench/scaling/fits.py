@@ -88,7 +88,7 @@ def named(name: str) -> Fit:
 
 
 def find(architecture: str, dataset: str) -> Fit:
-    """The fit for an architecture on a data set: the only one, or the preferred one.
+    """The fit for an architecture on a data set: the only one, or the preferred one; stand-ins come last.
 
     Raises NoFitError, which names the command that would make one, or ScalingError if several compete.
     """
@@ -98,11 +98,21 @@ def find(architecture: str, dataset: str) -> Fit:
     fits = [fit for fit in fits if (fit.architecture, fit.dataset) == (architecture, dataset)]
     if not fits:
         raise NoFitError(architecture, dataset)
+    fits = [fit for fit in fits if fit.quality != STAND_IN] or fits
     chosen = [fit for fit in fits if fit.preferred] or fits
     if len(chosen) > 1:
         names = ", ".join(fit.name for fit in chosen)
         raise ScalingError(f"several fits for {architecture} on {dataset}: {names}; name one with --fit")
     return chosen[0]
+
+
+def real(architecture: str, dataset: Dataset) -> Fit | None:
+    """The fit that `find` finds, unless it is a stand-in on this data set; None where there is none."""
+    try:
+        fit = find(architecture, dataset.name)
+    except NoFitError:
+        return None
+    return None if fit.quality_on(dataset) == STAND_IN else fit
 
 
 def from_record(

@@ -3,7 +3,7 @@
 A method is a *curve*: one real number x (the logarithm of tau, or of the multiplier) to real widths, which
 grow with x. Its integer widths are a staircase along that curve. `real_root` finds the x whose real widths
 have the target size; `nearest_step` the step of the staircase that comes closest; `repair` moves single
-widths by one unit where even that step is too far off.
+widths, or groups of them, by one unit where even that step is too far off.
 """
 
 import math
@@ -16,6 +16,7 @@ Size = Callable[[Sequence[float]], float]
 Step = Callable[[float], list[int]]
 
 LARGEST = 1e11  # parameters or MACs beyond which a request is a slip of the pen
+FARTHEST_UNITS, FARTHEST = 2, 0.05  # how far a repair may move a width: steps, or a fraction of it
 SPAN = 200.0  # how far ln tau is searched; exp(200) is far beyond any network
 
 
@@ -51,21 +52,27 @@ def repair(
     shape: Callable[[Sequence[int]], object],
     target: float,
     tolerance: float,
-    unit: int = 1,
+    unit: int,
+    groups: Sequence[Sequence[int]],
 ) -> list[int]:
-    """Move single widths by `unit` until the size is within `tolerance` (a fraction) of `target`.
+    """Move single `groups` of layers by `unit` until the size is within `tolerance` (a fraction) of `target`.
 
     Each move brings the size nearer; among those that do, the one that departs least from the `real` widths
-    for what it mends is taken. No move may change `shape`, so that none adds or drops a shortcut. When no
-    single move helps, pairs (one up, one down) are tried; when they do not either, the widths come back as
-    they are.
+    for what it mends is taken. No move may change `shape`, so that none adds or drops a shortcut, nor lead
+    further than two units or 5% from a real width, which is another network. When no single move helps,
+    pairs (one up, one down) are tried; when they do not either, the widths come back as they are.
     """
     wanted = shape(widths)
+    reach = [max(FARTHEST_UNITS * unit, FARTHEST * r) for r in real]
+
+    def allowed(candidate: list[int]) -> bool:
+        moved = zip(candidate, widths, real, reach, strict=True)
+        return all(w == before or abs(w - r) <= limit for w, before, r, limit in moved)
 
     def improved(candidates: list[list[int]], error: float) -> list[int] | None:
         before = _departure(widths, real)
         best, price = None, math.inf
-        for candidate in candidates:
+        for candidate in filter(allowed, candidates):
             mended = error - abs(size(candidate) - target)
             if mended <= 0:
                 continue
@@ -75,7 +82,8 @@ def repair(
         return best
 
     while (error := abs(size(widths) - target)) > tolerance * target:
-        better = improved(_moves(widths, unit), error) or improved(_swaps(widths, unit), error)
+        moves, swaps = _moves(widths, unit, groups), _swaps(widths, unit, groups)
+        better = improved(moves, error) or improved(swaps, error)
         if better is None:
             break
         widths = better
@@ -103,17 +111,19 @@ def _departure(widths: Sequence[int], real: Sequence[float]) -> float:
     return math.fsum((w / max(r, 1.0) - 1) ** 2 for w, r in zip(widths, real, strict=True))
 
 
-def _moves(widths: list[int], unit: int) -> list[list[int]]:
-    """Every vector with one width a unit up or down."""
-    return [
-        [*widths[:i], w + step, *widths[i + 1 :]]
-        for i, w in enumerate(widths)
-        for step in (unit, -unit)
-        if w + step >= 1
+def _moves(
+    widths: list[int], unit: int, groups: Sequence[Sequence[int]], steps: Sequence[int] = (1, -1)
+) -> list[list[int]]:
+    """Every vector with one group of layers a unit up or down."""
+    moved = [
+        [w + step * unit if i in group else w for i, w in enumerate(widths)]
+        for group in groups
+        for step in steps
     ]
+    return [vector for vector in moved if min(vector) >= unit]
 
 
-def _swaps(widths: list[int], unit: int) -> list[list[int]]:
-    """Every vector with one width a unit up and another a unit down."""
-    up = [move for move in _moves(widths, unit) if sum(move) > sum(widths)]
-    return [move for one in up for move in _moves(one, unit) if sum(move) == sum(widths) and move != widths]
+def _swaps(widths: list[int], unit: int, groups: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Every vector with one group a unit up and another a unit down."""
+    up = _moves(widths, unit, groups, steps=(1,))
+    return [move for one in up for move in _moves(one, unit, groups, steps=(-1,)) if move != widths]

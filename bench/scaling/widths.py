@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.manifests.methods import METHODS, WRITTEN, meant
 from bench.scaling import solve
 from bench.scaling.counts import Count, counter
 from bench.scaling.errors import ScalingError, UnreachableError
@@ -15,12 +16,13 @@ from bench.zoo import Architecture, Dataset
 if TYPE_CHECKING:
     from bench.scaling.fits import Fit
 
-METHODS = ("uniform", "neuralscale", "aligned")
+__all__ = ["METHODS", "RATIO_OF", "Scaled", "scale"]
+
 RATIO_OF = ("params", "width", "macs")
-ALIGN = 8  # channels: what NEON, AVX and FP16 tensor cores like; INT8 tensor cores prefer 32
-WITHIN = 0.001  # wanted error, a fraction of the target
+WITHIN = 0.001  # wanted error of single widths, a fraction of the target
 EXACT = 1e-9  # what rounding down forgives: 64 * 0.25 computed through a logarithm
-AT_MOST = 0.005  # largest error that a result may have (unless aligned)
+AT_MOST = 0.005  # largest error that a result may have
+AROUND, TRIED = 30, 8  # percent of tau or multiplier where steps are looked for; how many are tried
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Scaled:
     macs: int
     target: float  # in parameters, or in MACs when ratio_of is macs
     error: float  # (size - target) / target, with the size counted as the target was
-    knob: float  # tau of neuralscale and aligned, the multiplier of uniform; for real widths
+    knob: float  # tau of neuralscale, the multiplier of uniform; for real widths
     fit: str | None  # name of the fit that was used
     fit_quality: str | None  # of that fit for this data set: published, searched, stand-in
     fit_dataset: str | None  # what it was searched on,
@@ -53,29 +55,34 @@ def scale(
     """Widths for `ratio` times the default network's parameters, widths or MACs.
 
     `ratio_of` "width" aims at the parameters of the default network with all widths multiplied by `ratio`
-    (rounded down for MobileNetV2, as its authors do). `count` "published" gives exactly what NeuralScale's
-    formula gives: real widths rounded down, nothing repaired. "true" rounds to the nearest step and repairs,
-    so that the error is at most 0.5%, 0.1% where integers allow; `aligned` comes as close as multiples of
-    `align` do.
+    (rounded down for MobileNetV2, as its authors do). `align`: all widths are multiples of it. `method`
+    "aligned" is neuralscale with align 8 unless given. `count` "published" gives exactly what NeuralScale's
+    formula gives: real widths rounded down, nothing repaired. "true" gives widths whose size is within 0.5%
+    of the target (neuralscale without align: 0.1% where integers allow), or refuses.
 
     Raises a ScalingError (a ValueError) for unknown words, a target that no widths reach, or a fit that does
     not belong to the architecture; NoFitError when there is none.
     """
     _check(method, ratio, ratio_of, align, count)
+    method, align = meant(method, align)
     fit = None if method == "uniform" else _fitting(architecture, dataset, fit)
     of = "macs" if ratio_of == "macs" else "params"
     size = counter(architecture, dataset, count, of)
     target = _target(architecture, size, ratio, ratio_of)
-    _refuse_unreachable(architecture, dataset, size, target, of)
+    _refuse_unreachable(architecture, dataset, size, target, of, align or 1)
     curve, start = _curve(architecture, fit, size, target)
     x = solve.real_root(lambda x: size(curve(x)), target, start)
     if method == "uniform" and ratio_of == "width":
         x = math.log(ratio)  # known, and exact
-    unit = (align or ALIGN) if method == "aligned" else 1
     if count == "published":
         widths = _rounded_down(architecture, curve(x))
     else:
-        widths = _integers(architecture, dataset, size, target, curve, x, unit)
+        problem = _Problem(architecture, dataset, size, target, curve, x, align or 1)
+        plain = _plain(problem, ratio, ratio_of) if method == "uniform" else None
+        if plain is not None:
+            x, widths = plain
+        else:
+            widths = _integers(problem, one_multiplier=method == "uniform")
     cost = architecture.cost(widths, dataset)
     return Scaled(
         widths=widths,
@@ -88,21 +95,19 @@ def scale(
         fit_quality=fit.quality_on(dataset) if fit else None,
         fit_dataset=fit.dataset if fit else None,
         fit_resolution=fit.resolution if fit else None,
-        align=unit if method == "aligned" else None,
+        align=align,
     )
 
 
 def _check(method: str, ratio: float, ratio_of: str, align: int | None, count: str) -> None:
-    for kind, word, known in (("method", method, METHODS), ("ratio_of", ratio_of, RATIO_OF)):
+    for kind, word, known in (("method", method, WRITTEN), ("ratio_of", ratio_of, RATIO_OF)):
         if word not in known:
             raise ScalingError(f"unknown {kind} {word!r}; known: {', '.join(known)}")
     if not (math.isfinite(ratio) and ratio > 0):
         raise ScalingError(f"the ratio must be a positive number, not {ratio}")
-    if align is not None and method != "aligned":
-        raise ScalingError(f"align is of the method aligned, not of {method}")
     if align is not None and align < 1:
         raise ScalingError(f"align must be at least 1, not {align}")
-    if method == "aligned" and count == "published":
+    if meant(method, align)[1] and count == "published":
         raise ScalingError("aligned widths are ours: nobody has published a count for them; use --count true")
 
 
@@ -125,14 +130,16 @@ def _target(architecture: Architecture, size: Count, ratio: float, ratio_of: str
 
 
 def _refuse_unreachable(
-    architecture: Architecture, dataset: Dataset, size: Count, target: float, of: str
+    architecture: Architecture, dataset: Dataset, size: Count, target: float, of: str, unit: int
 ) -> None:
-    smallest = size([1] * len(architecture.layers))
+    smallest = size([unit] * len(architecture.layers))
     words = {"params": "parameters", "macs": "MACs"}[of]
     if target < smallest * (1 - AT_MOST):
         raise UnreachableError(
             f"{architecture.name} on {dataset.name} cannot have {target:,.0f} {words}: "
-            f"with all widths at 1 it has {smallest:,.0f}; give a larger ratio"
+            f"with all widths at {unit} it has {smallest:,.0f}; give a larger ratio"
+            + " or a smaller align"
+            * (unit > 1)
         )
     if target > solve.LARGEST:
         raise UnreachableError(
@@ -160,29 +167,82 @@ def _rounded_down(architecture: Architecture, widths: Sequence[float]) -> list[i
     return down
 
 
-def _integers(
-    architecture: Architecture,
-    dataset: Dataset,
-    size: Count,
-    target: float,
-    curve: solve.Curve,
-    x: float,
-    unit: int,
-) -> list[int]:
-    """The step of the staircase nearest to the target, repaired where it is too far off."""
+@dataclass(frozen=True)
+class _Problem:
+    """Real widths along `curve`, of the wanted size at `x`; their integers are multiples of `unit`."""
 
-    def step(x: float) -> list[int]:
-        return [unit * max(1, round(w / unit)) for w in curve(x)]
+    architecture: Architecture
+    dataset: Dataset
+    size: Count
+    target: float
+    curve: solve.Curve
+    x: float
+    unit: int
 
-    def shape(widths: Sequence[int]) -> tuple[bool, ...]:
-        return architecture.network(widths, dataset).projections()
+    def step(self, widths: Sequence[float]) -> list[int]:
+        """The nearest multiples, halves up, at least one."""
+        return [self.unit * max(1, math.floor(w / self.unit + 0.5)) for w in widths]
 
-    widths = solve.nearest_step(step, size, target, x)
-    widths = solve.repair(widths, curve(x), size, shape, target, WITHIN if unit == 1 else AT_MOST, unit)
-    error = size(widths) / target - 1
-    if unit == 1 and abs(error) > AT_MOST:
-        raise UnreachableError(
-            f"{architecture.name} on {dataset.name}: no integer widths come within {AT_MOST:.1%} of "
-            f"{target:,.0f}; the nearest have {size(widths):,.0f} ({error:+.1%})"
-        )
-    return widths
+    def steps(self) -> Iterator[list[int]]:
+        """Steps of the staircase around `x`, those of a size near the target first."""
+        yield solve.nearest_step(lambda x: self.step(self.curve(x)), self.size, self.target, self.x)
+        around = {tuple(self.step(self.curve(self.x + shift / 100))) for shift in range(-AROUND, AROUND + 1)}
+        yield from (list(widths) for widths in sorted(around, key=lambda w: abs(self.error(w)))[:TRIED])
+
+    def error(self, widths: Sequence[int]) -> float:
+        """How far a size is from the target, as a fraction of it."""
+        return self.size(widths) / self.target - 1
+
+    def repaired(self, widths: list[int], tolerance: float, groups: Sequence[Sequence[int]]) -> list[int]:
+        """Single groups of layers moved by a unit until the error is within `tolerance`, or none helps."""
+
+        def shape(widths: Sequence[int]) -> tuple[bool, ...]:
+            return self.architecture.network(widths, self.dataset).projections()
+
+        real = self.curve(self.x)
+        return solve.repair(widths, real, self.size, shape, self.target, tolerance, self.unit, groups)
+
+
+def _plain(problem: _Problem, ratio: float, ratio_of: str) -> tuple[float, list[int]] | None:
+    """ln(multiplier) and widths of the multiplier that anybody would try first, where it comes near enough.
+
+    Parameters and MACs grow with the square of the widths, so that it is the square root of the ratio.
+    """
+    multiplier = ratio if ratio_of == "width" else math.sqrt(ratio)
+    widths: list[float] = [w * multiplier for w in problem.architecture.default_widths]
+    if ratio_of == "width" and problem.architecture.name == "mobilenetv2":
+        widths = [math.floor(w + EXACT) for w in widths]  # as its authors do
+    near = problem.step(widths)
+    return (math.log(multiplier), near) if abs(problem.error(near)) <= AT_MOST else None
+
+
+def _integers(problem: _Problem, one_multiplier: bool) -> list[int]:
+    """The step of the staircase nearest to the target, repaired where it is too far off.
+
+    With one multiplier for all layers, those of equal default width are moved together as long as that helps.
+    Multiples are coarse: where no repair of the nearest step comes near enough, others are tried.
+    """
+    layers: list[list[int]] = [[i] for i in range(len(problem.architecture.layers))]
+    default = problem.architecture.default_widths
+    equal = [[i for i, w in enumerate(default) if w == width] for width in dict.fromkeys(default)]
+    wanted = WITHIN if problem.unit == 1 and not one_multiplier else AT_MOST
+    best: list[int] = []
+    for widths in problem.steps():
+        if one_multiplier:
+            widths = problem.repaired(widths, wanted, equal)
+        widths = problem.repaired(widths, wanted, layers)
+        if not best or abs(problem.error(widths)) < abs(problem.error(best)):
+            best = widths
+        if abs(problem.error(best)) <= AT_MOST:
+            return best
+    raise UnreachableError(_too_far(problem, best))
+
+
+def _too_far(problem: _Problem, widths: list[int]) -> str:
+    kind = "integer widths" if problem.unit == 1 else f"widths in multiples of {problem.unit}"
+    advice = "another ratio" if problem.unit == 1 else "another ratio or a smaller align"
+    return (
+        f"{problem.architecture.name} on {problem.dataset.name}: no {kind} come within {AT_MOST:.1%} of "
+        f"{problem.target:,.0f}; the nearest have {problem.size(widths):,.0f} "
+        f"({problem.error(widths):+.2%}); give {advice}"
+    )

@@ -35,6 +35,27 @@ def test_scale_prints_json_for_scripts() -> None:
     assert data["macs"] > 0
 
 
+def test_an_alignment_is_of_every_method_and_aligned_is_written_as_what_it_means() -> None:
+    asked = ("scale", "vgg11", "-d", "cifar10", "-r", "0.5", "--ratio-of", "params", "--json")
+    found = [
+        json.loads(bench(*asked, *more).stdout)
+        for more in (["--align", "8"], ["-m", "neuralscale", "--align", "8"], ["-m", "aligned"])
+    ]
+    assert [(each["method"], each["align"]) for each in found] == [
+        ("uniform", 8),
+        ("neuralscale", 8),
+        ("neuralscale", 8),
+    ]
+    assert all(width % 8 == 0 for each in found for width in each["widths"])
+    assert found[1] == found[2]
+
+
+def test_the_text_says_alignment_and_quality_of_the_fit() -> None:
+    asked = ("scale", "vgg11", "-d", "cifar10", "-r", "0.5", "--ratio-of", "params")
+    text = bench(*asked, "-m", "neuralscale", "--align", "8").stdout
+    assert "neuralscale at 0.5 of params, in multiples of 8, fit vgg11-cifar10 (published)" in text
+
+
 def test_a_ratio_of_macs_has_a_target_in_macs() -> None:
     result = bench("scale", "resnet50", "-d", "cifar10", "-r", "0.5", "--ratio-of", "macs", "--json")
     data = json.loads(result.stdout)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.manifests import reader
-from bench.manifests.experiment import Experiment, Request, find, load, requests
+from bench.manifests.experiment import Experiment, Request, find, load, named, requests
 from bench.zoo import ARCHITECTURES, DATASETS
 
 
@@ -55,7 +55,9 @@ def test_every_mistake_is_told_at_once_with_its_line_and_the_allowed_values():
          "x.yaml:3: measure: min_samples (50) is above max_samples (10)"),
         ("name: x\ngroups: []", "x.yaml:2: groups: list should have at least 1 item"),
         (f"name: ../x\ngroups: [{GROUP}]", "x.yaml:1: name: string should match pattern"),
-        (f"name: x\ngroups: [{GROUP[:-1]}, align: 8}}]", "align is given, but aligned is not"),
+        (f"name: x\ngroups: [{GROUP[:-1]}, align: 0}}]", "align: must be greater than or equal to 1"),
+        (f"name: x\ngroups: [{GROUP[:-1]}, align: []}}]", "align: list should have at least 1 item"),
+        (f"name: x\ngroups: [{GROUP[:-1]}, fit: a, stand_in: b}}]", "fit and stand_in exclude each other"),
         (f"name: x\ngroups: [{GROUP}]\naccuracy: [guessed]", "(allowed: trained, published)"),
     ],
 )  # fmt: skip
@@ -80,9 +82,15 @@ def test_the_demo_is_the_published_setting():
     }
 
 
-def test_the_thesis_has_four_architectures_at_four_shares_of_their_parameters_by_two_methods():
+def test_the_thesis_has_four_architectures_at_four_shares_by_two_methods_with_and_without_alignment():
     wanted = requests(load(find("thesis")))
-    assert len(wanted) == 4 * 4 * 2
+    assert len(wanted) == 4 * 4 * 2 * 2
+    assert Counter((r.method, r.align) for r in wanted) == {
+        ("uniform", None): 16,
+        ("uniform", 8): 16,
+        ("neuralscale", None): 16,
+        ("neuralscale", 8): 16,
+    }
     assert {r.ratio_of for r in wanted} == {"params"}
     assert {r.architecture for r in wanted} == set(ARCHITECTURES)
 
@@ -113,7 +121,7 @@ def test_models_that_two_groups_want_are_made_once():
     [
         (Request("vgg11", "cifar10", "uniform", 0.25, "params"), "vgg11-cifar10-uniform-p0.25"),
         (Request("vgg11", "cifar10", "uniform", 0.25, "macs", batch=4), "vgg11-cifar10-uniform-m0.25-b4"),
-        (Request("vgg11", "digits", "aligned", 1, "width", align=16), "vgg11-digits-aligned16-w1"),
+        (Request("vgg11", "digits", "uniform", 1, "width", align=16), "vgg11-digits-uniform16-w1"),
         (Request("vgg11", "digits", "neuralscale", 1, "width", fit="own"), "vgg11-digits-neuralscale-w1-own"),
     ],
 )  # fmt: skip
@@ -121,18 +129,45 @@ def test_a_model_is_named_by_what_it_is(request_, name):
     assert request_.id == name
 
 
-def test_uniform_widths_need_no_fit_and_no_alignment_even_where_the_group_gives_them():
-    group = GROUP.replace("[uniform]", "[uniform, aligned]")[:-1] + ", align: 8, fit: own}"
-    uniform, aligned = requests(parse(f"name: x\ngroups: [{group}]"))
-    assert (uniform.fit, uniform.align) == (None, None)
-    assert (aligned.fit, aligned.align) == ("own", 8)
+def expanded(methods, **more):
+    group = {"architectures": ["vgg11"], "dataset": "cifar10", "ratios": [0.5], "ratio_of": "width", **more}
+    return requests(Experiment.model_validate({"name": "x", "groups": [{**group, "methods": methods}]}))
+
+
+def test_an_alignment_is_of_every_method_and_a_fit_only_of_those_that_scale_by_one():
+    uniform, neuralscale = expanded(["uniform", "neuralscale"], align=8, fit="own")
+    assert (uniform.fit, uniform.align) == (None, 8)
+    assert (neuralscale.fit, neuralscale.align) == ("own", 8)
+
+
+def test_several_alignments_expand_and_multiples_of_one_are_none():
+    assert [r.id for r in expanded(["uniform"], align=[1, 8])] == [
+        "vgg11-cifar10-uniform-w0.5",
+        "vgg11-cifar10-uniform8-w0.5",
+    ]
+
+
+def test_aligned_is_neuralscale_in_multiples_of_8_and_made_once():
+    assert [r.id for r in expanded(["aligned"])] == ["vgg11-cifar10-neuralscale8-w0.5"]
+    assert expanded(["aligned", "neuralscale"], align=16) == expanded(["neuralscale"], align=16)
+    assert named("vgg11-cifar10-aligned-w0.5") == named("vgg11-cifar10-neuralscale8-w0.5")
+
+
+def test_a_stand_in_is_no_part_of_a_name_until_it_is_needed():
+    (request,) = expanded(["neuralscale"], stand_in="other")
+    assert (request.id, request.stand_in) == ("vgg11-cifar10-neuralscale-w0.5", "other")
+
+
+@given(st.deferred(lambda: wanted_models))
+def test_a_name_leads_back_to_the_model(request_):
+    assert named(request_.id) == request_
 
 
 wanted_models = st.builds(
     Request,
     st.sampled_from(sorted(ARCHITECTURES)),
     st.sampled_from(sorted(DATASETS)),
-    st.sampled_from(["uniform", "neuralscale", "aligned"]),
+    st.sampled_from(["uniform", "neuralscale"]),
     st.integers(1, 400).map(lambda n: n / 100),
     st.sampled_from(["params", "width", "macs"]),
     st.none() | st.sampled_from(["own", "vgg11-cifar10"]),

@@ -7,12 +7,12 @@ from bench.scaling import NoFitError, fits, scale
 from bench.zoo import architecture, dataset
 
 
-@pytest.mark.parametrize("name", ["thesis", "demo"])
+@pytest.mark.parametrize("name", ["thesis", "demo", "why"])
 def test_every_model_is_within_half_a_percent_of_its_target(name: str) -> None:
     errors = {}
     for wanted in requests(load(find(name))):
         net, task = architecture(wanted.architecture), dataset(wanted.dataset)
-        fit = fits.named(wanted.fit) if wanted.fit else None
+        fit = fits.named(wanted.fit or wanted.stand_in) if wanted.fit or wanted.stand_in else None
         try:
             scaled = scale(net, task, wanted.method, wanted.ratio, wanted.ratio_of, fit, wanted.align)
         except NoFitError:
