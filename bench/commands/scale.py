@@ -13,7 +13,10 @@ Architecture = Annotated[
     str, typer.Argument(metavar="ARCH", help="vgg11, mobilenetv2, preact_resnet18, resnet50")
 ]
 Dataset = Annotated[
-    str, typer.Option("--dataset", "-d", metavar="DATASET", help="cifar10, cifar100, tinyimagenet, digits")
+    str,
+    typer.Option(
+        "--dataset", "-d", metavar="DATASET", help="cifar10, cifar100, tinyimagenet, imagenet, digits"
+    ),
 ]
 Count = Annotated[
     str,

@@ -33,12 +33,17 @@ def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tens
 
 def stored(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tensor, Tensor]:
     """Like `load`, with images as the archive has them: uint8 from 0 to 255 takes a quarter of the memory."""
-    if dataset not in LOADERS:
-        raise DataError(f"no loader for dataset {dataset!r}; known: {', '.join(LOADERS)}")
+    refuse_unloadable(dataset)
     if split not in SPLITS:
         raise DataError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
     images, labels = import_module(LOADERS[dataset]).load(dataset, split, root)
     return images, labels
+
+
+def refuse_unloadable(dataset: str) -> None:
+    """DataError for a data set without a loader: its networks are scaled, exported and measured only."""
+    if dataset not in LOADERS:
+        raise DataError(f"no loader for dataset {dataset!r}; known: {', '.join(LOADERS)}")
 
 
 def digest(*tensors: Tensor) -> str:

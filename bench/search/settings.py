@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from bench.data import refuse_unloadable
 from bench.search.errors import SearchInputError
 from bench.zoo import Architecture, Dataset
 
@@ -107,6 +108,7 @@ def recipe(name: str, architecture: Architecture, dataset: Dataset, **changes: A
     """The settings called `name`, with `changes` (those that are None are left out)."""
     if name not in RECIPES:
         raise SearchInputError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+    refuse_unloadable(dataset.name)
     known = {field.name for field in fields(Settings)}
     for key in changes:
         if key not in known:

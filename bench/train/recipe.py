@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from bench.data import refuse_unloadable
 from bench.train.errors import TrainInputError
 from bench.zoo import Dataset
 
@@ -78,9 +79,13 @@ RECIPES = {"published": published, "reduced": reduced}
 
 
 def recipe(name: str, dataset: Dataset, epochs: int | None = None, **changes: Any) -> Recipe:
-    """The recipe called `name`, in `epochs` epochs if given, with `changes` (None changes nothing)."""
+    """The recipe called `name`, in `epochs` epochs if given, with `changes` (None changes nothing).
+
+    TrainInputError for a bad value, DataError for a data set that cannot be trained on.
+    """
     if name not in RECIPES:
         raise TrainInputError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+    refuse_unloadable(dataset.name)
     chosen = RECIPES[name](dataset)
     if epochs is not None:
         if epochs < 1:

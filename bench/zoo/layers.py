@@ -128,19 +128,21 @@ class Relu:
 
 @dataclass(frozen=True, slots=True)
 class HalvingPool:
-    """2x2 max pooling with stride 2."""
+    """Max pooling with stride 2: 2x2, or 3x3 with a border of one pixel (`kernel` 3)."""
+
+    kernel: int = 2
 
     def cost(self, size: int) -> tuple[Cost, int]:
         """Nothing; the size halves. ZooError for an image too small to halve."""
         if size < 2:
             raise ZooError("the image is too small for this network's poolings")
-        return FREE, size // 2
+        return FREE, size // 2 if self.kernel == 2 else _strided(size, 2)
 
     def module(self, gates: bool) -> nn.Module:
         """torch.nn.MaxPool2d."""
         from torch import nn
 
-        return nn.MaxPool2d(2)
+        return nn.MaxPool2d(self.kernel, 2, (self.kernel - 1) // 2)
 
 
 @dataclass(frozen=True, slots=True)

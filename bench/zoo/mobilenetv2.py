@@ -1,4 +1,4 @@
-"""MobileNetV2 for small images: stem, 17 inverted bottlenecks, a 1x1 head, a 1x1 classifier.
+"""MobileNetV2: stem, 17 inverted bottlenecks, a 1x1 head, a 1x1 classifier.
 
 Searchable: stem, every bottleneck's output, the head. The expanded width inside a bottleneck is six times its
 input (once for the first) and follows it. Gates stand after the stem's batch norm, after each bottleneck's
@@ -6,7 +6,9 @@ sum and after the head's batch norm.
 
 A bottleneck whose stride is 2 or whose width changes adds its input through a 1x1 convolution with batch
 norm; the others add it as it is. That is NeuralScale's variant (the original has no shortcut there), and it
-makes every width vector valid. All convolutions have a bias, also as there.
+makes every width vector valid. All convolutions have a bias, also as there; the original has none.
+
+At 224 pixels the strides are the original's, 32 in all: the stem has stride 2.
 """
 
 from collections.abc import Sequence
@@ -34,7 +36,7 @@ STAGES = (1, 2, 3, 4, 3, 3, 1)  # bottlenecks a stage
 def network(widths: Sequence[float], dataset: Dataset) -> Chain:
     """The tree of layers for 19 widths."""
     stem, *outs, head = widths
-    layers: dict[str, Layer] = {"stem": _conv(3, stem, 3)}
+    layers: dict[str, Layer] = {"stem": _conv(3, stem, 3, stride=2 if dataset.variant == "imagenet" else 1)}
     w_in = stem
     for name, w_out, stride in zip(LAYERS[1:-1], outs, strides(dataset), strict=True):
         layers[name] = _bottleneck(w_in, w_out, stride, expand=1 if name == "block1" else 6)
@@ -45,12 +47,12 @@ def network(widths: Sequence[float], dataset: Dataset) -> Chain:
 
 def strides(dataset: Dataset) -> list[int]:
     """Stride of each bottleneck: stages 2, 3, 4, 6 halve the image, stage 5 too when it is 64 pixels wide."""
-    first = (1, 2, 2, 2, 2 if dataset.size > 32 else 1, 2, 1)
+    first = (1, 2, 2, 2, 2 if dataset.variant == "tinyimagenet" else 1, 2, 1)
     return [stride if i == 0 else 1 for stride, n in zip(first, STAGES, strict=True) for i in range(n)]
 
 
-def _conv(w_in: float, w_out: float, kernel: int) -> Chain:
-    conv = Conv(w_in, w_out, kernel, bias=True)
+def _conv(w_in: float, w_out: float, kernel: int, stride: int = 1) -> Chain:
+    conv = Conv(w_in, w_out, kernel, stride, bias=True)
     return Chain(conv=conv, norm=Norm(w_out), gate=Gate(w_out), relu=Relu(six=True))
 
 

@@ -1,9 +1,10 @@
-"""ResNet-50 for small images: stem, 16 bottlenecks (1x1, 3x3, 1x1) in stages of 3, 4, 6, 3, a linear layer.
+"""ResNet-50: stem, 16 bottlenecks (1x1, 3x3, 1x1) in stages of 3, 4, 6, 3, a linear layer.
 
 Searchable: the stem and the three convolutions of every bottleneck, 49 in all. Gates stand after the stem's
 and the first two batch norms of a bottleneck, and after its sum, all before ReLU.
 
-The stem is a 3x3 convolution without pooling, as usual for 32 pixels; the stride sits on the 3x3 convolution.
+The stem is a 3x3 convolution without pooling, as usual for 32 pixels; at 224 pixels it is the original's 7x7
+with stride 2, and a 3x3 pooling with stride 2. The stride of a bottleneck sits on the 3x3 convolution.
 A bottleneck whose stride is 2 or whose stream changes width adds its input through a 1x1 convolution with
 batch norm, the others add it as it is. Nobody has published NeuralScale widths for it.
 """
@@ -11,7 +12,18 @@ batch norm, the others add it as it is. Nobody has published NeuralScale widths 
 from collections.abc import Sequence
 
 from bench.zoo.datasets import Dataset
-from bench.zoo.layers import Chain, Classifier, Conv, Gate, GlobalPool, Layer, Norm, Relu, Residual
+from bench.zoo.layers import (
+    Chain,
+    Classifier,
+    Conv,
+    Gate,
+    GlobalPool,
+    HalvingPool,
+    Layer,
+    Norm,
+    Relu,
+    Residual,
+)
 
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))  # width of the 3x3 convolution, bottlenecks
 BLOCKS = tuple(f"stage{s}_{b}" for s, (_, blocks) in enumerate(STAGES, 1) for b in range(blocks))
@@ -23,9 +35,7 @@ INITIALISATION = "kaiming-small"  # ours: nobody has published a training of it
 def network(widths: Sequence[float], dataset: Dataset) -> Chain:
     """The tree of layers for 49 widths."""
     w_in = widths[0]
-    layers: dict[str, Layer] = {
-        "stem": Chain(conv=Conv(3, w_in), norm=Norm(w_in), gate=Gate(w_in), relu=Relu())
-    }
+    layers: dict[str, Layer] = {"stem": _stem(w_in, dataset)}
     for i, (block, stride) in enumerate(zip(BLOCKS, strides(dataset), strict=True)):
         w1, w2, w3 = widths[3 * i + 1 : 3 * i + 4]
         layers[block] = _bottleneck(w_in, w1, w2, w3, stride)
@@ -35,12 +45,19 @@ def network(widths: Sequence[float], dataset: Dataset) -> Chain:
 
 def strides(dataset: Dataset) -> list[int]:
     """Stride of each bottleneck: stages 2, 3, 4 halve the image, stage 1 too when it is 64 pixels wide."""
-    first = (2 if dataset.size > 32 else 1, 2, 2, 2)
+    first = (2 if dataset.variant == "tinyimagenet" else 1, 2, 2, 2)
     return [
         stride if i == 0 else 1
         for stride, (_, blocks) in zip(first, STAGES, strict=True)
         for i in range(blocks)
     ]
+
+
+def _stem(w_out: float, dataset: Dataset) -> Chain:
+    large = dataset.variant == "imagenet"
+    conv = Conv(3, w_out, kernel=7, stride=2) if large else Conv(3, w_out)
+    pool: dict[str, Layer] = {"pool": HalvingPool(3)} if large else {}
+    return Chain(conv=conv, norm=Norm(w_out), gate=Gate(w_out), relu=Relu(), **pool)
 
 
 def _bottleneck(w_in: float, w1: float, w2: float, w3: float, stride: int) -> Chain:

@@ -1,7 +1,8 @@
-"""VGG-11 with batch norm for small images: eight 3x3 convolutions, five poolings, one linear layer.
+"""VGG-11 with batch norm: eight 3x3 convolutions, five poolings, one linear layer.
 
-Searchable: the output of every convolution. Gates stand after batch norm, before ReLU. 64x64 images leave 2x2
-pixels, which are averaged.
+Searchable: the output of every convolution. Gates stand after batch norm, before ReLU. Strides are the same
+at every size: 32x32 images leave one pixel, 64x64 images 2x2 and 224x224 images 7x7, which are averaged. (The
+original has three linear layers at 224 pixels, with 123.6 million parameters.)
 """
 
 from collections.abc import Sequence

@@ -34,7 +34,7 @@ EXPECTED = """\
 x.yaml:3: groups[0].architectures[1]: unknown value 'vgg16' (did you mean vgg11? \
 allowed: vgg11, mobilenetv2, preact_resnet18, resnet50)
 x.yaml:4: groups[0].dataset: unknown value 'cifar11' (did you mean cifar10? \
-allowed: cifar10, cifar100, tinyimagenet, digits)
+allowed: cifar10, cifar100, tinyimagenet, imagenet, digits)
 x.yaml:5: groups[0].methods[0]: unknown value 'unifrom' (did you mean uniform? \
 allowed: uniform, neuralscale, aligned)
 x.yaml:6: groups[0].ratios[1]: must be greater than 0, not -1

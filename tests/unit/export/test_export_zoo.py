@@ -93,7 +93,7 @@ def small_widths():
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(small_widths(), st.sampled_from(["digits", "tinyimagenet"]), st.integers(1, 2))
+@given(small_widths(), st.sampled_from(["digits", "tinyimagenet", "imagenet"]), st.integers(1, 2))
 def test_for_any_widths_the_graph_has_the_closed_form_s_size_and_torch_s_outputs(case, data, batch):
     name, widths = case
     task = dataset(data)

@@ -15,7 +15,7 @@ from bench.zoo import ARCHITECTURES, DATASETS, WidthError, architecture, dataset
 from bench.zoo.modules import weights
 
 PUBLISHED = json.loads((Path(__file__).parent / "published_counts.json").read_text())["rows"]
-TASKS = [dataset("cifar10"), dataset("cifar100"), dataset("tinyimagenet")]
+TASKS = [dataset(name) for name in ("cifar10", "cifar100", "tinyimagenet", "imagenet")]
 
 
 def some_widths(name: str) -> st.SearchStrategy[list[int]]:
@@ -65,6 +65,10 @@ GOLDEN = {
     ("mobilenetv2", "tinyimagenet"): (2576800, 70426112),
     ("preact_resnet18", "cifar100"): (11218340, 555468800),
     ("preact_resnet18", "tinyimagenet"): (11273736, 565022720),
+    ("vgg11", "imagenet"): (9738984, 7485968384),
+    ("mobilenetv2", "imagenet"): (3601600, 326715264),
+    ("preact_resnet18", "imagenet"): (11687720, 1814073344),
+    ("resnet50", "imagenet"): (25557032, 4089184256),
     ("resnet50", "cifar100"): (23705252, 1298014208),
     ("resnet50", "tinyimagenet"): (23910152, 1316110336),
 }
