@@ -1,7 +1,7 @@
 """`devices.yaml`: where jobs may run. Read strictly: nothing of it may surprise a shell, a path, a board."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from bench.manifests import reader, search_path
+from bench.record import backends
 from orchestrate.errors import BadInput, listed
 
 UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -72,6 +73,13 @@ def free(name: str) -> str:
     return name
 
 
+def known_backend(name: str) -> str:
+    """Refuse a backend that nobody declares."""
+    if name not in backends.known():
+        raise ValueError(f"unknown value {name!r} {reader.choices(name, backends.known())}")
+    return name
+
+
 Bytes = Annotated[int, BeforeValidator(size), Field(ge=0, strict=True)]
 Text = Annotated[
     str, Matching(r"[^\x00-\x1f\x7f-\x9f]{0,500}", "at most 500 characters, none of them control characters")
@@ -103,6 +111,8 @@ Image = Annotated[
         "a name of images.yaml, or a full reference such as registry/name@sha256:...",
     ),
 ]
+Scalar = str | int | float | bool
+Entry = Annotated[str, Matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", "letters, digits and . _ -")]
 Precision = Literal["fp32", "fp16", "int8"]
 Threads = Annotated[int, Field(ge=0, le=256, strict=True)]
 Once = AfterValidator(unique)
@@ -143,12 +153,14 @@ class Device(reader.Section):
     image: Image | None = Field(None, description="a name of images.yaml, or a full reference")
     runtime: Literal["nvidia"] | None = Field(None, description="nvidia on Jetsons")
     gpus: bool = Field(False, description="all GPUs of an x86 machine (docker run --gpus all)")
-    backend: Literal["onnxruntime", "tensorrt", "torch", "null"]
+    backend: Annotated[
+        str, AfterValidator(known_backend), Field(json_schema_extra={"enum": [*backends.BACKENDS]})
+    ]
     precisions: Annotated[list[Precision], Once] = Field(["fp32"], min_length=1)
     threads: Annotated[list[Threads], Once] = Field(
         [1], min_length=1, description="intra-op threads; 0 leaves the number to the library"
     )
-    options: dict[Word, str | int | float | bool] = Field(
+    options: dict[Word, Scalar | dict[Entry, Scalar]] = Field(
         {}, description="for the backend; kept in every record"
     )
     measure: dict[Measure, int | float] = Field(  # int first: counts stay whole numbers
@@ -205,9 +217,25 @@ def default_path() -> Path:
 def load_devices(path: Path) -> dict[str, Device]:
     """Devices by name; BadInput tells every mistake of the file with its line."""
     try:
-        return reader.load(path, Devices).devices
+        source = reader.read(path)
+        found = source.validate(Devices).devices
+        problems = [
+            source.problem(*each) for name, device in found.items() for each in unperformed(name, device)
+        ]
+        if problems:
+            raise reader.ManifestError(sorted(problems, key=lambda problem: problem.line or 0))
+        return found
     except reader.ManifestError as error:
         raise BadInput(str(error)) from None
+
+
+def unperformed(name: str, device: Device) -> Iterator[tuple[reader.KeyPath, str]]:
+    """Precisions and options that the device's backend does not perform, each with its key in the file."""
+    for index, precision in enumerate(device.precisions):
+        if problem := backends.precision_problem(device.backend, precision):
+            yield ("devices", name, "precisions", index), problem
+    for key, problem in backends.option_problems(device.backend, device.options):
+        yield ("devices", name, "options", key), problem
 
 
 def choose(devices: dict[str, Device], names: Iterable[str], source: Path) -> dict[str, Device]:

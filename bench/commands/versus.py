@@ -46,7 +46,13 @@ def versus(
     backend: Annotated[
         str, typer.Option(metavar="NAME", help="onnxruntime, torch, tensorrt")
     ] = "onnxruntime",
-    precision: Annotated[str, typer.Option(metavar="NAME", help="fp32, fp16, int8")] = "fp32",
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="fp32, fp16, int8, where the backend performs it; else the file's"),
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="of the backend; may be repeated")
+    ] = None,
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, help="that a model may take to load or for a turn")
     ] = 120,
@@ -79,10 +85,15 @@ def versus(
     from bench.runtime.machine import emulation
 
     request = own_request(dim, value, inputs)
+    asked = {
+        "backend": backend,
+        "precision": precision,
+        "threads": threads,
+        "options": _options(option or []),
+    }
     with TemporaryDirectory(prefix="orbitbench-versus-") as folder:
         tasks = [
-            _task(path, request, Path(folder, name), backend, precision, threads, timeout)
-            for name, path in (("a", a), ("b", b))
+            _task(path, request, Path(folder, name), timeout, asked) for name, path in (("a", a), ("b", b))
         ]
         try:
             played = list(play(tasks, rounds, seconds, turn * 1e-3, seed, watch=_progress(rounds)))
@@ -94,7 +105,8 @@ def versus(
     if as_json:
         setup = {
             "backend": backend,
-            "precision": precision,
+            "precision": [task["job"]["precision"] for task in tasks],
+            "options": asked["options"],
             "threads": threads,
             "turn_ms": turn,
             "seed": seed,
@@ -119,36 +131,27 @@ def versus(
 
 
 def _task(
-    path: Path,
-    request: "Request",
-    folder: Path,
-    backend: str,
-    precision: str,
-    threads: int,
-    timeout: float,
+    path: Path, request: "Request", folder: Path, timeout: float, asked: dict[str, Any]
 ) -> dict[str, Any]:
-    """A measuring process's task for one side: the model with fixed sizes, as in `orchestrate run`."""
+    """A measuring process's task for one side: the model with fixed sizes, as in `orchestrate run`.
+
+    asked: the job without its model. InputError for what the backend does not perform.
+    """
     from bench.errors import InputError
     from bench.export.own import process
-    from bench.runtime.backends import BACKENDS
+    from bench.runtime.backends import problems
 
-    if backend not in BACKENDS:
-        raise InputError(f"--backend {backend}: known are {', '.join(sorted(BACKENDS))}")
-    if precision not in ("fp32", "fp16", "int8"):
-        raise InputError(f"--precision {precision}: known are fp32, fp16, int8")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give an ONNX file, as `bench export` writes them")
     folder.mkdir()
     found = process.read(path, request, folder)
-    model = {"reference": {"tolerance": found.entry["tolerance"]}}
+    file = found.entry["precision"]
+    model = {"reference": {"tolerance": found.entry["tolerance"]}, "precision": file}
+    job = {**asked, "model": model, "precision": asked["precision"] or file, "batch": found.entry["batch"]}
+    for problem in problems(job):
+        raise InputError(f"{path}: {problem}")
     return {
-        "job": {
-            "model": model,
-            "backend": backend,
-            "precision": precision,
-            "threads": threads,
-            "batch": found.entry["batch"],
-        },
+        "job": job,
         "process": 0,
         "model": str(found.model),
         "reference": str(found.reference),
@@ -181,6 +184,23 @@ def ratio_of_turns(rounds: Sequence[Sequence[tuple[float, float]]]) -> Turns:
     half = float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2)) * error
     differs = abs(shift) > half and abs(math.expm1(shift)) >= THRESHOLD
     return Turns(math.exp(shift), math.exp(shift - half), math.exp(shift + half), differs)
+
+
+def _options(given: list[str]) -> dict[str, Any]:
+    """NAME=VALUE each, the value as YAML reads it."""
+    from bench.errors import InputError
+    from bench.manifests import reader
+
+    found: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or name in found:
+            raise InputError(f"--option {each}: give NAME=VALUE, each name once")
+        try:
+            found[name] = reader.read_text(f"value: {value}", f"--option {name}").data["value"]
+        except (reader.ManifestError, TypeError, KeyError):
+            raise InputError(f"--option {each}: {value!r} cannot be read as a value") from None
+    return found
 
 
 def _progress(rounds: int) -> Any:

@@ -50,6 +50,7 @@ class Planned:
             "fit_dataset": scaled.fit_dataset,
             "fit_resolution": scaled.fit_resolution,
             "batch": request.batch,
+            "precision": "fp32",
             "weights": str(self.trained or f"random seed {self.seed}"),
             "accuracy": self.accuracy,
         }

@@ -64,6 +64,7 @@ _model = fields(
     {"id": identifier, "file": inner_path, "sha256": sha256},
     {
         "bytes": size,
+        "precision": nullable(name),
         "reference": nullable(_reference),
         "test_set": nullable(fields({"file": inner_path, "sha256": sha256}, {})),
         "widths": nullable(listing(number(1, integer=True), most=10000)),

@@ -5,13 +5,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bench.record import backends
 from orchestrate.devices import Device
+from orchestrate.errors import BadInput
 
 Json = dict[str, Any]
 
 
 def jobs_of(models: list[Json], device: Device) -> list[Json]:
-    """Every model x precision x thread count of `device`."""
+    """Every model x precision x thread count of `device`; BadInput for a file that it cannot run."""
     return [
         {
             "id": f"{model['id']}--{device.backend}-{precision}-t{threads}",
@@ -24,9 +26,18 @@ def jobs_of(models: list[Json], device: Device) -> list[Json]:
             "measure": dict(device.measure),
         }
         for model in models
-        for precision in device.precisions
+        for precision in precisions(model, device)
         for threads in device.threads
     ]
+
+
+def precisions(model: Json, device: Device) -> list[str]:
+    """In what a model runs there: an fp32 file in all that the device asks for, any other as what it is."""
+    file = model.get("precision") or "fp32"
+    asked: list[str] = [*device.precisions] if file == "fp32" else [file]
+    for problem in filter(None, (backends.precision_problem(device.backend, each, file) for each in asked)):
+        raise BadInput(f"{model['id']}: {problem}")
+    return asked
 
 
 def plan(bundle: Json, devices: Mapping[str, Device], version: str) -> Json:

@@ -208,13 +208,6 @@ def test_a_missing_pycuda_is_told(case: Case, monkeypatch: pytest.MonkeyPatch) -
 
 
 @each
-def test_an_option_nobody_knows_is_refused(case: Case, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = fails(case, "typo in options", "build_failed", model, monkeypatch, options={"workspce": 1})
-    assert "workspce" in error.message
-    assert "workspace_bytes" in error.advice
-
-
-@each
 def test_too_little_workspace_says_which_option_to_raise(
     case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from bench.export.own import dims, values
 from bench.export.own.onnx_file import first_line, parse
 from bench.export.own.request import Prepared, Request
 from bench.export.reference import TOLERANCE, pack
+from bench.record import onnx_graph, onnx_precision
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
 
@@ -62,6 +63,7 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:STEM].strip("-.") or "model"
     (folder / "reference.npz").write_bytes(pack(inputs, outputs))
     entry = {
+        "precision": _precision(raw),
         "params": count.parameters(model),
         "macs": count.macs(model),
         "batch": inputs[0].shape[0] if batch else 1,
@@ -76,6 +78,12 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
         f"onnx-{stem}-{digest[:8]}", folder / "model.onnx", folder / "reference.npz", entry, names,
         [item.name for item in items],
     )  # fmt: skip
+
+
+def _precision(raw: bytes) -> str:
+    """What the file is, from its weights and operators."""
+    graph = onnx_graph.parse(raw)
+    return onnx_precision.precision(graph) if graph else "fp32"
 
 
 def _batch_axis(items: Sequence[onnx.ValueInfoProto]) -> bool:

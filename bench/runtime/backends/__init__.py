@@ -1,20 +1,40 @@
-"""Backends: one class each behind the protocol of `base.Backend`; found by name, imported when asked for."""
+"""Backends: one class each behind the protocol of `base.Backend`; found by name, imported when asked for.
+
+What each performs is declared in `bench.record.backends`, where the orchestrator reads it too.
+"""
 
 import importlib
-from typing import Any
+from typing import Any, Dict, List
 
-# name -> (module, class). Dotted strings, so that naming a backend imports nothing.
-BACKENDS = {
-    "null": ("bench.runtime.backends.null", "NullBackend"),
-    "onnxruntime": ("bench.runtime.backends.onnxruntime", "OnnxRuntimeBackend"),
-    "torch": ("bench.runtime.backends.torch", "TorchBackend"),
-    "tensorrt": ("bench.runtime.backends.tensorrt", "TensorRtBackend"),
-}
+from bench.record import backends
+from bench.runtime.backends.base import BackendError, Settings
+
+OURS = ("input_shapes",)  # options that come from the bundle, not from a person
 
 
 def backend_class(name: str) -> Any:
     """The backend class called `name`; ValueError lists the known names."""
-    if name not in BACKENDS:
-        raise ValueError("unknown backend '%s': known are %s" % (name, ", ".join(sorted(BACKENDS))))
-    module, attribute = BACKENDS[name]
+    module, _, attribute = backends.find(name).implementation.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def problems(job: Dict[str, Any]) -> List[str]:
+    """Why the job's backend cannot do what the job says; empty where it can. Imports no library."""
+    try:
+        file = job["model"].get("precision") or "fp32"
+        wrong = [backends.precision_problem(job["backend"], job["precision"], file)]
+        options = {key: value for key, value in (job.get("options") or {}).items() if key not in OURS}
+        wrong += [message for _, message in backends.option_problems(job["backend"], options)]
+    except ValueError as error:
+        return [str(error)]
+    return [problem for problem in wrong if problem]
+
+
+def create(job: Dict[str, Any], settings: Settings) -> Any:
+    """The job's backend, before any step of its life; BackendError for what it does not perform."""
+    wrong = problems(job)
+    if wrong:
+        raise BackendError(
+            "unsupported_precision", wrong[0], "docs/extending.md lists what each backend performs"
+        )
+    return backend_class(job["backend"])(settings)

@@ -6,8 +6,8 @@ import os
 import re
 from typing import Any, Dict, List, Tuple
 
+from bench.record.onnxfile import weight_bytes
 from bench.runtime.backends.base import Backend, BackendError, Tensor
-from bench.runtime.backends.onnxfile import weight_bytes
 
 DTYPES = {
     "tensor(float)": "float32",
@@ -64,6 +64,11 @@ def explain(error: Exception, otherwise: str) -> BackendError:
     return BackendError(otherwise, text[:500], advice)
 
 
+def _entry(value: Any) -> str:
+    """A session entry's text; the library writes true and false as 1 and 0."""
+    return str(int(value) if isinstance(value, bool) else value)
+
+
 class OnnxRuntimeBackend(Backend):
     """Options: graph_level (disabled|basic|extended|all), arena, mem_pattern, spinning, prepacking
     (true|false), inter_threads, config (session entries, text to text), input_shapes (name to shape, for
@@ -110,7 +115,7 @@ class OnnxRuntimeBackend(Backend):
         entries = {"session.intra_op.allow_spinning": "1" if settings.get("spinning", True) else "0"}
         if not settings.get("prepacking", True):
             entries["session.disable_prepacking"] = "1"
-        entries.update({str(k): str(v) for k, v in settings.get("config", {}).items()})
+        entries.update({str(k): _entry(v) for k, v in settings.get("config", {}).items()})
         return entries
 
     def load(self, path: str) -> List[Tensor]:

@@ -60,13 +60,6 @@ class TensorRtBackend(Backend):
         self.fake = bool(getattr(self._trt, "IS_FAKE", False))  # a stand-in says so, and so do records
 
     def __enter__(self) -> "TensorRtBackend":
-        unknown = sorted(set(self.settings.options) - tensorrt_build.OPTIONS)
-        if unknown:
-            raise BackendError(
-                "build_failed",
-                "unknown options for tensorrt: %s" % ", ".join(unknown),
-                "known are %s" % ", ".join(sorted(tensorrt_build.OPTIONS)),
-            )
         self._gpu = Gpu(self._driver, int(self.settings.options.get("device", 0))).open()
         self._cuda_versions = self._gpu.versions()
         return self

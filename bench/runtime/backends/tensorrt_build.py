@@ -10,14 +10,13 @@ import time
 import traceback
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from bench.record.onnxfile import opset
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.cuda import Gpu, out_of_memory
-from bench.runtime.backends.onnxfile import opset
 from bench.runtime.backends.tensorrt_calibration import calibration_batches, make_calibrator
 
 WORKSPACE = 256 << 20  # bytes; from 8.4 on the default is the whole device: on a Jetson, all its memory
-OPTIONS = {"device", "workspace_bytes", "tf32", "calibration", "isolate_build", "input_shapes"}
 
 Order = NamedTuple(
     "Order",
@@ -117,12 +116,6 @@ class EngineBuild(object):
 
     def _lower_precision(self, found: str) -> None:
         name = self.order.precision
-        if name not in ("fp16", "int8"):
-            raise BackendError(
-                "unsupported_precision",
-                "TensorRT runs fp32, fp16 or int8, not %s" % name,
-                "choose one of these",
-            )
         if api.lacks_fast(self.builder, name):
             other = "fp16 or fp32" if name == "int8" else "fp32"
             raise BackendError(

@@ -14,8 +14,6 @@ from typing import Any, Dict, List, Optional
 
 from bench.runtime.backends.base import Backend, BackendError, Tensor
 
-OPTIONS = {"compile", "compile_backend", "input_shapes"}
-
 
 class TorchBackend(Backend):
     """fp32 on the CPU; inputs are used where they lie, without a copy."""
@@ -37,17 +35,6 @@ class TorchBackend(Backend):
         self._seconds: Optional[float] = None
 
     def __enter__(self) -> "TorchBackend":
-        unknown = sorted(set(self.settings.options) - OPTIONS)
-        if unknown:
-            raise BackendError(
-                "build_failed", "unknown options for torch: %s" % unknown, "known are %s" % sorted(OPTIONS)
-            )
-        if self.settings.precision != "fp32":
-            raise BackendError(
-                "unsupported_precision",
-                "the torch reference runs fp32, not %s" % self.settings.precision,
-                "compare fp32, or use the tensorrt backend",
-            )
         if self.settings.threads:
             self._threads_before = self._torch.get_num_threads()
             self._torch.set_num_threads(self.settings.threads)

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any, Dict, List
 
-from bench.runtime.backends import backend_class
+from bench.runtime.backends import create
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.process import die_with_parent
 from bench.runtime.measure import timing
@@ -38,7 +38,7 @@ def play(task: Dict[str, Any], answer: Any) -> None:
     """Load, warm up, then answer every line of standard input with a turn."""
     pin(task.get("cpu"))
     plan, out = dict(timing.DEFAULTS, **task["measure"]), timing.buffer(ROOM)
-    backend = backend_class(task["job"]["backend"])(settings_of(task))
+    backend = create(task["job"], settings_of(task))
     backend.import_library()
     import numpy
 

@@ -6,7 +6,7 @@ import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it 
 from typing import Any, Dict, List, NamedTuple
 
 from bench.record import samples
-from bench.runtime.backends import backend_class
+from bench.runtime.backends import create
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.machine import process
@@ -46,7 +46,7 @@ def run(task: Dict[str, Any], part: Dict[str, Any]) -> None:
     """Measure; `part` is filled as it goes, so that a failure keeps what was known before it."""
     plan = dict(timing.DEFAULTS, **task["measure"])
     room = {name: timing.buffer(plan["max_samples"]) for name in ("samples", "warmup", "compute")}
-    backend = backend_class(task["job"]["backend"])(settings_of(task))
+    backend = create(task["job"], settings_of(task))
     if backend.fake:
         task = dict(task, reference=None)  # it computes nothing that could be compared
     reset_peak()

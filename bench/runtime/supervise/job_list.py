@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from bench.record import schema
 from bench.record.checks import escapes
 from bench.record.files import BadFileError
-from bench.runtime.backends import BACKENDS
+from bench.runtime.backends import problems
 from bench.runtime.machine.digest import sha256_of
 from bench.runtime.measure.timing import DEFAULTS
 
@@ -44,11 +44,8 @@ def load(path: str) -> JobList:
 
 def complete(job: Dict[str, Any], measure: Dict[str, Any], path: str) -> Dict[str, Any]:
     """The job with its whole measuring plan: its own over the list's over the defaults."""
-    if job["backend"] not in BACKENDS:
-        known = ", ".join(sorted(BACKENDS))
-        raise BadFileError(
-            "{}: job {} wants backend {}, known are: {}".format(path, job["id"], job["backend"], known)
-        )
+    for problem in problems(job):
+        raise BadFileError("{}: job {}: {}".format(path, job["id"], problem))
     plan = dict(DEFAULTS, **measure)
     plan.update(job.get("measure") or {})
     if plan["max_samples"] < plan["min_samples"] or plan["max_seconds"] < plan["min_seconds"]:

@@ -10,11 +10,11 @@ from tests.unit.orchestrate import sample
 
 
 def test_every_model_meets_every_precision_and_thread_count() -> None:
-    device = sample.device(precisions=["fp32", "int8"], threads=[1, 4])
+    device = sample.device(backend="tensorrt", precisions=["fp32", "int8"], threads=[1, 4])
     jobs = plan.jobs_of([sample.model("a"), sample.model("b")], device)
     assert len({job["id"] for job in jobs}) == 8
-    assert jobs[0]["id"] == "a--onnxruntime-fp32-t1"
-    assert jobs[-1]["id"] == "b--onnxruntime-int8-t4"
+    assert jobs[0]["id"] == "a--tensorrt-fp32-t1"
+    assert jobs[-1]["id"] == "b--tensorrt-int8-t4"
 
 
 def test_the_job_list_is_one_that_the_runtime_accepts() -> None:

@@ -122,21 +122,6 @@ def test_the_input_is_used_where_it_lies(tmp_path: Path) -> None:
         assert backend.outputs()[0].tolist() == [5.0, 5.0, 5.0]
 
 
-@pytest.mark.parametrize(
-    ("settings", "kind"),
-    [
-        (Settings("fp16", 1, 1, None, None, {}), "unsupported_precision"),
-        (Settings("fp32", 1, 1, None, None, {"compil": True}), "build_failed"),
-    ],
-)
-def test_what_it_does_not_do_is_refused(settings: Settings, kind: str) -> None:
-    backend = TorchBackend(settings)
-    backend.import_library()
-    with pytest.raises(BackendError) as caught, backend:
-        pass
-    assert caught.value.kind == kind
-
-
 @pytest.mark.parametrize("attributes", [{"auto_pad": "SAME_UPPER"}])
 def test_a_form_of_an_operator_that_is_not_known_is_refused(attributes: Any, tmp_path: Path) -> None:
     node = helper.make_node("Conv", ["x", "w"], ["y"], **attributes)

@@ -38,13 +38,14 @@ def opset(path: str) -> int:
 def _opset(stream: BinaryIO, end: int) -> int:
     """Version of one OperatorSetIdProto; 0 if it names a domain of its own."""
     version, domain = 0, False
-    for number, wire, value in _fields(stream, end):
+    for number, wire, value in fields(stream, end):
         domain = domain or (number == 1 and wire == BYTES and value > stream.tell())
         version = value if number == 2 and wire == VARINT else version
     return 0 if domain else version
 
 
-def _varint(stream: BinaryIO) -> int:
+def varint(stream: BinaryIO) -> int:
+    """Read a whole number of 7 bits a byte; ValueError where there is none."""
     value = shift = 0
     while shift < 70:
         byte = stream.read(1)
@@ -57,16 +58,16 @@ def _varint(stream: BinaryIO) -> int:
     raise ValueError("not a varint")
 
 
-def _fields(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int, int]]:
+def fields(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int, int]]:
     """(field number, wire type, value or end of the message), the stream standing at the value's first
     byte."""
     while stream.tell() < end:
-        key = _varint(stream)
+        key = varint(stream)
         number, wire = key >> 3, key & 7
         if wire == VARINT:
-            yield number, wire, _varint(stream)
+            yield number, wire, varint(stream)
         elif wire == BYTES:
-            size = _varint(stream)
+            size = varint(stream)
             after = stream.tell() + size
             yield number, wire, after
             stream.seek(after)
@@ -77,7 +78,7 @@ def _fields(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int, int]]:
 
 
 def _messages(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int]]:
-    return ((number, value) for number, wire, value in _fields(stream, end) if wire == BYTES)
+    return ((number, value) for number, wire, value in fields(stream, end) if wire == BYTES)
 
 
 def _graph(stream: BinaryIO, end: int) -> int:
@@ -100,12 +101,12 @@ def _node(stream: BinaryIO, end: int) -> int:
 
 def _tensor(stream: BinaryIO, end: int) -> int:
     elements, kind = 1, 0
-    for number, wire, value in _fields(stream, end):
+    for number, wire, value in fields(stream, end):
         if number == 1 and wire == VARINT:
             elements *= value
         elif number == 1:
             while stream.tell() < value:
-                elements *= _varint(stream)
+                elements *= varint(stream)
         elif number == 2:
             kind = value
     return elements * SIZES.get(kind, 0)

@@ -1,0 +1,175 @@
+"""What each backend performs: its precisions and its options, as data that both sides read.
+
+The orchestrator refuses with it before anything is sent, the runtime before anything runs, and neither
+imports an inference library for it. A backend of another package declares itself by an entry point of the
+group `orbitbench.backends`, whose object is a `Backend` as made by `backend()` (docs/extending.md).
+"""
+
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+ENTRY_POINTS = "orbitbench.backends"
+PRECISIONS = ("fp32", "fp16", "int8")  # that a job may ask for
+FILES = ("fp32", "fp16", "bf16", "fp64", "int8", "mixed")  # what an ONNX file may be: see onnx_precision
+
+Option = NamedTuple(
+    "Option",
+    [
+        ("kind", str),  # flag | integer | text | choice | texts (a mapping of text to plain values)
+        ("help", str),
+        ("choices", Tuple[str, ...]),
+    ],
+)
+Backend = NamedTuple(
+    "Backend",
+    [
+        ("implementation", str),  # module:Class, imported by the runtime alone
+        ("device", str),  # cpu | gpu
+        ("makes", Tuple[str, ...]),  # precisions in which it runs an fp32 file
+        ("runs", Tuple[str, ...]),  # kinds of file that it runs as they are
+        ("builds", bool),  # whether it builds an engine, which takes minutes on a board
+        ("options", Dict[str, Option]),
+    ],
+)
+
+
+def option(kind: str, help: str, *choices: str) -> Option:
+    """An option of a backend; `choices` where the kind is choice."""
+    return Option(kind, help, choices)
+
+
+def backend(
+    implementation: str,
+    device: str = "cpu",
+    makes: Tuple[str, ...] = ("fp32",),
+    runs: Tuple[str, ...] = ("fp32",),
+    builds: bool = False,
+    options: Optional[Dict[str, Option]] = None,
+) -> Backend:
+    """The declaration of a backend."""
+    return Backend(implementation, device, makes, runs, builds, options or {})
+
+
+# Computes nothing, so no precision but the first would be more than a label.
+NULL = backend("bench.runtime.backends.null:NullBackend", runs=FILES)
+ONNXRUNTIME = backend(
+    "bench.runtime.backends.onnxruntime:OnnxRuntimeBackend",
+    runs=FILES,
+    options={
+        "graph_level": option("choice", "graph optimisation", "disabled", "basic", "extended", "all"),
+        "arena": option("flag", "keep freed memory in an arena"),
+        "mem_pattern": option("flag", "plan all allocations of a run together"),
+        "spinning": option("flag", "threads that wait keep their CPU busy"),
+        "prepacking": option("flag", "reorder weights while loading"),
+        "inter_threads": option("integer", "operators that may run at the same time"),
+        "config": option("texts", "session configuration entries, such as session.dynamic_block_base: 4"),
+    },
+)
+TORCH = backend(
+    "bench.runtime.backends.torch:TorchBackend",
+    options={
+        "compile": option("flag", "run through torch.compile"),
+        "compile_backend": option("text", "of torch.compile: inductor, aot_eager, eager"),
+    },
+)
+TENSORRT = backend(
+    "bench.runtime.backends.tensorrt:TensorRtBackend",
+    device="gpu",
+    makes=PRECISIONS,
+    runs=PRECISIONS,
+    builds=True,
+    options={
+        "device": option("integer", "number of the GPU"),
+        "workspace_bytes": option("integer", "scratch memory of a build, bytes"),
+        "tf32": option("flag", "let fp32 run with 10 bits of mantissa (Ampere and later)"),
+        "calibration": option("text", "an .npz of the bundle with samples for int8"),
+        "isolate_build": option("flag", "build in a process of its own"),
+    },
+)
+BACKENDS = {"null": NULL, "onnxruntime": ONNXRUNTIME, "torch": TORCH, "tensorrt": TENSORRT}
+
+
+def find(name: str) -> Backend:
+    """The declaration of backend `name`, ours or by entry point; ValueError lists the known names."""
+    if name in BACKENDS:
+        return BACKENDS[name]
+    others = dict(_entry_points())
+    if name not in others:
+        raise ValueError(
+            "unknown backend {!r}, known: {}".format(name, ", ".join(sorted({**BACKENDS, **others})))
+        )
+    made = others[name].load()
+    if not isinstance(made, Backend):
+        raise ValueError("backend {!r}: its entry point is no bench.record.backends.Backend".format(name))
+    return made
+
+
+def known() -> List[str]:
+    """The names of all backends, sorted."""
+    return sorted(set(BACKENDS) | {name for name, _ in _entry_points()})
+
+
+def _entry_points() -> Iterator[Tuple[str, Any]]:
+    """Imported when asked for: a measuring process has no need of it. Python 3.6 and 3.7 know ours alone."""
+    try:
+        from importlib import metadata
+    except ImportError:
+        return
+    found: Any = metadata.entry_points()
+    chosen = found.select(group=ENTRY_POINTS) if hasattr(found, "select") else found.get(ENTRY_POINTS, [])
+    for point in chosen:
+        yield point.name, point
+
+
+# -- what is refused ----------------------------------------------------------------------------------------
+def precision_problem(name: str, precision: str, file: str = "fp32") -> Optional[str]:
+    """Why backend `name` cannot run a file of kind `file` as `precision`; None where it can.
+
+    An fp32 file runs in what the backend makes of it; any other runs as what it is, and only so.
+    """
+    found = find(name)
+    if file == "fp32":
+        if precision in found.makes:
+            return None
+        message = "backend {} does not run an fp32 file as {} (allowed: {})"
+        return message.format(name, precision, ", ".join(found.makes))
+    if file not in found.runs:
+        message = "backend {} does not run a file that is {} (allowed: {})"
+        return message.format(name, file, ", ".join(found.runs))
+    if precision != file:
+        return "the file is {0}: it runs as {0}, not as {1}".format(file, precision)
+    return None
+
+
+def option_problems(name: str, options: Dict[str, Any]) -> List[Tuple[str, str]]:
+    """(option, what is wrong with it) of each option that backend `name` does not know or cannot take."""
+    allowed, found = find(name).options, []
+    for key in options:
+        if key not in allowed:
+            known_ones = ", ".join(sorted(allowed)) or "none"
+            found.append((key, "backend {} has no option {!r} (allowed: {})".format(name, key, known_ones)))
+        else:
+            wanted = _wanted(allowed[key], options[key])
+            if wanted:
+                found.append((key, "option {} is {!r}, must be {}".format(key, options[key], wanted)))
+    return found
+
+
+def _wanted(option: Option, value: Any) -> Optional[str]:
+    """What the option takes, where that is not `value`."""
+    if option.kind == "flag":
+        return None if isinstance(value, bool) else "true or false"
+    if option.kind == "integer":
+        return None if type(value) is int and value >= 0 else "a whole number, 0 or more"
+    if option.kind == "choice":
+        return None if value in option.choices else "one of " + ", ".join(option.choices)
+    if option.kind == "texts":
+        return (
+            None
+            if isinstance(value, dict) and all(map(_plain, value.values()))
+            else "a mapping of plain values"
+        )
+    return None if isinstance(value, str) else "text"
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float, bool))

@@ -1,0 +1,86 @@
+"""Precisions and options that a device's backend does not perform are refused with file, line and choice."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrate.devices import Device, load_devices
+from orchestrate.errors import BadInput
+from orchestrate.runs import plan
+
+HEAD = """schema: 1
+devices:
+  here:
+    transport: process
+    backend: {backend}
+    {rest}
+"""
+
+
+def load(path: Path, backend: str, rest: str) -> dict[str, Device]:
+    path.write_text(HEAD.format(backend=backend, rest=rest))
+    return load_devices(path)
+
+
+@pytest.mark.parametrize(
+    ("backend", "rest", "said"),
+    [
+        (
+            "onnxruntime",
+            "precisions: [fp32, int8, fp16]",
+            [
+                "devices.yaml:6: devices.here.precisions[1]: backend onnxruntime does not run",
+                "fp32 file as int8 (allowed: fp32)",
+                "fp32 file as fp16 (allowed: fp32)",
+            ],
+        ),
+        (
+            "onnxruntime",
+            "options:\n      arena: false\n      graph_levle: all",
+            [
+                "devices.yaml:8: devices.here.options.graph_levle: backend onnxruntime",
+                "has no option 'graph_levle' (allowed: arena, config,",
+            ],
+        ),
+        ("onnxruntime", "options: {graph_level: most}", ["must be one of disabled, basic, extended, all"]),
+        ('"null"', "options: {x: 1}", ["backend null has no option 'x' (allowed: none)"]),
+        ("tensorrt", "options: {tf32: 1}", ["option tf32 is 1, must be true or false"]),
+        ("onnxrt", "precisions: [fp32]", ["devices.yaml:5: devices.here.backend: unknown value 'onnxrt'"]),
+    ],
+)
+def test_what_a_backend_does_not_perform_is_refused_with_its_line(
+    tmp_path: Path, backend: str, rest: str, said: list[str]
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        load(tmp_path / "devices.yaml", backend, rest)
+    for text in said:
+        assert text in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_the_nested_config_of_onnxruntime_is_an_option_like_others(tmp_path: Path) -> None:
+    rest = "options: {config: {session.dynamic_block_base: 4, session.intra_op.allow_spinning: false}}"
+    device = load(tmp_path / "devices.yaml", "onnxruntime", rest)["here"]
+    wanted = {"session.dynamic_block_base": 4, "session.intra_op.allow_spinning": False}
+    assert device.options == {"config": wanted}
+
+
+def jobs(file: str | None, **device: Any) -> list[str]:
+    model = {"id": "net", "precision": file} if file else {"id": "net"}
+    settings = {"transport": "process", "backend": "tensorrt", **device}
+    return [job["precision"] for job in plan.jobs_of([model], Device.model_validate(settings))]
+
+
+def test_an_fp32_file_runs_in_all_precisions_and_any_other_as_what_it_is() -> None:
+    asked = ["fp32", "fp16"]
+    assert jobs(None, precisions=asked) == jobs("fp32", precisions=asked) == asked
+    assert jobs("int8", precisions=asked) == ["int8"]
+    assert jobs("mixed", backend="onnxruntime") == ["mixed"]
+
+
+def test_a_file_that_the_backend_cannot_run_is_refused_by_name() -> None:
+    with pytest.raises(BadInput, match="net: backend torch does not run a file that is fp16"):
+        jobs("fp16", backend="torch")
+    with pytest.raises(BadInput, match="net: backend onnxruntime does not run an fp32 file as int8"):
+        jobs("fp32", backend="onnxruntime", precisions=["int8"])  # of a plan, or of an edited run
