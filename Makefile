@@ -3,16 +3,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Its CPU and CUDA builds differ in hash and bring different packages, so it is pinned by version only.
+TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
 help:            ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*##/\t/'
 
-setup: $(STAMP)  ## a virtual environment with everything, in .venv
-$(STAMP): pyproject.toml
+setup: $(STAMP)  ## a virtual environment with everything, in .venv: the locked packages, and torch by version
+$(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+lock: setup      ## renew requirements.lock, which `make setup` installs, from pyproject.toml (network)
+	$(BIN)/uv pip compile pyproject.toml --extra train --extra dev --universal --fork-strategy fewest \
+	  --generate-hashes --upgrade --no-emit-package torch --custom-compile-command 'make lock' \
+	  --quiet --output-file requirements.lock
 
 demo: setup      ## the published comparison on this machine, ending with a report
 	$(BIN)/orchestrate run --device local --experiment demo --resume-last
@@ -34,7 +42,7 @@ bench: setup     ## speed and memory against peers, in one run: a table and buil
 images: setup    ## build every board's image that can be built here
 	$(BIN)/orchestrate images build
 
-locks: setup     ## after an edit of manifests/images.yaml: locks of Python packages and docker-bake.hcl (network)
+locks: setup     ## after an edit of manifests/images.yaml: the images' locks and docker-bake.hcl (network)
 	$(BIN)/python -m orchestrate.images.requirements
 
 test-arm64: setup ## the slow tests: arm64 images and a whole emulated arm64 board, end to end
@@ -49,4 +57,4 @@ fleet-down: setup ## stop them, and clear away what they left
 clean:           ## remove .venv, build and results, measured runs included
 	rm -rf $(VENV) build results
 
-.PHONY: help setup demo test lint bench images locks test-arm64 fleet-up fleet-down clean
+.PHONY: help setup lock demo test lint bench images locks test-arm64 fleet-up fleet-down clean
