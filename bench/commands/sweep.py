@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from bench.work.cluster import Share
     from bench.work.resumable import Place
 
-FITS = Path("manifests/scaling")
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -141,6 +139,8 @@ def _try(
     ray: str | None,
 ) -> None:
     """Refuse places that cannot be written and a cluster that nobody answers for, before days of work."""
+    from bench.manifests import search_path
+    from bench.scaling import fits
     from bench.work import writable_paths
     from bench.work.ray_address import check_ray_address
 
@@ -151,7 +151,7 @@ def _try(
         writable_paths.file("--accuracy", path)
     if searches:
         writable_paths.folder("--search-out", search_out)
-        writable_paths.folder("fits go to", FITS)
+        writable_paths.folder("fits go to", search_path.OWN / fits.KIND)
 
 
 def _trainings(
@@ -216,6 +216,7 @@ def _search(
     """Files of the fits, each written as its search ends; and what went wrong."""
     if not searches:
         return [], []
+    from bench.manifests import search_path
     from bench.scaling import fits
     from bench.search.sweep import sweep as run
 
@@ -224,7 +225,7 @@ def _search(
         if outcome.result is None:
             errors.append(str(outcome.error))
         else:
-            paths.append(str(FITS / f"{outcome.result.name}.yaml"))
+            paths.append(str(search_path.OWN / fits.KIND / f"{outcome.result.name}.yaml"))
             fits.save(outcome.result, paths[-1])
         typer.echo(f"{number}/{len(searches)} {outcome.error or f'{outcome.task}: {paths[-1]}'}", err=True)
     return paths, errors

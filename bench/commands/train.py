@@ -134,7 +134,9 @@ def publish(task: "Task", out: Path, path: Path | None) -> Path:
 
 def accuracy_file(task: "Task", path: Path | None) -> Path:
     """The file that was named, or the data set's."""
-    return path or Path("manifests/accuracy") / f"trained-{task.dataset}.yaml"
+    from bench.manifests import search_path
+
+    return path or search_path.OWN / "accuracy" / f"trained-{task.dataset}.yaml"
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from pydantic import Field
 
 from bench.manifests import reader, search_path
 
-FOLDERS = search_path.folders("accuracy")
 SOURCES = ("trained", "published")
 
 # How far a width may be from the one that was trained: solvers stop at different places (a unit or so; the
@@ -114,9 +113,8 @@ def _described(file: Accuracies, entry: Entry, widths: Sequence[int]) -> dict[st
 
 
 def _files() -> list[Accuracies]:
-    """Every file once, by name; the working folder's before the installed ones."""
-    paths = {path.stem: path for folder in reversed(FOLDERS) for path in sorted(folder.glob("*.yaml"))}
-    return [_load(path, path.stat().st_mtime_ns) for _, path in sorted(paths.items())]
+    """Every file, the user's first: what a user trained hides an entry of the shipped ones, never a file."""
+    return [_load(path, path.stat().st_mtime_ns) for path in search_path.every_file("accuracy")]
 
 
 def load(path: Path | str) -> Accuracies:

@@ -20,7 +20,6 @@ from bench.manifests import reader, search_path
 from bench.manifests.methods import meant
 from bench.zoo import ARCHITECTURES, DATASETS
 
-FOLDERS = search_path.folders("experiments")
 RATIO_LETTER = {"width": "w", "params": "p", "macs": "m"}
 
 ID = re.compile(
@@ -195,11 +194,10 @@ def find(experiment: str) -> Path:
     path = Path(experiment)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return path
-    for folder in FOLDERS:
-        if (folder / f"{experiment}.yaml").is_file():
-            return folder / f"{experiment}.yaml"
-    known = sorted({file.stem for folder in FOLDERS for file in folder.glob("*.yaml")})
-    what = f"unknown experiment {reader.choices(experiment, known)}, or give the path of a YAML file"
+    known = search_path.files("experiments")
+    if experiment in known:
+        return known[experiment]
+    what = f"unknown experiment {reader.choices(experiment, sorted(known))}, or give the path of a YAML file"
     raise reader.ManifestError([reader.Problem(experiment, None, "", what)])
 
 

@@ -1,16 +1,40 @@
-"""Where manifests of every kind are found: in the user's `manifests/` first, then in what we ship."""
+"""Where manifests of every kind are found: in the user's folders first, then in what the project ships.
 
+In order: `manifests/` of the current folder, `orbitbench/` below $XDG_CONFIG_HOME (or ~/.config), and the
+shipped ones: in a wheel they are package data, in a checkout its own `manifests/`. A file hides those of the
+same name in later folders. Commands write to the first folder only.
+"""
+
+import os
 from pathlib import Path
 
-SHIPPED = Path(__file__).resolve().parents[2] / "manifests"
+OWN = Path("manifests")
+_PACKAGED = Path(__file__).resolve().parent / "shipped"
+SHIPPED = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "manifests"
 
 
-def folders(kind: str) -> tuple[Path, ...]:
-    """The folders of one kind of manifest (`experiments`, `scaling`, ...), the user's first."""
-    return (Path("manifests") / kind, SHIPPED / kind)
+def folders() -> tuple[Path, ...]:
+    """Return the folders that are searched, in their order; some may be missing."""
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return (OWN, Path(config) / "orbitbench", SHIPPED)
 
 
 def file(name: str) -> Path:
-    """The user's `manifests/NAME` where it exists, else the one that the project ships."""
-    own = Path("manifests") / name
-    return own if own.is_file() else SHIPPED / name
+    """Return the first `name`, such as `devices.yaml`, of the search path; else where it would be shipped."""
+    found = (folder / name for folder in folders() if (folder / name).is_file())
+    return next(found, SHIPPED / name)
+
+
+def files(kind: str) -> dict[str, Path]:
+    """Return the YAML files of one kind (`experiments`, `scaling`, ...): name -> path."""
+    return {path.stem: path for folder in reversed(folders()) for path in _yaml(folder / kind)}
+
+
+def every_file(kind: str) -> list[Path]:
+    """Return the YAML files of one kind in all folders, none hidden, the user's first."""
+    found = (path for folder in folders() for path in _yaml(folder / kind))
+    return list({path.resolve(): path for path in found}.values())
+
+
+def _yaml(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.yaml"))

@@ -13,7 +13,7 @@ from bench.scaling.errors import NoFitError, ScalingError
 from bench.scaling.regression import Regression
 from bench.zoo import Architecture, Dataset
 
-FOLDERS = search_path.folders("scaling")
+KIND = "scaling"
 STAND_IN = "stand-in"
 
 
@@ -81,7 +81,7 @@ def named(name: str) -> Fit:
     """The fit at the path `name`, or called `name` in manifests/scaling."""
     if Path(name).suffix in (".yaml", ".yml") or "/" in name:
         return load(name)
-    known = _files()
+    known = search_path.files(KIND)
     if name not in known:
         raise ScalingError(f"unknown fit {name!r}; known: {', '.join(sorted(known))}")
     return load(known[name])
@@ -93,7 +93,9 @@ def find(architecture: str, dataset: str) -> Fit:
     Raises NoFitError, which names the command that would make one, or ScalingError if several compete.
     """
     fits = [
-        load(path) for name, path in sorted(_files().items()) if name.startswith(f"{architecture}-{dataset}")
+        load(path)
+        for name, path in sorted(search_path.files(KIND).items())
+        if name.startswith(f"{architecture}-{dataset}")
     ]
     fits = [fit for fit in fits if (fit.architecture, fit.dataset) == (architecture, dataset)]
     if not fits:
@@ -159,8 +161,3 @@ def save(fit: Fit, path: Path | str) -> None:
         files.write_bytes(str(path), text(fit).encode())
     except OSError as error:
         raise ScalingError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _files() -> dict[str, Path]:
-    """Name to file: the working folder's manifests before the installed ones."""
-    return {path.stem: path for folder in reversed(FOLDERS) for path in sorted(folder.glob("*.yaml"))}

@@ -10,7 +10,6 @@ from bench.manifests import reader, search_path
 from orchestrate.analysis.claims import Claim
 from orchestrate.errors import BadInput
 
-THESIS = search_path.SHIPPED / "claims" / "thesis.yaml"
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -69,10 +68,10 @@ class ClaimsFile(reader.Manifest):
         return self
 
 
-def load(path: Path = THESIS) -> list[Claim]:
-    """The claims of a file; BadInput tells all its mistakes."""
+def load(path: Path | None = None) -> list[Claim]:
+    """Return the claims of a file (default: the thesis's); BadInput tells all its mistakes."""
     try:
-        found = reader.load(path, ClaimsFile)
+        found = reader.load(path or search_path.file("claims/thesis.yaml"), ClaimsFile)
     except reader.ManifestError as error:
         raise BadInput(str(error)) from None
     return [stated.claim(found.source) for stated in found.claims]

@@ -31,12 +31,11 @@ def image(engine: Engine, device: Device, say: Say) -> str:
         there = ImageEngine(client, engine.host)
         if "/" in name or ":" in name:  # a full reference: somebody else has put it there
             return there.get(name).id
-        from orchestrate.images import ship
-        from orchestrate.images.actions import LOCK
+        from orchestrate.images import lockfile, ship
         from orchestrate.images.manifest import open_project
 
         project = open_project()
-        return ship.ensure(project, name, there, project.root / LOCK, say).id
+        return ship.ensure(project, name, there, lockfile.find(project.root), say).id
 
 
 class Host:

@@ -17,7 +17,6 @@ from orchestrate.images import build as builder
 from orchestrate.images.manifest import Project, Target, open_project
 from orchestrate.images.show import Steps, Transfer
 
-LOCK = Path("manifests/images.lock.yaml")
 LOOPBACK = re.compile(r"(?:127\.[0-9.]+|localhost|\[::1\]):([0-9]+)(?:/|$)")
 Item = TypeVar("Item")
 Place = Callable[[], AbstractContextManager[ImageEngine]]
@@ -39,8 +38,13 @@ class Choice:
 
     @property
     def lock_path(self) -> Path:
-        """The lock that is read and written."""
-        return self.lock or self.project.root / LOCK
+        """The lock that is written: the one given, else the project's."""
+        return self.lock or self.project.root / lockfile.OWN
+
+    @property
+    def known_lock(self) -> Path:
+        """The lock that is read: the same, or the shipped one where the project has none."""
+        return self.lock or lockfile.find(self.project.root)
 
 
 def build(choice: Choice, base: str | None, cache: bool, prepare: bool, verbose: bool) -> int:
@@ -104,7 +108,7 @@ def bring(how: Literal["pull", "load"], choice: Choice, devices: list[str] | Non
 def pull_one(choice: Choice, target: Target, board: ImageEngine) -> None:
     """Pull one image by digest."""
     with Transfer(f"{target.key} to {board.name}") as progress:
-        info = ship.pull(target, board, choice.lock_path, progress)
+        info = ship.pull(target, board, choice.known_lock, progress)
     say(f"{target.key}: {board.name} has {info.id[7:19]}, by digest")
 
 
@@ -120,7 +124,7 @@ def places(
 ) -> list[tuple[Place, list[str]]]:
     """How to reach each device's engine, and the image that its entry names; all mistakes before any work."""
     if not devices:
-        pushed = lockfile.read(choice.lock_path).images
+        pushed = lockfile.read(choice.known_lock).images
         return [
             (connected, [name for name, built in pushed.items() if any(b.digest for b in built.values())])
         ]
@@ -162,7 +166,7 @@ def show_list(choice: Choice, as_json: bool) -> None:
     """Print every target with what the lock knows."""
     if choice.lock and not choice.lock.exists():
         raise BadInput(f"{choice.lock}: no such file; without --lock the project's own is shown")
-    project, locked = choice.project, lockfile.read(choice.lock_path)
+    project, locked = choice.project, lockfile.read(choice.known_lock)
     rows: list[dict[str, Any]] = []
     for target in project.targets(list(project.images.images)):
         built = locked.find(target.name, target.platform)

@@ -16,7 +16,7 @@ def prepare(project: Project, target: Target) -> Path:
     """Bring build/images/TARGET up to date. Needs the network for new packages only."""
     folder = project.root / bake.CONTEXTS / target.context_name
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(project.root / "images" / target.folder / "Dockerfile", folder / "Dockerfile")
+    shutil.copyfile(project.source(target) / "Dockerfile", folder / "Dockerfile")
     if target.image.debian:
         rootfs.make(target, folder)
     else:

@@ -6,10 +6,12 @@ from typing import Any
 import yaml
 from pydantic import Field
 
+from bench.manifests import search_path
 from bench.manifests.reader import Manifest, ManifestError, Section, load
 from bench.record import files
 from orchestrate.errors import BadInput
 
+OWN = search_path.OWN / "images.lock.yaml"  # below the project
 HEAD = """\
 # Written by `orchestrate images build` (id) and `push` (digest): what each image was then.
 # Commit it after a push, so that every checkout and every board means the same images.
@@ -47,6 +49,11 @@ class Lock(Manifest):
     def with_entry(self, name: str, platform: str, built: Built) -> "Lock":
         """A copy with that entry new or replaced."""
         return Lock(images={**self.images, name: {**self.images.get(name, {}), platform: built}})
+
+
+def find(root: Path) -> Path:
+    """Return the lock of the project at `root`; without one, that of the search path."""
+    return root / OWN if (root / OWN).is_file() else search_path.file(OWN.name)
 
 
 def read(path: Path) -> Lock:

@@ -2,14 +2,15 @@
 
 import os
 import re
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from bench.manifests import search_path
 from bench.manifests.reader import Manifest, ManifestError, Section, load
+from bench.version import package_version
 from orchestrate.errors import BadInput, listed
 
 Platform = Literal["linux/amd64", "linux/arm64"]
@@ -115,8 +116,15 @@ class Project:
 
     @property
     def version(self) -> str:
-        """The version that tags carry: the one in pyproject.toml."""
-        return str(tomllib.loads((self.root / "pyproject.toml").read_text())["project"]["version"])
+        """Return the version that tags carry."""
+        return package_version(self.root)
+
+    def source(self, target: "Target") -> Path:
+        """Return the folder with the Dockerfile and locks of `target`; raises BadInput outside a checkout."""
+        folder = self.root / "images" / target.folder
+        if not folder.is_dir():
+            raise BadInput(f"{folder} is missing: images are built in a checkout of the project")
+        return folder
 
     def target(self, name: str, platform: str, base: str | None = None) -> Target:
         """`name` for `platform`; `base` replaces the manifest's (`base`: the own one). Raises BadInput."""
@@ -152,14 +160,14 @@ class Project:
 
 
 def open_project(root: Path | None = None, registry: str | None = None) -> Project:
-    """The checkout at `root` (default: the current folder, else this package's); raises BadInput."""
-    here = root or next(
-        (p for p in (Path.cwd(), Path(__file__).parents[2]) if (p / "manifests/images.yaml").is_file()),
-        Path.cwd(),
-    )
-    path = here / "manifests" / "images.yaml"
-    if not path.is_file():
-        raise BadInput(f"{path} is not there: run this in a checkout of the project")
+    """Return the checkout at `root`, by default the one that the current folder or this package is.
+
+    Installed from a wheel there may be none: then the current folder, where locks are written, and the
+    images.yaml of the search path. Raises BadInput for a file with mistakes.
+    """
+    checkouts = (p for p in (Path.cwd(), Path(__file__).parents[2]) if (p / "images").is_dir())
+    here = root or next(checkouts, Path.cwd())
+    path = here / "manifests" / "images.yaml" if root else search_path.file("images.yaml")
     try:
         images = load(path, Images)
     except ManifestError as error:

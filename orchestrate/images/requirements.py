@@ -21,7 +21,7 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 def lock_path(project: Project, target: Target) -> Path:
     """The committed lock of `target`."""
-    return project.root / "images" / target.folder / target.lock_name
+    return project.source(target) / target.lock_name
 
 
 def resolve(target: Target) -> str:
@@ -74,7 +74,7 @@ def read_lock(project: Project, target: Target) -> str:
 def local_wheels(project: Project, target: Target) -> list[Path]:
     """Wheels in images/NAME/wheels that fit the target's Python: no index has them, a board made them."""
     tag = f"-cp{target.python.replace('.', '')}-"
-    found = (project.root / "images" / target.folder / "wheels").glob("*.whl")
+    found = (project.source(target) / "wheels").glob("*.whl")
     locked = {name.lower() for name in pins(read_lock(project, target))}
     fitting = (path for path in found if tag in path.name or path.name.endswith("-none-any.whl"))
     return sorted(path for path in fitting if path.name.partition("-")[0].lower() not in locked)

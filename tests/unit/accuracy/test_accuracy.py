@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.manifests import accuracies
 from bench.manifests.accuracies import lookup
 from bench.scaling import fits, scale
 from bench.zoo import architecture, dataset
@@ -74,12 +73,13 @@ def test_a_trained_accuracy_comes_before_a_published_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widths = list(architecture("vgg11").default_widths)
-    (tmp_path / "mine.yaml").write_text(
+    (tmp_path / "manifests/accuracy").mkdir(parents=True)
+    (tmp_path / "manifests/accuracy/mine.yaml").write_text(
         "schema: 1\nname: mine\nsource: trained\nstatistic: top-1, last epoch\nreference: run 7\nentries:\n"
         "  - {architecture: vgg11, dataset: cifar10, method: uniform, ratio: 1, ratio_of: width,\n"
         f"     value: 90.0, seeds: 1, params: 9231114, widths: {widths}}}\n"
     )
-    monkeypatch.setattr(accuracies, "FOLDERS", (tmp_path, *accuracies.FOLDERS))
+    monkeypatch.chdir(tmp_path)
     found = lookup("vgg11", "cifar10", "uniform", 1, "width", widths)
     assert found is not None
     assert (found["source"], found["value"], found["std"]) == ("trained", 90.0, None)

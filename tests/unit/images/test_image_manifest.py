@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrate.errors import BadInput
+from orchestrate.images import requirements
 from orchestrate.images.manifest import Project, open_project
 
 YAML = """
@@ -31,7 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.delenv("ORBITBENCH_REGISTRY", raising=False)
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests/images.yaml").write_text(YAML)
-    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "orbitbench"\nversion = "1.2.3"\n')
     return open_project(tmp_path)
 
 
@@ -126,6 +127,7 @@ def test_a_mistake_is_told_with_its_line(project: Project, change: tuple[str, st
     assert "images.yaml:" in str(caught.value)
 
 
-def test_outside_a_checkout_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="run this in a checkout"):
-        open_project(tmp_path)
+def test_outside_a_checkout_nothing_is_built_and_it_says_so(root: Path, tmp_path: Path) -> None:
+    project = Project(tmp_path, open_project(root).images)
+    with pytest.raises(BadInput, match="images are built in a checkout"):
+        requirements.read_lock(project, project.target("pi4", "linux/arm64"))

@@ -43,10 +43,11 @@ def test_a_lock_that_no_longer_matches_is_refused_with_the_command_that_mends_it
     project = type(PROJECT)(tmp_path, PROJECT.images)
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1"\n')
     target = project.target("pi4", "linux/arm64")
+    (tmp_path / "images/pi4").mkdir(parents=True)
     path = requirements.lock_path(project, target)
     with pytest.raises(BadInput, match=r"requirements-cp311-arm64.lock is not there: run `make locks`"):
         requirements.read_lock(project, target)
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"numpy==1.26.4 {HASH}\nonnxruntime==1.21.0 {HASH}\n")
     with pytest.raises(BadInput, match=r"does not hold onnxruntime==1.23.2: run `make locks`"):
         requirements.read_lock(project, target)

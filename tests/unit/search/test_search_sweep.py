@@ -11,6 +11,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from bench.cli import build
+from bench.manifests import search_path
 from bench.scaling import fits
 from bench.search.round import Examples, Round
 from bench.search.sweep import gpu_hours
@@ -49,7 +50,7 @@ SWEEP = ["sweep", "pair.yaml", "--search", "reduced", *settings("--search-set"),
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with an experiment and no fit, the installed ones included."""
-    monkeypatch.setattr(fits, "FOLDERS", (Path("manifests/scaling"),))
+    monkeypatch.setattr(search_path, "SHIPPED", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pair.yaml").write_text(EXPERIMENT)
     torch.set_num_threads(1)

@@ -200,7 +200,7 @@ def trained(tmp_path_factory):
 def test_the_accuracy_entry_is_the_mean_over_seeds_with_all_it_takes_to_do_it_again(
     trained, tmp_path, monkeypatch
 ):
-    path = tmp_path / "trained-digits.yaml"
+    path = tmp_path / "manifests/accuracy/trained-digits.yaml"
     found = publishing.results(trained)
     publishing.publish(found, path)
     (entry,) = accuracies.load(path).entries
@@ -209,7 +209,7 @@ def test_the_accuracy_entry_is_the_mean_over_seeds_with_all_it_takes_to_do_it_ag
     assert entry.training.seeds == [0, 1]
     assert entry.training.recipe["epochs"] == 2
     assert entry.training.data_sha256 == found[0]["data"]
-    monkeypatch.setattr(accuracies, "FOLDERS", (tmp_path,))
+    monkeypatch.chdir(tmp_path)
     seen = accuracies.lookup("vgg11", "digits", "uniform", 0.01, "width", [4] * 8)
     assert (seen["value"], seen["source"]) == (entry.value, "trained")
 
