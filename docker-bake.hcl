@@ -33,8 +33,8 @@ target "pi4-arm64" {
     "org.orbitbench.packages" = "numpy==1.26.4 onnxruntime==1.23.2"
     "org.orbitbench.python" = "3.11"
   }
-  output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # they would make an index of a single image, with a new digest at every build
+  output = ["type=docker,compression=gzip"]
+  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
 }
 target "pi4-amd64" {
   context   = "build/images/pi4-amd64-cp311"
@@ -54,8 +54,8 @@ target "pi4-amd64" {
     "org.orbitbench.packages" = "numpy==1.26.4 onnxruntime==1.23.2"
     "org.orbitbench.python" = "3.11"
   }
-  output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # they would make an index of a single image, with a new digest at every build
+  output = ["type=docker,compression=gzip"]
+  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
 }
 target "jetson-tx2-arm64" {
   context   = "build/images/jetson-tx2-arm64-cp36"
@@ -74,8 +74,8 @@ target "jetson-tx2-arm64" {
     "org.orbitbench.packages" = "numpy==1.19.4"
     "org.orbitbench.python" = "3.6"
   }
-  output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # they would make an index of a single image, with a new digest at every build
+  output = ["type=docker,compression=gzip"]
+  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
 }
 target "jetson-xavier-arm64" {
   context   = "build/images/jetson-xavier-arm64-cp38"
@@ -95,8 +95,8 @@ target "jetson-xavier-arm64" {
     "org.orbitbench.packages" = "numpy==1.23.5"
     "org.orbitbench.python" = "3.8"
   }
-  output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # they would make an index of a single image, with a new digest at every build
+  output = ["type=docker,compression=gzip"]
+  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
 }
 target "jetson-xavier-r32-arm64" {
   context   = "build/images/jetson-xavier-r32-arm64-cp36"
@@ -115,8 +115,8 @@ target "jetson-xavier-r32-arm64" {
     "org.orbitbench.packages" = "numpy==1.19.4"
     "org.orbitbench.python" = "3.6"
   }
-  output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # they would make an index of a single image, with a new digest at every build
+  output = ["type=docker,compression=gzip"]
+  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
 }
 target "cuda-amd64" {
   context   = "build/images/cuda-amd64-cp311"
@@ -136,6 +136,6 @@ target "cuda-amd64" {
     "org.orbitbench.packages" = "Jinja2==3.1.6 MarkupSafe==3.0.4 PyYAML==6.0.3 Pygments==2.21.0 annotated-doc==0.0.7 annotated-types==0.8.0 attrs==26.1.0 certifi==2026.10.18 charset-normalizer==3.5.2 click==8.5.1 cloudpickle==3.1.2 coloredlogs==15.0.1 cuda-bindings==13.5.0 cuda-pathfinder==1.9.0 cuda-toolkit==13.0.3.0 filelock==4.2.11 flatbuffers==25.12.19 fsspec==2026.9.0 humanfriendly==10.0 idna==3.20 joblib==1.6.0 jsonschema==4.26.0 jsonschema-specifications==2025.9.1 markdown-it-py==4.3.0 mdurl==0.1.2 ml_dtypes==0.6.0 mpmath==1.3.0 msgpack==1.2.4 narwhals==2.29.0 networkx==3.6.1 numpy==2.4.6 nvidia-cublas==13.1.1.3 nvidia-cuda-cupti==13.0.85 nvidia-cuda-nvrtc==13.0.88 nvidia-cuda-runtime==13.0.96 nvidia-cudnn-cu13==9.20.0.48 nvidia-cufft==12.0.0.61 nvidia-cufile==1.15.1.6 nvidia-curand==10.4.0.35 nvidia-cusolver==12.0.4.66 nvidia-cusparse==12.6.3.3 nvidia-cusparselt-cu13==0.8.1 nvidia-nccl-cu13==2.29.7 nvidia-nvjitlink==13.5.37 nvidia-nvshmem-cu13==3.4.5 nvidia-nvtx==13.0.85 onnx==1.23.2 onnxruntime==1.23.2 packaging==26.3 pillow==13.0.0 protobuf==7.36.2 pydantic==2.14.3 pydantic_core==2.50.4 ray==2.60.0 referencing==0.37.0 requests==2.34.2 rich==15.0.0 rpds-py==2026.9.1 scikit-learn==1.9.1 scipy==1.17.1 setuptools==84.2.1 shellingham==1.5.4 sympy==1.14.0 threadpoolctl==3.8.0 torch==2.13.0 triton==3.7.1 typer==0.29.2 typing-inspection==0.4.5 typing_extensions==4.16.0 urllib3==2.8.0"
     "org.orbitbench.python" = "3.11"
   }
-  output = ["type=docker,compression=gzip,rewrite-timestamp=true"]
-  attest = []  # they would make an index of a single image, with a new digest at every build
+  output = ["type=docker,compression=gzip"]
+  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
 }

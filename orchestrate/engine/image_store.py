@@ -4,6 +4,9 @@ The engine's streams end quietly or carry their error as data; everything here r
 """
 
 import contextlib
+import hashlib
+import itertools
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ NOISE = (
     "Successfully built",
     "[Warning]",
 )  # of the classic builder
+MARK = "org.opencontainers.image.title"  # every image of ours has this label
+MARKS = ("org.opencontainers.image.", "org.orbitbench.")
 Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all (0: unknown)
 
 
@@ -35,6 +40,16 @@ class Info:
     layers: tuple[str, ...]
     digests: tuple[str, ...]
     labels: dict[str, str]
+
+    @property
+    def content(self) -> str:
+        """A digest of architecture, layers and labels: equal in every engine that holds the image.
+
+        An id is not: the classic store names an image by its configuration, containerd's by its manifest.
+        """
+        marks = {key: value for key, value in sorted(self.labels.items()) if key.startswith(MARKS)}
+        text = json.dumps([self.architecture, self.layers, marks])
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def quiet(_what: str, _done: int, _total: int) -> None:
@@ -67,6 +82,16 @@ class ImageEngine:
             tuple(found.get("RepoDigests") or ()),
             (found.get("Config") or {}).get("Labels") or {},
         )
+
+    def with_content(self, content: str, *names: str) -> Info | None:
+        """The image of that content: under one of `names`, or any of ours; None where the engine has none."""
+        named = (found for name in names if (found := self.find(name)))
+        ours = (
+            found
+            for entry in self._ask(self.client.api.images, filters={"label": MARK}, all=True)
+            if (found := self.find(entry["Id"]))
+        )
+        return next((found for found in itertools.chain(named, ours) if found.content == content), None)
 
     def get(self, reference: str) -> Info:
         """Like `find`; raises EngineError where there is none."""
@@ -129,10 +154,16 @@ class ImageEngine:
         """Push a tag; the digest under which the registry keeps it."""
         repository, tag = split(reference)
         events = self._ask(self.client.api.push, repository, tag=tag, stream=True, decode=True)
-        digest = self._follow(events, "push", progress).get("Digest", "")
+        digest = self._follow(events, "push", progress).get("Digest") or self._registry_digest(reference)
         if not digest:
             raise EngineRefused(self.name, f"the registry named no digest for {reference}")
         return str(digest)
+
+    def _registry_digest(self, reference: str) -> str:
+        """The digest that an image has in the repository of `reference`; engines with containerd's store
+        do not report it at the end of a push."""
+        found = (digest.partition("@") for digest in self.get(reference).digests)
+        return next((digest for name, _, digest in found if name == split(reference)[0]), "")
 
     def tag(self, image: str, reference: str) -> None:
         """Give an image its name, which an older image loses."""

@@ -59,8 +59,9 @@ def build(choice: Choice, base: str | None, cache: bool, prepare: bool, verbose:
     def one(target: Target) -> None:
         with Steps(target.key, verbose) as steps:
             built = builder.build(project, target, engine, steps, cache)
-        lockfile.record(choice.lock_path, target.name, target.platform, built)
-        say(f"{target.key}: {built.tag} {built.id[7:19]} {built.size / 1e6:.0f} MB")
+        if choice.lock:  # the project's own lock is for what was pushed
+            lockfile.record(choice.lock, target.name, target.platform, built)
+        say(f"{target.key}: {built.tag} {built.content[7:19]} {built.size / 1e6:.0f} MB")
 
     with connected() as engine:
         try:
@@ -109,14 +110,14 @@ def pull_one(choice: Choice, target: Target, board: ImageEngine) -> None:
     """Pull one image by digest."""
     with Transfer(f"{target.key} to {board.name}") as progress:
         info = ship.pull(target, board, choice.known_lock, progress)
-    say(f"{target.key}: {board.name} has {info.id[7:19]}, by digest")
+    say(f"{target.key}: {board.name} has {info.content[7:19]}, by digest")
 
 
 def load_one(choice: Choice, target: Target, board: ImageEngine) -> None:
     """Send one image from this machine's engine."""
     with connected() as here, Transfer(f"{target.key} to {board.name}") as progress:
         info, sent = ship.load(target, here, board, progress)
-    say(f"{target.key}: {board.name} has {info.id[7:19]}, {'sent' if sent else 'had it already'}")
+    say(f"{target.key}: {board.name} has {info.content[7:19]}, {'sent' if sent else 'had it already'}")
 
 
 def places(
@@ -163,7 +164,7 @@ def forward(registry: str) -> tuple[str, ...]:
 
 
 def show_list(choice: Choice, as_json: bool) -> None:
-    """Print every target with what the lock knows."""
+    """Print every target with what the lock knows of it."""
     if choice.lock and not choice.lock.exists():
         raise BadInput(f"{choice.lock}: no such file; without --lock the project's own is shown")
     project, locked = choice.project, lockfile.read(choice.known_lock)
@@ -189,7 +190,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
     from orchestrate.console import make_console
 
-    table = Table("image", "platform", "python", "MB", "id", "pushed", "base", box=None, pad_edge=False)
+    table = Table("image", "platform", "python", "MB", "content", "pushed", "base", box=None, pad_edge=False)
     for row in rows:
         known = row["built"] or {}
         size = f"{known['size'] / 1e6:.0f}" if known else "-"
@@ -198,7 +199,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
         table.add_row(
             *cells,
             size,
-            str(known.get("id", ""))[7:19] or "-",
+            str(known.get("content", ""))[7:19] or "-",
             digest,
             str(known.get("base", row["base"])).partition("@")[0],
         )

@@ -53,8 +53,9 @@ def _target(project: Project, target: Target) -> Iterator[str]:
         yield f"    {json.dumps(key)} = {moving.get(key) or json.dumps(known[key])}"
     yield "  }"
     # gzip, not zstd: engines before 23.0 (JetPack 4 and 5 ship 20.10) cannot unpack zstd layers
-    yield '  output = ["type=docker,compression=gzip,rewrite-timestamp=true"]'
-    yield "  attest = []  # they would make an index of a single image, with a new digest at every build"
+    yield '  output = ["type=docker,compression=gzip"]'
+    # an empty list leaves buildx's default provenance on; switched off, a single image stays one manifest
+    yield '  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]'
     yield "}"
 
 

@@ -31,16 +31,17 @@ def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache
     try:
         made = _bake(project, target, marks, engine, say) if has_buildx() else None
         made = made or engine.build(folder, labelled(folder, marks), target.platform, target.base, say, cache)
+        info = engine.get(made)
+        if info.architecture != target.arch:
+            raise OrbitError(
+                f"{target.key}: it was built for {info.architecture}, not {target.arch}: nothing was tagged"
+            )
+        engine.tag(made, target.tag)
     except EngineError as error:
         raise OrbitError(f"{target.key}: {explain(error, target)}") from error
-    info = engine.get(made)
-    if info.architecture != target.arch:
-        raise OrbitError(
-            f"{target.key}: the engine built for {info.architecture}, not {target.arch}; nothing was tagged"
-        )
-    engine.tag(made, target.tag)
-    if engine.find(provisional(target)):
-        engine.untag(provisional(target))
+    finally:
+        if engine.find(provisional(target)):  # also of a build that failed after its export
+            engine.untag(provisional(target))
     return describe(target, info)
 
 
@@ -57,7 +58,7 @@ def labelled(folder: Path, marks: dict[str, str]) -> str:
 def describe(target: Target, info: Info) -> Built:
     """The lock's entry of a built image."""
     revision = info.labels.get("org.opencontainers.image.revision", "unknown")
-    return Built(id=info.id, base=target.base, revision=revision, size=info.size, tag=target.tag)
+    return Built(content=info.content, base=target.base, revision=revision, size=info.size, tag=target.tag)
 
 
 def need_base(project: Project, target: Target, engine: ImageEngine, say: Say) -> None:
@@ -132,6 +133,7 @@ def _bake(
         return None
     variables = {
         "DOCKER_HOST": engine.address,
+        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",  # they give an image a new digest at every build
         "REGISTRY": target.registry,
         "VERSION": target.version,
         "REVISION": marks["org.opencontainers.image.revision"],

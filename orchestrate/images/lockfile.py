@@ -13,7 +13,7 @@ from orchestrate.errors import BadInput
 
 OWN = search_path.OWN / "images.lock.yaml"  # below the project
 HEAD = """\
-# Written by `orchestrate images build` (id) and `push` (digest): what each image was then.
+# Written by `orchestrate images push`: what each image is, and its digest in the registry.
 # Commit it after a push, so that every checkout and every board means the same images.
 """
 DIGEST = r"^sha256:[0-9a-f]{64}$"
@@ -22,7 +22,7 @@ DIGEST = r"^sha256:[0-9a-f]{64}$"
 class Built(Section):
     """One image on one platform."""
 
-    id: str = Field(pattern=DIGEST)  # of its configuration: the same on every engine that holds it
+    content: str = Field(pattern=DIGEST)  # of layers, architecture, labels: the same in every engine
     base: str
     revision: str
     size: int  # bytes, uncompressed
@@ -64,7 +64,7 @@ def read(path: Path) -> Lock:
         return load(path, Lock)
     except ManifestError as error:
         raise BadInput(
-            f"{error}\nimages.lock.yaml is written by `orchestrate images build`: restore it"
+            f"{error}\nimages.lock.yaml is written by `orchestrate images push`: restore it"
         ) from error
 
 

@@ -28,9 +28,11 @@ def push(target: Target, engine: ImageEngine, lock: Path, progress: Progress = q
         raise OrbitError(
             f"{target.key}: the push to {target.registry} failed ({error.what}): the lock is unchanged"
         ) from error
-    base = known.base if known and known.id == info.id else target.base
+    base = known.base if known and known.content == info.content else target.base
     revision = info.labels.get("org.opencontainers.image.revision", "unknown")
-    built = Built(id=info.id, base=base, revision=revision, size=info.size, tag=target.tag, digest=digest)
+    built = Built(
+        content=info.content, base=base, revision=revision, size=info.size, tag=target.tag, digest=digest
+    )
     lockfile.record(lock, target.name, target.platform, built)
     return built
 
@@ -43,7 +45,7 @@ def pull(target: Target, engine: ImageEngine, lock: Path, progress: Progress = q
             f"{target.key} was never pushed: `orchestrate images push {target.name}`, or `load` it over SSH"
         )
     _check_board(target, engine)
-    found = engine.find(built.id)
+    found = engine.with_content(built.content, built.by_digest, built.tag)
     if found is None:
         try:
             found = engine.pull(built.by_digest, target.platform, progress)
@@ -52,9 +54,10 @@ def pull(target: Target, engine: ImageEngine, lock: Path, progress: Progress = q
             raise OrbitError(
                 f"{target.key}: {engine.name} cannot pull {built.by_digest} ({error.what}): {advice}"
             ) from error
-    if found.id != built.id:
+    if found.content != built.content:
         raise OrbitError(
-            f"{target.key}: the registry's image has id {found.id}, the lock says {built.id}: not used"
+            f"{target.key}: the registry's image has content {found.content}, the lock says {built.content}: "
+            "not used"
         )
     engine.tag(found.id, built.tag)
     return found
@@ -65,7 +68,7 @@ def load(
 ) -> tuple[Info, bool]:
     """Stream an image from one engine into another; (image, whether anything was sent). Raises OrbitError.
 
-    Equality is that of image ids: the digest of the configuration, which names every layer's content.
+    Equality is that of `Info.content`: ids differ between engines' image stores.
     """
     info = source.find(target.tag)
     if info is None:
@@ -74,13 +77,13 @@ def load(
         )
     _check_architecture(target, info)
     _check_board(target, board)
-    present = board.find(info.id)
+    present = board.with_content(info.content, target.tag)
     if present is None:
         present = _send(target, info, source, board, progress)
         sent = True
     else:
         sent = False
-    board.tag(info.id, target.tag)
+    board.tag(present.id, target.tag)
     return present, sent
 
 
@@ -95,9 +98,11 @@ def _send(target: Target, info: Info, source: ImageEngine, board: ImageEngine, p
         raise OrbitError(
             f"{target.key}: {board.name} did not take the image ({error.what}): {advice}"
         ) from error
-    arrived = board.find(info.id)
+    arrived = board.with_content(info.content, target.tag)
     if arrived is None:
-        raise OrbitError(f"{target.key}: what arrived on {board.name} is not image {info.id}: send it again")
+        raise OrbitError(
+            f"{target.key}: what arrived on {board.name} is not the image that was sent: send it again"
+        )
     return arrived
 
 
@@ -105,7 +110,7 @@ def ensure(project: Project, name: str, board: ImageEngine, lock: Path, say: Say
     """The image `name` on a board: there already, else by digest from the registry, else sent from here."""
     target = project.target(name, f"linux/{board.architecture()}")
     built = lockfile.read(lock).find(name, target.platform)
-    found = board.find(built.id) if built else None
+    found = board.with_content(built.content, built.tag) if built else None
     if found is not None:
         return found
     if built and built.digest:
@@ -128,7 +133,8 @@ def _locked(target: Target, lock: Path) -> Built:
     built = lockfile.read(lock).find(target.name, target.platform)
     if built is None:
         raise OrbitError(
-            f"{target.key} is not in {lock.name}: `orchestrate images build {target.name}` first"
+            f"{target.key} is not in {lock.name}: nobody has pushed it; "
+            f"`orchestrate images build {target.name}`, then `push` it, or `load` it over SSH"
         )
     return replace_registry(built, target)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.service import leases
 
 HERE = Path(__file__).parent
+CONTAINERD_STORE = '{"features": {"containerd-snapshotter": true}}'
 USERS = {
     "bench": ("docker",),
     "guest": (),
@@ -53,6 +54,7 @@ class Board:
 
     name: its host name; public_key: the key that may log in, None for a board without sshd;
     dockerd: further flags; sshd: further lines of sshd_config; disk_mb: engine data on a disk this small;
+    modern: folder of an unpacked newer engine (tests/service/modern.py), with containerd's image store;
     uplink: route to the internet through this machine; lasting: outlive this process (until `fleet down`).
     """
 
@@ -65,6 +67,7 @@ class Board:
         sshd: str = "",
         disk_mb: int | None = None,
         uplink: bool = False,
+        modern: Path | None = None,
         lasting: bool = False,
     ) -> None:
         self.name = name
@@ -73,6 +76,7 @@ class Board:
         self.sshd = sshd
         self.disk_mb = disk_mb
         self.uplink = uplink
+        self.modern = modern
         self.lasting = lasting
         self.lease = leases.take_free()
         self.number = self.lease.number
@@ -104,6 +108,12 @@ class Board:
     def switch_on(self, wait: bool = True) -> None:
         """Boot: also after a power cut, with everything that was on disk."""
         environment = dict(os.environ, DOCKERD_ARGS=" ".join(self.dockerd))
+        if self.modern:
+            (self.folder / "etc/daemon.json").write_text(CONTAINERD_STORE)
+            environment |= {
+                "ENGINE_PATH": f"{self.modern}/usr/sbin:{self.modern}/usr/bin:",
+                "DOCKERD_ARGS": f"{environment['DOCKERD_ARGS']} --config-file /run/board/etc/daemon.json",
+            }
         command = [
             "nsenter",
             f"--net=/var/run/netns/{self.namespace}",

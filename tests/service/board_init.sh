@@ -1,6 +1,6 @@
 #!/bin/bash
 # Process 1 of a pretend board: its own network, mounts, processes and host name; its own sshd and engine.
-# $1 folder of the board, $2 its host name, $3 its number, $4 ON when it has an sshd. DOCKERD_ARGS: more flags. A file
+# $1 folder of the board, $2 its host name, $3 its number, $4 ON when it has an sshd. DOCKERD_ARGS: more flags; ENGINE_PATH: where another engine lies. A file
 # disk.ext4 in the folder becomes the engine's small disk. SIGKILL to this process is a power cut.
 set -eu
 DIR=$1 NAME=$2 NUMBER=$3 SSHD=$4
@@ -32,7 +32,7 @@ S
 cat >/run/start-dockerd <<S
 #!/bin/sh
 rm -f /run/docker.pid
-exec setsid env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root /usr/sbin/dockerd --cgroup-parent /orbitbench/$NUMBER \\
+exec setsid env -i PATH=${ENGINE_PATH:-}/usr/sbin:/usr/bin:/sbin:/bin HOME=/root dockerd --cgroup-parent /orbitbench/$NUMBER \\
   -H unix:///run/docker.sock -H unix:///run/board/shared/docker.sock ${DOCKERD_ARGS:-} \\
   </dev/null >>/run/board/log/dockerd.log 2>&1
 S

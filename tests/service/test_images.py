@@ -38,7 +38,7 @@ def workshop(
         with Registry(folder / "registry", engine.host_ip, "127.0.0.1") as registry:
             shop = Workshop(folder / "checkout", engine, registry, fleet.ssh_config)
             shop.devices("tiny", "board1", "board2")
-            said = shop.orchestrate("build", "tiny")
+            said = shop.orchestrate("build", "tiny", "--lock", str(shop.lock))
             assert said.code == 0, said.err
             yield shop
     matrix.write("images", ROWS)
@@ -101,7 +101,7 @@ def test_a_build_is_tagged_labelled_and_recorded(workshop: Workshop) -> None:
     assert entry["tag"] == workshop.tag("tiny")
     with connected(workshop.engine.docker_host) as engine:
         info = engine.get(workshop.tag("tiny"))
-    assert (info.id, info.size) == (entry["id"], entry["size"])
+    assert (info.content, info.size) == (entry["content"], entry["size"])
     assert info.labels["org.opencontainers.image.title"] == "orbitbench tiny"
     assert info.labels["org.opencontainers.image.base.name"] == "orbitbench/busybox:test"
 
@@ -112,7 +112,8 @@ def test_a_board_pulls_by_digest_from_a_registry_that_only_we_reach(
     said = workshop.orchestrate("pull", "--device", "board1", "--registry", workshop.lent)
     assert said.code == 0, said.err
     assert "board1 has" in said.out
-    assert pushed["id"] in workshop.ids(fresh)
+    with connected(fresh.docker_host) as engine:
+        assert engine.get(f"{workshop.lent}/tiny:1-amd64").content == pushed["content"]
     name = f"{workshop.lent}/tiny@{pushed['digest']}"
     assert (
         fresh.docker("run", "--rm", "--network", "none", name, "cat", "/opt/bench/record/code.py")
@@ -147,7 +148,7 @@ def test_list_shows_what_is_built_and_pushed(workshop: Workshop, pushed: dict[st
     said = workshop.orchestrate("list", "--json")
     row = next(r for r in yaml.safe_load(said.out) if r["image"] == "tiny")
     assert row["built"]["digest"] == pushed["digest"]
-    assert pushed["id"][7:19] in workshop.orchestrate("list").out
+    assert pushed["content"][7:19] in workshop.orchestrate("list").out
 
 
 # Faults of building
@@ -249,7 +250,13 @@ def test_a_registry_whose_image_lies_about_its_architecture_is_refused(
     )
     workshop.engine.docker("push", f"{workshop.name}/liar:1")
     digest = "sha256:" + "0" * 64
-    entry = {"id": digest, "base": "x", "revision": "x", "size": 1, "tag": f"{workshop.name}/liar:1-amd64"}
+    entry = {
+        "content": digest,
+        "base": "x",
+        "revision": "x",
+        "size": 1,
+        "tag": f"{workshop.name}/liar:1-amd64",
+    }
     pushed = workshop.engine.docker(
         "image", "inspect", "-f", "{{index .RepoDigests 0}}", f"{workshop.name}/liar:1"
     )
@@ -281,7 +288,7 @@ def test_an_image_that_is_not_the_locked_one_is_not_used(
     workshop: Workshop, fresh: Board, pushed: dict[str, str]
 ) -> None:
     lock = workshop.root / "other.lock.yaml"
-    wrong = {**pushed, "id": "sha256:" + "2" * 64}
+    wrong = {**pushed, "content": "sha256:" + "2" * 64}
     lock.write_text(yaml.safe_dump({"schema": 1, "images": {"tiny": {"linux/amd64": wrong}}}))
     said = workshop.orchestrate(
         "pull", "--device", "board1", "--registry", workshop.lent, "--lock", str(lock)

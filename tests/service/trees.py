@@ -45,7 +45,7 @@ def _entry(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> Entry:
         stream = archive.extractfile(entry)
         assert stream is not None
         content = sha256(stream.read()).hexdigest()
-    return Entry(entry.type, entry.mode, (entry.uid, entry.gid), entry.size, content)
+    return Entry(entry.type, entry.mode & 0o7777, (entry.uid, entry.gid), entry.size, content)
 
 
 def differences(one: Tree, other: Tree) -> list[str]:

@@ -36,6 +36,8 @@ class Workshop:
     registry: Registry
     ssh_config: Path
     images: dict[str, dict[str, object]] = field(default_factory=dict)
+    # whatever this machine's docker command can do
+    builder: dict[str, str] = field(default_factory=lambda: {"ORBITBENCH_BUILDER": "classic"})
 
     def __post_init__(self) -> None:
         (self.root / "bench/record").mkdir(parents=True)
@@ -77,8 +79,7 @@ class Workshop:
     @property
     def environment(self) -> dict[str, str]:
         own = {"DOCKER_HOST": self.engine.docker_host, "ORBITBENCH_SSH_CONFIG": str(self.ssh_config)}
-        own["ORBITBENCH_BUILDER"] = "classic"  # whatever this machine's docker command can do
-        return {**os.environ, **own, "ORBITBENCH_DEVICES": str(self.root / "devices.yaml")}
+        return {**os.environ, **own, **self.builder, "ORBITBENCH_DEVICES": str(self.root / "devices.yaml")}
 
     def devices(self, image: str, *names: str) -> None:
         """Write devices.yaml: boards of those names, all with `image`."""

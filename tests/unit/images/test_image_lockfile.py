@@ -9,7 +9,7 @@ from orchestrate.images import lockfile
 from orchestrate.images.lockfile import Built, Lock
 
 ID, DIGEST = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-BUILT = Built(id=ID, base="debian", revision="abc", size=5, tag="reg:5000/x/pi4:1-arm64")
+BUILT = Built(content=ID, base="debian", revision="abc", size=5, tag="reg:5000/x/pi4:1-arm64")
 
 
 def sized(size: int) -> Built:
