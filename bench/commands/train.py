@@ -92,7 +92,8 @@ def train(
     if as_json:
         typer.echo(json.dumps({**result, "folder": str(task.folder(out)), "accuracy_file": str(path)}))
         return
-    typer.echo(f"{task.model} seed {seed}: {result['top1']:.2f}% on the test split; entry in {path}")
+    best = f"best {result['best_top1']:.2f}%, after epoch {result['best_epoch']}"
+    typer.echo(f"{task.model} seed {seed}: {result['top1']:.2f}% on the test split ({best}); entry in {path}")
 
 
 def task_of(
