@@ -90,15 +90,7 @@ def plan(
 def planned(request: Request, sources: Sequence[str] = (), weights: Path | None = None) -> Planned:
     """Like `plan`, for one request; raises ScalingError, NoFitError where it needs a search first."""
     scaled = _scale(request)
-    known = lookup(
-        request.architecture,
-        request.dataset,
-        request.method,
-        request.ratio,
-        request.ratio_of,
-        scaled.widths,
-        sources,
-    )
+    known = lookup(request.architecture, request.dataset, scaled.widths, scaled.params, sources)
     trained = find(weights, request.of_one_image.id, scaled.widths) if weights else None
     return Planned(request, scaled, known, trained)
 

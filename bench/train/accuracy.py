@@ -13,7 +13,7 @@ from bench.record.files import write_bytes
 from bench.train.errors import TrainInputError
 from bench.train.run import RESULT, refuse_older
 
-STATISTIC = "test accuracy after the last epoch, mean over seeds"
+STATISTIC = "test accuracy after the last epoch, mean over seeds; best: after each seed's best epoch"
 KEYS = ("architecture", "dataset", "method", "ratio", "ratio_of")
 SETTINGS = ("recipe", "data", "torch")  # what seeds must share to have a mean
 
@@ -42,6 +42,7 @@ def publish(found: list[dict[str, Any]], path: Path) -> None:
         "name": path.stem,
         "source": "trained",
         "statistic": STATISTIC,
+        "epoch": "last",
         "reference": "trained by `bench train` or `bench sweep`; each entry says how",
         "entries": [entry for _, entry in sorted({**old, **fresh}.items())],
     }
@@ -73,9 +74,11 @@ def _entry(model: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
                 "no mean; train one of them again with --restart"
             )
     values = [result["top1"] for result in seeds]
+    best = [result["best_top1"] for result in seeds]
     training = {
         "seeds": [result["task"]["seed"] for result in seeds],
         "values": [round(value, 4) for value in values],
+        "best_values": [round(value, 4) for value in best],
         "recipe": task["recipe"],
         "data_sha256": first["data"],
         "revision": first["revision"],
@@ -86,6 +89,7 @@ def _entry(model: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
         **{key: task[key] for key in KEYS},
         "value": round(fmean(values), 4),
         "std": round(pstdev(values), 4),
+        "best": {"value": round(fmean(best), 4), "std": round(pstdev(best), 4)},
         "seeds": len(seeds),
         "params": task["params"],
         "widths": task["widths"],

@@ -1,26 +1,37 @@
 """An accuracy is given only for the network that was trained, and says where it comes from."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.manifests.accuracies import lookup
+from bench.export.plan import plan
+from bench.manifests import accuracies, reader
+from bench.manifests.experiment import find, load
 from bench.scaling import fits, scale
 from bench.zoo import architecture, dataset
 
 TRAINED = [("vgg11", "cifar10"), ("mobilenetv2", "cifar100"), ("preact_resnet18", "cifar100")]
 
 
+def lookup(name: str, task: str, widths: list[int], **more: Any) -> dict[str, Any] | None:
+    params = int(architecture(name).cost(widths, dataset(task)).params)
+    return accuracies.lookup(name, task, widths, params, **more)
+
+
+def widths_of(name: str, task: str, method: str, ratio: float, ratio_of: str) -> list[int]:
+    return scale(architecture(name), dataset(task), method, ratio, ratio_of).widths
+
+
 @pytest.mark.parametrize("method", ["uniform", "neuralscale"])
 @pytest.mark.parametrize("ratio", [0.25, 0.5, 0.75, 1])
 @pytest.mark.parametrize(("name", "task"), TRAINED)
 def test_every_published_network_has_its_accuracy(name: str, task: str, ratio: float, method: str) -> None:
-    scaled = scale(architecture(name), dataset(task), method, ratio, "width")
-    found = lookup(name, task, method, ratio, "width", scaled.widths)
+    found = lookup(name, task, widths_of(name, task, method, ratio, "width"))
     assert found is not None
-    assert found["source"] == "published"
-    assert found["seeds"] == 5
+    assert (found["source"], found["seeds"], found["epoch"], found["best"]) == ("published", 5, "best", None)
     assert "best epoch" in found["statistic"]
+    assert found["of"] == {"method": method, "ratio": ratio, "ratio_of": "width"}
     assert found["width_difference"] <= (0 if method == "uniform" else 4)
 
 
@@ -29,57 +40,113 @@ def test_the_gains_of_the_abstract_are_in_the_figures() -> None:
     gains = []
     for name, task in TRAINED:
         pair = [
-            lookup(
-                name,
-                task,
-                m,
-                0.25,
-                "width",
-                scale(architecture(name), dataset(task), m, 0.25, "width").widths,
-            )
-            for m in ("neuralscale", "uniform")
+            lookup(name, task, widths_of(name, task, method, 0.25, "width"))
+            for method in ("neuralscale", "uniform")
         ]
         gains.append(round(pair[0]["value"] - pair[1]["value"], 2))  # type: ignore[index]
     assert gains == [3.04, 8.56, 3.04]
 
 
-@pytest.mark.parametrize(("name", "task"), TRAINED)
-def test_a_quarter_of_the_widths_is_never_given_for_a_quarter_of_the_parameters(name: str, task: str) -> None:
-    net = architecture(name), dataset(task)
-    for method in ("uniform", "neuralscale"):
-        assert lookup(name, task, method, 0.25, "params", scale(*net, method, 0.25, "params").widths) is None
-        assert lookup(name, task, method, 0.25, "params", scale(*net, method, 0.25, "width").widths) is None
+@pytest.mark.parametrize("method", ["uniform", "neuralscale"])
+@pytest.mark.parametrize(("name", "task"), [TRAINED[0], TRAINED[2]])
+def test_a_quarter_of_the_parameters_is_half_of_the_widths_where_the_networks_are_the_same(
+    name: str, task: str, method: str
+) -> None:
+    found = lookup(name, task, widths_of(name, task, method, 0.25, "params"))
+    assert found is not None
+    assert found["of"] == {"method": method, "ratio": 0.5, "ratio_of": "width"}
 
 
-def test_at_ratio_one_both_mean_the_same_network() -> None:
-    widths = list(architecture("vgg11").default_widths)
-    assert lookup("vgg11", "cifar10", "uniform", 1, "params", widths) is not None
+@pytest.mark.parametrize("method", ["uniform", "neuralscale"])
+def test_and_is_not_where_half_of_the_widths_leaves_more_than_a_quarter(method: str) -> None:
+    assert (
+        lookup("mobilenetv2", "cifar100", widths_of("mobilenetv2", "cifar100", method, 0.25, "params"))
+        is None
+    )
+
+
+def test_five_pairs_of_the_thesis_have_known_accuracies() -> None:
+    thesis = load(find("thesis"))
+    groups = [
+        group.model_copy(update={"align": None})
+        for group in thesis.groups
+        if "resnet50" not in group.architectures
+    ]
+    models, _ = plan(thesis.model_copy(update={"groups": groups}))
+    known = {(m.request.architecture, m.request.ratio, m.request.method) for m in models if m.accuracy}
+    pairs = {key[:2] for key in known if {(*key[:2], "uniform"), (*key[:2], "neuralscale")} <= known}
+    assert pairs == {
+        ("vgg11", 0.25),
+        ("vgg11", 1.0),
+        ("mobilenetv2", 1.0),
+        ("preact_resnet18", 0.25),
+        ("preact_resnet18", 1.0),
+    }
+
+
+def test_a_network_of_another_size_gets_none_however_near_its_widths_are() -> None:
+    """In layers of a few units, two more make another network."""
+    digits = next(file for file in accuracies._files() if file.name == "trained-digits")
+    entry = min((e for e in digits.entries if e.architecture == "mobilenetv2"), key=lambda e: e.params)
+    wider = [width + 1 for width in entry.widths]
+    assert entry.resembles(wider)
+    assert lookup("mobilenetv2", "digits", wider) is None
 
 
 def test_widths_of_another_search_get_no_accuracy() -> None:
     net = architecture("vgg11"), dataset("cifar10")
     widths = scale(*net, "neuralscale", 0.25, "width", fit=fits.named("vgg11-cifar10-it1")).widths
-    assert lookup("vgg11", "cifar10", "neuralscale", 0.25, "width", widths) is None
+    assert lookup("vgg11", "cifar10", widths) is None
 
 
 def test_unknown_networks_and_refused_sources_get_none() -> None:
-    widths = list(architecture("resnet50").default_widths)
-    assert lookup("resnet50", "cifar100", "uniform", 1, "width", widths) is None
+    assert lookup("resnet50", "cifar100", list(architecture("resnet50").default_widths)) is None
     widths = list(architecture("vgg11").default_widths)
-    assert lookup("vgg11", "cifar10", "uniform", 1, "width", widths, sources=["trained"]) is None
+    assert lookup("vgg11", "cifar10", widths, sources=["trained"]) is None
 
 
-def test_a_trained_accuracy_comes_before_a_published_one(
+MINE = """\
+schema: 1
+name: mine
+source: trained
+statistic: top-1
+reference: run 7
+entries:
+  - {architecture: vgg11, dataset: cifar10, method: uniform, ratio: 1, ratio_of: width,
+     value: 90.0, best: {value: 91.5}, seeds: 1, params: 9231114, widths: WIDTHS}
+"""
+
+
+def test_a_trained_accuracy_comes_before_a_published_one_and_carries_both_epochs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widths = list(architecture("vgg11").default_widths)
     (tmp_path / "manifests/accuracy").mkdir(parents=True)
-    (tmp_path / "manifests/accuracy/mine.yaml").write_text(
-        "schema: 1\nname: mine\nsource: trained\nstatistic: top-1, last epoch\nreference: run 7\nentries:\n"
-        "  - {architecture: vgg11, dataset: cifar10, method: uniform, ratio: 1, ratio_of: width,\n"
-        f"     value: 90.0, seeds: 1, params: 9231114, widths: {widths}}}\n"
-    )
+    (tmp_path / "manifests/accuracy/mine.yaml").write_text(MINE.replace("WIDTHS", str(widths)))
     monkeypatch.chdir(tmp_path)
-    found = lookup("vgg11", "cifar10", "uniform", 1, "width", widths)
+    found = lookup("vgg11", "cifar10", widths)
     assert found is not None
     assert (found["source"], found["value"], found["std"]) == ("trained", 90.0, None)
+    assert (found["epoch"], found["best"]) == ("last", {"value": 91.5, "std": None})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "source: trained",
+            "source: published",
+            "published accuracies need epoch: best (the best on the test",
+        ),
+        ("source: trained", "source: trained\nepoch: best", "leave best out"),
+        (
+            "source: trained",
+            "source: trained\nepoch: first",
+            "epoch: unknown value 'first' (allowed: best, last)",
+        ),
+    ],
+)
+def test_a_file_that_does_not_say_of_which_epoch_it_is_is_refused(old: str, new: str, message: str) -> None:
+    with pytest.raises(reader.ManifestError) as caught:
+        reader.parse(MINE.replace("WIDTHS", "[1]").replace(old, new), accuracies.Accuracies)
+    assert message in str(caught.value)

@@ -57,8 +57,8 @@ def test_a_fit_without_its_quality_is_refused(tmp_path: Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's manifests/scaling, before the installed one."""
-    monkeypatch.setattr(fits, "FOLDERS", (tmp_path, *fits.FOLDERS))
-    return tmp_path
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "manifests" / "scaling"
 
 
 def resnet_fit(folder: Path, name: str, **changes: object) -> None:
@@ -111,6 +111,7 @@ groups:
 
 
 def sweep(folder: Path, *search: str) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "resnets.yaml").write_text(RESNETS)
     result = CliRunner().invoke(
         build(), ["sweep", str(folder / "resnets.yaml"), *search, "--dry-run", "--json"]

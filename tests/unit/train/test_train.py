@@ -210,8 +210,11 @@ def test_the_accuracy_entry_is_the_mean_over_seeds_with_all_it_takes_to_do_it_ag
     assert entry.training.recipe["epochs"] == 2
     assert entry.training.data_sha256 == found[0]["data"]
     monkeypatch.chdir(tmp_path)
-    seen = accuracies.lookup("vgg11", "digits", "uniform", 0.01, "width", [4] * 8)
+    seen = accuracies.lookup("vgg11", "digits", entry.widths, entry.params)
     assert (seen["value"], seen["source"]) == (entry.value, "trained")
+    assert (seen["epoch"], seen["best"]) == ("last", {"value": entry.best.value, "std": entry.best.std})
+    assert entry.best.value == pytest.approx(sum(r["best_top1"] for r in found) / 2, abs=1e-3)
+    assert entry.training.best_values == pytest.approx([r["best_top1"] for r in found], abs=1e-3)
 
 
 def test_a_new_seed_replaces_the_entry_and_other_models_stay(trained, tmp_path):
@@ -237,7 +240,7 @@ def test_seeds_that_were_not_trained_alike_have_no_mean(trained, tmp_path):
 
 def test_published_accuracies_are_never_overwritten(trained, tmp_path):
     path = tmp_path / "p.yaml"
-    path.write_text("name: p\nsource: published\nstatistic: s\nreference: r\nentries: []\n")
+    path.write_text("name: p\nsource: published\nstatistic: s\nepoch: best\nreference: r\nentries: []\n")
     with pytest.raises(TrainInputError, match="holds published accuracies"):
         publishing.publish(publishing.results(trained), path)
 
