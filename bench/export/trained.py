@@ -1,12 +1,12 @@
 """Weights that `bench train` made: found by model id, taken only for the very same widths."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.export.errors import ExportError
 from bench.export.files import sha256
+from bench.record.files import BadFileError, read_json
 
 # Of bench.train.run, which this must not import: it needs torch.
 RESULT, WEIGHTS, SCHEMA = "result.json", "model.pt", 2
@@ -40,10 +40,14 @@ def find(folder: Path, model: str, widths: list[int]) -> Trained | None:
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:
     """A result; ExportError for one of an older format, whose weights may be of another function."""
-    result = json.loads(path.read_bytes())
-    if result["schema"] != SCHEMA:
+    try:
+        result = read_json(str(path))
+        theirs = result["schema"]
+        used = theirs != SCHEMA or (result["task"]["seed"], result["task"]["widths"], result["normalisation"])
+    except (BadFileError, KeyError, TypeError) as error:
+        raise ExportError(f"{path} cannot be used: {error}; train the model again") from None
+    if used is True:
         raise ExportError(
-            f"{path} is of format {result['schema']}, not {SCHEMA}; train the model again (bench train MODEL "
-            "--restart)"
+            f"{path} is of format {theirs}, not {SCHEMA}; train the model again (bench train MODEL --restart)"
         )
     return path.parent, result

@@ -52,14 +52,14 @@ def write_json(path: str, value: Any) -> None:
     write_bytes(path, (json.dumps(value, allow_nan=False, separators=(",", ":")) + "\n").encode("utf-8"))
 
 
-def read_bytes(path: str, limit: int) -> bytes:
+def read_bytes(path: str, limit: int, links: bool = False) -> bytes:
     """The content of a regular file of at most `limit` bytes; BadFileError for anything else.
 
     A FIFO would be waited for without end, a device never ends, and a link may lead to either, or out of the
-    folder that was asked for: none of them is opened.
+    folder that was asked for: none of them is read. links: follow them, for a path that its owner gave.
     """
     try:
-        handle = os.open(path, _CAREFUL)
+        handle = os.open(path, _CAREFUL - os.O_NOFOLLOW if links else _CAREFUL)
     except OSError as error:
         link = error.errno == errno.ELOOP
         reason = "is a link, not a regular file" if link else "cannot be read: {}".format(error.strerror)

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.record.files import BadFileError, read_bytes
 from bench.scaling.counts import Count
 from bench.scaling.errors import RecordError
 
+MAX_BYTES = 10_000_000  # of a record: a search leaves some 50 rows
+MOST_UNITS = 1_000_000  # of a layer
 FEWEST_ROWS = 6  # with fewer, the search counts as failed and its first widths are scaled uniformly
 
 
@@ -55,16 +58,19 @@ def regress(rows: Sequence[Sequence[int]], count: Count) -> Regression:
 def read_record(path: Path | str, layers: int) -> list[list[int]]:
     """The rows of a pruning record; RecordError names the file and line of the first thing wrong with it."""
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = read_bytes(str(path), MAX_BYTES, links=True).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise RecordError(f"{path}: not a text file") from None
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
-    rows = [
-        _row(cells, layers, f"{path}:{number}")
-        for number, cells in enumerate(csv.reader(lines), 1)
-        if any(cell.strip() for cell in cells)
-    ]
+    except BadFileError as error:
+        raise RecordError(str(error)) from None
+    try:
+        rows = [
+            _row(cells, layers, f"{path}:{number}")
+            for number, cells in enumerate(csv.reader(lines), 1)
+            if any(cell.strip() for cell in cells)
+        ]
+    except csv.Error as error:
+        raise RecordError(f"{path}: not a CSV file: {error}") from None
     if not rows:
         raise RecordError(f"{path}: the record is empty; a search that pruned leaves one row a step")
     return rows
@@ -78,12 +84,14 @@ def _row(cells: list[str], layers: int, place: str) -> list[int]:
     row = []
     for column, cell in enumerate(cells, 1):
         try:
-            value = int(cell)
+            value = int(cell[:20])
         except ValueError:
             raise RecordError(
-                f"{place}: column {column} holds {cell.strip()!r}, not a whole number"
+                f"{place}: column {column} holds {cell.strip()[:60]!r}, not a whole number"
             ) from None
         if value < 1:
             raise RecordError(f"{place}: column {column} is {value}; a layer keeps at least one unit")
+        if value > MOST_UNITS:
+            raise RecordError(f"{place}: column {column} is above {MOST_UNITS}, more than any layer has")
         row.append(value)
     return row

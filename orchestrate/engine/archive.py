@@ -8,13 +8,17 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
+from orchestrate.console import first_line
 from orchestrate.engine.errors import BadArchive
 from orchestrate.errors import OrbitError
 
 CHUNK = 256 * 1024
 OVERHEAD = 64 * 1024  # tar headers and padding that one file may bring beyond its bytes
+PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
+
+Result = TypeVar("Result")
 
 
 def stream(
@@ -75,18 +79,35 @@ class _Limited(io.RawIOBase):
         self._limit = limit
         self._left = limit
         self._rest = b""
+        self.failure: Exception | None = None
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        while len(self._rest) < size and (chunk := next(self._chunks, b"")):
+        while len(self._rest) < size and (chunk := self._next()):
             self._left -= len(chunk)
             if self._left < 0:
                 raise BadArchive(self._host, f"it sent more than {self._limit} bytes")
             self._rest += chunk
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
+
+    def _next(self) -> bytes:
+        try:
+            return next(self._chunks, b"")
+        except Exception as error:
+            self.failure = error  # the link's, not the archive's
+            raise
+
+
+class _Header(tarfile.TarInfo):
+    """A header whose own extensions (long names, pax records) are bounded before they are read."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type not in PLAIN and not 0 <= self.size <= OVERHEAD:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
 
 
 def read(
@@ -100,19 +121,34 @@ def read(
     """
     limited = _Limited(host, chunks, (file_limit if total_limit is None else total_limit) + OVERHEAD)
     try:
-        with tarfile.open(fileobj=limited, mode="r|", bufsize=CHUNK) as archive:
-            for entry in archive:
+        with _step(host, limited, lambda: _opened(limited)) as archive:
+            while (entry := _step(host, limited, archive.next)) is not None:
                 if not entry.isdir():
-                    yield _checked_name(host, entry), _content(host, archive, entry, file_limit)
+                    name = _checked_name(host, entry)
+                    yield name, _step(host, limited, lambda: _content(host, archive, entry, file_limit))
     except tarfile.TarError as error:
-        raise BadArchive(host, f"it sent a broken archive ({error})") from error
+        raise BadArchive(host, f"it sent a broken archive ({first_line(error)})") from error
+
+
+def _opened(limited: _Limited) -> tarfile.TarFile:
+    return tarfile.open(fileobj=limited, mode="r|", bufsize=CHUNK, tarinfo=_Header)
+
+
+def _step(host: str, limited: _Limited, action: Callable[[], Result]) -> Result:
+    """The result of `action`; whatever a malformed stream makes of tarfile becomes BadArchive."""
+    try:
+        return action()
+    except Exception as error:
+        if isinstance(error, BadArchive) or error is limited.failure:
+            raise
+        raise BadArchive(host, f"it sent a broken archive ({first_line(error)})") from error
 
 
 def _checked_name(host: str, entry: tarfile.TarInfo) -> str:
     parts = PurePosixPath(entry.name).parts
     if entry.name.startswith("/") or ".." in parts or "\\" in entry.name or not entry.name.isprintable():
         raise BadArchive(host, f"it sent a file with the path {entry.name[:100]!r}")
-    if entry.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or entry.issparse():
+    if entry.type not in PLAIN or entry.issparse():
         raise BadArchive(host, f"it sent {entry.name[:100]!r}, which is not a plain file")
     return "/".join(parts[1:])
 

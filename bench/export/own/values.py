@@ -14,6 +14,7 @@ from onnx import helper
 
 from bench.export.errors import ExportError
 from bench.export.reference import random_input
+from bench.record import npz
 
 Array = np.ndarray[Any, Any]
 TYPES = (
@@ -56,14 +57,9 @@ def given(path: Path | None) -> dict[str, Array]:
     if path is None:
         return {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise ExportError(f"--input {path}: cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
-        raise ExportError(
-            f"--input {path}: not an npz file of arrays: {' '.join(str(error).split())}"
-        ) from None
+        return npz.load(np, str(path))
+    except ValueError as error:
+        raise ExportError(f"--input {path}: {error}") from None
 
 
 def check_names(items: Sequence[onnx.ValueInfoProto], names: Mapping[str, Any], option: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from bench.record import npz
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.cuda import Gpu
 
@@ -28,11 +29,11 @@ def calibration_batches(
     """(input name -> float32 array [samples, ...], a warning or None); samples fill whole batches."""
     path, only_reference = calibration_file(model_path, options)
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {
-                name: np.ascontiguousarray(stored["input.%d" % index], np.float32)
-                for index, name in enumerate(shapes)
-            }
+        stored = npz.load(np, path)
+        arrays = {
+            name: np.ascontiguousarray(stored["input.%d" % index], np.float32)
+            for index, name in enumerate(shapes)
+        }
     except (OSError, KeyError, ValueError) as error:
         raise BackendError(
             "unsupported_precision",

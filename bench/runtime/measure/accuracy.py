@@ -3,6 +3,7 @@
 from typing import Any, Dict
 
 from bench.runtime.backends.base import BackendError
+from bench.runtime.measure.model_io import stored_arrays
 
 
 def top1(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Dict[str, Any]) -> Dict[str, Any]:
@@ -12,8 +13,10 @@ def top1(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Dict[str, Any])
     batch by batch; the last batch is filled up with its own first image, which is not counted again.
     """
     model = task["job"]["model"]
-    with numpy.load(task["test_set"], allow_pickle=False) as archive:
-        images, labels = archive["input.0"], archive["label"]
+    stored = stored_arrays(numpy, task["test_set"])
+    if not {"input.0", "label"} <= set(stored):
+        raise BackendError("bad_reference", "the test set lacks input.0 or label", "export the bundle again")
+    images, labels = stored["input.0"], stored["label"]
     array = next(iter(inputs.values()))
     if (
         len(inputs) != 1

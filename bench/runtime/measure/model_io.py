@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, Optional
 
+from bench.record import npz
 from bench.runtime.backends.base import BackendError, Tensor
 
 
@@ -21,22 +22,29 @@ def _random(numpy: Any, random: Any, tensor: Tensor) -> Any:
 
 
 def _reference_inputs(numpy: Any, tensors: List[Tensor], reference: str) -> Dict[str, Any]:
-    arrays = {}
-    with numpy.load(reference, allow_pickle=False) as archive:
-        for index, tensor in enumerate(tensors):
-            name = "input.{}".format(index)
-            if name not in archive.files:
-                raise BackendError(
-                    "bad_reference", "{} lacks {}".format(reference, name), "export the bundle again"
-                )
-            array = numpy.asarray(archive[name], order="C")  # ascontiguousarray makes 0-d arrays 1-d
-            if tuple(array.shape) != tuple(tensor.shape):
-                message = "{} of the reference has shape {}, the model wants {}".format(
-                    name, list(array.shape), list(tensor.shape)
-                )
-                raise BackendError("bad_reference", message, "export the bundle again")
-            arrays[tensor.name] = array.astype(tensor.dtype, copy=False)
+    arrays, stored = {}, stored_arrays(numpy, reference, "input.")
+    for index, tensor in enumerate(tensors):
+        name = "input.{}".format(index)
+        if name not in stored:
+            raise BackendError(
+                "bad_reference", "{} lacks {}".format(reference, name), "export the bundle again"
+            )
+        array = numpy.asarray(stored[name], order="C")  # ascontiguousarray makes 0-d arrays 1-d
+        if tuple(array.shape) != tuple(tensor.shape):
+            message = "{} of the reference has shape {}, the model wants {}".format(
+                name, list(array.shape), list(tensor.shape)
+            )
+            raise BackendError("bad_reference", message, "export the bundle again")
+        arrays[tensor.name] = array.astype(tensor.dtype, copy=False)
     return arrays
+
+
+def stored_arrays(numpy: Any, path: str, prefix: str = "") -> Dict[str, Any]:
+    """name -> array of a bundle's npz; BackendError `bad_reference` where it cannot be believed."""
+    try:
+        return npz.load(numpy, path, lambda name: name.startswith(prefix))
+    except ValueError as error:
+        raise BackendError("bad_reference", "{}: {}".format(path, error), "export the bundle again") from None
 
 
 def check_outputs(numpy: Any, outputs: List[Any], task: Dict[str, Any]) -> Dict[str, Any]:
@@ -53,8 +61,8 @@ def check_outputs(numpy: Any, outputs: List[Any], task: Dict[str, Any]) -> Dict[
 
 
 def _compare(numpy: Any, outputs: List[Any], reference: str, check: Dict[str, Any]) -> None:
-    with numpy.load(reference, allow_pickle=False) as archive:
-        expected = [archive[n] for n in sorted(archive.files, key=_index) if n.startswith("output.")]
+    stored = stored_arrays(numpy, reference, "output.")
+    expected = [stored[name] for name in sorted(stored, key=_index)]
     if [e.shape for e in expected] != [o.shape for o in outputs]:
         shapes = ([list(o.shape) for o in outputs], [list(e.shape) for e in expected])
         check.update(ok=False, message="output shapes are {}, the reference has {}".format(*shapes))

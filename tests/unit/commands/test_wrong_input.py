@@ -38,7 +38,7 @@ CASES = {
     "orchestrate report good --out file": ("file/tables: Not a directory", "choose another path"),
     "orchestrate report good --out /proc/x": ("/proc/x: No such file", "check the path"),
     "orchestrate images list --lock nope.yaml": ("nope.yaml: no such file", "without --lock"),
-    "orchestrate images list --lock empty": ("empty: cannot be read: Is a directory",),
+    "orchestrate images list --lock empty": ("empty: is a folder, not a regular file",),
     "orchestrate images push nope": ("no image is called nope", "known: base"),
     "orchestrate images pull nope": ("no image is called nope", "known: base"),
     "orchestrate images list --registry https://ghcr.io/x": ("registry 'https://ghcr.io/x': give HOST",),

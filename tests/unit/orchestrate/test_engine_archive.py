@@ -125,6 +125,39 @@ def test_many_files_are_refused_once_they_are_too_much_together():
         received(data)
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_megabytes_is_refused_before_it_is_read(kind):
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 5_000_000
+    taken = []
+    chunks = (
+        taken.append(1) or chunk for chunk in [header.tobuf(tarfile.USTAR_FORMAT), *[bytes(4096)] * 2000]
+    )
+    with pytest.raises(BadArchive, match="a header of 5000000 bytes"):
+        dict(archive.read("board", chunks, file_limit=10_000_000))
+    assert len(taken) < 100
+
+
+@pytest.mark.parametrize(
+    "record", [b"30 mtime=not a number at all xx\n", b"0 a=b\n", b"\xff\xff\xff", b"9 size=-1\n"]
+)
+def test_a_malformed_extension_is_a_broken_archive(record):
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, len(record)
+    data = header.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0") + tar((entry("r/a"), b"x"))
+    with contextlib.suppress(BadArchive):
+        assert set(received(data).values()) <= {b"x", b""}
+
+
+def test_an_error_of_the_link_stays_the_links():
+    def chunks():
+        yield tar((entry("r/a"), bytes(2000)))[:1024]
+        raise LinkLost("gone")
+
+    with pytest.raises(LinkLost, match="gone"):
+        dict(archive.read("board", chunks(), file_limit=10_000))
+
+
 def test_a_header_that_asks_for_gigabytes_of_itself_is_cut_off():
     header = tarfile.TarInfo("x")
     header.type, header.size = tarfile.XHDTYPE, 4 * 10**9

@@ -96,7 +96,7 @@ def test_a_record_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> Non
         read_record(tmp_path / "r.csv", 2)
     with pytest.raises(RecordError, match=r"none\.csv: cannot be read: No such file"):
         read_record(tmp_path / "none.csv", 2)
-    with pytest.raises(RecordError, match="cannot be read: Is a directory"):
+    with pytest.raises(RecordError, match="is a folder, not a regular file"):
         read_record(tmp_path, 2)
 
 
