@@ -24,6 +24,12 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A state folder of the tests' own: what they owe to boards is none of the user's business."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The fleet's namespaces outlive a crash; whoever starts next sweeps them (tests/service)."""
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")

@@ -1,11 +1,11 @@
 """Files that are written whole or not at all, and files of strangers read within bounds."""
 
+import binascii
 import errno
 import json
 import math
 import os
 import stat
-import tempfile
 from collections import Counter
 from typing import Any, Dict, List, Tuple
 
@@ -13,6 +13,7 @@ MAX_BYTES = 32 * 1000 * 1000  # of a JSON file; a record with three 24,576-sampl
 MAX_NODES = 2 * 1000 * 1000  # values of a JSON file: an empty object is 2 bytes there and 64 in memory
 MAX_DEPTH = 40
 _CAREFUL = sum((os.O_RDONLY, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_CLOEXEC))  # flags of distinct bits
+_NEW = sum((os.O_WRONLY, os.O_CREAT, os.O_EXCL, os.O_CLOEXEC))
 MAX_DIGITS = 30  # of a whole number: Python 3.6 needs minutes for millions of them
 
 
@@ -23,13 +24,14 @@ class BadFileError(ValueError):
 def write_bytes(path: str, data: bytes) -> None:
     """Replace `path` by `data`, or leave it as it was: temporary file, fsync, rename, fsync of the folder."""
     folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=".tmp-", dir=folder)
+    temporary = os.path.join(folder, ".tmp-" + binascii.hexlify(os.urandom(8)).decode("ascii"))
+    # Not mkstemp, whose files are private: the user's umask says who else may read.
+    handle = os.open(temporary, _NEW, 0o666)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

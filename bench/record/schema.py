@@ -140,7 +140,14 @@ def load(path: str, kind: str = "", decode: Optional[Decode] = samples.decode) -
 
     kind: `bundle`, `jobs` or `record` where only that will do. decode: as in `problems`.
     """
-    document = upgrade(read_json(path), path)
+    return checked(read_json(path), path, kind, decode)
+
+
+def checked(
+    value: Any, path: str, kind: str = "", decode: Optional[Decode] = samples.decode
+) -> Dict[str, Any]:
+    """The document that `path` holds, upgraded and checked; the rest as `load`."""
+    document = upgrade(value, path)
     if kind and document.get("kind") != "orbitbench." + kind:
         raise BadFileError(
             "{}: is {}, expected orbitbench.{}".format(path, checks.shown(document.get("kind")), kind)

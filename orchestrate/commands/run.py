@@ -11,6 +11,12 @@ Report = Annotated[bool, typer.Option("--report/--no-report", help="write the pa
 Results = Annotated[
     Path, typer.Option(metavar="DIR", envvar="ORBITBENCH_RESULTS", help="the folder of all runs")
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust-run", help="go on though the run was planned with other settings than devices.yaml has now"
+    ),
+]
 
 
 def run(
@@ -62,6 +68,7 @@ def run(
     break_lock: Annotated[
         bool, typer.Option("--break-lock", help="take a board from a run that is dead on it")
     ] = False,
+    trust_run: Trust = False,
     patience: Annotated[
         float, typer.Option(metavar="SECONDS", help="how long to wait for a lost board", min=0)
     ] = 600.0,
@@ -93,6 +100,7 @@ def run(
         report=report,
         results=results,
         manifest=devices,
+        trust_run=trust_run,
     )
     raise typer.Exit(study.main(options, as_json))
 

@@ -8,12 +8,21 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Literal, Protocol, TypeVar
 
 from orchestrate.console import first_line
 from orchestrate.engine.errors import BadArchive
 from orchestrate.errors import OrbitError
 
+
+class Openable(Protocol):
+    """A file that is more than a path; its text names it."""
+
+    def open(self, mode: Literal["rb"]) -> BinaryIO:
+        """Open it for reading."""
+
+
+Source = Path | bytes | Openable
 CHUNK = 256 * 1024
 OVERHEAD = 64 * 1024  # tar headers and padding that one file may bring beyond its bytes
 PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
@@ -21,9 +30,7 @@ PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 Result = TypeVar("Result")
 
 
-def stream(
-    files: Mapping[str, Path | bytes], progress: Callable[[int], None] = lambda _: None
-) -> Iterator[bytes]:
+def stream(files: Mapping[str, Source], progress: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
     """A tar archive of relative names -> local files or bytes, chunk by chunk; nothing is held in memory.
 
     Everything belongs to root and may be read by all. `progress` hears how many bytes have gone.
@@ -39,7 +46,7 @@ def stream(
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
-def _entry(name: str, source: Path | bytes, progress: Callable[[int], None]) -> Iterator[bytes]:
+def _entry(name: str, source: Source, progress: Callable[[int], None]) -> Iterator[bytes]:
     entry = tarfile.TarInfo(name)
     entry.mode = 0o644
     with contextlib.ExitStack() as stack:
@@ -62,7 +69,7 @@ def _entry(name: str, source: Path | bytes, progress: Callable[[int], None]) -> 
 
 
 @contextlib.contextmanager
-def _local(source: Path | bytes) -> Iterator[None]:
+def _local(source: Source) -> Iterator[None]:
     """Our own disk's errors must not be taken for the link's, which are tried again."""
     try:
         yield

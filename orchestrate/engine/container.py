@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import docker.errors
@@ -162,7 +161,7 @@ class Board:
 
     def send(
         self,
-        files: Mapping[str, Path | bytes],
+        files: Mapping[str, archive.Source],
         name: str = LOCK,
         folder: str = DATA,
         progress: Callable[[int], None] = lambda _: None,

@@ -1,27 +1,24 @@
 """A board's own side of a run: is it fit, what is it, and the commands that ready it and put it back.
 
-What `prepare` changes is noted in DEVICE/prepared.json before, and the note goes only once `restore` has
-succeeded: whoever starts next on that board, after a crash or a lost link, finds the note and restores first.
+What `prepare` changes is noted before (see `owed`), and the note goes only once `restore` has succeeded: this
+user's next run on that board, after a crash or a lost link, finds the note and restores first.
 """
 
-import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.record import files
 from orchestrate.console import first_line
 from orchestrate.devices import Device
 from orchestrate.doctor import probe
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.image_store import ImageEngine
 from orchestrate.errors import OrbitError
-from orchestrate.runs.folder import DeviceFolder
+from orchestrate.execution import owed
 
 Say = Callable[[str], None]
 COMMAND_SECONDS = 60
-NOTE = "prepared.json"
 
 
 def image(engine: Engine, device: Device, say: Say) -> str:
@@ -39,11 +36,11 @@ def image(engine: Engine, device: Device, say: Say) -> str:
 
 
 class Host:
-    """The machine around a device's engine."""
+    """The machine around the engine of the device called `name` among `known`, all of devices.yaml."""
 
-    def __init__(self, engine: Engine, folder: DeviceFolder, device: Device) -> None:
-        self.engine, self.folder, self.device = engine, folder, device
-        self.note = folder.path / NOTE
+    def __init__(self, engine: Engine, run: str, name: str, known: Mapping[str, Device]) -> None:
+        self.engine, self.known, self.device = engine, known, known[name]
+        self.note = owed.Note(name, self.device.host, run)
 
     def ready(self) -> dict[str, Any]:
         """Facts for the records; OrbitError where the board does not meet the device's limits."""
@@ -69,34 +66,40 @@ class Host:
         self.mend(say)
         if not self.device.prepare:
             return
-        files.write_json(str(self.note), {"host": self.device.host, "restore": self.device.restore})
+        owed.write(self.note)
         say("preparing")
         for command in self.device.prepare:
             self.command(command)
 
     def restore(self) -> None:
-        """Run the restoring commands if any are owed: all of them, whatever the first ones said."""
-        if self.note.exists():
+        """Run the restoring commands if this run owes them: all of them, whatever the first ones said."""
+        if self.note in owed.notes():
             self.settle(self.note)
 
     def mend(self, say: Say) -> None:
         """Restore this board for runs that could not: it is ours now, so none of them is at work on it."""
-        for note in self.folder.path.parents[1].glob(f"*/*/{NOTE}"):
-            if json.loads(note.read_bytes())["host"] == self.device.host:
-                say(f"restoring what {note.parts[-3]} left behind")
+        for note in owed.notes():
+            if note.host == self.device.host:
+                say(f"restoring what {note.run} left behind")
                 self.settle(note)
 
-    def settle(self, note: Any) -> None:
-        """Run the commands that a note owes; it goes once all have succeeded."""
+    def settle(self, note: owed.Note) -> None:
+        """Run `restore` of a note's device as devices.yaml has it now; the note goes once all succeeded."""
+        device = self.known.get(note.device)
+        if device is None or device.host != note.host:
+            raise OrbitError(
+                f"run {note.run} changed this board as device {note.device}, whose `restore` is no longer in "
+                "devices.yaml: put the entry back, so that it can be undone"
+            )
         problems = []
-        for command in json.loads(note.read_bytes())["restore"]:
+        for command in device.restore:
             try:
                 self.command(command)
             except OrbitError as error:
                 problems.append(str(error))
         if problems:
             raise OrbitError("; ".join(problems))
-        note.unlink()
+        owed.drop(note)
 
     def command(self, words: list[str]) -> None:
         """Run one argument list on the board; OrbitError with what it said when it fails."""

@@ -9,8 +9,7 @@ runs already, or is already on the board, is found by labels and hashes, so that
 import getpass
 import json
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from orchestrate.console import first_line
@@ -40,15 +39,18 @@ class BoardRunner:
 
     is_local = False
 
-    def __init__(self, run: Run, folder: DeviceFolder, device: Device, break_lock: bool = False) -> None:
+    def __init__(
+        self, run: Run, folder: DeviceFolder, known: Mapping[str, Device], break_lock: bool = False
+    ) -> None:
+        device = known[folder.name]
         self.run, self.folder, self.device, self.break_lock = run, folder, device, break_lock
         self.engine = Engine(device.host)
         self.place = device.host or "this machine"
         self.board = Board(self.engine)
-        self.host = board_setup.Host(self.engine, folder, device)
-        self.volume = f"orbitbench-{run.id}-{folder.name}"
+        self.host = board_setup.Host(self.engine, run.name, folder.name, known)
+        self.volume = f"orbitbench-{run.name}-{folder.name}"
         self.mine = {
-            "orbitbench.run": run.id,
+            "orbitbench.run": run.name,
             "orbitbench.device": folder.name,
             "orbitbench.plan": run.plan["hash"],
         }
@@ -186,8 +188,8 @@ class BoardRunner:
         jobs = {**plan.reduced(self.folder.job_list(), missing, facts), "bundle": "bundle"}
         wanted = {part["file"]: part["sha256"] for job in jobs["jobs"] for part in parts(job["model"])}
         lacking = [name for name, sha in wanted.items() if there.get(f"bundle/{name}", (0, ""))[1] != sha]
-        files: dict[str, Path | bytes] = {f"bundle/{name}": self.run.bundle / name for name in lacking}
-        total = sum((self.run.bundle / name).stat().st_size for name in lacking)
+        files = {f"bundle/{name}": self.run.files.checked(f"bundle/{name}", wanted[name]) for name in lacking}
+        total = sum(file.size for file in files.values())
         say(f"sending {len(lacking)} of {len(wanted)} files, {total / 1e6:.1f} MB")
         self.board.send({**files, "jobs.json": json.dumps(jobs).encode()})
 

@@ -1,8 +1,8 @@
 """Transport `process`: the job list runs on this machine, without Docker, in a process that outlives us."""
 
 import fcntl
+import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.record import files
 from orchestrate.console import first_line
 from orchestrate.errors import OrbitError
 from orchestrate.runs import plan
@@ -48,9 +47,11 @@ class ProcessRunner:
     place = "this machine"
 
     def __init__(self, folder: DeviceFolder) -> None:
-        self.folder = folder
-        self.log, self.errors = folder.path / "runtime.jsonl", folder.path / "runtime.err"
-        self.lock = folder.path / "runtime.lock"
+        self.folder, self.files = folder, folder.files
+        self.log, self.errors, self.lock, self.todo, self.out = (
+            folder.inner(name)
+            for name in ("runtime.jsonl", "runtime.err", "runtime.lock", "todo.json", "out")
+        )
         self.process: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
@@ -60,28 +61,36 @@ class ProcessRunner:
         """Whether a runtime of this folder, ours or of an earlier orchestrator, is at work."""
         if self.process is not None and self.process.poll() is not None:
             return False
-        if not self.lock.exists():
-            return False
-        with self.lock.open("rb") as file:
-            try:
+        try:
+            with self.files.open(self.lock) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
-                return True
+        except FileNotFoundError:
             return False
+        except BlockingIOError:
+            return True
+        return False
 
     def start(self, missing: list[str], say: Callable[[str], None] = print) -> None:
         """Start the runtime on the jobs in `missing`."""
         jobs = plan.reduced(self.folder.job_list(), missing, {"model": board_model()})
-        files.write_json(str(self.folder.path / "todo.json"), jobs)
+        self.files.check_tree("bundle")  # the runtime checks hashes, and goes by paths in both
+        self.files.make(self.out)
+        self.files.check_tree(self.out)
+        self.files.write(self.todo, json.dumps({**jobs, "bundle": "../bundle"}).encode())
         command = [
             sys.executable,
             "-m",
             "bench.runtime",
-            str(self.folder.path / "todo.json"),
-            str(self.folder.out),
+            str(self.files.path(self.todo)),
+            str(self.files.path(self.out)),
         ]
-        with self.lock.open("w") as lock, self.log.open("wb") as log, self.errors.open("wb") as errors:
+        with (
+            self.files.open(self.lock, os.O_RDWR | os.O_CREAT) as lock,
+            self.files.create(self.log) as log,
+            self.files.create(self.errors) as errors,
+        ):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.truncate(0)
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -91,13 +100,13 @@ class ProcessRunner:
                 pass_fds=[lock.fileno()],
                 start_new_session=True,
             )
-            lock.write(str(self.process.pid))
+            lock.write(str(self.process.pid).encode())
 
     def lines(self) -> Iterator[bytes]:
         """The runtime's lines from its beginning until it ends; an empty one at least every POLL_SECONDS."""
-        if not self.log.exists():
+        if not self.files.is_file(self.log):
             return
-        with self.log.open("rb") as log:
+        with self.files.open(self.log) as log:
             rest = b""
             while True:
                 alive = self.alive()  # asked before reading: what a dying runtime wrote last is still read
@@ -112,19 +121,21 @@ class ProcessRunner:
     def read(self, job: str) -> bytes | None:
         """The record of `job` as the runtime left it, None while there is none."""
         try:
-            return (self.folder.out / "records" / f"{job}.json").read_bytes()
+            return self.files.read(f"{self.out}/records/{job}.json")
         except FileNotFoundError:
             return None
 
     def discard(self, jobs: set[str]) -> None:
         """Remove records, and the parts that they were made of."""
-        for path in [*self.folder.out.glob("records/*.json"), *self.folder.out.glob("parts/*.json")]:
-            if path.stem in jobs or path.stem.rpartition(".")[0] in jobs:
-                path.unlink(missing_ok=True)
+        for kind in ("records", "parts"):  # JOB.json and JOB.PROCESS.json
+            for name in self.files.names(f"{self.out}/{kind}"):
+                stem = name.removesuffix(".json")
+                if stem in jobs or stem.rpartition(".")[0] in jobs:
+                    self.files.remove(f"{self.out}/{kind}/{name}")
 
     def exit_reason(self) -> str:
         """Why the runtime ended, in one line."""
-        said = self.errors.read_text(errors="replace").strip().splitlines() if self.errors.exists() else []
+        said = self.files.end(self.errors).decode(errors="replace").strip().splitlines()
         code = self.process.wait() if self.process is not None else None
         ended = f"exit code {code}" if code is None or code >= 0 else f"killed by signal {-code}"
         return first_line(said[-1]) if said else f"the runtime ended without a word ({ended})"
@@ -136,8 +147,8 @@ class ProcessRunner:
     def tail(self, lines: int) -> list[str]:
         """The last lines of the runtime's log, and of its errors."""
         found: list[str] = []
-        for path in (self.log, self.errors):
-            found += path.read_text(errors="replace").splitlines()[-lines:] if path.exists() else []
+        for name in (self.log, self.errors):
+            found += self.files.end(name).decode(errors="replace").splitlines()[-lines:]
         return found
 
     def stop(self) -> None:
@@ -145,22 +156,32 @@ class ProcessRunner:
         for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
             if not self.alive():
                 return
-            pid = int(self.lock.read_text())
+            pid = self.holder()
             (os.kill if number == signal.SIGTERM else os.killpg)(pid, number)
             end = time.monotonic() + patience
             while self.alive() and time.monotonic() < end:
                 time.sleep(POLL_SECONDS / 4)
         if self.alive():
-            raise OrbitError(f"process {self.lock.read_text()} does not end; see {self.errors}")
+            raise OrbitError(f"process {self.holder()} does not end; see {self.files.path(self.errors)}")
+
+    def holder(self) -> int:
+        """The process id in the lock of a runtime that is at work."""
+        try:
+            pid = int(self.files.read(self.lock, 100))
+        except ValueError:
+            pid = 0
+        if pid <= 1:
+            raise OrbitError(f"{self.files.path(self.lock)} names no process: end the runtime by hand")
+        return pid
 
     def restore(self) -> None:
         """This machine was not changed."""
 
     def clear(self) -> None:
         """Remove the runtime's own files: every record is stored and verified."""
-        shutil.rmtree(self.folder.out, ignore_errors=True)
-        for path in (self.lock, self.folder.path / "todo.json"):
-            path.unlink(missing_ok=True)
+        self.files.remove_tree(self.out)
+        for name in (self.lock, self.todo):
+            self.files.remove(name)
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -1,6 +1,7 @@
 """A run from options to report: resolve, export, plan, create the folder, follow the devices, sum up."""
 
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from orchestrate.devices import Device, choose, default_path, load_devices
 from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.execution import process_runner, progress, summary
 from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
-from orchestrate.runs import plan, staging
+from orchestrate.execution.settings import Settings
+from orchestrate.runs import confined, plan, staging
 from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_json
 
 DESCRIPTORS = 32  # of a board at most: its tunnel, its engine's connections, commands on it
@@ -46,6 +48,7 @@ class RunOptions:
     report: bool = True
     results: Path = Path("results")
     manifest: Path | None = None
+    trust_run: bool = False
 
 
 def main(options: RunOptions, as_json: bool = False) -> int:
@@ -56,11 +59,13 @@ def main(options: RunOptions, as_json: bool = False) -> int:
         run = Run.open(options.results, options.resume) if options.resume else begin(options, console)
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
     policy = FollowPolicy(watch=not options.detach, patience=options.patience)
-    problems = execute(run, console, policy, options.retry, options.break_lock)
+    devices = Settings(options.manifest, options.trust_run)
+    problems = execute(run, devices, console, policy, options.retry, options.break_lock)
+    go_on = resume_command(run, options.manifest)
     if options.detach and not problems:
-        console.print(f"at work without us; to go on: {resume_command(run)}", highlight=False, soft_wrap=True)
+        console.print(f"at work without us; to go on: {go_on}", highlight=False, soft_wrap=True)
         return 0
-    return summary.conclude(run, problems, resume_command(run), console, as_json, options.report)
+    return summary.conclude(run, problems, go_on, console, as_json, options.report)
 
 
 def check(options: RunOptions) -> None:
@@ -84,16 +89,18 @@ def check(options: RunOptions) -> None:
         raise BadInput("--resume goes on with what the run has planned: leave out what plans a new one")
     if options.retry and not options.resume:
         raise BadInput("--retry needs a run: --resume RUN --retry failed|invalid|all")
+    if options.trust_run and not options.resume:
+        raise BadInput("--trust-run needs a run that was planned before: --resume RUN --trust-run")
     own = {"--dim": options.dims, "--input": options.inputs, "--value": options.values}
     if unused := [name for name, given in own.items() if given and not options.onnx]:
         raise BadInput(f"{unused[0]} is for models of your own: give --onnx FILE as well")
 
 
-def collect(run: Run, as_json: bool = False, report: bool = True) -> int:
+def collect(run: Run, devices: Settings, as_json: bool = False, report: bool = True) -> int:
     """Fetch what devices have finished, starting nothing; the exit code."""
     console = make_console(stderr=as_json)
-    problems = execute(run, console, FollowPolicy(start=False, watch=False))
-    return summary.conclude(run, problems, resume_command(run), console, as_json, report)
+    problems = execute(run, devices, console, FollowPolicy(start=False, watch=False))
+    return summary.conclude(run, problems, resume_command(run, devices.manifest), console, as_json, report)
 
 
 # -- before anything runs ---------------------------------------------------------------------------------
@@ -166,7 +173,7 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
         raise BadInput("nothing was run: see above")
     if done.returncode:
         raise OrbitError(f"bench export ended with code {done.returncode}: see above")
-    bundle = read_json(out / "bundle.json", "orbitbench.bundle")
+    bundle = read_json(confined.Folder(out), "bundle.json", "orbitbench.bundle")
     return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
 
 
@@ -180,7 +187,6 @@ def create(results: Path, planned: dict[str, Any], folder: Path) -> Run:
             files.write_json(str(folder / device / "jobs.json"), plan.job_list(planned, name, device))
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
         files.write_json(str(folder / "plan.json"), plan.for_run(planned, name, created))
-        folder.chmod(0o755)  # a temporary folder is private, a run is not
         try:
             folder.rename(results / name)
         except OSError:
@@ -194,34 +200,36 @@ def create(results: Path, planned: dict[str, Any], folder: Path) -> Run:
 # -- while devices work -----------------------------------------------------------------------------------
 
 
-def runner_of(run: Run, folder: DeviceFolder, break_lock: bool = False) -> Runner:
-    """Where the device's job list runs, by its transport."""
-    device = settings(run, folder.name)
-    if device.transport == "process":
+def runner_of(run: Run, folder: DeviceFolder, devices: Settings, break_lock: bool = False) -> Runner:
+    """Where the device's job list runs, by its transport in today's devices.yaml."""
+    if devices.of(folder.name).transport == "process":
         return process_runner.ProcessRunner(folder)
     from orchestrate.execution.container_runner import BoardRunner  # imports docker
 
-    return BoardRunner(run, folder, device, break_lock)
-
-
-def settings(run: Run, name: str) -> Device:
-    """The device as it was when the run was planned."""
-    return Device.model_validate(run.plan["devices"][name]["settings"])
+    return BoardRunner(run, folder, devices.known, break_lock)
 
 
 def execute(
-    run: Run, console: Console, policy: FollowPolicy, retry: str | None = None, break_lock: bool = False
+    run: Run,
+    devices: Settings,
+    console: Console,
+    policy: FollowPolicy,
+    retry: str | None = None,
+    break_lock: bool = False,
 ) -> dict[str, str]:
     """Bring every missing record here; device -> what went wrong there. Interrupted says how to go on."""
     stop = Stop()
-    allow_descriptors(len(run.devices))
     again = {name: folder.to_retry(retry) if retry else [] for name, folder in run.devices.items()}
-    everywhere = not policy.start  # collecting also frees boards whose records are all here
     folders = [
-        folder for name, folder in run.devices.items() if everywhere or folder.missing() or again[name]
+        folder
+        for name, folder in run.devices.items()
+        # collecting also frees boards of ours whose records are all here
+        if folder.missing() or again[name] or (not policy.start and name in devices.known)
     ]
     if not folders:
         return {}
+    devices.confirm(run, [folder.name for folder in folders], starts=policy.start)
+    allow_descriptors(len(folders))
     try:
         with (
             run.held(),
@@ -229,14 +237,16 @@ def execute(
             progress.view(console, [f.name for f in folders]) as view,
         ):
             followers = [
-                Follower(runner_of(run, folder, break_lock), folder, view, stop, policy, again[folder.name])
+                Follower(runner, folder, view, stop, policy, again[folder.name])
                 for folder in folders
+                for runner in [runner_of(run, folder, devices, break_lock)]
             ]
             remote = [f.folder.name for f in followers if not f.runner.is_local]
             return drive(followers, view, stop, lambda: ask(view, remote))
     except KeyboardInterrupt:
         left = sum(map(len, run.missing().values()))
-        raise Interrupted(f"interrupted, {left} records to come; to go on: {resume_command(run)}") from None
+        go_on = resume_command(run, devices.manifest)
+        raise Interrupted(f"interrupted, {left} records to come; to go on: {go_on}") from None
 
 
 def ask(view: progress.View, boards: list[str]) -> bool:
@@ -272,7 +282,9 @@ def terminated_is_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def resume_command(run: Run) -> str:
-    """What to type to finish the run."""
-    where = "" if run.path.parent == Path("results") else f" --results {run.path.parent}"
-    return f"orchestrate run --resume {run.id}{where}"
+def resume_command(run: Run, manifest: Path | None = None) -> str:
+    """What to type to finish the run, on the devices of that devices.yaml."""
+    words = ["orchestrate", "run", "--resume", run.id]
+    words += [] if run.path.parent == Path("results") else ["--results", str(run.path.parent)]
+    words += ["--devices", str(manifest)] if manifest else []
+    return shlex.join(words)

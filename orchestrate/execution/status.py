@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from rich.console import Console
 from rich.table import Table
@@ -11,30 +12,32 @@ from orchestrate.console import first_line
 from orchestrate.errors import OrbitError
 from orchestrate.execution.follower import Runner
 from orchestrate.execution.run import runner_of
+from orchestrate.execution.settings import Settings
 from orchestrate.execution.summary import counts
 from orchestrate.runs.folder import DeviceFolder, Run
 
 ASKED_AT_ONCE = 32
 
 
-def ask(run: Run, folder: DeviceFolder, question: Callable[[Runner], str]) -> str:
+def ask(run: Run, folder: DeviceFolder, devices: Settings, question: Callable[[Runner], str]) -> str:
     """The answer of one device, or why there is none."""
-    runner = runner_of(run, folder)
     try:
-        runner.open()
-        return question(runner)
+        runner = runner_of(run, folder, devices)
+        with closing(runner):
+            runner.open()
+            return question(runner)
     except OrbitError as error:
         return f"no answer: {error}"
-    finally:
-        runner.close()
 
 
-def show_status(run: Run, console: Console, as_json: bool) -> int:
+def show_status(run: Run, devices: Settings, console: Console, as_json: bool) -> int:
     """Print counts by device, and for those that lack records how they stand; 1 while any is missing."""
     folders = run.devices.values()
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         words = list(
-            pool.map(lambda f: ask(run, f, lambda r: r.status()) if f.missing() else "complete", folders)
+            pool.map(
+                lambda f: ask(run, f, devices, lambda r: r.status()) if f.missing() else "complete", folders
+            )
         )
     found = {
         folder.name: {**counts(folder.wanted, list(folder.stored()), None), "state": word}
@@ -51,12 +54,12 @@ def show_status(run: Run, console: Console, as_json: bool) -> int:
     return 0 if run.finished() else 1
 
 
-def show_logs(run: Run, devices: list[str], lines: int) -> int:
+def show_logs(run: Run, devices: Settings, names: list[str], lines: int) -> int:
     """Print the last lines of each device's log, after its name where there are several."""
-    names = devices or list(run.devices)
+    names = names or list(run.devices)
     for name in names:
         prefix = f"{name}: " if len(names) > 1 else ""
-        text = ask(run, run.devices[name], lambda runner: "\n".join(runner.tail(lines)))
+        text = ask(run, run.devices[name], devices, lambda runner: "\n".join(runner.tail(lines)))
         for line in text.splitlines():
             print(prefix + first_line(line, 1000))
     return 0

@@ -5,53 +5,80 @@ results/RUN/plan.json  bundle/  DEVICE/jobs.json  DEVICE/records/JOB.json
 
 import fcntl
 import hashlib
-import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench.record import files, schema
+from bench.record import checks, files, schema
 from orchestrate.console import first_line
 from orchestrate.errors import BadInput, Busy, OrbitError, StoreFailed, listed
+from orchestrate.runs import confined, plan
 
 SCHEMA = 1
 
 Json = dict[str, Any]
 
 
-def read_json(path: Path, kind: str) -> Json:
-    """The JSON object at `path`, of `kind` and of a schema version that this program knows."""
+def read_json(folder: confined.Folder, name: str, kind: str) -> Json:
+    """The JSON object in the file `name`, of `kind` and of a schema version that this program knows."""
+    path = folder.path(name)
     try:
-        value = json.loads(path.read_bytes())
+        value = files.parse_json(folder.read(name), str(path))
     except FileNotFoundError:
         raise BadInput(f"{path} is missing") from None
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path} is not JSON: {error}") from None
+    except files.BadFileError as error:
+        raise BadInput(first_line(error)) from None
     if not isinstance(value, dict) or value.get("kind") != kind:
         raise BadInput(f"{path} is not an {kind} file")
     if value.get("schema") != SCHEMA:
-        newer = f"{path} has schema {value.get('schema')}; this program reads {SCHEMA}: update orbitbench"
-        raise BadInput(newer)
+        version = checks.shown(value.get("schema"))
+        raise BadInput(f"{path} has schema {version}; this program reads {SCHEMA}: update orbitbench")
     return value
+
+
+def damaged(path: Path, found: Sequence[checks.Problem]) -> BadInput:
+    """What is said of a file of a run that is not as `orchestrate run` wrote it."""
+    first = first_line(f"{found[0].path} {found[0].reason}")
+    return BadInput(f"{path} is damaged: {first}; begin a new run")
 
 
 class DeviceFolder:
     """One device's part of a run: the plan says what is wanted, the names in `records` what is there."""
 
-    def __init__(self, path: Path, wanted: Iterable[str]) -> None:
-        self.path, self.name = path, path.name
+    def __init__(self, path: Path, wanted: Iterable[str], run: str) -> None:
+        self.path, self.name, self.run = path, path.name, run
         self.wanted = tuple(wanted)  # job ids, in the plan's order
         self.records, self.out = path / "records", path / "out"
+        self.files = confined.Folder(path.parent)
+
+    def inner(self, name: str) -> str:
+        """The name, within the run, of something in this folder."""
+        return f"{self.name}/{name}"
 
     def job_list(self) -> Json:
-        """The whole job list of this device."""
-        return read_json(self.path / "jobs.json", "orbitbench.jobs")
+        """The whole job list of this device, checked: of this run, this device and these jobs."""
+        name = self.inner("jobs.json")
+        jobs, path = read_json(self.files, name, "orbitbench.jobs"), self.files.path(name)
+        if found := schema.problems(jobs):
+            raise damaged(path, found)
+        is_ours = (jobs["run"], jobs["device"]) == (self.run, self.name)
+        if not is_ours or sorted(job["id"] for job in jobs["jobs"]) != sorted(self.wanted):
+            raise BadInput(f"{path} is damaged: it is not of the plan beside it; begin a new run")
+        return jobs
+
+    @cached_property
+    def planned(self) -> dict[str, Json]:
+        """Job id -> the job as planned, with the list's `measure` under its own."""
+        jobs = self.job_list()
+        common = jobs.get("measure", {})
+        return {job["id"]: {**job, "measure": {**common, **job.get("measure", {})}} for job in jobs["jobs"]}
 
     def missing(self) -> list[str]:
         """Ids of the jobs without a record. Records are stored once verified, so their names are proof."""
-        there = {entry.name for entry in os.scandir(self.records)} if self.records.is_dir() else set()
+        there = set(self.files.names(self.inner("records")))
         return [job for job in self.wanted if f"{job}.json" not in there]
 
     def to_retry(self, which: str) -> list[str]:
@@ -66,41 +93,55 @@ class DeviceFolder:
             raise OrbitError(
                 f"{where}: its SHA-256 is not the announced one: damaged on the board or on the way"
             )
-        self.records.mkdir(exist_ok=True)
-        part = self.records / f".{job}.part"
         try:
-            files.write_bytes(str(part), data)
-            record = verified(part, job, self.name)
-            self.supersede(job)
-            part.replace(self.records / f"{job}.json")
+            record = self.verified(data, job)
         except OrbitError as error:
             raise OrbitError(f"{where}: {error}") from None
+        try:
+            self.files.make(self.inner("records"))
+            self.supersede(job)
+            self.files.write(self.inner(f"records/{job}.json"), data)
         except OSError as error:
             raise StoreFailed(
                 f"{self.records}: {error.strerror}: mend that, then resume; nothing is lost"
             ) from None
-        finally:
-            part.unlink(missing_ok=True)
+        return record
+
+    def verified(self, data: bytes, job: str) -> Json:
+        """The record in `data`, checked as something that a hostile board may have sent."""
+        try:
+            record = schema.checked(files.parse_json(data, "it"), "it", "record")
+        except files.BadFileError as error:
+            raise OrbitError(first_line(str(error).removeprefix("it: "))) from None
+        if (record["run"], record["device"]) != (self.run, self.name):
+            raise OrbitError(f"it is of run {record['run']} on {record['device']}, not of this one")
+        planned = self.planned[job]
+        if other := plan.differing_field(planned, record["job"]):
+            shown = checks.shown(record["job"].get(other))
+            raise OrbitError(first_line(f"its job is not the planned one: {other} is {shown}"))
         return record
 
     def supersede(self, job: str) -> None:
         """Keep a second name for the record that is about to be replaced: nothing measured is thrown away."""
-        old, kept = self.records / f"{job}.json", self.records / "superseded"
-        if not old.exists():
+        old, kept = self.inner(f"records/{job}.json"), self.inner("records/superseded")
+        if not self.files.is_file(old):
             return
-        kept.mkdir(exist_ok=True)
-        number = next(n for n in range(1, 10_000) if not (kept / f"{job}.{n}.json").exists())
-        (kept / f"{job}.{number}.json").hardlink_to(old)
+        self.files.make(kept)
+        there = set(self.files.names(kept))
+        number = next(n for n in range(1, 10_000) if f"{job}.{n}.json" not in there)
+        self.files.link(old, f"{kept}/{job}.{number}.json")
 
     def stored(self) -> Iterator[Json]:
         """The records that are there, in the plan's order."""
         for job in self.wanted:
-            path = self.records / f"{job}.json"
-            if path.is_file():
+            name = self.inner(f"records/{job}.json")
+            if self.files.is_file(name):
                 try:
-                    yield read_json(path, "orbitbench.record")
-                except BadInput as error:
-                    raise BadInput(f"{error}; remove it, and resume the run to measure it again") from None
+                    yield self.verified(self.files.read(name), job)
+                except OrbitError as error:
+                    text = str(error).removeprefix(f"{self.files.path(name)}: ")
+                    advice = "remove it, and resume the run to measure it again"
+                    raise BadInput(f"{self.files.path(name)}: {text}; {advice}") from None
 
 
 def quality(record: Json) -> str:
@@ -110,30 +151,19 @@ def quality(record: Json) -> str:
     return "good" if record["validity"]["valid"] else "invalid"
 
 
-def verified(path: Path, job: str, device: str) -> Json:
-    """The record at `path`, checked as something that a hostile board may have sent."""
-    try:
-        record: Json = schema.load(str(path), "record")
-    except files.BadFileError as error:
-        raise OrbitError(first_line(str(error).removeprefix(f"{path}: "))) from None
-    if record["job"]["id"] != job or record["device"] != device:
-        raise OrbitError(f"it says it is {record['job']['id']} of {record['device']}")
-    return record
-
-
 class Run:
-    """One folder under `results/`."""
+    """One folder under `results/`. `id` is its name here; `name` the one that its boards and records know."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.id = path, path.name
         self.bundle = path / "bundle"
-        self.plan = read_json(path / "plan.json", "orbitbench.plan")
-        try:
-            parts = {name: part["jobs"] for name, part in self.plan["devices"].items()}
-        except (KeyError, TypeError, AttributeError):
-            damaged = f"{path / 'plan.json'} is damaged: it names no devices with jobs; begin a new run"
-            raise BadInput(damaged) from None
-        self.devices = {name: DeviceFolder(path / name, jobs) for name, jobs in parts.items()}
+        self.files = confined.Folder(path)
+        self.plan = read_json(self.files, "plan.json", "orbitbench.plan")
+        if found := plan.problems(self.plan):
+            raise damaged(path / "plan.json", found)
+        self.name: str = self.plan["run"]
+        parts = self.plan["devices"].items()
+        self.devices = {name: DeviceFolder(path / name, part["jobs"], self.name) for name, part in parts}
 
     @classmethod
     def open(cls, results: Path, name: str) -> "Run":
@@ -154,14 +184,14 @@ class Run:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the run against a second orchestrator on this machine; freed by the kernel when we die."""
-        with (self.path / ".lock").open("a+") as file:
+        with self.files.open(".lock", os.O_RDWR | os.O_CREAT) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                file.seek(0)
-                raise Busy(f"{self.id} is in the hands of process {file.read().strip() or '?'}") from None
+                holder = first_line(file.read(20).decode("ascii", "replace").strip() or "?")
+                raise Busy(f"{self.id} is in the hands of process {holder}") from None
             file.truncate(0)
-            file.write(str(os.getpid()))
+            file.write(str(os.getpid()).encode())
             file.flush()
             yield
 

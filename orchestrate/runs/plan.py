@@ -1,15 +1,67 @@
-"""From a bundle and some devices to job lists. Pure: reads nothing, writes nothing, knows no clock."""
+"""From a bundle and some devices to job lists, and what a plan must look like. Pure: reads nothing, writes
+nothing, knows no clock."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from bench.record import backends
-from orchestrate.devices import Device
+from pydantic import TypeAdapter, ValidationError
+
+from bench.record import backends, checks
+from bench.record.checks import (
+    Problem,
+    anything,
+    fields,
+    identifier,
+    listing,
+    mapping,
+    nullable,
+    sha256,
+    text,
+)
+from orchestrate.devices import Device, Name
 from orchestrate.errors import BadInput
 
 Json = dict[str, Any]
+_DEVICE_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_SETTINGS = TypeAdapter(Device)
+
+
+def _device_names(value: Any, path: str, found: list[Problem]) -> None:
+    """Keys that may become folders of a run; a plan's own settings are only ever compared and shown."""
+    for name, part in value.items() if isinstance(value, dict) else ():
+        for adapter, what in ((_DEVICE_NAME, name), (_SETTINGS, part.get("settings"))):
+            try:
+                adapter.validate_python(what)
+            except ValidationError as error:
+                where = f"{path}.{checks.shown(name)[1:-1]}"
+                found.append(Problem(where, error.errors()[0]["msg"].removeprefix("Value error, ")))
+
+
+_skipped = listing(fields({"id": identifier, "reason": text}, {"command": nullable(text)}))
+_part = fields({"settings": mapping(anything), "jobs": listing(identifier)}, {})
+_plan = fields(
+    {
+        "run": identifier,
+        "hash": sha256,
+        "devices": mapping(_part),
+        "experiment": fields({"name": text}, {}),
+    },
+    {"skipped": _skipped, "created": text, "orbitbench": text},
+)
+
+
+def problems(document: Json) -> list[Problem]:
+    """Everything that is wrong with a `plan.json` of this version; empty when nothing is."""
+    found: list[Problem] = []
+    _plan(document, "", found)
+    if not found:
+        _device_names(document["devices"], "devices", found)
+    for name, part in document["devices"].items() if not found else ():
+        if len(set(part["jobs"])) < len(part["jobs"]):
+            found.append(Problem(f"devices.{name}.jobs", "names a job twice"))
+    return found
 
 
 def jobs_of(models: list[Json], device: Device) -> list[Json]:
@@ -81,6 +133,17 @@ def job_list(plan: Json, run: str, device: str) -> Json:
         "board": {},
         "jobs": part["jobs"],
     }
+
+
+def differing_field(planned: Json, found: Json) -> str | None:
+    """The first field in which a record's job is not the planned one, or None.
+
+    A record's `measure` is all that the runtime went by: it must hold what was planned, and may hold more.
+    """
+    for name in sorted({*planned, *found} - {"measure"}):
+        if planned.get(name) != found.get(name):
+            return name
+    return None if planned["measure"].items() <= found.get("measure", {}).items() else "measure"
 
 
 def reduced(jobs: Json, wanted: list[str], board: Json) -> Json:

@@ -6,8 +6,8 @@ SIGKILL or a power cut leaves is locked by nobody: the next run into the same re
 
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,7 +49,8 @@ def sweep(results: Path) -> None:
 
 def _new(results: Path) -> tuple[Path, int]:
     while True:
-        path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=results))
+        path = results / f"{PREFIX}{secrets.token_hex(4)}"
+        path.mkdir()  # not mkdtemp, whose folders are private: the umask says who may read a run
         with suppress(FileNotFoundError):  # another run swept it before it was held
             handle = os.open(path, os.O_RDONLY)
             with suppress(OSError):  # where folders cannot be locked nobody sweeps either

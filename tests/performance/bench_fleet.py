@@ -77,7 +77,9 @@ def fleet(folder: Path, boards: int) -> dict[str, float]:
 def measured(run: Run, env: dict[str, str]) -> dict[str, float]:
     """Run the command line on it and watch."""
     start = time.perf_counter()
+    manifest = run.path.parents[1] / "manifests/devices.yaml"
     command = [sys.executable, "-m", "orchestrate.cli", "run", "--no-report", "--resume", str(run.path)]
+    command += ["--devices", str(manifest)]
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     peak = Peak(process.pid)
     peak.start()

@@ -117,7 +117,8 @@ class Engine:
         await self.say({"event": "start", "processes": len(self.jobs["jobs"]), "done": 0})
         for done, job in enumerate(self.jobs["jobs"], 1):
             await asyncio.sleep(self.seconds)
-            record = {**self.record, "device": self.jobs["device"], "run": self.jobs["run"], "job": job}
+            whole = {**job, "measure": {**self.jobs["measure"], **job["measure"]}}
+            record = {**self.record, "device": self.jobs["device"], "run": self.jobs["run"], "job": whole}
             data = self.files[job["id"]] = json.dumps(record).encode()
             event = {
                 "event": "process",

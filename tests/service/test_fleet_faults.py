@@ -293,8 +293,9 @@ def test_two_orchestrators(scene: Scene, tmp_path: Path) -> None:
     scene.board.docker("pause", "orbitbench")  # a holder that lives for as long as the others take
     other = Scene(scene.fleet, "board1", tmp_path / "other")
     other_id = other.run.path.rename(other.run.path.with_name("20261122-191501-tiny")).name
-    plan = other.run.path.with_name(other_id) / "plan.json"
-    plan.write_text(plan.read_text().replace(sample.NAME, other_id))
+    for name in ("plan.json", "board1/jobs.json"):
+        file = other.run.path.with_name(other_id) / name
+        file.write_text(file.read_text().replace(sample.NAME, other_id))
     said = other.ends(other.start("run", "--resume", other_id), 1)
     assert f"held by run {scene.run.id}" in said
     said = other.ends(other.start("run", "--resume", other_id, "--break-lock"), 1)

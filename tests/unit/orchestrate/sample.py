@@ -51,11 +51,13 @@ def record(job: str, device: str = "local", status: str = "ok", **changes: Any) 
         "device": device,
         "job": {
             "id": job,
-            "model": model(),
+            "model": model(job.partition("--")[0]),
             "backend": "onnxruntime",
             "precision": "fp32",
             "threads": 1,
             "batch": 1,
+            "options": {},
+            "measure": {"processes": 1},
         },
         "status": status,
         "error": error,
@@ -102,7 +104,15 @@ def onnx_model(path: Path, size: int) -> None:
 
 
 def write(path: Path, contents: dict[str, Any], devices: dict[str, Device]) -> Run:
-    """The run's folder for a bundle and devices."""
+    """The run's folder for a bundle and devices, whose devices.yaml is that of the folder above `results`."""
+    listed = {
+        name: each.model_dump(mode="json", exclude_defaults=True) | {"transport": each.transport}
+        for name, each in devices.items()
+    }
+    manifest = path.parents[1] / "manifests/devices.yaml"
+    if set(devices) != {"local"} and not manifest.exists():
+        manifest.parent.mkdir(exist_ok=True)
+        manifest.write_text(json.dumps({"schema": 1, "devices": listed}))
     planned = plan.plan(contents, devices, "test")
     for each in devices:
         (path / each).mkdir(parents=True)

@@ -286,7 +286,7 @@ def test_a_full_disk_here_ends_this_device_and_leaves_the_board_as_it_is(
 ) -> None:
     runner = FakeRunner()
     monkeypatch.setattr(
-        "bench.record.files.write_bytes", lambda path, data: fail(OSError(28, "No space left on device"))
+        "orchestrate.runs.confined.Folder.write", lambda *_: fail(OSError(28, "No space left on device"))
     )
     with pytest.raises(StoreFailed, match="No space left on device: mend that, then resume"):
         follow(runner, folder)

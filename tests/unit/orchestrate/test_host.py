@@ -11,7 +11,7 @@ import pytest
 
 from orchestrate.doctor import probe
 from orchestrate.errors import OrbitError
-from orchestrate.execution import board_setup
+from orchestrate.execution import board_setup, owed
 from tests.unit.orchestrate import sample
 
 
@@ -32,10 +32,17 @@ class FakeEngine:
         return SimpleNamespace(code=int(bad), out="", err="sudo: a password is required" if bad else "")
 
 
-def at(tmp_path: Path, engine: FakeEngine, run: str = sample.NAME, **settings: Any) -> board_setup.Host:
-    folder = sample.run(tmp_path, "a", name=run).devices["local"]
-    device = sample.device(transport="docker", image="i", host="pi4", **settings)
-    return board_setup.Host(engine, folder, device)  # type: ignore[arg-type]
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This user's state folder."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state/orbitbench/owed"
+
+
+def at(engine: FakeEngine, run: str = sample.NAME, host: str = "pi4", **settings: Any) -> board_setup.Host:
+    """The machine behind `board`, whose entry `settings` make, for one run."""
+    device = sample.device(transport="docker", image="i", host=host, **settings)
+    return board_setup.Host(engine, run, "board", {"board": device})  # type: ignore[arg-type]
 
 
 UNKNOWN = probe.facts("")
@@ -46,23 +53,23 @@ def quiet(_: str) -> None:
     """Nobody listens."""
 
 
-def test_what_the_records_keep_of_a_board_is_what_it_says_made_harmless(tmp_path: Path) -> None:
+def test_what_the_records_keep_of_a_board_is_what_it_says_made_harmless() -> None:
     says = "== time\n1\n== model\nRaspberry Pi 4\x1b[2J\n"
     says += "== l4t\n# R32 (release), REVISION: 7.1\njunk\n== disk\nx"
-    kept = at(tmp_path, FakeEngine(says)).ready()
+    kept = at(FakeEngine(says)).ready()
     assert kept["model"] == "Raspberry Pi 4?[2J"
     assert kept["l4t"] == "# R32 (release), REVISION: 7.1"
     assert kept["clock_ahead_seconds"] < -1e9
 
 
-def test_a_board_that_says_nothing_leaves_nothing_in_the_records(tmp_path: Path) -> None:
-    kept = at(tmp_path, FakeEngine()).ready()
+def test_a_board_that_says_nothing_leaves_nothing_in_the_records() -> None:
+    kept = at(FakeEngine()).ready()
     assert [kept[name] for name in ("model", "l4t", "clock_ahead_seconds")] == [None] * 3
 
 
-def test_a_board_beyond_its_limits_is_not_made_ready(tmp_path: Path) -> None:
+def test_a_board_beyond_its_limits_is_not_made_ready() -> None:
     with pytest.raises(OrbitError, match="too hot"):
-        at(tmp_path, FakeEngine("== zones\ncpu-thermal 45000\ngpu-thermal 91500")).ready()
+        at(FakeEngine("== zones\ncpu-thermal 45000\ngpu-thermal 91500")).ready()
 
 
 @pytest.mark.parametrize(
@@ -83,48 +90,64 @@ def test_a_board_that_says_nothing_is_not_held_unfit() -> None:
     assert board_setup.unfit(UNKNOWN, sample.device()) == []
 
 
-def test_what_is_prepared_is_restored_word_by_word(tmp_path: Path) -> None:
+def test_what_is_prepared_is_restored_word_by_word(state: Path) -> None:
     engine = FakeEngine()
-    this = at(tmp_path, engine, **CHANGES)
+    this = at(engine, **CHANGES)
     this.prepare(quiet)
-    assert json.loads(this.note.read_text()) == {"host": "pi4", "restore": [["slow"], ["default"]]}
+    (note,) = state.iterdir()
+    assert json.loads(note.read_text()) == {"device": "board", "host": "pi4", "run": sample.NAME}
+    assert [each.stat().st_mode & 0o777 for each in (state, state.parent)] == [0o700, 0o700]
     this.restore()
     assert engine.ran == ["fast 'a b'", "slow", "default"]
-    assert not this.note.exists()
+    assert list(state.iterdir()) == []
     this.restore()
     assert len(engine.ran) == 3  # once
 
 
-def test_a_preparation_that_fails_still_owes_the_restore(tmp_path: Path) -> None:
+def test_a_preparation_that_fails_still_owes_the_restore() -> None:
     engine = FakeEngine(failing=("fast 'a b'",))
-    this = at(tmp_path, engine, **CHANGES)
+    this = at(engine, **CHANGES)
     with pytest.raises(OrbitError, match=r"`fast 'a b'` failed with code 1: sudo: a password is required"):
         this.prepare(quiet)
     this.restore()
     assert engine.ran[1:] == ["slow", "default"]
 
 
-def test_a_restore_that_fails_runs_the_others_and_is_owed_until_it_succeeds(tmp_path: Path) -> None:
+def test_a_restore_that_fails_runs_the_others_and_is_owed_until_it_succeeds(state: Path) -> None:
     engine = FakeEngine(failing=("slow",))
-    this = at(tmp_path, engine, **CHANGES)
+    this = at(engine, **CHANGES)
     this.prepare(quiet)
     with pytest.raises(OrbitError, match="`slow` failed"):
         this.restore()
     assert engine.ran[1:] == ["slow", "default"]
     engine.failing = ()
     this.restore()
-    assert not this.note.exists()
+    assert list(state.iterdir()) == []
 
 
-def test_the_next_run_restores_what_a_dead_one_left_on_the_same_board_only(tmp_path: Path) -> None:
-    dead, elsewhere = FakeEngine(), FakeEngine()
-    left = at(tmp_path, dead, "20261122-000001-tiny", **CHANGES)
-    left.prepare(quiet)
-    other = at(tmp_path, elsewhere, "20261122-000002-tiny", **CHANGES)
-    other.device = other.device.model_copy(update={"host": "other"})
-    other.prepare(quiet)
+def test_the_next_run_restores_what_a_dead_one_left_on_the_same_board_only(state: Path) -> None:
+    at(FakeEngine(), "20261122-000001-tiny", **CHANGES).prepare(quiet)
+    at(FakeEngine(), "20261122-000002-tiny", host="other", **CHANGES).prepare(quiet)
     engine = FakeEngine()
-    at(tmp_path, engine, "20261122-000003-tiny").prepare(quiet)
+    at(engine, "20261122-000003-tiny", restore=CHANGES["restore"]).prepare(quiet)
     assert engine.ran == ["slow", "default"]
-    assert not left.note.exists()
-    assert other.note.exists()
+    (left,) = owed.notes()
+    assert left.host == "other"
+
+
+def test_what_another_run_owes_is_not_restored_by_collecting() -> None:
+    at(FakeEngine(), "20261122-000001-tiny", **CHANGES).prepare(quiet)
+    engine = FakeEngine()
+    at(engine, "20261122-000002-tiny", **CHANGES).restore()
+    assert engine.ran == []
+
+
+def test_what_is_owed_to_an_entry_that_is_gone_is_said_and_stays_owed(state: Path) -> None:
+    at(FakeEngine(), "20261122-000001-tiny", **CHANGES).prepare(quiet)
+    device = sample.device(transport="docker", image="i", host="pi4")
+    engine = FakeEngine()
+    other = board_setup.Host(engine, "20261122-000002-tiny", "new", {"new": device})  # type: ignore[arg-type]
+    with pytest.raises(OrbitError, match=r"20261122-000001-tiny changed this board as device board.*put the"):
+        other.prepare(quiet)
+    assert engine.ran == []
+    assert len(list(state.iterdir())) == 1

@@ -54,7 +54,7 @@ def concluded(run: Run, problems: dict[str, str] | None = None) -> tuple[int, st
 def test_figures_carry_their_units_and_only_what_counts_is_shown(run: Run) -> None:
     _, text = concluded(run)
     row = next(line for line in text.splitlines() if line.startswith("local ") and "2.1" in line)
-    assert row.split() == ["local", "m", "onnxruntime", "fp32", "t1", "2.1", "60.5", "12.3", "61.0"]
+    assert row.split() == ["local", "a", "onnxruntime", "fp32", "t1", "2.1", "60.5", "12.3", "61.0"]
     assert text.count("2.1 ") == 1
     assert "of these, do not count: 1 for other_load" in text
 

@@ -1,0 +1,71 @@
+"""What this user's runs owe to boards: `restore` after `prepare`, also where a run died in between.
+
+Kept in the user's own state folder, never in a run's: folders of runs come from colleagues. A note says only
+that a restore is owed, and to whom; the commands are those of the device's entry in devices.yaml.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from orchestrate.errors import StoreFailed
+from orchestrate.runs import confined
+
+NOTE_BYTES = 10_000
+
+
+@dataclass(frozen=True)
+class Note:
+    """The restore that a run owes to the board behind a device. `host` is None for this machine."""
+
+    device: str
+    host: str | None
+    run: str
+
+    @property
+    def name(self) -> str:
+        """The file's name: one note for a device at a host, whichever run left it."""
+        return hashlib.sha256(f"{self.device}\0{self.host}".encode()).hexdigest()[:32] + ".json"
+
+
+def folder() -> confined.Folder:
+    """The user's own folder of notes, made if need be; StoreFailed where others could write to it."""
+    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+    path = base / "orbitbench" / "owed"
+    try:
+        for each in (path.parent, path):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = each.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+                raise StoreFailed(f"{each}: others may write to it: give it to yourself, with mode 0700")
+    except OSError as error:
+        advice = "what a run owes to a board is kept there; set XDG_STATE_HOME to another folder"
+        raise StoreFailed(f"{path}: {error.strerror}: {advice}") from None
+    return confined.Folder(path)
+
+
+def write(note: Note) -> None:
+    """Keep a note until it is dropped."""
+    folder().write(note.name, json.dumps(asdict(note)).encode())
+
+
+def drop(note: Note) -> None:
+    """The restore has been done."""
+    folder().remove(note.name)
+
+
+def notes() -> Iterator[Note]:
+    """Every note that can be read; what else lies there is left alone."""
+    here = folder()
+    for name in here.names():
+        try:
+            value = json.loads(here.read(name, NOTE_BYTES))
+            note = Note(value["device"], value["host"], value["run"])
+        except (OSError, StoreFailed, ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if name == note.name:
+            yield note
