@@ -23,10 +23,15 @@ class Stated(reader.Section):
     text: str = Field(min_length=1, max_length=300, description="the claim as a sentence")
     processor: Literal["gpu", "cpu"] = Field(description="the devices it is about")
     quantity: Literal["latency", "accuracy_per_mb", "mb_per_mparam", "memory", "accuracy", "energy"]
+    statistic: Literal["ratio", "spread"] = Field(
+        "ratio", description="ratio: method / baseline; spread: the larger / the smaller of the two"
+    )
     method: str = Field(description="a method's name: neuralscale, aligned, ...")
     baseline: str = "uniform"
     ratio_of: list[Literal["params", "width", "macs"]] = Field(["params", "width"], min_length=1)
-    claimed: Positive = Field(description="the ratio that was claimed, shown beside what was measured")
+    claimed: Positive = Field(
+        description="the ratio that was claimed, shown beside what was measured; 1 where only a direction was"
+    )
     holds_from: Positive | None = Field(None, description="null: no lower bound")
     holds_to: Positive | None = Field(None, description="null: no upper bound")
 
@@ -35,6 +40,8 @@ class Stated(reader.Section):
         """Refuse a region that no ratio could leave, or that no ratio could enter."""
         if self.holds_from is None and self.holds_to is None:
             raise ValueError("a claim needs holds_from or holds_to: nothing could contradict it")
+        if self.statistic == "spread" and (self.holds_to or math.inf) <= 1:
+            raise ValueError("a spread is never below 1: holds_to must be above 1")
         if not (self.holds_from or 0) < (self.holds_to or math.inf):
             raise ValueError(f"holds_from {self.holds_from} must be below holds_to {self.holds_to}")
         return self
@@ -44,7 +51,7 @@ class Stated(reader.Section):
         return Claim(
             id=self.id, text=self.text, processor=self.processor, quantity=self.quantity, method=self.method,
             baseline=self.baseline, ratio_of=tuple(self.ratio_of), claimed=self.claimed, source=source,
-            holds_from=self.holds_from or 0.0, holds_to=self.holds_to or math.inf,
+            holds_from=self.holds_from or 0.0, holds_to=self.holds_to or math.inf, statistic=self.statistic,
         )  # fmt: skip
 
 

@@ -9,12 +9,12 @@ any wrong 'holds' on the page.
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
-from orchestrate.analysis import efficiency, pairs, statistics
+from orchestrate.analysis import efficiency, memory, pairs, statistics
 from orchestrate.analysis.statistics import FEWEST
 
 HOLDS, FAILS, UNSETTLED = "holds", "does not hold", "not enough data"
@@ -28,6 +28,7 @@ class Claim:
     text: str
     processor: str
     quantity: str
+    statistic: str = field(default="ratio", kw_only=True)  # or spread: larger / smaller, never below 1
     method: str
     baseline: str
     ratio_of: tuple[str, ...]
@@ -70,7 +71,7 @@ def answers(table: pd.DataFrame, claims: Iterable[Claim]) -> list[Answer]:
     """Every claim in every configuration of the devices it is about; the one with most pairs is `main`."""
     asked = list(_asked(table, list(claims)))
     level = 1 - (1 - statistics.LEVEL) / max(1, len(asked))
-    found = [_answer(*each, level) for each in asked]
+    found = [_answer(claim, where, stated(claim, found), level) for claim, where, found in asked]
     most: dict[tuple[str, str], Answer] = {}
     for answer in found:
         key = answer.claim.id, answer.configuration["device"]
@@ -78,6 +79,20 @@ def answers(table: pd.DataFrame, claims: Iterable[Claim]) -> list[Answer]:
             most[key] = answer
     main = {id(answer) for answer in most.values()}
     return [replace(answer, main=id(answer) in main) for answer in found]
+
+
+def stated(claim: Claim, found: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs with the ratios that the claim is about.
+
+    As they are; for a spread the larger / the smaller of each pair, under every memory definition.
+    """
+    if claim.statistic != "spread" or found.empty:
+        return found
+    of_memory = claim.quantity in pairs.OF_MEMORY
+    definitions = memory.DEFINITIONS if of_memory else [memory.PROCESS]
+    columns = [pairs.column(claim.quantity, definition) for definition in definitions]
+    ratios = found[columns].astype(float)
+    return found.assign(**ratios.where(ratios >= 1, 1 / ratios))
 
 
 def _asked(table: pd.DataFrame, claims: list[Claim]) -> Iterator[tuple[Claim, dict[str, Any], pd.DataFrame]]:

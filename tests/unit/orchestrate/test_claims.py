@@ -12,6 +12,7 @@ from orchestrate.errors import BadInput
 from tests import synthetic
 from tests.synthetic import Study
 
+CPU_LATENCY = ("cpu", "latency", "ratio")
 THESIS = {claim.id: claim for claim in claim_file.load()}
 
 
@@ -24,8 +25,15 @@ def claim(low: float, high: float, quantity: str = "latency") -> Claim:
     return Claim("c", "A claim.", "cpu", quantity, "neuralscale", "uniform", ("params",), 1.0, low, high)
 
 
-def test_the_thesis_has_five_claims_each_inside_its_own_region() -> None:
-    assert len(THESIS) == 5
+def test_every_statement_of_the_abstract_is_a_claim_inside_its_own_region() -> None:
+    assert {(c.processor, c.quantity, c.statistic) for c in THESIS.values()} == {
+        *(("gpu", quantity, "ratio") for quantity in ("accuracy", "latency", "memory")),
+        *(("gpu", quantity, "ratio") for quantity in ("accuracy_per_mb", "mb_per_mparam")),
+        *(("cpu", quantity, "ratio") for quantity in ("accuracy_per_mb", "mb_per_mparam", "latency")),
+        *((kind, quantity, "spread") for kind in ("cpu", "gpu") for quantity in ("latency", "memory")),
+    }
+    readings = [c.claimed for c in THESIS.values() if (c.processor, c.quantity, c.statistic) == CPU_LATENCY]
+    assert readings == [2.5, 3.5]
     assert {c.processor for c in THESIS.values()} == {"cpu", "gpu"}
     assert all(c.holds_from <= c.claimed <= c.holds_to for c in THESIS.values())
 
@@ -51,6 +59,9 @@ def test_at_the_effects_of_the_thesis_the_cpu_claims_hold(tmp_path: Path) -> Non
         "cpu-accuracy-per-mb": HOLDS,
         "cpu-memory-per-parameter": HOLDS,
         "cpu-latency": HOLDS,
+        "cpu-latency-increase": FAILS,
+        "cpu-latency-spread": HOLDS,
+        "cpu-memory-spread": FAILS,
     }
     assert len(found["cpu-latency"].pairs) == 16
 
@@ -60,6 +71,11 @@ def test_at_the_effects_of_the_thesis_the_gpu_claims_hold(tmp_path: Path) -> Non
     assert {key: answer.verdict for key, answer in found.items()} == {
         "gpu-accuracy-per-mb": HOLDS,
         "gpu-memory-per-parameter": HOLDS,
+        "gpu-accuracy": HOLDS,
+        "gpu-latency": HOLDS,
+        "gpu-memory": HOLDS,
+        "gpu-latency-spread": HOLDS,
+        "gpu-memory-spread": HOLDS,
     }
 
 
@@ -150,7 +166,7 @@ def test_verdicts_together_are_held_to_a_stricter_level(tmp_path: Path) -> None:
     assert any(answer.together for answer in found)
     assert all(answer.verdict != UNSETTLED for answer in found if answer.together)
     told = claims.multiplicity(found)
-    assert "9 verdicts" in told
+    assert "18 verdicts" in told
     assert "Bonferroni" in told
 
 
