@@ -111,7 +111,7 @@ def known() -> List[str]:
 def _entry_points() -> Iterator[Tuple[str, Any]]:
     """Imported when asked for: a measuring process has no need of it. Python 3.6 and 3.7 know ours alone."""
     try:
-        from importlib import metadata
+        from importlib import metadata  # novm
     except ImportError:
         return
     found: Any = metadata.entry_points()

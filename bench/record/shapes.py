@@ -231,8 +231,15 @@ _record = fields(
     {
         "output_check": nullable(
             fields(
-                {"max_abs_error": nullable(number(0)), "tolerance": number(0)},
-                {"ok": boolean, "message": text, "max_rel_error": nullable(number(0))},
+                {"max_abs_error": nullable(number(0)), "tolerance": nullable(number(0))},
+                {
+                    "ok": boolean,
+                    "message": text,
+                    "arithmetic": name,
+                    "max_rel_error": nullable(number(0)),
+                    "top1_agreement": nullable(number(0, maximum=1)),
+                    "correlation": nullable(number(-1, maximum=1)),
+                },
             )
         ),
         "accuracy": nullable(_accuracy),

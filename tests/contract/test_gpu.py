@@ -416,9 +416,9 @@ def test_fp16_and_int8_are_flags_up_to_10(case: Case, model: Path, monkeypatch: 
         info, outputs, _ = live(case, model, monkeypatch, precision=precision)
         assert info["flags"] == [flag]
         wanted = expected(model, sample(model))[0]
-        np.testing.assert_allclose(outputs[0], wanted, atol=1e-2)
-        if precision == "fp16":
-            assert not np.array_equal(outputs[0], wanted)
+        error = np.abs(outputs[0] - wanted).max() / np.abs(wanted).max()
+        low, high = (1e-5, 5e-3) if precision == "fp16" else (1e-3, 5e-2)
+        assert low < error < high  # what it claims, and no better
 
 
 @each_with_flags

@@ -95,3 +95,17 @@ def test_a_full_gpu_is_a_failed_record_with_advice(tmp_path: Path) -> None:
     error = records["big--tensorrt-fp32-t1"]["error"]
     assert error["kind"] == "out_of_memory"
     assert "smaller model" in error["advice"]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_lower_precision_is_judged_by_its_own_tolerance(tmp_path: Path, precision: str) -> None:
+    bundle = tmp_path / "bundle"
+    job = tensorrt(bundle, models.mlp(bundle / "models/net.onnx", width=64), precision=precision)
+    record = run(tmp_path, [job], FAKE_TENSORRT=RELEASES[0])[f"net--tensorrt-{precision}-t1"]
+    check = record["output_check"]
+    assert record["status"] == "ok", record["error"]
+    assert check["arithmetic"] == precision
+    assert check["max_abs_error"] > 1e-4  # beyond what fp32 is allowed: it computed in what it claims
+    if precision == "int8":
+        assert (check["tolerance"], check["top1_agreement"]) == (None, 1.0)
+        assert check["correlation"] > 0.9

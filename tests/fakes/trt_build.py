@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from tests.fakes.arithmetic import in_half, in_int8
 from tests.fakes.gpu import CudaMemoryError
 from tests.fakes.trt_base import IHostMemory, Strict, check_logger, number, since, until
 
@@ -252,7 +253,8 @@ class Builder(Strict):
             if config._workspace < SCRATCH:
                 self._say("Could not find any implementation for node 0 due to insufficient workspace.")
                 return None
-            if "INT8" in config._flags and not self._calibrated(network, config):
+            model = self._computing(network, config)
+            if model is None:
                 self._say("Error Code 4: Internal Error (calibration failed: no batch)")
                 return None
         finally:
@@ -263,24 +265,35 @@ class Builder(Strict):
             config._timing._content = known or f"timing {self._gpu.name} {self._gpu.builds}".encode()
         head = {"version": self._module.__version__, "gpu": self._gpu.name, "flags": sorted(config._flags)}
         head["shapes"] = {name: list(shape) for name, shape in network._shapes.items()}
-        return IHostMemory(b"plan" + json.dumps(head).encode() + b"\n" + network._model.SerializeToString())
+        return IHostMemory(b"plan" + json.dumps(head).encode() + b"\n" + model.SerializeToString())
 
-    def _calibrated(self, network: Any, config: Any) -> bool:
-        if any(node.op_type == "QuantizeLinear" for node in network._model.graph.node):
-            return True
-        calibrator, batches = config._calibrator, 0
+    def _computing(self, network: Any, config: Any) -> Any:
+        """The model as it will compute under the flags; None where its int8 scales cannot be had."""
+        model = network._model
+        if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+            return model
+        if "INT8" in config._flags:
+            batches = self._calibrated(network, config)
+            return in_int8(model, batches) if batches else None
+        return in_half(model) if "FP16" in config._flags else model
+
+    def _calibrated(self, network: Any, config: Any) -> list[dict[str, Any]]:
+        """The batches that the calibrator gave, as they lay on the device."""
+        calibrator, batches = config._calibrator, []
         if calibrator is None or calibrator.read_calibration_cache() is not None:
-            return False
+            return []
         names = [value.name for value in network._model.graph.input]
         while True:
             addresses = calibrator.get_batch(names)
             if addresses is None:
                 break
+            batch = {}
             for index, address in enumerate(addresses):
                 shape = network.get_input(index).shape
                 data = self._gpu.buffer(address, int(np.prod(shape)) * 4).view(np.float32)
                 assert np.isfinite(data).all()
                 assert shape[0] == calibrator.get_batch_size()
-            batches += 1
+                batch[names[index]] = data.reshape(shape).copy()
+            batches.append(batch)
         calibrator.write_calibration_cache(b"scales")
-        return batches > 0
+        return batches

@@ -197,7 +197,5 @@ def run(gpu: Gpu, engine: Any, addresses: list[int]) -> None:
         else:
             room.append((raw, dtype))
     for (raw, dtype), result in zip(room, engine._evaluator.run(None, feeds), strict=True):
-        if "FP16" in engine._facts["flags"]:
-            result = result.astype(np.float16)
         raw[:] = np.ascontiguousarray(result, dtype).view(np.uint8).reshape(-1)
     gpu.executions += 1

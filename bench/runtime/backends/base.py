@@ -94,6 +94,10 @@ class Backend(object):
         """Seconds on the device of the last inference, copies apart (CUDA events); None on a CPU."""
         return None
 
+    def arithmetic(self) -> str:
+        """In what it computes: its rounding is what the output check allows for (measure/tolerance.py)."""
+        return self.settings.precision
+
     def memory(self) -> Dict[str, int]:
         """Bytes that the backend itself knows of: weights, activations, free and total device memory."""
         return {}

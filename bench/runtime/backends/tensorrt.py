@@ -234,6 +234,11 @@ class TensorRtBackend(Backend):
             found["io"] = sum(array.nbytes for array in self._host.values())
         return found
 
+    def arithmetic(self) -> str:
+        """The precision; TF32 where an option lets fp32 run in it."""
+        tf32 = self.settings.precision == "fp32" and self.settings.options.get("tf32", False)
+        return "tf32" if tf32 else self.settings.precision
+
     def configuration(self) -> Dict[str, Any]:
         """The options in force, defaults included."""
         defaults = {"workspace_bytes": tensorrt_build.WORKSPACE, "tf32": False, "isolate_build": True}

@@ -15,8 +15,9 @@ from bench.runtime.backends import create
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.process import die_with_parent
 from bench.runtime.measure import timing
-from bench.runtime.measure.model_io import check_outputs, make_inputs
+from bench.runtime.measure.model_io import make_inputs
 from bench.runtime.measure.model_run import settings_of
+from bench.runtime.measure.output_check import check_outputs
 from bench.runtime.supervise.worker import failure
 
 LEAST = 3  # samples a turn, however long they take
@@ -45,7 +46,7 @@ def play(task: Dict[str, Any], answer: Any) -> None:
     with backend:
         backend.bind(make_inputs(numpy, backend.load(task["model"]), task.get("reference"), task["seed"]))
         timing.warm_up(backend.infer, plan, out)
-        check = check_outputs(numpy, backend.outputs(), task)
+        check = check_outputs(numpy, backend.outputs(), task, backend.arithmetic())
         answer({"ready": check})
         gc.collect()
         gc.disable()

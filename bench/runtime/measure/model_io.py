@@ -1,4 +1,4 @@
-"""Inputs for a model, and what its outputs and rungs say once it has run."""
+"""Inputs for a model, and what its rungs leave unexplained once it has run."""
 
 from typing import Any, Dict, List, Optional
 
@@ -45,46 +45,6 @@ def stored_arrays(numpy: Any, path: str, prefix: str = "") -> Dict[str, Any]:
         return npz.load(numpy, path, lambda name: name.startswith(prefix))
     except ValueError as error:
         raise BackendError("bad_reference", "{}: {}".format(path, error), "export the bundle again") from None
-
-
-def check_outputs(numpy: Any, outputs: List[Any], task: Dict[str, Any]) -> Dict[str, Any]:
-    """{max_abs_error, max_rel_error, tolerance, ok, message} against the reference; without one,
-    finiteness alone."""
-    tolerance = (task["job"]["model"].get("reference") or {}).get("tolerance", 0.0)
-    check = {"max_abs_error": None, "max_rel_error": None, "tolerance": tolerance, "ok": True, "message": ""}
-    bad = sum(int((~numpy.isfinite(o)).sum()) for o in outputs if o.dtype.kind == "f")
-    if bad:
-        check.update(ok=False, message="{} output values are NaN or infinite".format(bad))
-    elif task.get("reference"):
-        _compare(numpy, outputs, task["reference"], check)
-    return check
-
-
-def _compare(numpy: Any, outputs: List[Any], reference: str, check: Dict[str, Any]) -> None:
-    stored = stored_arrays(numpy, reference, "output.")
-    expected = [stored[name] for name in sorted(stored, key=_index)]
-    if [e.shape for e in expected] != [o.shape for o in outputs]:
-        shapes = ([list(o.shape) for o in outputs], [list(e.shape) for e in expected])
-        check.update(ok=False, message="output shapes are {}, the reference has {}".format(*shapes))
-        return
-    worst = relative = 0.0
-    for got, want in zip(outputs, expected):
-        if got.size:
-            distance = numpy.abs(got.astype("float64") - want.astype("float64"))
-            worst = max(worst, float(distance.max()))
-            relative = max(relative, float(distance.max() / max(float(numpy.abs(want).max()), 1e-30)))
-    if not numpy.isfinite(worst):
-        check.update(ok=False, message="the reference output is not finite: export the bundle again")
-        return
-    check.update(max_abs_error=worst, max_rel_error=relative)
-    if not worst <= check["tolerance"]:
-        message = "the output is off by up to {:.3g}, allowed is {:.3g}".format(worst, check["tolerance"])
-        check.update(ok=False, message=message)
-
-
-def _index(name: str) -> int:
-    digits = name.rpartition(".")[2]
-    return int(digits) if digits.isdigit() else 0
 
 
 def residual(rungs: List[Dict[str, Any]], known: Dict[str, int]) -> List[Dict[str, Any]]:

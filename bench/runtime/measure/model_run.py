@@ -15,7 +15,8 @@ from bench.runtime.machine.digest import sha256_of
 from bench.runtime.measure import timing
 from bench.runtime.measure.accuracy import top1
 from bench.runtime.measure.memory import Ladder, reset_peak, trim
-from bench.runtime.measure.model_io import check_outputs, make_inputs, residual
+from bench.runtime.measure.model_io import make_inputs, residual
+from bench.runtime.measure.output_check import check_outputs
 
 OVERHEAD_SAMPLES = 1000
 
@@ -89,7 +90,7 @@ def _measure_model(
     part["residual"] = residual(ladder.rungs, backend.memory())
     part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
     part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}
-    check = part["output_check"] = check_outputs(numpy, backend.outputs(), task)
+    check = part["output_check"] = check_outputs(numpy, backend.outputs(), task, backend.arithmetic())
     if not check["ok"]:
         raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
     if task.get("test_set") and task["process"] == 0 and not backend.fake:

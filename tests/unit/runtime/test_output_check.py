@@ -1,0 +1,148 @@
+"""Outputs against references by precision: real FP16 arithmetic passes, a wrong network does not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper, numpy_helper
+
+from bench.runtime.measure import tolerance
+from bench.runtime.measure.output_check import check_outputs
+from tests import models
+
+BUNDLE = 1e-4  # the tolerance that a bundle states, for outputs up to 1
+
+
+def stack(path: Path, width: int, depth: int, seed: int) -> tuple[Path, list[Any]]:
+    """A stack of `depth` products with ReLU, whose values keep their size; its weights in float32."""
+    random = np.random.default_rng(seed)
+    weights = [random.normal(0, (2 / width) ** 0.5, (width, width)).astype("f4") for _ in range(depth)]
+    nodes, last = [], "input"
+    for i in range(depth):
+        nodes.append(helper.make_node("MatMul", [last, f"w{i}"], [f"m{i}"]))
+        nodes.append(helper.make_node("Relu", [f"m{i}"], [f"r{i}"]))
+        last = f"r{i}"
+    values = [helper.make_tensor_value_info(name, 1, [1, width]) for name in ("input", last)]
+    tensors = [numpy_helper.from_array(value, f"w{i}") for i, value in enumerate(weights)]
+    graph = helper.make_graph(nodes, "stack", values[:1], values[1:], tensors)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(helper.make_model(graph, ir_version=8).SerializeToString())
+    return path, weights
+
+
+def run(weights: list[Any], x: Any, kind: str) -> Any:
+    """The stack in `kind`, every product and every sum rounded to it."""
+    x = x.astype(kind)
+    for weight in weights:
+        total = np.zeros((1, weight.shape[1]), kind)
+        for k, row in enumerate(weight.astype(kind)):
+            total = total + x[:, k : k + 1] * row
+        x = np.maximum(total, 0)
+    return x
+
+
+def task(path: Path, folder: Path, expected: Any) -> dict[str, Any]:
+    reference = folder / "reference.npz"
+    np.savez(reference, **{"output.0": expected})
+    allowed = BUNDLE * max(1.0, float(np.abs(expected).max()))
+    return {
+        "model": str(path),
+        "reference": str(reference),
+        "job": {"model": {"reference": {"tolerance": allowed}}},
+    }
+
+
+STACKS = [(width, depth) for width in (32, 96, 256) for depth in (1, 3, 10, 24)]
+
+
+@pytest.mark.parametrize(("width", "depth"), STACKS)
+def test_real_half_arithmetic_passes_as_fp16_and_not_as_fp32(tmp_path: Path, width: int, depth: int) -> None:
+    path, weights = stack(tmp_path / "stack.onnx", width, depth, seed=width + depth)
+    x = np.random.default_rng(0).standard_normal((1, width))
+    asked = task(path, tmp_path, run(weights, x, "f8").astype("f4"))
+    half = [run(weights, x, "f2").astype("f4")]
+    found = check_outputs(np, half, asked, "fp16")
+    assert found["ok"], found
+    assert not check_outputs(np, half, asked, "fp32")["ok"]
+    assert found["max_abs_error"] < found["tolerance"] / 2  # room for kernels that sum in another order
+
+
+@pytest.mark.parametrize(("width", "depth"), STACKS)
+def test_another_network_fails_in_every_floating_point(tmp_path: Path, width: int, depth: int) -> None:
+    path, weights = stack(tmp_path / "stack.onnx", width, depth, seed=1)
+    other = stack(tmp_path / "other.onnx", width, depth, seed=2)[1]
+    x = np.random.default_rng(0).standard_normal((1, width))
+    asked = task(path, tmp_path, run(weights, x, "f4"))
+    for arithmetic in ("fp32", "tf32", "fp16", "bf16"):
+        found = check_outputs(np, [run(other, x, "f4")], asked, arithmetic)
+        assert not found["ok"], found
+        assert "allowed is" in found["message"]
+
+
+def test_torchs_half_convolutions_pass_as_fp16(tmp_path: Path) -> None:
+    path = models.cnn(tmp_path / "cnn.onnx", channels=32, size=16, layers=6)
+    weights = [numpy_helper.to_array(t).copy() for t in onnx.load(str(path)).graph.initializer]
+
+    def network(dtype: torch.dtype) -> Any:
+        x = torch.from_numpy(np.random.default_rng(3).standard_normal((1, 3, 16, 16))).to(dtype)
+        for weight in weights[:-1]:
+            x = torch.relu(torch.nn.functional.conv2d(x, torch.from_numpy(weight).to(dtype), padding=1))
+        return (x.mean((2, 3)) @ torch.from_numpy(weights[-1]).to(dtype)).float().numpy()
+
+    found = check_outputs(np, [network(torch.half)], task(path, tmp_path, network(torch.float64)), "fp16")
+    assert found["ok"], found
+    assert found["max_abs_error"] > 1e-6
+
+
+def test_the_tolerance_grows_with_depth_and_sums_up_to_half_of_the_output(
+    tmp_path: Path,
+) -> None:
+    shares = [tolerance.relative("fp16", str(stack(tmp_path / "s.onnx", *s, 0)[0])) for s in STACKS[:4]]
+    assert shares == sorted(shares)  # type: ignore[type-var]
+    assert shares[0] == pytest.approx(2 * 2**-11 * 33**0.5)
+    assert tolerance.relative("bf16", str(stack(tmp_path / "s.onnx", 8, 5000, 0)[0])) == 0.5
+    assert tolerance.relative("fp32", str(tmp_path / "none.onnx")) == 0.0
+    assert 0.05 < (tolerance.relative("fp16", str(tmp_path / "none.onnx")) or 0) < 0.2
+
+
+def quantised(x: Any, bits: int) -> Any:
+    step = np.abs(x).max() / (2 ** (bits - 1) - 1)
+    return np.round(x / step) * step
+
+
+def int8(tmp_path: Path, output: Any, expected: Any) -> dict[str, Any]:
+    return check_outputs(np, [output], task(tmp_path / "none.onnx", tmp_path, expected), "int8")
+
+
+def test_int8_records_its_error_and_agreement_and_passes(tmp_path: Path) -> None:
+    logits = np.random.default_rng(5).standard_normal((8, 10)).astype("f4")
+    found = int8(tmp_path, quantised(logits, 6).astype("f4"), logits)
+    assert found["ok"]
+    assert found["tolerance"] is None
+    assert found["top1_agreement"] >= 0.75
+    assert found["correlation"] > 0.99
+    assert found["max_abs_error"] > 1e-2
+
+
+@pytest.mark.parametrize("classes", [10, 100, 1000])
+def test_int8_nonsense_fails(tmp_path: Path, classes: int) -> None:
+    random = np.random.default_rng(classes)
+    logits = random.standard_normal((1, classes)).astype("f4")
+    assert "constant" in int8(tmp_path, np.full_like(logits, 3), logits)["message"]
+    assert "NaN" in int8(tmp_path, np.full_like(logits, np.nan), logits)["message"]
+    chance = [int8(tmp_path, random.standard_normal((1, classes)).astype("f4"), logits) for _ in range(200)]
+    assert sum(not found["ok"] for found in chance) >= 194
+    assert all("no better than chance" in found["message"] for found in chance if not found["ok"])
+
+
+def test_where_nothing_can_be_judged_int8_passes(tmp_path: Path) -> None:
+    assert int8(tmp_path, np.array([[1.0, 5.0]], "f4"), np.array([[5.0, 1.0]], "f4"))["ok"]
+    assert int8(tmp_path, np.zeros((1, 9), "f4"), np.zeros((1, 9), "f4"))["ok"]
+
+
+def test_another_shape_fails_in_every_precision(tmp_path: Path) -> None:
+    found = int8(tmp_path, np.zeros((1, 9), "f4"), np.zeros((1, 10), "f4"))
+    assert found["message"] == "output shapes are [[1, 9]], the reference has [[1, 10]]"
