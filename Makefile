@@ -43,7 +43,7 @@ images: setup    ## build every board's image that can be built here
 	$(BIN)/orchestrate images build
 
 locks: setup     ## after an edit of manifests/images.yaml: the images' locks and docker-bake.hcl (network)
-	$(BIN)/python -m orchestrate.images.requirements
+	$(BIN)/python -m orchestrate.images.locks
 
 test-arm64: setup ## the slow tests: arm64 images and a whole emulated arm64 board, end to end
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

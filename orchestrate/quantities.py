@@ -1,10 +1,12 @@
-"""Limits as people write them, with their unit: `64MB`, `20ms`, `70%`, `5mJ`.
+"""Numbers as people write and read them.
 
-A number without a unit is refused.
+Limits come with their unit: `64MB`, `20ms`, `70%`, `5mJ`; a number without one is refused. Figures become
+text by `number` only (the page's scripts follow the same rule).
 """
 
+import math
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from orchestrate.errors import BadInput
 
@@ -47,3 +49,20 @@ def parse(text: str, kind: Kind, option: str) -> float:
 def optional(text: str | None, kind: Kind, option: str) -> float | None:
     """Like `parse`; None where nothing was given."""
     return None if text is None else parse(text, kind, option)
+
+
+MISSING = "–"
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """`value` with `digits` significant digits and no exponent; a dash where it is not known."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return MISSING
+    if value == 0:
+        return "0"
+    value = float(f"{value:.{digits}g}")  # 0.99996 is 1.00, not 1.000
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    if places <= 0:
+        return f"{round(value, places):,.0f}"
+    text = f"{value:.{min(places, 12)}f}"
+    return text.rstrip("0").rstrip(".") if abs(value) < 1e-3 else text

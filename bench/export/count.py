@@ -6,7 +6,7 @@ from math import prod
 import onnx
 from onnx import TensorProto
 
-from bench.export.own.onnx_file import graphs
+from bench.export.onnx_file import graphs
 
 WEIGHT_TYPES = {
     TensorProto.FLOAT,

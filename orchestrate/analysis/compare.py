@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from orchestrate.analysis import memory, statistics
-from orchestrate.analysis.job import Job
+from orchestrate.analysis.job import Job, flat
 from orchestrate.analysis.records import Study
 from orchestrate.errors import BadInput
 
@@ -158,8 +158,6 @@ def _environment(a: Study, b: Study) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _facts(study: Study) -> dict[str, dict[str, set[str]]]:
-    from orchestrate.report.data import flat
-
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for job in study.jobs:
         for fact, value in flat({key: facts for key, facts in job.environment.items() if key not in MOVING}):

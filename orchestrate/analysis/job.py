@@ -156,3 +156,12 @@ def _power(sensors: list[Json]) -> float | None:
     timed = (reading.get("power") for reading in sensors if reading.get("timed") is True)
     watts = [value for value in timed if isinstance(value, int | float)]
     return float(np.median(watts)) if watts else None
+
+
+def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """`{"cpu": {"model": "x"}}` as `[("cpu.model", "x")]`; null and empty values are left out."""
+    if isinstance(value, dict):
+        return [pair for key, inner in value.items() for pair in flat(inner, f"{prefix}{key}.")]
+    if isinstance(value, list):
+        return flat(", ".join(str(item) for item in value), prefix) if value else []
+    return [] if value is None or value == "" else [(prefix.rstrip("."), str(value))]

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from orchestrate.analysis.configuration import running
 from orchestrate.analysis.memory import PROCESS
-from orchestrate.report import text
+from orchestrate.quantities import number
 
 FITS, RISK, FAILS = "fits", "at risk", "does not fit"
 ORDER = {RISK: 0, FITS: 1, FAILS: 2}  # who comes next after the best
@@ -66,7 +67,7 @@ class Candidate:
     @property
     def name(self) -> str:
         """Model and way of running."""
-        return f"{self.row['model']} ({text.running(self.row)})"
+        return f"{self.row['model']} ({running(self.row)})"
 
 
 def bounds(row: dict[str, Any], figure: Figure, limits: Limits) -> tuple[float, float, float]:
@@ -92,13 +93,13 @@ def judge(row: dict[str, Any], limits: Limits) -> Candidate:
             continue
         beyond = value > limit if figure.at_most else value < limit
         crossing = high > limit if figure.at_most else low < limit
-        shown = f"{name} {text.number(value * figure.scale)} {figure.unit}"
-        wanted = f"{'at most' if figure.at_most else 'at least'} {text.number(limit * figure.scale)}"
+        shown = f"{name} {number(value * figure.scale)} {figure.unit}"
+        wanted = f"{'at most' if figure.at_most else 'at least'} {number(limit * figure.scale)}"
         excess = max(excess, value / limit if figure.at_most else limit / max(value, 1e-12))
         if beyond:
             failed.append(f"{shown}, {wanted} wanted")
         elif crossing:
-            spread = f"{text.number(low * figure.scale)} to {text.number(high * figure.scale)}"
+            spread = f"{number(low * figure.scale)} to {number(high * figure.scale)}"
             risky.append(f"{shown} ({spread}), {wanted} wanted")
     verdict = FAILS if failed else RISK if risky else FITS
     return Candidate(row, verdict, tuple(failed or risky), excess)
@@ -179,5 +180,5 @@ def _lost(candidate: Candidate, best: Candidate | None, limits: Limits) -> str:
     if math.isnan(mine) and not math.isnan(its):
         return "its accuracy is unknown"
     if mine < its:
-        return f"{text.number(its - mine)} points less accurate"
+        return f"{number(its - mine)} points less accurate"
     return "slower" if candidate.row["latency"] > best.row["latency"] else "larger"

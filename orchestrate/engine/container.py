@@ -19,7 +19,6 @@ from orchestrate.engine.errors import (
     RuntimeMissing,
     WrongArchitecture,
 )
-from orchestrate.engine.log_stream import follow
 from orchestrate.engine.spec import DATA, NVIDIA, Spec, State
 
 __all__ = ["DATA", "LOCK", "NVIDIA", "Board", "Spec", "State"]
@@ -142,14 +141,6 @@ class Board:
         """Remove the container, running or not: this frees the board."""
         with self.engine.errors(), contextlib.suppress(docker.errors.NotFound):
             self.engine.client.api.remove_container(name, force=True)
-
-    def follow(self, name: str = LOCK, *, seen: int = 0, heartbeat: float = 2.0) -> Iterator[bytes | None]:
-        """Lines of standard output from number `seen` on, as they come; None after `heartbeat` s of silence.
-
-        Ends when the container has ended. Raises LinkBroken when the stream ended before it, which is how a
-        lost link looks: connect anew and go on with the number of lines seen.
-        """
-        return follow(self, name, seen, heartbeat)
 
     def tail(self, name: str = LOCK, lines: int = 20) -> str:
         """The last lines of both outputs, for an error message."""

@@ -4,12 +4,9 @@ import contextlib
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
+from orchestrate.engine.container import LOCK, Board
 from orchestrate.engine.errors import BadArchive, LinkBroken
-
-if TYPE_CHECKING:
-    from orchestrate.engine.container import Board
 
 LINE_BYTES = 1 << 20
 QUEUE_LINES = 1000
@@ -58,8 +55,15 @@ class _Reader(threading.Thread):
         self._stopped.set()
 
 
-def follow(board: "Board", name: str, seen: int, heartbeat: float) -> Iterator[bytes | None]:
-    """See `Board.follow`."""
+def follow(
+    board: Board, name: str = LOCK, *, seen: int = 0, heartbeat: float = 2.0
+) -> Iterator[bytes | None]:
+    """Yield lines of a container's standard output from number `seen` on.
+
+    None after each `heartbeat` seconds of silence. Ends when the container has ended. Raises LinkBroken when
+    the stream ended before it, which is how a lost link looks: connect again and go on with the number of
+    lines seen.
+    """
     with board.engine.errors():
         stream = board.engine.client.api.logs(name, stdout=True, stderr=False, stream=True, follow=True)
     reader = _Reader(stream, seen)
@@ -72,7 +76,7 @@ def follow(board: "Board", name: str, seen: int, heartbeat: float) -> Iterator[b
             stream.close()
 
 
-def _items(board: "Board", name: str, reader: _Reader, heartbeat: float) -> Iterator[bytes | None]:
+def _items(board: Board, name: str, reader: _Reader, heartbeat: float) -> Iterator[bytes | None]:
     silent = 0
     while True:
         try:

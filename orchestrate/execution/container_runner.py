@@ -17,6 +17,7 @@ from orchestrate.devices import Device
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.container import DATA, Board, Spec
 from orchestrate.engine.errors import BoardBusy, LockOwner, NotFound
+from orchestrate.engine.log_stream import follow
 from orchestrate.errors import LinkLost, OrbitError
 from orchestrate.execution import board_setup
 from orchestrate.runs import plan
@@ -82,7 +83,7 @@ class BoardRunner:
         """Lines of the container's log that were not seen yet, to its end."""
         if self.holder() is None:
             return
-        for line in self.board.follow(seen=self.seen):
+        for line in follow(self.board, seen=self.seen):
             self.seen += line is not None
             yield line or b""
 

@@ -1,7 +1,6 @@
 """Python packages of an image: pinned by hash, unpacked for its platform without running it."""
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -22,27 +21,6 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 def lock_path(project: Project, target: Target) -> Path:
     """The committed lock of `target`."""
     return project.source(target) / target.lock_name
-
-
-def resolve(target: Target) -> str:
-    """The lock's text: what the package index makes of `requires` today. Needs the network."""
-    requires = target.image.requires[target.python]
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        arguments = ["--dry-run", "--ignore-installed", "--report", str(report), "--target", folder]
-        arguments += [] if target.image.deps else ["--no-deps"]
-        # isolated: neither this machine's mirrors nor its own builds of a package decide what users get
-        _pip(["--isolated", "install", *arguments, *wheel_options(target), *requires], target)
-        found = json.loads(report.read_text())["install"]
-    lines = [_locked(item) for item in found]
-    head = f"# {target.key}, Python {target.python}: made from manifests/images.yaml by `make locks`\n"
-    return head + "".join(sorted(lines, key=str.lower))
-
-
-def _locked(item: dict[str, dict[str, str]]) -> str:
-    name, version = item["metadata"]["name"], item["metadata"]["version"]
-    hashes: dict[str, str] = item["download_info"]["archive_info"]["hashes"]  # type: ignore[index, assignment]
-    return f"{name}=={version} --hash=sha256:{hashes['sha256']}\n"
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -102,11 +80,11 @@ def unpack(project: Project, target: Target, folder: Path) -> None:
         # --no-compile: the bytecode is the target's own Python's, not this one's
         arguments = ["install", "--no-deps", "--no-compile", "--require-hashes", "--target", str(staging)]
         if pins(text):
-            _pip([*arguments, *wheel_options(target), "-r", str(lock_path(project, target))], target)
+            run_pip([*arguments, *wheel_options(target), "-r", str(lock_path(project, target))], target)
         if extra:
             options = [*wheel_options(target), f"--platform=linux_{MACHINES[target.arch]}"]
             wanted = ["install", "--no-deps", "--no-compile", "--no-index", "--target", str(staging)]
-            _pip([*wanted, *options, *map(str, extra)], target)
+            run_pip([*wanted, *options, *map(str, extra)], target)
         shutil.rmtree(staging / "bin", ignore_errors=True)  # scripts that name this machine's Python
         staging.chmod(0o755)
         stamp.unlink(missing_ok=True)
@@ -136,7 +114,8 @@ def _options(python: str, machine: str) -> Iterator[str]:
     yield f"--platform=manylinux2014_{machine}"
 
 
-def _pip(arguments: list[str], target: Target) -> None:
+def run_pip(arguments: list[str], target: Target) -> None:
+    """Run pip quietly; OrbitError with its last complaint where it fails."""
     command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, env=dict(os.environ, PIP_NO_INPUT="1"), check=False
@@ -148,23 +127,3 @@ def _pip(arguments: list[str], target: Target) -> None:
         raise OrbitError(
             f"{target.key}: its Python packages cannot be had: {errors[-1].removeprefix('ERROR: ')}"
         )
-
-
-def main() -> None:
-    """Write every lock and docker-bake.hcl anew."""
-    from orchestrate.images import bake
-    from orchestrate.images.manifest import OWN_BASE, open_project
-
-    project = open_project()
-    targets = [
-        t for base in (None, OWN_BASE) for t in project.targets(base=base) if t.python in t.image.requires
-    ]
-    for path, target in {lock_path(project, t): t for t in targets}.items():
-        path.write_text(resolve(target))
-        print(path.relative_to(project.root))
-    (project.root / bake.FILE).write_text(bake.text(project))
-    print(bake.FILE)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrate.analysis import claims, efficiency, memory, pairs, statistics
+from orchestrate.analysis.job import flat
 from orchestrate.analysis.records import Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
 from orchestrate.report import text
@@ -145,15 +146,6 @@ def environment(report: Report) -> dict[str, dict[str, list[str]]]:
         device: {key: list(values) for key, values in sorted(facts.items())}
         for device, facts in sorted(found.items())
     }
-
-
-def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """`{"cpu": {"model": "x"}}` as `[("cpu.model", "x")]`; null and empty values are left out."""
-    if isinstance(value, dict):
-        return [pair for key, inner in value.items() for pair in flat(inner, f"{prefix}{key}.")]
-    if isinstance(value, list):
-        return flat(", ".join(str(item) for item in value), prefix) if value else []
-    return [] if value is None or value == "" else [(prefix.rstrip("."), str(value))]
 
 
 def title(runs: tuple[str, ...], devices: list[str]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from orchestrate.engine import ssh
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.container import Board, Spec
+from orchestrate.engine.log_stream import follow
 from tests.service import fleet, rootfs
 
 IMAGE = "orbitbench/busybox:test"
@@ -77,7 +78,7 @@ def whole_run(engine: Engine) -> Callable[[], None]:
     def run() -> None:
         it.create(Spec(IMAGE, ("true",), "bench", {"orbitbench.run": "bench"}))
         it.start()
-        for _ in it.follow():
+        for _ in follow(it):
             pass
         it.remove()
 

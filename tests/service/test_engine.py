@@ -16,6 +16,7 @@ import pytest
 from orchestrate.engine import errors, retry, ssh
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.container import Board, Spec
+from orchestrate.engine.log_stream import follow
 from orchestrate.errors import LinkLost, OrbitError
 from tests import matrix
 from tests.conftest import ROOT
@@ -61,7 +62,7 @@ def board(engine1: Engine, ssh_config: None):
 
 
 def output(board: Board, seen: int = 0) -> list[bytes]:
-    return [line for line in board.follow(seen=seen) if line is not None]
+    return [line for line in follow(board, seen=seen) if line is not None]
 
 
 def test_a_board_behind_ssh_and_a_local_socket_answer_alike(fleet: Fleet, board: Board):
@@ -193,7 +194,7 @@ def test_the_hashes_of_what_a_board_has_are_of_its_disk(job_fleet: Fleet, board:
 def test_silence_yields_heartbeats_and_abandoning_ends_the_thread(board: Board):
     board.create(spec("sleep 60"))
     board.start()
-    stream = board.follow(heartbeat=0.05)
+    stream = follow(board, heartbeat=0.05)
     assert [next(stream) for _ in range(7)] == [None] * 7
     stream.close()
     time.sleep(1)
@@ -228,7 +229,7 @@ def suffer(machine: Machine, fault: str) -> Outcome:
         board.create_volume("orbitbench-test", LABELS)
         board.create(spec(COUNT))
         board.start()
-        stream = board.follow(heartbeat=0.5)
+        stream = follow(board, heartbeat=0.5)
         lines = [next(line for line in stream if line is not None) for _ in range(5)]
         hurt(machine)
         hurt_at = time.monotonic()
@@ -280,7 +281,7 @@ def test_an_engine_that_hangs_is_noticed_though_its_link_is_fine(fleet: Fleet, b
     board.create(spec("sleep 300"))
     board.start()
     with Engine(board.host, timeout=2) as engine:
-        stream = Board(engine).follow(heartbeat=0.1)
+        stream = follow(Board(engine), heartbeat=0.1)
         assert next(stream) is None
         fleet["board1"].sh("kill -STOP $(cat /run/docker.pid)")
         try:
@@ -343,7 +344,7 @@ def test_a_board_that_forbids_forwarding_is_reached_the_slower_way(
             board.create(spec(COUNT))
             board.send({"file": bytes(1_000_000)})
             board.start()
-            stream = board.follow(heartbeat=0.5)
+            stream = follow(board, heartbeat=0.5)
             got = [next(line for line in stream if line is not None) for _ in range(5)]
             machine.kill_sshd()
             with pytest.raises(errors.Transient):

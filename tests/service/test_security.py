@@ -9,6 +9,7 @@ import pytest
 from orchestrate.engine import errors, ssh
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.container import Board, Spec
+from orchestrate.engine.log_stream import follow
 from tests import matrix
 from tests.service.board import Board as Machine
 from tests.service.fleet import Fleet
@@ -135,7 +136,7 @@ def test_hostile_words_of_a_manifest_stay_words(board: Board):
     labels = {**LABELS, "orbitbench.note": "$(id)\n'\"\x7f"}
     board.create(Spec(IMAGE, ("echo", *nasty), "orbitbench-security", labels, environment={"X": "$(id)"}))
     board.start()
-    lines = [line for line in board.follow() if line is not None]
+    lines = [line for line in follow(board) if line is not None]
     assert b"\n".join(lines) == " ".join(nasty).encode()
     assert board.state().labels["orbitbench.note"] == labels["orbitbench.note"]
     with pytest.raises(errors.NotFound):
@@ -173,7 +174,7 @@ def test_a_hostile_container_cannot_make_us_read_what_we_did_not_ask_for(board: 
     script, says = HOSTILE[case]
     board.create(Spec(IMAGE, ("sh", "-c", f"mkdir records; {script}"), "orbitbench-security", LABELS))
     board.start()
-    list(board.follow())
+    list(follow(board))
     try:
         found = f"{len(list(board.fetch_folder('/data/records', limit=1_000_000, total=4_000_000)))} files"
     except errors.BadArchive as error:
@@ -187,7 +188,7 @@ def test_a_hostile_container_cannot_make_us_read_what_we_did_not_ask_for(board: 
 def test_a_link_in_place_of_the_folder_is_not_followed(board: Board):
     board.create(Spec(IMAGE, ("ln", "-s", "/etc", "records"), "orbitbench-security", LABELS))
     board.start()
-    list(board.follow())
+    list(follow(board))
     with pytest.raises(errors.BadArchive, match="not a plain file"):
         list(board.fetch_folder("/data/records"))
 
@@ -196,7 +197,7 @@ def test_a_flood_without_an_end_of_line_is_cut_off(board: Board):
     board.create(Spec(IMAGE, ("sh", "-c", "dd if=/dev/zero bs=1M count=8"), "orbitbench-security", LABELS))
     board.start()
     with pytest.raises(errors.BadArchive, match="a line of more than"):
-        list(board.follow())
+        list(follow(board))
 
 
 def test_docker_without_permission_is_said_so(config):

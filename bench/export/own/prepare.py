@@ -14,8 +14,8 @@ import onnx
 
 from bench.export import count
 from bench.export.errors import ExportError
+from bench.export.onnx_file import first_line, parse
 from bench.export.own import dims, values
-from bench.export.own.onnx_file import first_line, parse
 from bench.export.own.request import Prepared, Request
 from bench.export.reference import TOLERANCE, pack
 from bench.record import onnx_graph, onnx_precision

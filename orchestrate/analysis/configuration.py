@@ -1,0 +1,20 @@
+"""How a figure's configuration is named: device, backend, precision, threads, batch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def configuration(of: Mapping[Any, Any]) -> str:
+    """`tx2, tensorrt fp16, 1 thread`."""
+    return f"{of['device']}, {running(of)}"
+
+
+def running(of: Mapping[Any, Any]) -> str:
+    """`tensorrt fp16, 1 thread`."""
+    threads = (
+        "threads: library's choice"
+        if of["threads"] == 0
+        else f"{of['threads']} thread{'s' * (of['threads'] != 1)}"
+    )
+    batch = f", batch {of['batch']}" if of["batch"] != 1 else ""
+    return f"{of['backend']} {of['precision']}, {threads}{batch}"
