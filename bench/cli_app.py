@@ -1,6 +1,6 @@
 """What both command lines are made of: a module of `commands` each, errors as lines with their exit codes.
 
-It imports typer alone, and nothing heavy is imported before a command runs: `--help` answers at once.
+It imports no library but typer, and nothing heavy before a command runs: `--help` answers at once.
 """
 
 import errno
@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from bench.record.printable import printable
 
 
 def application(program: str, about: str, commands: ModuleType, *errors: type[Exception]) -> typer.Typer:
@@ -45,7 +47,7 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
             try:
                 return super().invoke(ctx)
             except errors as error:
-                typer.echo(f"{program}: {error}", err=True)
+                typer.echo(printable(f"{program}: {error}"), err=True)
                 raise typer.Exit(getattr(error, "exit_code", 1)) from None
             except BrokenPipeError:
                 sys.stderr.close()  # the reader (`| head`) has left: nothing to say, nobody to say it to
@@ -53,7 +55,7 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
             except OSError as error:
                 if error.filename is None:
                     raise  # nothing that the user has named: an error of ours
-                typer.echo(f"{program}: {_unusable(error)}", err=True)
+                typer.echo(printable(f"{program}: {_unusable(error)}"), err=True)
                 raise typer.Exit(2) from None
             except KeyboardInterrupt:
                 raise typer.Exit(130) from None

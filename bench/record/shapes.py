@@ -75,13 +75,13 @@ _model = fields(
         "classes": nullable(count),
         "align": nullable(number(1, integer=True)),
         "ratio": nullable(number(0)),
-        "ratio_of": nullable(name),
-        "architecture": nullable(name),
-        "dataset": nullable(name),
-        "method": nullable(name),
-        "fit": nullable(name),
+        "ratio_of": nullable(identifier),
+        "architecture": nullable(identifier),
+        "dataset": nullable(identifier),
+        "method": nullable(identifier),
+        "fit": nullable(identifier),
         "fit_quality": nullable(name),
-        "fit_dataset": nullable(name),
+        "fit_dataset": nullable(identifier),
         "fit_resolution": nullable(count),
         "weights": nullable(text),
         "batch": nullable(number(1, integer=True)),
@@ -108,7 +108,14 @@ _measure = fields(
 )
 
 _job = fields(
-    {"id": identifier, "model": _model, "backend": name, "precision": name, "threads": count, "batch": count},
+    {
+        "id": identifier,
+        "model": _model,
+        "backend": identifier,
+        "precision": identifier,
+        "threads": count,
+        "batch": count,
+    },
     {"options": mapping(anything), "measure": _measure},
 )
 

@@ -53,20 +53,21 @@ def line(change: "Change") -> str:
 def show(made: "Comparison") -> None:
     """Regressions first, then improvements, then what could not be compared, then the environment."""
     from orchestrate.analysis.compare import ALL, IMPROVEMENT, RATE, REGRESSION, SAME
+    from orchestrate.console import say
 
     for verdict in (REGRESSION, IMPROVEMENT):
         for change in made.changes:
             if change.verdict == verdict:
-                typer.echo(line(change))
+                say(line(change))
     for text in (*(f"lost: {each}" for each in made.lost), *made.alone, *made.unlike):
-        typer.echo(text)
+        say(text)
     for device, fact, before, after in made.environment:
-        typer.echo(f"changed around it: {device}, {fact}: {before[:120]} -> {after[:120]}")
+        say(f"changed around it: {device}, {fact}: {before[:120]} -> {after[:120]}")
     for change in made.changes:
         if change.job == ALL and change.verdict == SAME:
-            typer.echo(line(change))
+            say(line(change))
     same = sum(change.verdict == SAME for change in made.changes)
-    typer.echo(
+    say(
         f"{len(made.changes)} figures compared, {same} without a change shown; told are changes of at least "
         f"{made.threshold:.1%} at a false-discovery rate of {RATE:.0%} (Benjamini-Hochberg)"
     )

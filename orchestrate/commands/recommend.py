@@ -99,12 +99,14 @@ def told(candidate: "Candidate", limits: "Limits") -> str:
 
 def show(answer: "Answer", limits: "Limits") -> None:
     """The answer in lines."""
+    from orchestrate.console import say
+
     title = answer.dataset or "your own files"
     best = answer.best
-    typer.echo(f"{title}: {best.name}: {told(best, limits)}" if best else f"{title}: no model fits")
-    typer.echo(f"  Pareto set: {', '.join(c.row['model'] for c in answer.pareto)}")
+    say(f"{title}: {best.name}: {told(best, limits)}" if best else f"{title}: no model fits")
+    say(f"  Pareto set: {', '.join(c.row['model'] for c in answer.pareto)}")
     for candidate in answer.others[:NEXT]:
-        typer.echo(f"  not {candidate.name}: {candidate.lost or 'equal in all'}")
+        say(f"  not {candidate.name}: {candidate.lost or 'equal in all'}")
 
 
 def as_data(answer: "Answer", limits: "Limits") -> dict[str, Any]:

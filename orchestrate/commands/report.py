@@ -24,18 +24,18 @@ def report(
 ) -> None:
     """Answer the claims from records: a page that opens with no network, tables as CSV, Markdown, LaTeX."""
     from orchestrate import report as reports
-    from orchestrate.console import make_console
+    from orchestrate.console import make_console, say
     from orchestrate.report import files, terminal
 
     folders = [found(run, results) for run in runs]
     built = reports.build(folders, claims)
     page = files.write(built, out or folders[-1] / "report")
     terminal.show(built, make_console())
-    typer.echo(page)
+    say(page)
     if open_page:
         typer.launch(str(page))
     if watch:
-        reports.watch(folders, page.parent, claims, typer.echo)
+        reports.watch(folders, page.parent, claims, say)
 
 
 def found(run: str, results: Path) -> Path:

@@ -3,20 +3,28 @@
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from orchestrate.console import make_console, printable
 from orchestrate.doctor.checks import Check, verdict
 
-MARKS = {"ok": "[green]ok[/]  ", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
+STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 INDENT = 9  # of what follows the mark
 
 
 def show(found: Mapping[str, list[Check]], console: Console | None = None) -> None:
     """One block a board, what to do beneath each thing that is wrong."""
-    console = console or Console(highlight=False, soft_wrap=True)
+    console = console or make_console()
+
+    def line(*parts: str | tuple[str, str]) -> None:
+        """What a board reports is text: nothing in it is markup or moves the cursor."""
+        safe = [printable(part) if isinstance(part, str) else (printable(part[0]), part[1]) for part in parts]
+        console.print(Text.assemble(*safe), highlight=False, soft_wrap=True)
+
     for name, checks in found.items():
-        console.print(f"[bold]{escape(name)}[/] {MARKS[verdict(checks)].rstrip()}")
+        worst = verdict(checks)
+        line((name, "bold"), " ", (worst, STYLES[worst]))
         for check in checks:
-            console.print(f"  {MARKS[check.level]}   {escape(f'{check.name}: {check.message}')}")
+            line("  ", (f"{check.level:<4}", STYLES[check.level]), "   ", f"{check.name}: {check.message}")
             if check.advice:
-                console.print(f"{' ' * INDENT}[bold]{escape(check.advice)}[/]")
+                line(" " * INDENT, (check.advice, "bold"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from orchestrate.console import printable
 from orchestrate.engine.image_store import ImageEngine, connected
 from orchestrate.errors import BadInput, Interrupted, OrbitError, listed
 from orchestrate.images import bake, context, lockfile, ship
@@ -153,7 +154,7 @@ def each(items: Iterable[Item], action: Callable[[Item], None]) -> int:
             raise
         except OrbitError as error:
             failed += 1
-            print(f"orchestrate: {error}", file=sys.stderr, flush=True)
+            print(printable(f"orchestrate: {error}"), file=sys.stderr, flush=True)
     return 1 if failed else 0
 
 
@@ -208,4 +209,4 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
 def say(text: str) -> None:
     """A line of the result."""
-    print(text, flush=True)
+    print(printable(text), flush=True)

@@ -4,7 +4,6 @@ import sys
 import time
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -13,6 +12,9 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
+
+from orchestrate.console import first_line, make_console, printable
 
 EVERY = 5.0  # s between plain lines
 
@@ -25,9 +27,9 @@ class Transfer:
         self.bar: Progress | None = None
         self.last = time.monotonic()
         if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
             speed = (TransferSpeedColumn(), TimeRemainingColumn())
-            self.bar = Progress(*columns, *speed, console=Console(stderr=True), transient=True)
+            self.bar = Progress(*columns, *speed, console=make_console(stderr=True), transient=True)
             self.task = self.bar.add_task(title, total=None)
 
     def __enter__(self) -> "Transfer":
@@ -45,12 +47,16 @@ class Transfer:
         """Bytes done of `total` (0: unknown; an estimate may be exceeded)."""
         if self.bar:
             self.bar.update(
-                self.task, description=f"{self.title}: {what}", completed=done, total=max(total, done)
+                self.task,
+                description=first_line(f"{self.title}: {what}"),
+                completed=done,
+                total=max(total, done),
             )
         elif time.monotonic() - self.last > EVERY:
             self.last = time.monotonic()
             print(
-                f"{self.title}: {what} {done / 1e6:.0f} of {max(total, done) / 1e6:.0f} MB", file=sys.stderr
+                printable(f"{self.title}: {what} {done / 1e6:.0f} of {max(total, done) / 1e6:.0f} MB"),
+                file=sys.stderr,
             )
 
 
@@ -59,8 +65,8 @@ class Steps:
 
     def __init__(self, title: str, verbose: bool) -> None:
         self.title = title
-        self.console = Console(stderr=True, highlight=False, markup=False)
-        self.status = self.console.status(title) if sys.stderr.isatty() and not verbose else None
+        self.console = make_console(stderr=True)
+        self.status = self.console.status(Text(title)) if sys.stderr.isatty() and not verbose else None
 
     def __enter__(self) -> "Steps":
         if self.status:
@@ -76,6 +82,6 @@ class Steps:
     def __call__(self, line: str) -> None:
         """One line of the builder."""
         if self.status:
-            self.status.update(f"{self.title}: {line[:100]}")
+            self.status.update(Text(first_line(f"{self.title}: {line}", 120)))
         else:
-            self.console.print(f"{self.title}: {line[:200]}", soft_wrap=True)
+            self.console.print(f"{self.title}: {line[:200]}", highlight=False, soft_wrap=True)

@@ -23,4 +23,4 @@ def write(report: Report, out: Path) -> Path:
 
 def put(path: Path, content: str) -> None:
     """Write `path` as UTF-8, whole or not at all."""
-    write_bytes(str(path), content.encode())
+    write_bytes(str(path), content.encode(errors="replace"))

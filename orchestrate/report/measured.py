@@ -4,6 +4,7 @@ from collections import Counter
 from html import escape
 
 from orchestrate.analysis.records import RULE
+from orchestrate.console import printable
 from orchestrate.report import data
 from orchestrate.report.data import Report
 
@@ -38,7 +39,7 @@ def section(report: Report) -> str:
 def _conflicts(report: Report) -> str:
     if not report.study.conflicts:
         return ""
-    items = "".join(f"<li>{escape(text)}</li>" for text in report.study.conflicts)
+    items = "".join(f"<li>{escape(printable(text))}</li>" for text in report.study.conflicts)
     return f"<h3>Records that disagree</h3><ul>{items}</ul>"
 
 
@@ -57,7 +58,8 @@ def _device(report: Report, device: str, facts: dict[str, list[str]]) -> str:
         **{key: _values(values) for key, values in facts.items()},
     }  # fmt: skip
     rows = "".join(
-        f'<tr><th scope="row">{escape(key)}</th><td>{escape(value)}</td></tr>' for key, value in told.items()
+        f'<tr><th scope="row">{escape(printable(key))}</th><td>{escape(printable(value))}</td></tr>'
+        for key, value in told.items()
     )
     return (
         f"<details><summary>{escape(device)}: board, image and libraries</summary>"

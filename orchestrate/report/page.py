@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from orchestrate.analysis import memory, pairs
+from orchestrate.console import printable
 from orchestrate.report import data, measured, tables, text, verdict_cards
 from orchestrate.report.data import Report
 
@@ -89,7 +90,7 @@ def _column(values: "pd.Series[Any]") -> Any:
     if pd.api.types.is_numeric_dtype(values):
         return [rounded(value) for value in values.tolist()]
     codes, distinct = pd.factorize(values.fillna(""))
-    return {"text": distinct.tolist(), "at": codes.tolist()}
+    return {"text": [printable(text) for text in distinct], "at": codes.tolist()}
 
 
 def rounded(value: Any) -> Any:

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from orchestrate.analysis import memory
+from orchestrate.console import printable
 from orchestrate.report import text
 
 MB, MS, MILLION = 1e-6, 1e3, 1e-6
+FORMULA = ("=", "+", "-", "@")  # what a spreadsheet computes, also behind blanks, tabs and line ends
 PAPER_ROWS = 500  # of a Markdown or LaTeX table
 
 
@@ -200,11 +202,16 @@ TABLES = (
 )
 
 
+def one_line(value: Any) -> str:
+    """Text of a record as a cell holds it: one line, no character that does more than be read."""
+    return " ".join(printable(value).split("\n"))
+
+
 def scaled(column: Column, key: str, row: Any) -> Any:
     """One value of a row in the column's unit; None where unknown."""
     value = row.get(key)
     if not column.numeric:
-        return "" if value is None else str(value)
+        return "" if value is None else one_line(value)
     return None if value is None or not math.isfinite(value) else value * column.scale
 
 
@@ -235,7 +242,7 @@ def _safe(value: Any) -> Any:
     """Text that a spreadsheet will not run as a formula; numbers with 9 significant digits."""
     if isinstance(value, float):
         return f"{value:.9g}"
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t" and value[1:] else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in FORMULA and value[1:] else value
 
 
 def on_paper(data: pd.DataFrame) -> list[Any]:

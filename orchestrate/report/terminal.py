@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from orchestrate.analysis import claims, memory, pairs
 from orchestrate.analysis.table import MEASURED
@@ -94,7 +95,7 @@ def verdicts(report: Report) -> Table:
     table = plain("\nClaims", "claim", "device", "claimed", "measured", "pairs", "verdict")
     for answer in report.answers:
         if answer.main:
-            verdict = f"[{STYLE[answer.verdict]}]{answer.verdict}[/]"
+            verdict = Text(answer.verdict, STYLE[answer.verdict])
             table.add_row(
                 answer.claim.text,
                 answer.configuration["device"],

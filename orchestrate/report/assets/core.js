@@ -65,7 +65,7 @@ function theme() {
 function quoted(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(Number(value.toPrecision(9)));
-  return `"${String(value).replace(/^([=+\-@\t])/, "'$1").replaceAll('"', '""')}"`;
+  return `"${String(value).replace(/^(\s*[=+\-@])/, "'$1").replaceAll('"', '""')}"`;
 }
 
 function save(name, text, type) {
