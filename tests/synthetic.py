@@ -11,6 +11,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,12 @@ class Study:
     ratios: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     ratio_ofs: tuple[str, ...] = ("params",)
     methods: tuple[str, ...] = ("uniform", "neuralscale")
+    aligns: tuple[int, ...] = (1,)  # widths are multiples of
+    rounding: float = 0.8  # of latency, by widths in multiples of 8
+    own_effect: float = 0.0  # sd of an architecture's own log effect on latency
+    stand_ins: tuple[str, ...] = ()  # architectures whose fit is a stand-in
+    epoch: str | None = None  # of the accuracies
+    gpu: int = 0  # bytes of GPU memory (nvmap) that a process takes on a Jetson
     devices: tuple[str, ...] = ("bench-a",)
     backend: str = "onnxruntime"
     precisions: tuple[str, ...] = ("fp32",)
@@ -77,22 +84,22 @@ def series(nanoseconds: np.ndarray) -> Json:
     return {"n": len(nanoseconds), "unit": "ns", "encoding": "delta-zlib-base64", "data": text}
 
 
-def widths(architecture: str, method: str, ratio: float) -> list[int]:
+def widths(architecture: str, method: str, ratio: float, ratio_of: str, align: int) -> list[int]:
     """Widths of a plausible shape; only their looks matter here."""
     layers = np.arange(LAYERS[architecture])
     base = 64 * 2.0 ** (3 * layers / len(layers))
     shape = base if method == "uniform" else 190 * 0.9**layers + 20
-    step = 8 if method == "aligned" else 1
-    return [max(step, round(float(w) * ratio**0.5 / step) * step) for w in shape]
+    share = ratio if ratio_of == "width" else ratio**0.5
+    return [max(align, round(float(w) * share / align) * align) for w in shape]
 
 
 def model(
-    architecture: str, method: str, ratio: float, ratio_of: str, study: Study, pair: np.ndarray
+    architecture: str, method: str, ratio: float, ratio_of: str, align: int, study: Study, pair: np.ndarray
 ) -> Json:
     """The entry of one model; `pair` holds the log deviations of its pair (latency, memory, accuracy)."""
     dataset = DATASETS[architecture]
     params = PARAMS[architecture] * (ratio if ratio_of != "width" else ratio**2)
-    work = {"uniform": 1.0, "neuralscale": 1.9, "aligned": 1.95}[method] if ratio_of != "macs" else 1.0
+    work = {"uniform": 1.0, "neuralscale": 1.9}[method] if ratio_of != "macs" else 1.0
     score = 40 + 12 * np.log10(params / 1e4) ** 0.9
     if method != "uniform":
         score *= study.accuracy * np.exp(pair[2])
@@ -103,8 +110,11 @@ def model(
         "seeds": 3,
         "std": 0.2,
         "reference": "synthetic",
+        **({"epoch": study.epoch} if study.epoch else {}),
     }
-    name = f"{architecture}-{dataset}-{method}-{ratio_of[0]}{ratio:g}"
+    stand_in = method != "uniform" and architecture in study.stand_ins
+    fit = {"fit": f"{architecture}-made-up", "fit_quality": "stand-in" if stand_in else "published"}
+    name = f"{architecture}-{dataset}-{method}-{ratio_of[0]}{ratio:g}{f'-a{align}' if align > 1 else ''}"
     return {
         "id": name,
         "file": f"models/{name}.onnx",
@@ -116,24 +126,24 @@ def model(
         "method": method,
         "ratio": ratio,
         "ratio_of": ratio_of,
-        "widths": widths(architecture, method, ratio),
+        "widths": widths(architecture, method, ratio, ratio_of, align),
         "params": int(params),
         "macs": int(params * 17 * work),
         "target_params": int(params),
-        "align": 8 if method == "aligned" else None,
-        "fit": None,
+        "align": align if align > 1 else None,
+        **(fit if method != "uniform" else {"fit": None, "fit_quality": None}),
         "batch": 1,
         "inputs": [{"name": "input", "shape": [1, 3, 32, 32], "dtype": "float32"}],
         "accuracy": None if architecture in study.no_accuracy else accuracy,
     }
 
 
-def effect(method: str, ratio_of: str, study: Study) -> float:
-    """The factor on latency: equal MACs leave the square root of it, alignment four fifths."""
-    if method == "uniform":
-        return 1.0
-    factor = study.latency**0.5 if ratio_of == "macs" else study.latency
-    return factor * 0.8 if method == "aligned" else factor
+def effect(entry: Json, study: Study) -> float:
+    """The factor on latency: equal MACs leave the square root of it, alignment changes it by `rounding`."""
+    rounding = study.rounding if entry["align"] else 1.0
+    if entry["method"] == "uniform":
+        return rounding
+    return rounding * (study.latency**0.5 if entry["ratio_of"] == "macs" else study.latency)
 
 
 def ladder(
@@ -158,7 +168,7 @@ def ladder(
             "cgroup_peak": None,
             "gpu_free": None,
             "gpu_total": None,
-            "nvmap": None,
+            "nvmap": study.gpu if study.gpu and rung not in RUNGS[:2] else 0 if study.gpu else None,
             "backend": {},
         }
 
@@ -189,7 +199,7 @@ def record(entry: Json, device: str, precision: str, threads: int, study: Study,
     job = f"{entry['id']}--{study.backend}-{precision}-t{threads}"
     treated = entry["method"] != "uniform"
     seconds = 4e-10 * entry["params"] * 17 / threads + 3e-4
-    seconds *= effect(entry["method"], entry["ratio_of"], study) * (np.exp(pair[0]) if treated else 1.0)
+    seconds *= effect(entry, study) * (np.exp(pair[0]) if treated else 1.0)
     size = study.memory * np.exp(pair[1]) if treated else 1.0
     rungs = [rung for p in range(study.processes) for rung in ladder(entry, study, size, p, rng)]
     return {
@@ -250,11 +260,12 @@ def records(study: Study) -> Iterator[Json]:
     spread = np.array([study.spread, study.spread / 5, study.spread / 5])
     for device in study.devices:
         for architecture in study.architectures:
+            own = np.array([rng.normal(0, study.own_effect) if study.own_effect else 0.0, 0, 0])
             for ratio_of in study.ratio_ofs:
                 for ratio in study.ratios:
-                    pair = rng.normal(0, 1, 3) * spread
-                    for method in study.methods:
-                        entry = model(architecture, method, ratio, ratio_of, study, pair)
+                    pair = rng.normal(0, 1, 3) * spread + own
+                    for method, align in product(study.methods, study.aligns):
+                        entry = model(architecture, method, ratio, ratio_of, align, study, pair)
                         for precision in study.precisions:
                             for threads in study.threads:
                                 yield record(entry, device, precision, threads, study, pair, rng)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from bench.manifests import reader, search_path
+from bench.manifests import methods, reader, search_path
 from orchestrate.analysis.claims import Claim
 from orchestrate.errors import BadInput
 
@@ -48,8 +48,10 @@ class Stated(reader.Section):
 
     def claim(self, source: str) -> Claim:
         """The same for computing."""
+        method, align = methods.meant(self.method, None)
         return Claim(
-            id=self.id, text=self.text, processor=self.processor, quantity=self.quantity, method=self.method,
+            id=self.id, text=self.text, processor=self.processor, quantity=self.quantity, method=method,
+            align=align or 1,
             baseline=self.baseline, ratio_of=tuple(self.ratio_of), claimed=self.claimed, source=source,
             holds_from=self.holds_from or 0.0, holds_to=self.holds_to or math.inf, statistic=self.statistic,
         )  # fmt: skip

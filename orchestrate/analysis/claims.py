@@ -36,6 +36,28 @@ class Claim:
     holds_from: float
     holds_to: float
     source: str = ""
+    align: int = pairs.PLAIN  # of the method and of its baseline
+
+    @property
+    def comparison(self) -> pairs.Comparison:
+        """The pairs that decide it."""
+        return pairs.Comparison(
+            self.id, self.text, self.method, self.baseline, self.ratio_of, self.align, self.align
+        )
+
+    @property
+    def beside(self) -> list[pairs.Comparison]:
+        """What is shown beside it: the baseline rounded, and both rounded alike."""
+        names = (self.method, self.baseline, self.ratio_of)
+        if self.align != pairs.PLAIN or self.method == self.baseline:
+            return []
+        rounded = f"{self.baseline} in multiples of {pairs.ROUNDED}"
+        return [
+            pairs.Comparison("rounded", f"against {rounded}", *names, pairs.PLAIN, pairs.ROUNDED),
+            pairs.Comparison(
+                "aligned", f"both in multiples of {pairs.ROUNDED}", *names, pairs.ROUNDED, pairs.ROUNDED
+            ),
+        ]
 
     def verdict(self, estimate: statistics.Estimate) -> str:
         """What an interval says about the region."""
@@ -51,7 +73,8 @@ class Claim:
 class Answer:
     """A claim on one device in one way of running it.
 
-    `together`: the verdict stands for all verdicts at once.
+    `together`: the verdict stands for all verdicts at once. `independent`: the interval as it would be if
+    pairs did not resemble each other. `stand_ins`: pairs that decide nothing. `beside`: other baselines.
     """
 
     claim: Claim
@@ -65,13 +88,22 @@ class Answer:
     settle: str
     main: bool = True
     together: bool = False
+    independent: statistics.Estimate = statistics.NOTHING
+    stand_ins: statistics.Estimate = statistics.NOTHING
+    beside: tuple[tuple[str, statistics.Estimate], ...] = ()
+
+    @property
+    def widening(self) -> float:
+        """How many times as wide the interval is as over independent pairs; NaN where unknown."""
+        return self.estimate.width / self.independent.width if self.independent.width else math.nan
 
 
 def answers(table: pd.DataFrame, claims: Iterable[Claim]) -> list[Answer]:
     """Every claim in every configuration of the devices it is about; the one with most pairs is `main`."""
-    asked = list(_asked(table, list(claims)))
+    sought = _Pairs(table)
+    asked = list(_asked(table, list(claims), sought))
     level = 1 - (1 - statistics.LEVEL) / max(1, len(asked))
-    found = [_answer(claim, where, stated(claim, found), level) for claim, where, found in asked]
+    found = [_answer(claim, where, stated(claim, found), level, sought) for claim, where, found in asked]
     most: dict[tuple[str, str], Answer] = {}
     for answer in found:
         key = answer.claim.id, answer.configuration["device"]
@@ -95,22 +127,36 @@ def stated(claim: Claim, found: pd.DataFrame) -> pd.DataFrame:
     return found.assign(**ratios.where(ratios >= 1, 1 / ratios))
 
 
-def _asked(table: pd.DataFrame, claims: list[Claim]) -> Iterator[tuple[Claim, dict[str, Any], pd.DataFrame]]:
+class _Pairs:
+    """Pairs by comparison and configuration, each comparison made once."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+        self.made: dict[tuple[Any, ...], dict[tuple[Any, ...], pd.DataFrame]] = {}
+
+    def of(self, comparison: pairs.Comparison, configuration: dict[str, Any]) -> pd.DataFrame:
+        key = comparison[2:]
+        if key not in self.made:
+            self.made[key] = efficiency.apart(pairs.of(self.table, comparison))
+        return self.made[key].get(tuple(configuration.values()), pd.DataFrame())
+
+
+def _asked(
+    table: pd.DataFrame, claims: list[Claim], sought: _Pairs
+) -> Iterator[tuple[Claim, dict[str, Any], pd.DataFrame]]:
     """Each claim with each configuration that it is about, and the pairs found there."""
     configurations = [configuration for configuration, _ in efficiency.configurations(table)]
-    made: dict[tuple[Any, ...], dict[tuple[Any, ...], pd.DataFrame]] = {}
     for claim in claims:
-        key = claim.method, claim.baseline, claim.ratio_of
-        if key not in made:
-            made[key] = efficiency.apart(pairs.pairs(table, *key))
-        paired = made[key]
         for configuration in configurations:
             if configuration["processor"] == claim.processor:
-                yield claim, configuration, paired.get(tuple(configuration.values()), pd.DataFrame())
+                yield claim, configuration, sought.of(claim.comparison, configuration)
 
 
-def _answer(claim: Claim, configuration: dict[str, Any], found: pd.DataFrame, level: float) -> Answer:
+def _answer(
+    claim: Claim, configuration: dict[str, Any], every: pd.DataFrame, level: float, sought: _Pairs
+) -> Answer:
     """One answer; `level` is that of all verdicts together."""
+    found = pairs.decided(every)
     estimate = pairs.mean(found, claim.quantity)
     of_memory = claim.quantity in pairs.OF_MEMORY
     means = efficiency.under_definitions(found, claim.quantity) if of_memory else {}
@@ -126,8 +172,21 @@ def _answer(claim: Claim, configuration: dict[str, Any], found: pd.DataFrame, le
         pairs=tuple(zip(known["model"], known["baseline"], strict=True)) if len(known) else (),
         lacking=len(found) - len(known),
         settle=_settle(claim, configuration, estimate, found),
+        independent=pairs.independent(found, claim.quantity),
+        stand_ins=pairs.mean(pairs.stand_ins(every), claim.quantity),
+        beside=tuple(_beside(claim, configuration, sought)),
         together=verdict != UNSETTLED and strict == verdict,
     )
+
+
+def _beside(
+    claim: Claim, configuration: dict[str, Any], sought: _Pairs
+) -> Iterator[tuple[str, statistics.Estimate]]:
+    for comparison in claim.beside:
+        found = stated(claim, pairs.decided(sought.of(comparison, configuration)))
+        mean = pairs.mean(found, claim.quantity)
+        if mean.n:
+            yield comparison.label, mean
 
 
 def _settle(
@@ -138,7 +197,8 @@ def _settle(
         return ""
     if len(found) < FEWEST:
         return (
-            f"{_count(len(found), 'pair')} of {claim.method} and {claim.baseline} measured, {FEWEST} needed: "
+            f"{_count(len(found), 'pair')} of {claim.method} and {claim.baseline} measured "
+            f"(stand-in fits aside), {FEWEST} needed: "
             f"orchestrate run --device {configuration['device']} --experiment thesis"
         )
     if estimate.n < FEWEST:
@@ -151,15 +211,17 @@ def _settle(
     edges = [edge for edge in (claim.holds_from, claim.holds_to) if 0 < edge < math.inf]
     distance = min(abs(math.log(estimate.value / edge)) for edge in edges)
     width = math.log(estimate.high / estimate.low) / 2
-    needed = math.ceil(estimate.n * (width / distance) ** 2) if distance else math.inf
-    if needed > 50 * estimate.n:
+    needed = math.ceil(estimate.groups * (width / distance) ** 2) if distance else math.inf
+    if needed > 50 * estimate.groups:
         return "the ratio lies at the edge of what is claimed: more data will hardly settle it"
-    return f"about {needed} pairs like these in place of {estimate.n} (more ratios, or more architectures)"
+    return f"about {needed} architectures that scatter like these in place of {estimate.groups}"
 
 
 def _lacks(claim: Claim, found: pd.DataFrame) -> str:
     if claim.quantity.startswith("accuracy"):
         lacking = found[found["accuracy_ratio"].isna()]
+        if lacking["epochs_differ"].any():
+            return "one accuracy is of the best epoch, the other of the last"
         return f"no accuracy (make it: bench train {lacking['model'].iloc[0]}, and so on)"
     if claim.quantity == "energy":
         return "no power reading during the samples on this device"

@@ -4,7 +4,7 @@ Each figure of each job is compared over fresh processes (Student's t on logarit
 `statistics.of_ratio`), and over all jobs of a device at once, where a small change of all shows.
 Testing many figures finds some by chance: Benjamini and Hochberg's procedure keeps the expected share of
 false alarms among the changes told at 5%, and the chance of any alarm at 5% where nothing changed. A change
-also has to exceed a threshold to be told. Processes of one run cannot know what differs from day to day:
+also has to exceed a threshold to be reported. Processes of one run cannot know what differs from day to day:
 repeat both runs before you blame a commit.
 """
 
@@ -19,8 +19,10 @@ import numpy as np
 from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.job import Job, flat
 from orchestrate.analysis.records import Study
+from orchestrate.analysis.table import headlines, row
 from orchestrate.errors import BadInput
 
+Row = dict[str, Any]
 RATE = 0.05
 FIGURES = {"latency": "latency", "memory": memory.PROCESS, "peak": memory.PEAK}
 ALL = "all jobs"
@@ -43,10 +45,11 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """All changes, what could not be compared, and what differs around the runs."""
 
     changes: tuple[Change, ...]
+    figures: tuple[dict[str, Any], ...]  # device, job, and its headlines before and after
     lost: tuple[str, ...]
     alone: tuple[str, ...]
     unlike: tuple[str, ...]
@@ -59,7 +62,7 @@ class Comparison:
         return [change for change in self.changes if change.verdict == REGRESSION]
 
 
-def compare(a: Study, b: Study, threshold: float = 0.01) -> Comparison:
+def compare(a: Study, b: Study, threshold: float = 0.01) -> RunComparison:
     """What moved from `a` to `b`; `threshold` is the smallest relative change that is told."""
     for study in (a, b):
         if not study.jobs:
@@ -67,11 +70,18 @@ def compare(a: Study, b: Study, threshold: float = 0.01) -> Comparison:
     before = {(job.device, job.id): job for job in a.jobs}
     after = {(job.device, job.id): job for job in b.jobs}
     both = sorted(before.keys() & after.keys())
-    changes = [change for key in both for change in _changes(before[key], after[key])]
+    rows = [{key: row(side[key]) for key in both} for side in (before, after)]
+    changes = [
+        change for key in both for change in _changes(before[key], after[key], rows[0][key], rows[1][key])
+    ]
     changes += _overall(changes)
     failed = {(each.device, each.job): each for each in b.excluded if each.code == "failed"}
-    return Comparison(
+    return RunComparison(
         changes=tuple(_told(changes, threshold)),
+        figures=tuple(
+            {"device": d, "job": j, "before": headlines(rows[0][d, j]), "after": headlines(rows[1][d, j])}
+            for d, j in both
+        ),
         lost=tuple(f"{d}, {j}: {failed[d, j].reason}" for d, j in sorted(before.keys() & failed.keys())),
         alone=tuple(_alone(before, after, failed)),
         unlike=tuple(
@@ -90,12 +100,15 @@ def _values(job: Job, figure: str) -> list[float]:
     return values if all(value > 0 for value in values) else []
 
 
-def _changes(before: Job, after: Job) -> Iterator[Change]:
+def _changes(before: Job, after: Job, old: Row, new: Row) -> Iterator[Change]:
+    """The figures of two jobs as every table has them; their ratio from the logarithms of the processes."""
     for figure in FIGURES:
         x, y = _values(before, figure), _values(after, figure)
         if x and y:
             ratio, apart = statistics.of_ratio(y, x), statistics.difference(y, x)
-            yield Change(before.device, before.id, figure, _mean(x), _mean(y), ratio, apart.p)
+            yield Change(
+                before.device, before.id, figure, old[FIGURES[figure]], new[FIGURES[figure]], ratio, apart.p
+            )
 
 
 def _mean(values: list[float]) -> float:

@@ -34,7 +34,7 @@ class Ranking(NamedTuple):
         if not (self.up or self.down):
             return f"{OPEN}: no memory definition puts its interval beyond 1"
         clear, unclear = _names(self.up or self.down), _names(self.unclear)
-        return f"{OPEN}: {side} under {clear}; not told apart from 1 under {unclear}"
+        return f"{OPEN}: {side} under {clear}; not distinguishable from 1 under {unclear}"
 
 
 def _names(keys: tuple[str, ...]) -> str:
@@ -88,7 +88,8 @@ def slopes(table: pd.DataFrame) -> pd.DataFrame:
     """
     found = []
     for configuration, rows in configurations(table):
-        for method, models in rows[rows["method"] != ""].groupby("method", sort=True):
+        for (name, align), models in rows[rows["method"] != ""].groupby(["method", "align"], sort=True):
+            method = name if align == 1 else f"{name} ×{align}"
             for key in (memory.PROCESS, memory.MODEL, memory.PEAK):
                 line = _line(models["params"].to_numpy(float), models[key].to_numpy(float))
                 if line:

@@ -70,15 +70,26 @@ def read(rungs: Rungs, rung: str, reading: str) -> int | None:
 
     own: RSS without what was shared at the start (interpreter, C library). It is the USS of a process that
     has its libraries for itself. The kernel's USS drops by megabytes when an unrelated process maps the same
-    library.
+    library. On a Jetson, GPU memory is part of it (nvmap, the pages of this process).
     """
     if reading != "own":
         found: int | None = rungs.get(rung, {}).get(reading)
         return found
-    rss, start = rungs.get(rung, {}).get("rss"), rungs.get("start", {})
-    if rss is None or start.get("rss") is None or start.get("uss") is None:
+    here, start = rungs.get(rung, {}), rungs.get("start", {})
+    rss, gpu = here.get("rss"), _gpu(rungs, here)
+    if rss is None or gpu is None or start.get("rss") is None or start.get("uss") is None:
         return None
-    return int(rss - (start["rss"] - start["uss"]))
+    return int(rss - (start["rss"] - start["uss"]) + gpu)
+
+
+def _gpu(rungs: Rungs, here: Rung) -> int | None:
+    """Bytes of GPU memory of the process at a rung: 0 where the ladder shows no GPU, None where it shows one
+    but not the process's part. Then the memory of the host alone must not pass for the whole."""
+    shown = any(r.get("nvmap") is not None or r.get("gpu_free") is not None for r in rungs.values())
+    if not shown:
+        return 0
+    found: int | None = here.get("nvmap")
+    return found
 
 
 def _peak(rungs: Rungs) -> int | None:

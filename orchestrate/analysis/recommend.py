@@ -1,4 +1,4 @@
-"""Which model to fly: those within the limits, the Pareto set, the best of them, and why the next ones lost.
+"""Which model to deploy: those within the limits, the Pareto set, the best, and why the next ones lost.
 
 Intervals are respected: a model whose figure is within a limit but whose interval crosses it is 'at risk' and
 never recommended as if it fitted. Models of different datasets do different tasks, so each dataset has its
@@ -6,11 +6,13 @@ own answer.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrate.analysis.configuration import running
 from orchestrate.analysis.memory import PROCESS
@@ -39,7 +41,7 @@ FIGURES = {
 
 
 @dataclass(frozen=True)
-class Limits:
+class ModelLimits:
     """Base units; None: no limit. `definition` is what memory means."""
 
     memory: float | None = None
@@ -70,7 +72,7 @@ class Candidate:
         return f"{self.row['model']} ({running(self.row)})"
 
 
-def bounds(row: dict[str, Any], figure: Figure, limits: Limits) -> tuple[float, float, float]:
+def bounds(row: dict[str, Any], figure: Figure, limits: ModelLimits) -> tuple[float, float, float]:
     """A figure and the ends of its interval, those of an unknown interval being the figure; NaN where
     unknown."""
     column = limits.column(figure)
@@ -79,7 +81,7 @@ def bounds(row: dict[str, Any], figure: Figure, limits: Limits) -> tuple[float, 
     return value, low if math.isfinite(low) else value, high if math.isfinite(high) else value
 
 
-def judge(row: dict[str, Any], limits: Limits) -> Candidate:
+def judge(row: dict[str, Any], limits: ModelLimits) -> Candidate:
     """A row of the table against the limits."""
     failed, risky, excess = [], [], 1.0
     for name, figure in FIGURES.items():
@@ -105,7 +107,7 @@ def judge(row: dict[str, Any], limits: Limits) -> Candidate:
     return Candidate(row, verdict, tuple(failed or risky), excess)
 
 
-def beats(a: dict[str, Any], b: dict[str, Any], limits: Limits) -> bool:
+def beats(a: dict[str, Any], b: dict[str, Any], limits: ModelLimits) -> bool:
     """Whether `a` is nowhere worse than `b` and somewhere better, in all figures that both have."""
     better = False
     for figure in FIGURES.values():
@@ -120,15 +122,64 @@ def beats(a: dict[str, Any], b: dict[str, Any], limits: Limits) -> bool:
     return better
 
 
-def rank(candidate: Candidate, limits: Limits) -> tuple[float, ...]:
-    """Sorts the best first: most accurate, then fastest, smallest, most frugal; what is unknown last."""
-    row = candidate.row
-    costs = (-row["accuracy"], row["latency"], row[limits.definition], row["energy"])
+def order(row: Mapping[Any, Any]) -> tuple[float, ...]:
+    """Sort the best first: most accurate, then fastest, smallest, most frugal; what is unknown last.
+
+    Smallest by the main definition of memory, whatever definition is limited, so that there is one order.
+    """
+    costs = (-row["accuracy"], row["latency"], row[PROCESS], row["energy"])
     return tuple(math.inf if math.isnan(cost) else cost for cost in costs)
 
 
+def ranks(table: pd.DataFrame) -> list[int]:
+    """Return the place of each row of `table` in `order`; of equal rows the first comes first."""
+    costs = [
+        np.nan_to_num(sign * table[name].to_numpy(float), nan=np.inf)
+        for name, sign in (("energy", 1), (PROCESS, 1), ("latency", 1), ("accuracy", -1))
+    ]
+    places = np.empty(len(table), dtype=int)
+    places[np.lexsort(costs)] = np.arange(len(table))
+    return [int(place) for place in places]
+
+
+def fronts(table: pd.DataFrame, definitions: Sequence[str]) -> list[int]:
+    """Return for each row a number whose bit k is set where no row of its dataset beats it.
+
+    Memory is read under `definitions[k]`. The rule is that of `beats`.
+    """
+    found = np.zeros(len(table), dtype=object)
+    figures = [FIGURES[name] for name in ("latency", "accuracy", "energy")]
+    fixed = np.array([(1 if f.at_most else -1) * table[f.column].to_numpy(float) for f in figures])
+    for _, at in table.reset_index(drop=True).groupby("dataset", sort=False).indices.items():
+        shared = _never_worse(fixed[:, at])
+        for bit, definition in enumerate(definitions):
+            size = table[definition].to_numpy(float)[None, at]
+            no_worse, better = (
+                a & b if n == 0 else a | b
+                for n, (a, b) in enumerate(zip(shared, _never_worse(size), strict=True))
+            )
+            beaten = (no_worse & better).any(axis=0)
+            found[at[~beaten & np.isfinite(size[0])]] |= 1 << bit
+    return [int(bits) for bits in found]
+
+
+def _never_worse(costs: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of (figures, rows): whether row i is nowhere worse than row j, and whether it is somewhere better.
+
+    A figure that only one of them has decides against i; one that neither has decides nothing.
+    """
+    count = costs.shape[1]
+    no_worse, better = np.ones((count, count), dtype=bool), np.zeros((count, count), dtype=bool)
+    for cost in costs:
+        unknown = np.isnan(cost)
+        neither = unknown[:, None] & unknown[None, :]
+        no_worse &= neither | (cost[:, None] <= cost[None, :])
+        better |= cost[:, None] < cost[None, :]
+    return no_worse, better
+
+
 @dataclass(frozen=True)
-class Answer:
+class Recommendation:
     """For one dataset: the best model that fits (None: none does), and all others, the nearest first."""
 
     dataset: str
@@ -141,7 +192,7 @@ class Answer:
         return [c for c in (*([self.best] if self.best else []), *self.others) if c.pareto]
 
 
-def recommend(table: pd.DataFrame, limits: Limits) -> list[Answer]:
+def recommend(table: pd.DataFrame, limits: ModelLimits) -> list[Recommendation]:
     """An answer for each dataset in `table` ('' for a user's own files)."""
     return [
         _answer(str(dataset), rows.to_dict("records"), limits)
@@ -149,17 +200,17 @@ def recommend(table: pd.DataFrame, limits: Limits) -> list[Answer]:
     ]
 
 
-def _answer(dataset: str, rows: Iterable[Any], limits: Limits) -> Answer:
-    judged = sorted((judge(row, limits) for row in rows), key=lambda c: rank(c, limits))
+def _answer(dataset: str, rows: Iterable[Any], limits: ModelLimits) -> Recommendation:
+    judged = sorted((judge(row, limits) for row in rows), key=lambda c: order(c.row))
     best = next((candidate for candidate in judged if candidate.verdict == FITS), None)
     front = {id(candidate) for candidate in _front(judged, limits)}
     marked = [replace(c, pareto=id(c) in front, lost=_lost(c, best, limits)) for c in judged]
     chosen = next((c for c in marked if best and c.row is best.row), None)
     others = sorted((c for c in marked if c is not chosen), key=lambda c: (ORDER[c.verdict], c.excess))
-    return Answer(dataset, chosen, tuple(others))
+    return Recommendation(dataset, chosen, tuple(others))
 
 
-def _front(ranked: list[Candidate], limits: Limits) -> list[Candidate]:
+def _front(ranked: list[Candidate], limits: ModelLimits) -> list[Candidate]:
     """Those that no other beats. Nothing is beaten by what ranks behind it, nor by what is beaten itself."""
     found: list[Candidate] = []
     for candidate in ranked:
@@ -168,7 +219,7 @@ def _front(ranked: list[Candidate], limits: Limits) -> list[Candidate]:
     return found
 
 
-def _lost(candidate: Candidate, best: Candidate | None, limits: Limits) -> str:
+def _lost(candidate: Candidate, best: Candidate | None, limits: ModelLimits) -> str:
     """Why this one is not the recommended one, in words."""
     if candidate.verdict == FAILS:
         return "; ".join(candidate.notes)

@@ -3,17 +3,21 @@
 Intervals stand beside as `_low` and `_high`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bench.manifests import methods
 from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.job import Job
 from orchestrate.analysis.records import Study
 
 CONFIGURATION = ["device", "processor", "backend", "precision", "threads", "batch"]
-MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "params", "macs"]
+MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "fit", "fit_quality", "widths"]
+SIZES = ["params", "macs"]
+STAND_IN = "stand-in"
 
 
 MEASURED = "measured on the device"  # as opposed to what the bundle says of the model
@@ -28,6 +32,7 @@ ACCURACY = [
         "accuracy_reference",
     ],
     *["accuracy_images", "accuracy_stated", "accuracy_stated_source", "accuracy_difference"],
+    *["accuracy_epoch", "accuracy_best"],
 ]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
 PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
@@ -35,11 +40,26 @@ COLUMNS = [
     *CONFIGURATION,
     *["model", "job", "run"],
     *MODEL,
+    *SIZES,
     *ACCURACY,
     *[f"{name}{end}" for name in RANGED for end in ("", "_low", "_high")],
     *PLAIN,
     *["warnings", "record", "source"],
 ]
+
+
+HEADLINES = {
+    "p50": "latency",
+    "p90": "p90",
+    "process": memory.PROCESS,
+    "model": memory.MODEL,
+    "peak": memory.PEAK,
+}
+
+
+def headlines(row: Mapping[Any, Any]) -> dict[str, float | None]:
+    """Return a job's figures as JSON gives them: s and bytes, None where unknown."""
+    return {name: None if np.isnan(row[key]) else float(row[key]) for name, key in HEADLINES.items()}
 
 
 def tidy(study: Study) -> pd.DataFrame:
@@ -58,8 +78,11 @@ def tidy(study: Study) -> pd.DataFrame:
         "dataset",
         "ratio_of",
         "ratio",
+        "method",
+        "align",
+        "model",
     ]
-    return frame.sort_values([*order, "method", "model"], kind="stable", ignore_index=True)
+    return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
 def row(job: Job) -> dict[str, Any]:
@@ -94,11 +117,21 @@ def row(job: Job) -> dict[str, Any]:
 
 def _model(model: dict[str, Any]) -> dict[str, Any]:
     """Names as text, numbers as numbers: a user's own file has neither architecture nor method."""
-    names = {key: model.get(key) or "" for key in ("architecture", "dataset", "method", "ratio_of")}
-    numbers = {
-        key: np.nan if model.get(key) is None else model[key] for key in ("ratio", "align", "params", "macs")
-    }
-    return {**names, **numbers, "file_bytes": model.get("bytes", np.nan)}
+    names = {key: model.get(key) or "" for key in ("architecture", "dataset", "ratio_of", "fit")}
+    names["method"], align = methods.meant(model.get("method") or "", model.get("align"))
+    numbers = {key: _number(model.get(key)) for key in ("ratio", "params", "macs")}
+    widths = tuple(model.get("widths") or ())
+    fit = {"fit_quality": fit_quality(model), "align": align or 1, "widths": widths}
+    return {**names, **numbers, **fit, "file_bytes": _number(model.get("bytes"))}
+
+
+def fit_quality(model: dict[str, Any]) -> str:
+    """Return `published`, `searched` or `stand-in`; '' where no fit was used, or nobody knows.
+
+    Records before fits had a quality name their fit: those searched on digits at 16 pixels are stand-ins.
+    """
+    known, fit = model.get("fit_quality"), model.get("fit") or ""
+    return str(known or (STAND_IN if fit.endswith("-digits-reduced") else ""))
 
 
 def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) -> dict[str, Any]:
@@ -120,7 +153,19 @@ def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) ->
         "accuracy_stated": other,
         "accuracy_stated_source": (stated or {}).get("source") or "",
         "accuracy_difference": value - other if measured else np.nan,
+        **_epoch(stated or {}),
     }
+
+
+def _epoch(stated: dict[str, Any]) -> dict[str, Any]:
+    """Which epoch a stated accuracy is of, and what it is at the best one.
+
+    Files written before `epoch` was stated: published figures are of the best epoch, ours of the last.
+    """
+    usual = {"published": "best", "trained": "last"}.get(str(stated.get("source")), "")
+    epoch = stated.get("epoch") or usual
+    best = stated if epoch == "best" else stated.get("best") or {}
+    return {"accuracy_epoch": epoch, "accuracy_best": _number(best.get("value"))}
 
 
 def _number(value: float | None) -> float:

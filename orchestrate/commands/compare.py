@@ -11,7 +11,7 @@ from orchestrate.commands.report import found
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
-    from orchestrate.analysis.compare import Change, Comparison
+    from orchestrate.analysis.compare import Change, RunComparison
 
 SHOWN = {"latency": (1e3, "ms"), "memory": (1e-6, "MB"), "peak": (1e-6, "MB")}
 
@@ -50,7 +50,7 @@ def line(change: "Change") -> str:
     return f"{what} {values}, {text.ratio(change.ratio)}, p {change.adjusted:.2g}"
 
 
-def show(made: "Comparison") -> None:
+def show(made: "RunComparison") -> None:
     """Regressions first, then improvements, then what could not be compared, then the environment."""
     from orchestrate.analysis.compare import ALL, IMPROVEMENT, RATE, REGRESSION, SAME
     from orchestrate.console import say
@@ -73,7 +73,7 @@ def show(made: "Comparison") -> None:
     )
 
 
-def as_data(made: "Comparison") -> dict[str, object]:
+def as_data(made: "RunComparison") -> dict[str, object]:
     """The comparison as JSON; base units."""
     changes = [{**asdict(change), "ratio": change.ratio._asdict()} for change in made.changes]
     around = [
@@ -84,6 +84,7 @@ def as_data(made: "Comparison") -> dict[str, object]:
         "threshold": made.threshold,
         "regressions": len(made.regressions),
         "changes": changes,
+        "figures": list(made.figures),
         "lost": made.lost,
         "alone": made.alone,
         "unlike": made.unlike,

@@ -11,7 +11,7 @@ from orchestrate.commands.report import found
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
-    from orchestrate.analysis.recommend import Answer, Candidate, Limits
+    from orchestrate.analysis.recommend import Candidate, ModelLimits, Recommendation
 
 NEXT = 5  # other candidates that are told of
 
@@ -52,7 +52,7 @@ def recommend(
 
     if memory_is is not None and memory_is not in memory.DEFINITIONS:
         raise BadInput(f"--memory-is {memory_is!r}: unknown; known: {listed(memory.DEFINITIONS)}")
-    limits = recommending.Limits(
+    limits = recommending.ModelLimits(
         memory=quantities.optional(max_memory, quantities.MEMORY, "--max-memory"),
         latency=quantities.optional(max_latency, quantities.TIME, "--max-latency"),
         accuracy=quantities.optional(min_accuracy, quantities.PERCENT, "--min-accuracy"),
@@ -83,7 +83,7 @@ def only(rows: Any, device: str | None) -> Any:
     return rows[rows["device"] == (device or known[0])]
 
 
-def told(candidate: "Candidate", limits: "Limits") -> str:
+def told(candidate: "Candidate", limits: "ModelLimits") -> str:
     """The figures of a candidate in one line."""
     from orchestrate.analysis.recommend import FIGURES
     from orchestrate.report import text
@@ -97,7 +97,7 @@ def told(candidate: "Candidate", limits: "Limits") -> str:
     )
 
 
-def show(answer: "Answer", limits: "Limits") -> None:
+def show(answer: "Recommendation", limits: "ModelLimits") -> None:
     """The answer in lines."""
     from orchestrate.console import say
 
@@ -109,8 +109,10 @@ def show(answer: "Answer", limits: "Limits") -> None:
         say(f"  not {candidate.name}: {candidate.lost or 'equal in all'}")
 
 
-def as_data(answer: "Answer", limits: "Limits") -> dict[str, Any]:
+def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, Any]:
     """The answer as JSON; base units."""
+
+    from orchestrate.analysis.table import headlines
 
     def one(candidate: "Candidate") -> dict[str, Any]:
         row = candidate.row
@@ -123,7 +125,14 @@ def as_data(answer: "Answer", limits: "Limits") -> dict[str, Any]:
         size = row[limits.definition]
         state = {"memory": None if math.isnan(size) else size, "verdict": candidate.verdict}
         state["accuracy_source"] = row["accuracy_source"] or None
-        return {**named, **figures, **state, "pareto": candidate.pareto, "why_not": candidate.lost or None}
+        return {
+            **named,
+            **figures,
+            **state,
+            "figures": headlines(row),
+            "pareto": candidate.pareto,
+            "why_not": candidate.lost or None,
+        }
 
     return {
         "dataset": answer.dataset,

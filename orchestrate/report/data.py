@@ -34,7 +34,7 @@ def build(study: Study, stated: list[claims.Claim]) -> Report:
     table = tidy(study)
     found = claims.answers(table, stated)
     configurations = [configuration for configuration, _ in efficiency.configurations(table)]
-    paired = {c.key: pairs.pairs(table, c.method, c.baseline, c.ratio_of) for c in pairs.COMPARISONS}
+    paired = {c.key: pairs.of(table, c) for c in pairs.COMPARISONS}
     frames = {
         "jobs": _numbered(table, configurations),
         "pairs": _numbered(_all_pairs(paired), configurations),
@@ -77,7 +77,7 @@ def _means(paired: Frames, configurations: list[dict[str, Any]]) -> pd.DataFrame
     for key, frame in paired.items():
         parts = efficiency.apart(frame)
         for index, configuration in enumerate(configurations):
-            rows = parts.get(tuple(configuration.values()), pd.DataFrame())
+            rows = pairs.decided(parts.get(tuple(configuration.values()), pd.DataFrame()))
             where = {"comparison": key, "config": index, "device": configuration["device"]}
             where["how"] = text.running(configuration)
             sources = _sources(rows)
@@ -95,7 +95,13 @@ def _sources(rows: pd.DataFrame) -> str:
 
 
 def _figures(mean: statistics.Estimate) -> dict[str, float]:
-    return {"value": mean.value, "value_low": mean.low, "value_high": mean.high, "n": mean.n}
+    return {
+        "value": mean.value,
+        "value_low": mean.low,
+        "value_high": mean.high,
+        "n": mean.n,
+        "architectures": mean.groups,
+    }
 
 
 def _answer(answer: claims.Answer) -> dict[str, Any]:
@@ -111,6 +117,10 @@ def _answer(answer: claims.Answer) -> dict[str, Any]:
         "value_low": estimate.low,
         "value_high": estimate.high,
         "n": estimate.n,
+        "architectures": estimate.groups,
+        "widening": answer.widening,
+        "stand_ins": answer.stand_ins.n,
+        "beside": "; ".join(f"{label}: {text.ratio(mean)}" for label, mean in answer.beside),
         "together": "stands" if answer.together else "",
         "settle": answer.settle,
         "ranking": answer.ranking.sentence if answer.ranking else "",

@@ -14,15 +14,22 @@ MEANING = {
         fresh processes; its interval is Student's over those processes. p90 and p99 are MLPerf's
         early-stopping estimates.""",
     "Runtime memory": """Read in each fresh process at seven rungs. Own: RSS without what was shared at the
-        start (interpreter, C library), which is the USS of a process that has its libraries for itself.
+        start (interpreter, C library), which is the USS of a process that has its libraries for itself; on a
+        Jetson with the GPU memory of the process.
         Process: own memory after malloc_trim. Model: the same minus what stood when the device was ready.
         Peak: the highest VmHWM. Median over processes. 1 MB is 10⁶ bytes.""",
     "Ratios": """Two methods at the same architecture, dataset, ratio, device, backend, precision, threads and
-        batch make a pair. Means over pairs are geometric; their intervals are a bootstrap over pairs
-        (expanded percentiles, 10,000 resamples, fixed seed), of fewer than ten pairs Student's, both on
-        logarithms.""",
-    "Accuracy": """Taken from its source as it stands there, never filled in: measured on this
-        device, trained here, or published.""",
+        batch make a pair; a pair of networks counts once. Means are geometric, each architecture counting
+        alike; their intervals are Student's over the means of the architectures, on logarithms: networks of
+        one architecture resemble each other. Fits that are stand-ins enter no mean and no verdict.""",
+    "Rounding": """Aligned widths are multiples of 8. Rounding alone moves latency, so NeuralScale is compared
+        with uniform scaling as it comes and in multiples of 8, and aligned with aligned.""",
+    "Accuracy": """Taken from its source, never filled in: measured on this device, trained here, or
+        published. No pair mixes an accuracy of the best epoch with one of the last.""",
+    "Assumptions": """What the thesis' abstract leaves open, and what is assumed here: docs/assumptions.md of
+        the repository. In short: which data sets and resolution, precision as each table states it,
+        uniform's rounding (both shown), memory as defined above, means over architectures, and whose
+        accuracy at which epoch (in the tables).""",
     "Several runs": f"{RULE}; disagreements are listed below.",
 }
 

@@ -10,15 +10,24 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrate.analysis import memory, pairs
+from orchestrate.analysis import memory, pairs, recommend
 from orchestrate.console import printable
 from orchestrate.report import data, measured, tables, text, verdict_cards
 from orchestrate.report.data import Report
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("core.js", "figures.js", "tables.js", "plots.js", "ratios.js", "pair.js", "fly.js", "main.js")
+SCRIPTS = (
+    "core.js",
+    "figures.js",
+    "tables.js",
+    "plots.js",
+    "ratios.js",
+    "pair.js",
+    "recommend.js",
+    "main.js",
+)
 UNUSED = ("source", "processor", "record", "mean", "best", "file_bytes", "accuracy_reference",
-          "accuracy_stated", "energy")  # fmt: skip
+          "accuracy_stated", "accuracy_best", "widths", "fit", "epochs_differ")  # fmt: skip
 SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 
 
@@ -67,8 +76,18 @@ def payload(report: Report) -> dict[str, Any]:
         "quantities": pairs.QUANTITIES, "of_memory": list(pairs.OF_MEMORY), "rungs": list(memory.ORDER),
         "frames": {key: columns(frame) for key, frame in frames.items()},
         "tables": [_table(table) for table in tables.TABLES],
+        "rank": recommend.ranks(frames["jobs"]), "front": _fronts(report),
         "widths": _widths(report), **_short(data.details(report)),
     }  # fmt: skip
+
+
+def _fronts(report: Report) -> list[int]:
+    """For each job the definitions of memory (bits, in their order) under which no other job beats it."""
+    jobs, found = report.frames["jobs"], [0] * len(report.frames["jobs"])
+    for _, at in (jobs.groupby("config").indices if len(jobs) else {}).items():
+        for place, bits in zip(at, recommend.fronts(jobs.iloc[at], list(memory.DEFINITIONS)), strict=True):
+            found[place] = bits
+    return found
 
 
 def columns(frame: pd.DataFrame) -> dict[str, Any]:

@@ -78,14 +78,15 @@ TABLES = (
     Table(
         "models",
         "Every model measured",
-        "Latency: median of one inference, geometric mean over fresh processes, 95% interval over "
-        "processes. Memory: own, after malloc_trim, whole process and what the model adds; peak: VmHWM.",
+        "Latency: median of one inference in each fresh process, arithmetic mean over processes with its 95% "
+        "interval. Memory: own, after malloc_trim, whole process and what the model adds; peak: VmHWM.",
         "jobs",
         (
             *RUNNING,
             count("Threads", "threads"),
             *MODEL,
-            *names(("Method", "method"), ("Model", "model")),
+            *names(("Method", "method"), ("Model", "model"), ("Fit", "fit_quality")),
+            count("Align", "align"),
             plain("Parameters", "params", "million", MILLION),
             plain("MACs", "macs", "million", MILLION),
             ranged("Latency p50", "latency", "ms", MS),
@@ -109,7 +110,7 @@ TABLES = (
         "Every pair",
         "Each figure is the first method divided by the second, at the same architecture, dataset and "
         "ratio, on the same device in the same way. Latency: 95% interval over the processes of both "
-        "(Welch, on logarithms).",
+        "(Student's t on logarithms, variance pooled). A stand-in fit enters no mean and no verdict.",
         "pairs",
         (
             *names(
@@ -119,6 +120,7 @@ TABLES = (
             count("Threads", "threads"),
             *MODEL,
             count("Align", "align"),
+            *names(("Fit", "fit_quality")),
             plain("Parameters", "params_ratio", "×"),
             plain("MACs", "macs_ratio", "×"),
             ranged("Latency", "latency_ratio", "×"),
@@ -133,14 +135,19 @@ TABLES = (
     Table(
         "claims",
         "Every verdict",
-        "The ratio is a geometric mean over pairs with a 95% bootstrap interval over pairs.",
+        "The ratio is a geometric mean, each architecture counting alike, with Student's 95% interval over "
+        "architectures. A pair of networks counts once; stand-in fits are left out.",
         "claims",
         (
             *names(("Claim", "text"), ("Device", "device"), ("How it ran", "how"), ("Verdict", "verdict")),
             plain("Claimed", "claimed", "×"),
             ranged("Measured", "value", "×"),
             count("Pairs", "n"),
+            count("Architectures", "architectures"),
+            plain("Times as wide as over independent pairs", "widening"),
+            count("Stand-ins left out", "stand_ins"),
             *names(
+                ("Other baselines", "beside"),
                 ("All verdicts together", "together"),
                 ("Memory definitions", "ranking"),
                 ("What would settle it", "settle"),

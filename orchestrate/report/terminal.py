@@ -1,6 +1,6 @@
 """The report in a terminal: what was measured, ratios with intervals, and the claims beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from orchestrate.analysis import claims, memory, pairs
 from orchestrate.analysis.table import MEASURED
-from orchestrate.report import data, tables, text
+from orchestrate.report import data, tables, text, verdict_cards
 from orchestrate.report.data import Report
 
 STYLE = {claims.HOLDS: "green", claims.FAILS: "red", claims.UNSETTLED: "yellow"}
@@ -50,16 +50,20 @@ def models(report: Report) -> Table:
         "params M",
         "MACs M",
         "p50 ms",
+        "p90 ms",
         "memory MB",
         "of it the model",
+        "peak MB",
         "accuracy %",
     )
     for row in jobs.head(ROWS).to_dict("records"):
         where = [text.configuration(row)] if several else []
         latency = tables.cell(tables.ranged("", "latency", "", tables.MS), row)
-        sizes = [text.number(row[key] * tables.MB) for key in (memory.PROCESS, memory.MODEL)]
+        sizes = [text.number(row[key] * tables.MB) for key in (memory.PROCESS, memory.MODEL, memory.PEAK)]
         counts = [text.number(row[key] * tables.MILLION) for key in ("params", "macs")]
-        table.add_row(row["model"], *where, *counts, latency, *sizes, accuracy(row))
+        table.add_row(
+            row["model"], *where, *counts, latency, text.number(row["p90"] * tables.MS), *sizes, accuracy(row)
+        )
     return table
 
 
@@ -76,7 +80,7 @@ def accuracy(row: Mapping[Any, Any]) -> str:
 def ratios(report: Report) -> Table:
     """Mean ratio of each quantity in each comparison; memory under its main definition."""
     several = len(report.configurations) > 1
-    title = "\nRatios over pairs (geometric mean, 95% interval)"
+    title = "\nRatios (geometric mean, 95% interval over architectures)"
     table = plain(title, "comparison", *(["ran on"] if several else []), "quantity", "ratio", "pairs")
     means = report.frames["means"]
     wanted = means[means["definition"].isin(["", memory.PROCESS])] if len(means) else means
@@ -107,16 +111,44 @@ def verdicts(report: Report) -> Table:
     return table
 
 
+def _beside(answer: claims.Answer) -> Iterator[str]:
+    """The interval's price, the other baselines, and what decides nothing."""
+    if answer.estimate.known:
+        yield verdict_cards.spread(answer)
+    for label, mean in answer.beside:
+        yield f"{label}: {text.ratio(mean)}"
+    if answer.stand_ins.n:
+        yield verdict_cards.stand_in(answer)
+
+
+def rounding(report: Report) -> list[str]:
+    """How much rounding alone moves latency, one sentence per configuration that shows it."""
+    means = report.frames["means"]
+    if means.empty:
+        return []
+    found = means[(means["comparison"] == "rounding") & (means["quantity"] == "latency")]
+    return [
+        f"{row['device']}, {row['how']}: rounding uniform's widths to multiples of 8 alone takes "
+        f"{tables.cell(tables.ranged('', 'value'), row)} times the latency ({row['n']} pairs)"
+        for row in found.to_dict("records")
+    ]
+
+
 def remarks(report: Report) -> list[str]:
     """What the tables do not say: rankings that flip, how to settle, what is left out, what is missing."""
     lines = []
     for answer in report.answers:
         if answer.main and answer.ranking:
             lines.append(f"{answer.configuration['device']}, {answer.claim.id}: {answer.ranking.sentence}")
+        if answer.main:
+            lines += [
+                f"{answer.configuration['device']}, {answer.claim.id}: {told}" for told in _beside(answer)
+            ]
         if answer.main and answer.settle:
             lines.append(
                 f"{answer.configuration['device']}, {answer.claim.id}: to settle it: {answer.settle}"
             )
+    lines += rounding(report)
     lines += [
         f"not answered, no {claim.processor.upper()} in these records: {claim.text} "
         f"({text.number(claim.claimed)}× claimed)"

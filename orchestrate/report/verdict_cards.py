@@ -1,5 +1,6 @@
 """The first screen: what the records say about each claim, for each device. Plain HTML, no script needed."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from html import escape
@@ -100,7 +101,11 @@ def _notes(answer: claims.Answer) -> Iterator[str]:
     estimate = answer.estimate
     pairs = f"{estimate.n} pair{'s' * (estimate.n != 1)} of models"
     lacking = f"; {answer.lacking} more lack a figure" if answer.lacking else ""
-    yield pairs + lacking + ("; 95% interval over pairs" if estimate.known else "; no interval")
+    yield pairs + lacking + (f"; {spread(answer)}" if estimate.known else "; no interval")
+    if answer.stand_ins.n:
+        yield stand_in(answer)
+    for label, mean in answer.beside:
+        yield f"{escape(label)}: {text.ratio(mean)}"
     if answer.verdict == claims.FAILS and _same_side(answer):
         yield "the direction is as claimed, the size is not"
     if answer.ranking:
@@ -111,6 +116,22 @@ def _notes(answer: claims.Answer) -> Iterator[str]:
             yield f"another verdict under {other} of {len(verdicts)} memory definitions"
     if answer.settle:
         yield f"to settle it: {_with_code(answer.settle)}"
+
+
+def spread(answer: claims.Answer) -> str:
+    """What the interval is over, and what resemblance within an architecture costs."""
+    told = f"95% interval over {answer.estimate.groups} architectures"
+    if math.isfinite(answer.widening):
+        told += f", {text.number(answer.widening, 2)} times as wide as if its pairs were independent"
+    return told
+
+
+def stand_in(answer: claims.Answer) -> str:
+    """What stand-in fits give, which decides nothing."""
+    count = answer.stand_ins.n
+    return (
+        f"left out: {count} pair{'s' * (count != 1)} whose fit is a stand-in, {text.ratio(answer.stand_ins)}"
+    )
 
 
 def _ranking(ranking: efficiency.Ranking) -> str:

@@ -25,7 +25,7 @@ SIZES = {"phone": (390, 844), "desk": (1440, 900)}
 AXE = "4.14.1"
 MADE = Study(
     devices=("bench-a", "bench-b"),
-    methods=("uniform", "neuralscale", "aligned"),
+    aligns=(1, 8),
     ratio_ofs=("params", "macs"),
     no_accuracy=("resnet50",),
 )
@@ -114,7 +114,7 @@ def test_it_opens_from_its_file_without_a_network_an_error_or_text_that_does_not
     folder = ROOT / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(folder / f"report-{size}-{scheme}.png"))
-    for part in ("fly", "explore", "why", "one-pair"):
+    for part in ("recommend", "explore", "why", "one-pair"):
         page.locator(f"#{part}").screenshot(path=str(folder / f"report-{size}-{scheme}-{part}.png"))
 
 
@@ -138,31 +138,31 @@ def test_every_plot_shows_as_many_points_as_there_are_records(opened: Any, run: 
     draw(page)
     rows = table.tidy(records.read([run]))
     mine = rows[rows["device"] == "bench-a"]
-    assert points(page, "latency") == points(page, "memory") == len(mine) == 96
-    assert points(page, "accuracy") == points(page, "fly") == mine["accuracy"].notna().sum() == 72
+    assert points(page, "latency") == points(page, "memory") == len(mine) == 128
+    assert points(page, "accuracy") == points(page, "recommend") == mine["accuracy"].notna().sum() == 96
     assert points(page, "pairs") == 16 + 1
-    assert points(page, "why") == 4 * 2
-    assert points(page, "slope") == 96
+    assert points(page, "why") == 6 * 2
+    assert points(page, "slope") == 128
     page.select_option("#f-pair", "vgg11|cifar10|0.25|params")
-    assert points(page, "distribution") == 3 * 9
-    assert points(page, "course") == 3 * 3 * 12
-    assert page.locator("#draw-ladder .bars .point").count() >= 3 * 6
+    assert points(page, "distribution") == 4 * 9
+    assert points(page, "course") == 4 * 3 * 12
+    assert page.locator("#draw-ladder .bars .point").count() >= 4 * 6
 
 
 def test_filters_narrow_every_plot_and_table_at_once(opened: Any) -> None:
     page = opened().page
     page.uncheck("#f-architecture input[value=vgg11]")
-    page.uncheck("#f-method input[value=aligned]")
+    page.uncheck("#f-method input[value='neuralscale ×8']")
     draw(page, "latency")
-    assert points(page, "latency") == 48
-    assert page.locator("#f-count").inner_text() == "48 of 192 models"
-    assert "48 of 192 rows" in page.locator("#table-models .table-head").inner_text()
+    assert points(page, "latency") == 72
+    assert page.locator("#f-count").inner_text() == "72 of 256 models"
+    assert "72 of 256 rows" in page.locator("#table-models .table-head").inner_text()
     assert page.locator("#draw-latency", has_text="vgg11").count() == 0
     page.select_option("#f-config", "1")
     assert "bench-b" in page.locator("#table-models tbody").inner_text()
     assert "bench-a" not in page.locator("#table-models tbody").inner_text()
     page.fill("#f-text", "resnet50 uniform")
-    assert "8 of 192 rows" in page.locator("#table-models .table-head").inner_text()
+    assert "16 of 256 rows" in page.locator("#table-models .table-head").inner_text()
 
 
 def test_another_memory_definition_redraws_memory_and_what_follows_from_it(opened: Any) -> None:
@@ -222,20 +222,20 @@ def test_the_page_and_orchestrate_recommend_give_the_same_answer(
     for name, value in (("memory", size), ("latency", latency), ("accuracy", accuracy)):
         page.fill(f"#l-{name}", value)
     rows = table.tidy(records.read([run]))
-    limits = recommend.Limits(
+    limits = recommend.ModelLimits(
         memory=float(size) * 1e6 if size else None,
         latency=float(latency) / 1e3 if latency else None,
         accuracy=float(accuracy) if accuracy else None,
     )
     answers = recommend.recommend(rows[rows["device"] == "bench-a"], limits)
-    shown = page.locator("#fly-answer strong").all_inner_texts()
+    shown = page.locator("#recommend-answer strong").all_inner_texts()
     assert shown == [answer.best.row["model"] for answer in answers if answer.best]
     fitting = sum(
         candidate.verdict == recommend.FITS
         for answer in answers
         for candidate in (*([answer.best] if answer.best else []), *answer.others)
     )
-    assert f"{fitting} of 96 models fit" in page.locator("#fly-answer").inner_text()
+    assert f"{fitting} of 128 models fit" in page.locator("#recommend-answer").inner_text()
 
 
 @pytest.mark.parametrize("ending", ["svg", "png", "csv"])
@@ -257,11 +257,11 @@ def test_every_plot_can_be_saved(opened: Any, ending: str) -> None:
 def test_every_table_can_be_saved_as_csv_with_all_rows_of_the_filter(opened: Any) -> None:
     page = opened().page
     page.select_option("#f-config", "1")
-    page.wait_for_selector("#table-models >> text=/^96 of/")  # tables follow a filter in the next frame
+    page.wait_for_selector("#table-models >> text=/^128 of/")  # tables follow a filter in the next frame
     with page.expect_download() as download:
         page.locator("#table-models .table-head button").click()
     lines = Path(download.value.path()).read_text().splitlines()
-    assert len(lines) == 1 + 96
+    assert len(lines) == 1 + 128
     assert '"Latency p50 (ms)","Latency p50 (ms) low","Latency p50 (ms) high"' in lines[0]
 
 
@@ -279,10 +279,10 @@ def test_it_works_by_keyboard_alone(opened: Any) -> None:
     button.focus()
     page.keyboard.press("Space")
     assert button.get_attribute("aria-expanded") == "true"
-    assert page.locator("#rows-latency tbody tr").count() == 96
+    assert page.locator("#rows-latency tbody tr").count() == 128
     page.focus("#f-architecture input[value=vgg11]")
     page.keyboard.press("Space")
-    assert page.locator("#f-count").inner_text() == "72 of 192 models"
+    assert page.locator("#f-count").inner_text() == "96 of 256 models"
 
 
 def test_every_control_has_a_name_and_is_reached_by_tab(opened: Any) -> None:
@@ -344,7 +344,7 @@ def test_on_paper_every_plot_is_drawn_and_every_row_is_there(opened: Any, tmp_pa
     page, errors, _ = opened("desk", "dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
-    assert page.locator("#table-models tbody tr").count() == 96
+    assert page.locator("#table-models tbody tr").count() == 128
     assert page.evaluate("[...figures.values()].every((found) => !found.stale)")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -364,7 +364,7 @@ def test_without_a_valid_record_the_page_says_why_and_shows_what_was_left_out(
     assert errors == []
     assert "No record counts" in page.locator("#main").inner_text()
     assert page.locator("#table-excluded tbody tr").count() == 2
-    assert not page.locator("#fly").is_visible()
+    assert not page.locator("#recommend").is_visible()
 
 
 def test_hostile_text_in_a_record_stays_text(opened: Any, tmp_path: Path) -> None:

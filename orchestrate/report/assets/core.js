@@ -3,6 +3,7 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 for (const frame of Object.values(DATA.frames)) for (const [name, column] of Object.entries(frame)) if (!Array.isArray(column)) frame[name] = column.at.map((i) => column.text[i]);
 const JOBS = DATA.frames.jobs, PAIRS = DATA.frames.pairs;
+JOBS.series = (JOBS.method || []).map((method, i) => (JOBS.align[i] > 1 ? `${method} ×${JOBS.align[i]}` : method)); // as in efficiency.py
 const state = { config: 0, definition: DATA.main.process, architectures: new Set(), methods: new Set(), text: "" };
 const $ = (id) => document.getElementById(id);
 const range = (n) => Array.from({ length: n }, (_, i) => i);
@@ -36,7 +37,7 @@ function make(tag, attributes = {}, ...children) {
 
 // Filters: which rows of a frame are shown. A column that a frame lacks does not filter it.
 function shown(frame) {
-  const { config, architecture, method } = frame;
+  const { config, architecture } = frame, method = frame.series || frame.method;
   return range(size(frame)).filter((i) =>
     (!config || state.config < 0 || config[i] === state.config) &&
     (!architecture || !architecture[i] || state.architectures.has(architecture[i])) &&
@@ -46,11 +47,14 @@ function shown(frame) {
 const LOOKS = {
   uniform: { name: "uniform", symbol: "circle", dash: "solid" },
   neuralscale: { name: "NeuralScale", symbol: "diamond", dash: "solid" },
-  aligned: { name: "aligned", symbol: "square", dash: "dot" },
 };
-const look = (method) => LOOKS[method] || { name: method || "your own file", symbol: "triangle-up", dash: "dash" };
+const plainName = (series) => series.split(" ×")[0];
+function look(series) {
+  const base = LOOKS[plainName(series)] || { name: series || "your own file", symbol: "triangle-up", dash: "dash" };
+  return series.includes(" ×") ? { ...base, name: `${base.name}, multiples of ${series.split(" ×")[1]}`, symbol: "square", dash: "dot" } : base;
+}
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const colour = (method) => css(LOOKS[method] ? `--${method}` : "--other");
+const colour = (series) => css(LOOKS[plainName(series)] ? `--${plainName(series)}` : "--other");
 
 function theme() {
   const ink = css("--ink"), grid = css("--grid"), soft = css("--soft");

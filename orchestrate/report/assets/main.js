@@ -3,7 +3,7 @@ let updates = [];
 
 function filtered() {
   offerPairs();
-  flyWords();
+  recommendWords();
   whyWords();
   updates.forEach((update) => update());
   const count = shown(JOBS).length;
@@ -32,7 +32,7 @@ function filters() {
   $("f-definition").value = state.definition;
   $("f-definition").addEventListener("change", (event) => { state.definition = event.target.value; filtered(); });
   checkboxes($("f-architecture"), distinct(JOBS.architecture).filter(Boolean).sort(), state.architectures, (v) => v);
-  checkboxes($("f-method"), distinct(JOBS.method).filter(Boolean).sort(), state.methods, (v) => look(v).name);
+  checkboxes($("f-method"), distinct(JOBS.series).filter(Boolean).sort(), state.methods, (v) => look(v).name);
   $("f-size").addEventListener("change", () => redraw(["latency", "memory", "accuracy", "perMB"]));
   $("f-quantity").addEventListener("change", () => redraw(["pairs"]));
   $("f-memquantity").addEventListener("change", () => redraw(["definitions"]));
@@ -67,7 +67,7 @@ function printed(yes) {
 
 themed();
 filters();
-fly();
+recommend();
 explore();
 ratios();
 onePair();

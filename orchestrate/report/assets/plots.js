@@ -22,16 +22,16 @@ function multiples(width, unit, value, log) {
     layout[`yaxis${n ? n + 1 : ""}`] = { ...t.axis, ...(n % columns ? {} : { title: { text: unit, font: { size: 12, color: t.soft }, standoff: 6 } }), rangemode: log ? "normal" : "tozero" };
     annotations.push({ text: `<b>${group}</b>`, xref: `${x} domain`, yref: `${y} domain`, x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 4, showarrow: false, font: { size: 13 } });
     const mine = rows.filter((i) => `${JOBS.architecture[i] || "your own files"} ${JOBS.dataset[i]}`.trim() === group);
-    for (const line of distinct(mine.map((i) => `${JOBS.method[i]}/${JOBS.ratio_of[i]}/${JOBS.align[i]}`)).sort())
-      traces.push(oneLine(mine.filter((i) => `${JOBS.method[i]}/${JOBS.ratio_of[i]}/${JOBS.align[i]}` === line), key, value, x, y, unit));
+    for (const line of distinct(mine.map((i) => `${JOBS.series[i]}/${JOBS.ratio_of[i]}/${JOBS.align[i]}`)).sort())
+      traces.push(oneLine(mine.filter((i) => `${JOBS.series[i]}/${JOBS.ratio_of[i]}/${JOBS.align[i]}` === line), key, value, x, y, unit));
   });
   const dashed = rows.some((i) => JOBS.ratio_of[i] === "macs") ? "sized by MACs, not by parameters" : "";
-  return { traces, layout, dashed, methods: distinct(rows.map((i) => JOBS.method[i])).sort() };
+  return { traces, layout, dashed, methods: distinct(rows.map((i) => JOBS.series[i])).sort() };
 }
 
 function oneLine(rows, key, value, xaxis, yaxis, unit) {
   rows.sort((a, b) => JOBS[key][a] - JOBS[key][b]);
-  const method = JOBS.method[rows[0]], all = rows.map(value), y = all.map((v) => v[0]);
+  const method = JOBS.series[rows[0]], all = rows.map(value), y = all.map((v) => v[0]);
   const known = all.some((v) => v[1] !== null && v[1] !== undefined);
   return {
     type: "scatter", name: `${JOBS.architecture[rows[0]]} ${JOBS.dataset[rows[0]]} ${look(method).name}${JOBS.ratio_of[rows[0]] === "macs" ? " (by MACs)" : ""}`.trim(), mode: rows.length > 40 ? "markers" : "lines+markers", xaxis, yaxis, customdata: rows,

@@ -50,12 +50,13 @@ function pairColumn(quantity) {
   return key;
 }
 
+const standIn = (i) => (PAIRS.fit_quality[i] === "stand-in" ? " (stand-in fit: decides nothing)" : "");
 function byPair(width) {
   const quantity = $("f-quantity").value;
   const key = pairColumn(quantity);
   if (!PAIRS[key]) return { traces: [] };
   const rows = shown(PAIRS).filter((i) => PAIRS.comparison[i] === "params" && PAIRS[key][i] !== null).slice(0, 80);
-  const found = rows.map((i) => ({ label: `${PAIRS.architecture[i]} ${PAIRS.dataset[i]}, ${PAIRS.ratio[i]} of ${PAIRS.ratio_of[i]}`, short: `${PAIRS.architecture[i]} ${PAIRS.ratio[i]}`, frame: PAIRS, key, i, colour: css("--neuralscale"), job: jobOf(PAIRS.model[i]) }));
+  const found = rows.map((i) => ({ label: `${PAIRS.architecture[i]} ${PAIRS.dataset[i]}, ${PAIRS.ratio[i]} of ${PAIRS.ratio_of[i]}${standIn(i)}`, short: `${PAIRS.architecture[i]} ${PAIRS.ratio[i]}`, frame: PAIRS, key, i, colour: css(standIn(i) ? "--soft" : "--neuralscale"), job: jobOf(PAIRS.model[i]) }));
   const all = mean("params", quantity, DATA.of_memory.includes(quantity) ? state.definition : "");
   if (all !== undefined) found.push({ label: `Geometric mean of ${MEANS.n[all]} pairs`, short: "Mean", frame: MEANS, key: "value", i: all, colour: css("--ink"), symbol: "diamond-tall" });
   return found.length ? dots(found, width, width < 560 ? "NeuralScale / uniform" : `${DATA.quantities[quantity]}, NeuralScale / uniform`) : { traces: [] };
@@ -82,12 +83,15 @@ function whyWords() {
   const value = (i) => (i === undefined ? null : MEANS.value[i]);
   const total = value(mean("params", "latency")), work = value(mean("params", "macs"));
   const equal = value(mean("macs", "latency")), back = value(mean("alignment", "latency"));
+  const rounding = mean("rounding", "latency"), rounded = value(mean("rounded", "latency")), both = value(mean("aligned", "latency"));
   if (total === null) return $("why-words").replaceChildren();
   const parts = [`At equal parameters NeuralScale takes ${number(total)} times as long`];
   if (work !== null) parts.push(`for ${number(work)} times the multiply-accumulates, so each of them costs ${number(total / work)} times as much`);
   const more = [];
   if (equal !== null) more.push(`At equal work it takes ${number(equal)} times as long.`);
-  if (back !== null) more.push(`Against aligned channel counts it takes ${number(back)} times as long: this part is alignment.`);
+  if (rounding !== undefined) more.push(`Rounding uniform’s widths to multiples of 8 alone takes ${number(MEANS.value[rounding])} times the latency${MEANS.value_low[rounding] === null ? "" : ` (${number(MEANS.value_low[rounding])} to ${number(MEANS.value_high[rounding])})`}.`);
+  if (rounded !== null) more.push(`Against uniform in multiples of 8 NeuralScale takes ${number(rounded)} times as long${both === null ? "" : `, both in multiples ${number(both)} times`}.`);
+  if (back !== null) more.push(`Against its own widths in multiples of 8 it takes ${number(back)} times as long: this part is alignment.`);
   const lacking = [equal === null ? "equal MACs" : "", back === null ? "aligned widths" : ""].filter(Boolean);
   const add = lacking.length ? [make("span", { class: "sub" }, ` No records at ${lacking.join(" or with ")}: `, make("code", {}, `orchestrate run --device ${DATA.configurations[state.config].device} --experiment why`), " makes them.")] : [];
   return $("why-words").replaceChildren(make("p", {}, `${parts.join(" ")}. ${more.join(" ")}`, ...add));
@@ -96,8 +100,8 @@ function whyWords() {
 function slope(width) {
   const SLOPES = DATA.frames.slopes, t = theme(), traces = [], c = DATA.configurations[state.config], seen = [];
   const rows = thinnedOut(shown(JOBS).filter((i) => JOBS.params[i] !== null && JOBS[state.definition][i] !== null));
-  for (const method of distinct(rows.map((i) => JOBS.method[i])).sort()) {
-    const mine = rows.filter((i) => JOBS.method[i] === method);
+  for (const method of distinct(rows.map((i) => JOBS.series[i])).sort()) {
+    const mine = rows.filter((i) => JOBS.series[i] === method);
     seen.push(method);
     traces.push({ type: "scatter", name: look(method).name, mode: "markers", x: mine.map((i) => JOBS.params[i] / 1e6), y: mine.map((i) => JOBS[state.definition][i] * MB), customdata: mine, marker: { color: colour(method), symbol: look(method).symbol, size: 8 }, text: mine.map((i) => JOBS.model[i]), hovertemplate: "%{text}<br>%{y:.1f} MB<extra></extra>" });
     const s = range(size(SLOPES)).find((i) => ["device", "backend", "precision", "threads", "batch"].every((k) => SLOPES[k][i] === c[k]) && SLOPES.method[i] === method && SLOPES.definition[i] === state.definition);
@@ -113,8 +117,8 @@ function ratios() {
   $("f-quantity").replaceChildren(...offered.map((q) => make("option", { value: q }, DATA.quantities[q])));
   const answered = [...$("f-memquantity").options].find((option) => means((i) => MEANS.quantity[i] === option.value).length);
   if (answered) $("f-memquantity").value = answered.value; // the first that these records can answer
-  figure("why", "Three comparisons side by side", "Filled: latency ratio with its 95% interval. Open: ratio of multiply-accumulates. To the right of 1 the first method needs more.", why);
-  figure("pairs", "Pair by pair", "Each pair with its interval over processes; the tall diamond is the mean with its interval over pairs.", byPair);
-  figure("definitions", "Does the ranking depend on what memory means?", "The same ratio under each definition. Orange: above 1. Blue: below 1. Grey: not told apart from 1.", byDefinition);
+  figure("why", "Comparisons side by side", "Filled: latency ratio with its 95% interval. Open: ratio of multiply-accumulates. To the right of 1 the first method needs more.", why);
+  figure("pairs", "Pair by pair", "Each pair with its interval over processes; the tall diamond is the mean with its interval over architectures.", byPair);
+  figure("definitions", "Does the ranking depend on what memory means?", "The same ratio under each definition. Orange: above 1. Blue: below 1. Grey: not distinguishable from 1.", byDefinition);
   figure("slope", "Floor and price of a parameter", "Memory against parameters over all models; dotted: least squares. Where it meets zero parameters is the floor that every model pays.", slope);
 }

@@ -13,6 +13,7 @@ from tests import synthetic
 from tests.synthetic import Study
 
 CPU_LATENCY = ("cpu", "latency", "ratio")
+EQUAL = {comparison.key: comparison for comparison in pairs.COMPARISONS}
 THESIS = {claim.id: claim for claim in claim_file.load()}
 
 
@@ -89,7 +90,9 @@ def test_where_the_methods_do_not_differ_the_claims_of_a_difference_do_not_hold(
 def test_an_open_verdict_says_what_would_settle_it(tmp_path: Path) -> None:
     found = answered(tmp_path, Study(latency=2.5, spread=0.2))["cpu-latency"]
     assert found.verdict == UNSETTLED
-    assert "pairs like these in place of 16" in found.settle or "at the edge" in found.settle
+    assert (
+        "architectures that scatter like these in place of 4" in found.settle or "at the edge" in found.settle
+    )
 
 
 def test_too_few_pairs_are_said_to_be_too_few_with_the_command_that_makes_more(tmp_path: Path) -> None:
@@ -173,7 +176,7 @@ def test_verdicts_together_are_held_to_a_stricter_level(tmp_path: Path) -> None:
 def test_a_pairs_ratio_is_the_methods_over_the_baselines(tmp_path: Path) -> None:
     made = Study(architectures=("vgg11",), ratios=(0.5,), latency=3.0, spread=0, process_noise=0)
     rows = table.tidy(records.read([synthetic.write(made, tmp_path)]))
-    (pair,) = pairs.pairs(rows, "neuralscale", "uniform").to_dict("records")
+    (pair,) = pairs.of(rows, EQUAL["params"]).to_dict("records")
     assert pair["latency_ratio"] == pytest.approx(3.0, rel=0.02)
     assert pair["macs_ratio"] == pytest.approx(1.9, rel=0.01)
     assert pair["params_ratio"] == 1
@@ -188,9 +191,9 @@ def test_pairs_never_mix_devices_precisions_threads_or_targets(tmp_path: Path) -
         precisions=("fp32", "int8"), threads=(1, 2), samples=20,
     )  # fmt: skip
     rows = table.tidy(records.read([synthetic.write(made, tmp_path)]))
-    assert len(pairs.pairs(rows, "neuralscale", "uniform")) == 8
-    assert len(pairs.pairs(rows, "neuralscale", "uniform", ("macs",))) == 8
-    assert pairs.pairs(rows, "aligned", "uniform").empty
+    assert len(pairs.of(rows, EQUAL["params"])) == 8
+    assert len(pairs.of(rows, EQUAL["macs"])) == 8
+    assert pairs.of(rows, EQUAL["aligned"]).empty
 
 
 def test_the_floor_and_the_price_of_a_parameter_come_apart(tmp_path: Path) -> None:

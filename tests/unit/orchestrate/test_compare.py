@@ -21,7 +21,7 @@ FAILED = {"status": "failed", "validity": {"valid": False, "reasons": [], "warni
 BEFORE = Study(spread=0.0, run="before", architectures=("vgg11", "mobilenetv2"), samples=30)
 
 
-def compared(results: Path, after: Study, **options: Any) -> compare.Comparison:
+def compared(results: Path, after: Study, **options: Any) -> compare.RunComparison:
     runs = [synthetic.write(made, results) for made in (BEFORE, after)]
     return compare.compare(records.read([runs[0]]), records.read([runs[1]]), **options)
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from orchestrate import cli, quantities
 from orchestrate.analysis import recommend
-from orchestrate.analysis.recommend import FAILS, FITS, RISK, Limits
+from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
 from orchestrate.errors import BadInput
 from tests import synthetic
 from tests.synthetic import Study
@@ -27,14 +27,14 @@ def row(name: str, **given: Any) -> dict[str, Any]:
     return {"model": name, **running, "dataset": "cifar10", "job": name, **ends, **values}
 
 
-def best(rows: list[dict[str, Any]], limits: Limits) -> recommend.Answer:
+def best(rows: list[dict[str, Any]], limits: ModelLimits) -> recommend.Recommendation:
     (answer,) = recommend.recommend(pd.DataFrame(rows), limits)
     return answer
 
 
 def test_the_most_accurate_model_within_the_limits_wins() -> None:
     rows = [row("small", accuracy=60.0), row("good"), row("slow", accuracy=80.0, latency=0.030)]
-    answer = best(rows, Limits(latency=0.020))
+    answer = best(rows, ModelLimits(latency=0.020))
     assert answer.best is not None
     assert answer.best.row["model"] == "good"
     assert {c.row["model"]: c.lost for c in answer.others} == {
@@ -45,7 +45,7 @@ def test_the_most_accurate_model_within_the_limits_wins() -> None:
 
 def test_a_model_whose_interval_crosses_a_limit_is_at_risk_and_never_recommended() -> None:
     rows = [row("sure", accuracy=60.0), row("risky", latency=0.0199)]
-    answer = best(rows, Limits(latency=0.020))
+    answer = best(rows, ModelLimits(latency=0.020))
     assert answer.best is not None
     assert answer.best.row["model"] == "sure"
     assert answer.others[0].verdict == RISK
@@ -67,21 +67,21 @@ def test_a_model_whose_interval_crosses_a_limit_is_at_risk_and_never_recommended
     ],
 )
 def test_each_limit_is_judged_at_its_edge(name: str, value: float, limit: float, verdict: str) -> None:
-    limits = Limits(**{"memory" if name == SIZE else name: limit})
+    limits = ModelLimits(**{"memory" if name == SIZE else name: limit})
     assert recommend.judge(row("m", **{name: value}), limits).verdict == verdict
 
 
 def test_an_accuracy_whose_interval_crosses_the_limit_is_at_risk() -> None:
     sure = row("m", accuracy=70.5, accuracy_low=70.2, accuracy_high=70.8)
     unsure = row("m", accuracy=70.5, accuracy_low=69.2, accuracy_high=71.8)
-    assert recommend.judge(sure, Limits(accuracy=70)).verdict == FITS
-    assert recommend.judge(unsure, Limits(accuracy=70)).verdict == RISK
+    assert recommend.judge(sure, ModelLimits(accuracy=70)).verdict == FITS
+    assert recommend.judge(unsure, ModelLimits(accuracy=70)).verdict == RISK
 
 
 def test_an_unknown_accuracy_never_satisfies_a_limit_and_never_wins_over_a_known_one() -> None:
     unknown = row("unknown", accuracy=math.nan, latency=0.001)
-    assert recommend.judge(unknown, Limits(accuracy=1)).verdict == FAILS
-    answer = best([unknown, row("known")], Limits())
+    assert recommend.judge(unknown, ModelLimits(accuracy=1)).verdict == FAILS
+    answer = best([unknown, row("known")], ModelLimits())
     assert answer.best is not None
     assert answer.best.row["model"] == "known"
     assert answer.others[0].lost == "its accuracy is unknown"
@@ -89,12 +89,12 @@ def test_an_unknown_accuracy_never_satisfies_a_limit_and_never_wins_over_a_known
 
 def test_the_pareto_set_is_what_no_other_beats_in_everything() -> None:
     rows = [row("a"), row("worse", latency=0.011, accuracy=69.0), row("fast", latency=0.001, accuracy=50.0)]
-    assert {c.row["model"] for c in best(rows, Limits()).pareto} == {"a", "fast"}
+    assert {c.row["model"] for c in best(rows, ModelLimits()).pareto} == {"a", "fast"}
 
 
 def test_models_of_different_datasets_do_not_compete() -> None:
     rows = [row("ten"), row("hundred", dataset="cifar100", accuracy=60.0)]
-    answers = recommend.recommend(pd.DataFrame(rows), Limits())
+    answers = recommend.recommend(pd.DataFrame(rows), ModelLimits())
     assert {a.dataset: a.best and a.best.row["model"] for a in answers} == {
         "cifar10": "ten",
         "cifar100": "hundred",
@@ -102,7 +102,7 @@ def test_models_of_different_datasets_do_not_compete() -> None:
 
 
 def test_where_nothing_fits_nothing_is_recommended_and_the_nearest_comes_first() -> None:
-    answer = best([row("far", latency=0.050), row("near", latency=0.021)], Limits(latency=0.020))
+    answer = best([row("far", latency=0.050), row("near", latency=0.021)], ModelLimits(latency=0.020))
     assert answer.best is None
     assert [c.row["model"] for c in answer.others] == ["near", "far"]
 

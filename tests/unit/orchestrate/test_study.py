@@ -213,13 +213,13 @@ def test_an_accuracy_that_only_the_device_knows_is_not_missing(tmp_path: Path) -
 
 def test_a_pair_never_mixes_a_measured_accuracy_with_a_stated_one(run: Path) -> None:
     def pair_of() -> Any:
-        found = pairs.pairs(table.tidy(records.read([run])), "neuralscale", "uniform")
+        found = pairs.of(table.tidy(records.read([run])), pairs.COMPARISONS[0])
         return found.set_index("ratio").loc[0.25]
 
     stated = pair_of()
     changed(run, "uniform-p0.25", accuracy={"value": 50.0, "source": "measured", "n": 500})
     one = pair_of()
-    assert one["accuracy_from"] == stated["accuracy_from"] == "trained"
+    assert one["accuracy_from"] == stated["accuracy_from"] == "trained (last epoch)"
     assert one["accuracy_ratio"] == stated["accuracy_ratio"]
     changed(run, "neuralscale-p0.25", accuracy={"value": 60.0, "source": "measured", "n": 500})
     both = pair_of()
@@ -233,5 +233,7 @@ def test_efficiency_says_which_accuracy_it_uses(run: Path) -> None:
     for path in run.glob("*/records/*p0.25*.json"):
         changed(run, path.stem, accuracy={"value": 60.0, "source": "measured", "n": 500})
     means = data.build(records.read([run]), []).frames["means"].set_index("quantity")
-    assert set(means.loc["accuracy_per_mb"]["accuracy_from"]) == {"measured on the device; trained"}
+    assert set(means.loc["accuracy_per_mb"]["accuracy_from"]) == {
+        "measured on the device; trained (last epoch)"
+    }
     assert means.loc["latency"]["accuracy_from"] == ""

@@ -1,7 +1,8 @@
-// Which model to fly: the Pareto set, and the limits that a person sets. The rule is that of `orchestrate recommend`.
+// Which model to deploy: the Pareto set, and the limits that a person sets.
 const LIMITS = [
   { id: "l-memory", key: () => state.definition, scale: MB, most: true, name: "memory", unit: "MB" },
   { id: "l-latency", key: () => "latency", scale: MS, most: true, name: "latency", unit: "ms" },
+  { id: "l-energy", key: () => "energy", scale: 1e3, most: true, name: "energy", unit: "mJ" },
   { id: "l-accuracy", key: () => "accuracy", scale: 1, most: false, name: "accuracy", unit: "%" },
 ];
 
@@ -9,7 +10,7 @@ const LIMITS = [
 function bounds(limit, i) {
   const key = limit.key(), value = JOBS[key][i];
   if (value === null) return null;
-  return [value, JOBS[`${key}_low`][i] ?? value, JOBS[`${key}_high`][i] ?? value].map((v) => v * limit.scale);
+  return [value, JOBS[`${key}_low`]?.[i] ?? value, JOBS[`${key}_high`]?.[i] ?? value].map((v) => v * limit.scale);
 }
 
 // fits, at risk (its interval crosses the limit), or fails, and why.
@@ -27,24 +28,12 @@ function judged(i) {
   return { i, ...notes, verdict: notes.fails.length ? "fails" : notes.risk.length ? "risk" : "fits" };
 }
 
+// Rank and front are computed by orchestrate/analysis/recommend.py; limits only leave models out.
 const known = (i) => JOBS.accuracy[i] !== null && JOBS[state.definition][i] !== null;
-function beats(a, b) {
-  const no_worse = JOBS.latency[a] <= JOBS.latency[b] && JOBS[state.definition][a] <= JOBS[state.definition][b] && JOBS.accuracy[a] >= JOBS.accuracy[b];
-  return no_worse && (JOBS.latency[a] < JOBS.latency[b] || JOBS[state.definition][a] < JOBS[state.definition][b] || JOBS.accuracy[a] > JOBS.accuracy[b]);
-}
-// Models of different tasks do not compete: a front for each dataset.
-function front(rows) {
-  const found = [], size = JOBS[state.definition], better = (a, b) => JOBS.accuracy[b] - JOBS.accuracy[a] || JOBS.latency[a] - JOBS.latency[b] || size[a] - size[b];
-  for (const i of rows.filter(known).sort(better)) if (!found.some((k) => JOBS.dataset[k] === JOBS.dataset[i] && beats(k, i))) found.push(i); // only earlier ones can beat it
-  return found;
-}
+const onFront = (i) => Math.floor(DATA.front[i] / 2 ** Object.keys(DATA.definitions).indexOf(state.definition)) % 2 === 1;
+const best = (rows) => rows.reduce((a, b) => (DATA.rank[b] < DATA.rank[a] ? b : a));
 
-function best(rows) {
-  const order = (a, b) => (JOBS.accuracy[b] ?? -1) - (JOBS.accuracy[a] ?? -1) || JOBS.latency[a] - JOBS.latency[b];
-  return [...rows].sort(order)[0];
-}
-
-function flyWords() {
+function recommendWords() {
   const all = shown(JOBS).map(judged), fits = all.filter((j) => j.verdict === "fits").map((j) => j.i), risk = all.filter((j) => j.verdict === "risk");
   const told = (i) => `${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${JOBS.accuracy[i] === null ? "accuracy unknown" : `${number(JOBS.accuracy[i])}% accuracy`}`;
   const items = distinct(fits.map((i) => JOBS.dataset[i])).sort().map((dataset) => {
@@ -53,11 +42,11 @@ function flyWords() {
   });
   const count = make("p", {}, `${fits.length} of ${all.length} models fit; ${risk.length} at risk.`);
   const risky = risk.slice(0, 3).map((j) => make("li", {}, `At risk: ${JOBS.model[j.i]} — ${j.risk.join(", ")}`));
-  $("fly-answer").replaceChildren(count, make("ul", {}, ...items, ...risky));
+  $("recommend-answer").replaceChildren(count, make("ul", {}, ...items, ...risky));
 }
 
-function flyPlot(width) {
-  const t = theme(), rows = thinnedOut(shown(JOBS).filter(known)), ringed = new Set(front(rows)), { columns, rows: lines } = panels(distinct(rows.map((i) => JOBS.dataset[i])).length || 1, width);
+function recommendPlot(width) {
+  const t = theme(), rows = thinnedOut(shown(JOBS).filter(known)), { columns, rows: lines } = panels(distinct(rows.map((i) => JOBS.dataset[i])).length || 1, width);
   const sets = distinct(rows.map((i) => JOBS.dataset[i])).sort(), traces = [], annotations = [];
   const layout = { height: 40 + 320 * lines, margin: { l: 56, r: 12, t: 26, b: 46 }, annotations, grid: { rows: lines, columns, pattern: "independent", xgap: 0.16, ygap: 0.3 } };
   sets.forEach((dataset, n) => {
@@ -65,21 +54,22 @@ function flyPlot(width) {
     layout[`xaxis${suffix}`] = { ...t.axis, title: { text: "latency (ms)", font: { size: 12, color: t.soft }, standoff: 4 }, type: "log", ...ticks(rows.filter((i) => JOBS.dataset[i] === dataset).map((i) => JOBS.latency[i] * MS)) };
     layout[`yaxis${suffix}`] = { ...t.axis, ...(n % columns ? {} : { title: { text: "accuracy (%)", font: { size: 12, color: t.soft } } }) };
     annotations.push({ text: `<b>${dataset || "your own files"}</b>`, xref: `x${suffix} domain`, yref: `y${suffix} domain`, x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 4, showarrow: false });
-    for (const method of distinct(rows.map((i) => JOBS.method[i])).sort()) {
-      const mine = rows.filter((i) => JOBS.method[i] === method && JOBS.dataset[i] === dataset);
+    for (const method of distinct(rows.map((i) => JOBS.series[i])).sort()) {
+      const mine = rows.filter((i) => JOBS.series[i] === method && JOBS.dataset[i] === dataset);
       if (!mine.length) continue;
       const verdicts = mine.map((i) => judged(i).verdict);
       traces.push({
         type: "scatter", name: `${dataset} ${look(method).name}`, mode: "markers", xaxis: `x${suffix}`, yaxis: `y${suffix}`, customdata: mine, x: mine.map((i) => JOBS.latency[i] * MS), y: mine.map((i) => JOBS.accuracy[i]),
-        marker: { color: colour(method), symbol: look(method).symbol, size: mine.map((i) => 6 + Math.sqrt(Math.max(0, JOBS[state.definition][i]) * MB)), opacity: verdicts.map((v) => (v === "fails" ? 0.2 : v === "risk" ? 0.6 : 0.9)), line: { color: css("--ink"), width: mine.map((i) => (ringed.has(i) ? 2 : 0)) } },
-        text: mine.map((i, k) => `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${number(JOBS.accuracy[i])}%<br>${ringed.has(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`), hovertemplate: "%{text}<extra></extra>",
+        marker: { color: colour(method), symbol: look(method).symbol, size: mine.map((i) => 6 + Math.sqrt(Math.max(0, JOBS[state.definition][i]) * MB)), opacity: verdicts.map((v) => (v === "fails" ? 0.2 : v === "risk" ? 0.6 : 0.9)), line: { color: css("--ink"), width: mine.map((i) => (onFront(i) ? 2 : 0)) } },
+        text: mine.map((i, k) => `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${number(JOBS.accuracy[i])}%<br>${onFront(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`), hovertemplate: "%{text}<extra></extra>",
       });
     }
   });
-  return { traces, layout, methods: distinct(rows.map((i) => JOBS.method[i])).sort(), empty: "No model here has a known accuracy; give limits of memory and latency above." };
+  return { traces, layout, methods: distinct(rows.map((i) => JOBS.series[i])).sort(), empty: "No model here has a known accuracy; give limits of memory and latency above." };
 }
 
-function fly() {
-  figure("fly", "Accuracy against latency", "One point a model; its area grows with memory. Ringed: on the Pareto front of its dataset. Faint: over a limit.", flyPlot);
-  for (const limit of LIMITS) $(limit.id).addEventListener("input", () => { flyWords(); redraw(["fly"]); });
+function recommend() {
+  $("l-energy-label").hidden = !JOBS.energy || JOBS.energy.every((v) => v === null);
+  figure("recommend", "Accuracy against latency", "One point a model; its area grows with memory. Ringed: on the Pareto front of its dataset. Faint: over a limit.", recommendPlot);
+  for (const limit of LIMITS) $(limit.id).addEventListener("input", () => { recommendWords(); redraw(["recommend"]); });
 }

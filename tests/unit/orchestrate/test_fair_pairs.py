@@ -1,0 +1,150 @@
+"""What enters a verdict: no stand-in, equal rounding, each network once, one kind of accuracy, and intervals
+that know that networks of one architecture resemble each other."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrate import report
+from orchestrate.analysis import claim_file, claims, pairs, records, statistics, table
+from orchestrate.analysis.claims import UNSETTLED
+from orchestrate.report import terminal, verdict_cards
+from tests import synthetic
+from tests.synthetic import Study
+
+CPU_LATENCY = next(claim for claim in claim_file.load() if claim.id == "cpu-latency")
+EQUAL = {comparison.key: comparison for comparison in pairs.COMPARISONS}
+STILL = Study(latency=3.0, spread=0.01, samples=20)
+
+
+def rows(*runs: Path) -> Any:
+    return table.tidy(records.read(runs))
+
+
+def answer(*runs: Path) -> claims.Answer:
+    (found,) = claims.answers(rows(*runs), [CPU_LATENCY])
+    return found
+
+
+def test_stand_ins_alone_give_no_verdict_and_are_shown_beside(tmp_path: Path) -> None:
+    run = synthetic.write(replace(STILL, stand_ins=STILL.architectures), tmp_path)
+    found = answer(run)
+    assert (found.verdict, found.estimate.n, found.stand_ins.n) == (UNSETTLED, 0, 16)
+    assert found.stand_ins.value == pytest.approx(3.0, rel=0.05)
+    assert "left out: 16 pairs whose fit is a stand-in" in verdict_cards.card(found)
+    built = report.build([run])
+    assert {each.verdict for each in built.answers} == {UNSETTLED}
+    assert built.frames["means"].empty
+    assert set(built.frames["pairs"]["fit_quality"]) == {"stand-in"}
+
+
+def test_a_stand_in_among_others_moves_no_mean(tmp_path: Path) -> None:
+    without = answer(
+        synthetic.write(replace(STILL, architectures=STILL.architectures[:3], run="a"), tmp_path)
+    )
+    beside = answer(synthetic.write(replace(STILL, stand_ins=("resnet50",), run="b"), tmp_path))
+    assert beside.estimate.n == without.estimate.n == 12
+    assert beside.estimate.value == pytest.approx(without.estimate.value, rel=0.02)
+    assert beside.stand_ins.n == 4
+
+
+def test_a_record_from_before_fits_had_a_quality_is_known_by_the_name_of_its_fit() -> None:
+    assert table.fit_quality({"fit": "resnet50-digits-reduced"}) == "stand-in"
+    assert table.fit_quality({"fit": "vgg11-cifar10"}) == ""
+    assert table.fit_quality({"fit": "vgg11-digits-reduced", "fit_quality": "searched"}) == "searched"
+    assert table.fit_quality({"fit": None}) == ""
+
+
+def test_latency_is_shown_against_both_baselines_and_aligned_only_with_aligned(tmp_path: Path) -> None:
+    run = synthetic.write(replace(STILL, aligns=(1, 8), rounding=0.5), tmp_path)
+    found = answer(run)
+    assert found.estimate.value == pytest.approx(3.0, rel=0.03)
+    beside = dict(found.beside)
+    assert beside["against uniform in multiples of 8"].value == pytest.approx(6.0, rel=0.03)
+    assert beside["both in multiples of 8"].value == pytest.approx(3.0, rel=0.03)
+    made = report.build([run])
+    (told,) = terminal.rounding(made)
+    assert "rounding uniform's widths to multiples of 8 alone takes 0.5" in told
+    assert "against uniform in multiples of 8: 6.0" in verdict_cards.card(found)
+
+
+def test_aligned_pairs_have_equal_multiples(tmp_path: Path) -> None:
+    found = pairs.of(rows(synthetic.write(replace(STILL, aligns=(1, 8, 16)), tmp_path)), EQUAL["aligned"])
+    assert len(found) == 32
+    assert all(str(a)[-2:] == str(b)[-2:] for a, b in zip(found["model"], found["baseline"], strict=True))
+
+
+def test_one_pair_of_networks_counts_once_however_often_it_was_asked_for(tmp_path: Path) -> None:
+    made = replace(STILL, ratios=(0.25, 0.5), ratio_ofs=("params", "width"))
+    run = synthetic.write(made, tmp_path)
+    for path in run.glob("*/records/*-p0.25*.json"):  # a quarter of the parameters is half of the widths
+        record, other = (
+            json.loads(path.read_text()),
+            json.loads((path.parent / path.name.replace("-p0.25", "-w0.5")).read_text()),
+        )
+        record["job"]["model"]["widths"] = other["job"]["model"]["widths"]
+        path.write_text(json.dumps(record))
+    assert answer(run).estimate.n == 4 * 3
+
+
+def test_two_runs_of_the_same_networks_do_not_double_the_pairs(tmp_path: Path) -> None:
+    one = synthetic.write(replace(STILL, run="one"), tmp_path)
+    other = synthetic.write(replace(STILL, run="other"), tmp_path)
+    for path in other.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        record["job"]["id"] = record["job"]["model"]["id"] = f"again-{record['job']['model']['id']}"
+        path.write_text(json.dumps(record))
+    assert answer(one, other).estimate.n == answer(one).estimate.n == 16
+
+
+def with_accuracy(run: Path, part: str, **changes: Any) -> None:
+    for path in run.glob(f"*/records/*{part}*.json"):
+        record = json.loads(path.read_text())
+        record["job"]["model"]["accuracy"].update(changes)
+        path.write_text(json.dumps(record))
+
+
+def test_a_pair_never_mixes_best_epoch_with_last_epoch(tmp_path: Path) -> None:
+    run = synthetic.write(replace(STILL, architectures=("vgg11",), ratios=(0.5, 1.0), epoch="last"), tmp_path)
+    with_accuracy(run, "neuralscale", epoch="best", value=60.0)
+    mixed = pairs.of(rows(run), EQUAL["params"])
+    assert mixed["accuracy_ratio"].isna().all()
+    assert mixed["epochs_differ"].all()
+    with_accuracy(run, "uniform", best={"value": 50.0})
+    both = pairs.of(rows(run), EQUAL["params"])
+    assert both["accuracy_ratio"].tolist() == pytest.approx([1.2, 1.2])
+    assert set(both["accuracy_from"]) == {"trained (best epoch)"}
+
+
+@pytest.mark.parametrize("architectures", [3, 4])
+@pytest.mark.parametrize("own", [0.0, 0.1, 0.3])
+def test_intervals_cover_the_truth_though_each_architecture_has_an_effect_of_its_own(
+    architectures: int, own: float
+) -> None:
+    """4,000 studies of four pairs an architecture: the share that covers is known to 0.7% at two sigma."""
+    rng, studies = np.random.default_rng(13), 4000
+    groups = np.repeat(np.arange(architectures), 4)
+    logs = np.log(2.5) + rng.normal(0, own, (architectures, studies))[groups]
+    ratios = np.exp(logs + rng.normal(0, 0.05, (len(groups), studies)))
+    found = statistics.of_columns(ratios, groups.tolist())
+    assert 0.93 <= np.mean([each.low <= 2.5 <= each.high for each in found]) <= 0.97
+    alone = statistics.of_columns(ratios)  # as if pairs were independent
+    if own:
+        assert np.mean([each.low <= 2.5 <= each.high for each in alone]) < 0.8
+
+
+def test_each_architecture_counts_alike_and_a_single_one_has_no_interval() -> None:
+    found = statistics.of_pairs([2.0, 2.0, 2.0, 8.0], ["a", "a", "a", "b"])
+    assert (found.value, found.n, found.groups) == (pytest.approx(4.0), 4, 2)
+    assert not statistics.of_pairs([2.0, 2.1, 2.2, 2.3], ["a"] * 4).known
+
+
+def test_the_page_says_how_much_wider_resemblance_makes_an_interval(tmp_path: Path) -> None:
+    found = answer(synthetic.write(replace(STILL, own_effect=0.2, seed=3), tmp_path))
+    assert found.widening > 1.5
+    assert "95% interval over 4 architectures, " in verdict_cards.card(found)
+    assert "times as wide as if its pairs were independent" in verdict_cards.card(found)

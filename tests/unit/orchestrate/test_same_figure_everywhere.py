@@ -1,0 +1,129 @@
+"""A figure has one home: terminal, page, CSV, JSON, compare and recommend show the same one."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from scipy.stats import binom
+from typer.testing import CliRunner
+
+from bench.record import samples
+from orchestrate import cli, report
+from orchestrate.analysis import memory
+from orchestrate.execution import summary
+from orchestrate.report import terminal
+from tests import synthetic
+from tests.synthetic import Study
+
+MADE = Study(architectures=("vgg11",), ratios=(0.5,), methods=("uniform",), run="one")
+FIGURES = {
+    "p50": "latency",
+    "p90": "p90",
+    "process": memory.PROCESS,
+    "model": memory.MODEL,
+    "peak": memory.PEAK,
+}
+
+
+@pytest.fixture(scope="module", params=[0, 300_000_000], ids=["CPU", "Jetson"])
+def run(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthetic.write(
+        Study(**{**MADE.__dict__, "gpu": request.param}), tmp_path_factory.mktemp("results")
+    )
+
+
+@pytest.fixture(scope="module")
+def true(run: Path) -> dict[str, float]:
+    """The figures by hand, from samples and rungs, as docs/measuring.md defines them."""
+    record = json.loads(next(run.glob("*/records/*.json")).read_text())
+    series = [sorted(samples.seconds(p["samples"])) for p in record["latency"]["processes"]]
+    pooled = sorted(value for each in series for value in each)
+    ladders: dict[int, dict[str, Any]] = {}
+    for rung in record["memory"]["rungs"]:
+        ladders.setdefault(rung["process"], {})[rung["rung"]] = rung
+    kept_back = max(k for k in range(360) if binom.cdf(k, 360, 0.1) <= 0.01)
+    middle = lambda values: sorted(values)[len(values) // 2]  # noqa: E731
+
+    def own(ladder: dict[str, Any], rung: str) -> float:
+        shared = ladder["start"]["rss"] - ladder["start"]["uss"]
+        return ladder[rung]["rss"] - shared + (ladder[rung]["nvmap"] or 0)
+
+    return {
+        "p50": sum((each[59] + each[60]) / 2 for each in series) / 3,
+        "p90": pooled[360 - kept_back],
+        "process": middle([own(each, "steady_trimmed") for each in ladders.values()]),
+        "model": middle([own(e, "steady_trimmed") - own(e, "device_initialised") for e in ladders.values()]),
+        "peak": middle([max(r["peak_rss"] for r in each.values()) for each in ladders.values()]),
+    }
+
+
+def in_frame(run: Path) -> dict[str, float]:
+    (row,) = report.build([run]).frames["jobs"].to_dict("records")
+    return {name: row[column] for name, column in FIGURES.items()}
+
+
+def in_page(run: Path, folder: Path) -> dict[str, float]:
+    text = report.render([run], folder).read_text()
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    assert found
+    jobs = json.loads(found[1])["frames"]["jobs"]
+    return {name: jobs[column][0] for name, column in FIGURES.items()}
+
+
+def in_csv(folder: Path) -> dict[str, float]:
+    (row,) = csv.DictReader(io.StringIO((folder / "tables" / "models.csv").read_text()))
+    names = {"p50": "Latency p50 (ms)", "p90": "p90 (ms)"}
+    names |= {name: f"Memory, {name} (MB)" for name in ("process", "model", "peak")}
+    scale = {"p50": 1e-3, "p90": 1e-3}
+    return {name: float(row[column]) * scale.get(name, 1e6) for name, column in names.items()}
+
+
+def command(*words: str) -> Any:
+    done = CliRunner().invoke(cli.build(), [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_page_csv_and_table_hold_what_the_samples_give(
+    run: Path, true: dict[str, float], tmp_path: Path
+) -> None:
+    assert in_frame(run) == pytest.approx(true, rel=1e-12)
+    assert in_page(run, tmp_path) == pytest.approx(true, rel=1e-5)  # six digits
+    assert in_csv(tmp_path) == pytest.approx(true, rel=1e-8)  # nine digits
+
+
+def test_recommend_and_compare_hold_the_same(run: Path, true: dict[str, float]) -> None:
+    (answer,) = command("recommend", str(run))
+    assert answer["best"]["figures"] == pytest.approx(true, rel=1e-12)
+    assert answer["best"]["latency"] == pytest.approx(true["p50"], rel=1e-12)
+    assert answer["best"]["memory"] == pytest.approx(true["process"], rel=1e-12)
+    made = command("compare", str(run), str(run))
+    assert made["figures"][0]["before"] == made["figures"][0]["after"] == pytest.approx(true, rel=1e-12)
+    found = {each["figure"]: each for each in made["changes"]}
+    names = {"latency": "p50", "memory": "process", "peak": "peak"}
+    for figure, name in names.items():
+        assert found[figure]["before"] == found[figure]["after"] == pytest.approx(true[name], rel=1e-12)
+
+
+def shown(run: Path) -> Iterator[str]:
+    console = Console(width=250, record=True, file=io.StringIO())
+    terminal.show(report.build([run]), console)
+    console.print(summary.table([json.loads(path.read_text()) for path in run.glob("*/records/*.json")]))
+    yield from (line for line in console.export_text().splitlines() if "vgg11-cifar10-uniform-p0.5" in line)
+
+
+def test_the_terminal_shows_the_same_after_a_run_and_in_the_report(run: Path, true: dict[str, float]) -> None:
+    from orchestrate.report.text import number
+
+    in_report, after_run = shown(run)
+    in_both = (("p50", 1e3), ("process", 1e-6), ("model", 1e-6))
+    for line, figures in ((in_report, (*in_both, ("p90", 1e3), ("peak", 1e-6))), (after_run, in_both)):
+        for name, scale in figures:
+            value = true[name] * scale
+            assert {number(value), f"{value:.4g}", f"{value:.1f}"} & set(line.split()), (name, value, line)
