@@ -166,6 +166,14 @@ class Device(reader.Section):
     measure: dict[Measure, int | float] = Field(  # int first: counts stay whole numbers
         {}, description="overrides the experiment's, such as max_seconds: 10"
     )
+    memory: Bytes | None = Field(
+        None, gt=0, description="limit on the container's memory, such as 4GB; null is none"
+    )
+    registry_logins: bool = Field(
+        False,
+        description="send this machine's `docker login` along when the board pulls an image: the board learns "
+        "the password. Without it a private image is sent over SSH",
+    )
     power_mode: Text | None = Field(None, description="what `prepare` sets; recorded")
     emulated: bool = Field(False, description="an emulated CPU: its timings never count")
     prepare: list[Command] = Field([], description="run on the board before, each an argument list")

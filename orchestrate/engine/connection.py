@@ -12,7 +12,7 @@ import docker.errors
 import requests
 import urllib3
 
-from orchestrate.engine import ssh
+from orchestrate.engine import client, ssh
 from orchestrate.engine.errors import (
     DiskFull,
     DockerForbidden,
@@ -64,13 +64,23 @@ class Info:
 class Engine:
     """One engine, reached at `host`: None for this machine's own, unix:///path, or what ssh knows.
 
+    own: it may know of the user's own Docker configuration, as `docker` does. Boards never do; logins: but for
+    the passwords of registries, where devices.yaml has `registry_logins`.
+
     Calls go to `client` inside `errors()`, which turns exceptions into typed ones. One thread opens and
     closes; the client may be used from several.
     """
 
     def __init__(
-        self, host: str | None = None, *, reverse: Sequence[str] = (), timeout: float = ANSWER_SECONDS
+        self,
+        host: str | None = None,
+        *,
+        reverse: Sequence[str] = (),
+        timeout: float = ANSWER_SECONDS,
+        own: bool = False,
+        logins: bool = False,
     ) -> None:
+        self.own, self.logins = own, logins
         self.address = host or local_address()
         self.host = host or "this machine"
         self.timeout = timeout
@@ -143,13 +153,16 @@ class Engine:
 
     def _connect(self) -> docker.DockerClient:
         try:
-            return docker.DockerClient(base_url=self._url, version="auto", timeout=self.timeout)
+            return self._make(version="auto", timeout=self.timeout)
         except docker.errors.InvalidVersion as error:
             raise EngineTooOld(self.host, "its Docker is too old", "install Docker 20.10 or newer") from error
         except docker.errors.APIError as error:
             raise translate(self.host, error) from error
         except docker.errors.DockerException as error:
             raise self._why_not(error) from error
+
+    def _make(self, **options: Any) -> docker.DockerClient:
+        return client.make(self.own, self.logins, base_url=self._url, **options)
 
     def _why_not(self, error: Exception) -> EngineError:
         """The socket gave nothing: find out why, with one command on the board."""
@@ -227,8 +240,8 @@ class Engine:
     @contextlib.contextmanager
     def patient(self) -> Iterator[docker.DockerClient]:
         """A client for long transfers: no limit on the engine's silence; ssh still notices a dead link."""
-        client = self.client
-        other = docker.DockerClient(base_url=self._url, version=client.api.api_version, timeout=None)
+        opened = self.client
+        other = self._make(version=opened.api.api_version, timeout=None)
         try:
             yield other
         finally:

@@ -221,10 +221,13 @@ class ImageEngine:
 
 @contextlib.contextmanager
 def connected(
-    host: str | None = None, name: str | None = None, reverse: Sequence[str] = ()
+    host: str | None = None, name: str | None = None, reverse: Sequence[str] = (), logins: bool = False
 ) -> Iterator[ImageEngine]:
-    """The images of the engine at `host` (None: this machine's), with patience for long transfers."""
-    with Engine(host, reverse=reverse) as engine, engine.patient() as client:
+    """The images of the engine at `host` (None: this machine's), with patience for long transfers.
+
+    This machine's engine is the user's own. logins: see `Engine`.
+    """
+    with Engine(host, reverse=reverse, own=host is None, logins=logins) as engine, engine.patient() as client:
         yield ImageEngine(client, name or engine.host, engine.address if engine.is_local else "")
 
 

@@ -12,7 +12,7 @@ DATA = "/data"  # where the run's volume is mounted, the image's working directo
 # only on this request (boards that need neither ignore it).
 NVIDIA = {
     "NVIDIA_VISIBLE_DEVICES": "all",
-    "NVIDIA_DRIVER_CAPABILITIES": "all",
+    "NVIDIA_DRIVER_CAPABILITIES": "compute,utility",  # no display, video or graphics: nothing here uses them
     "NVIDIA_REQUIRE_JETPACK": "csv-mounts=all",
 }
 
@@ -40,7 +40,9 @@ class Spec:
     def arguments(self) -> dict[str, Any]:
         """What the SDK's `containers.create` takes: nothing but the volume and memory can be written."""
         environment = {**(NVIDIA if self.runtime == "nvidia" else {}), **self.environment}
-        requests = [DeviceRequest(count=-1, capabilities=[["gpu"]])] if self.gpus else None
+        requests = (
+            [DeviceRequest(count=-1, capabilities=[["gpu", "compute", "utility"]])] if self.gpus else None
+        )
         return {
             "image": self.image,
             "command": list(self.command),

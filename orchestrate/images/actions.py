@@ -140,7 +140,9 @@ def places(
         device = known[name]
         if device.transport != "docker" or device.image is None:
             raise BadInput(f"{name} runs without Docker: it needs no image")
-        found.append((functools.partial(connected, device.host, name, lends), [device.image]))
+        found.append(
+            (functools.partial(connected, device.host, name, lends, device.registry_logins), [device.image])
+        )
     return found
 
 

@@ -3,13 +3,24 @@
 
 import os
 import platform
+import re
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping, Optional
 
 from bench.runtime.machine.emulation import emulated
 from bench.runtime.machine.procfs import find, read_int, read_text
 
 VARIABLES = ("CUDA_", "GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_", "NVIDIA_", "OMP_", "OPENBLAS_", "ORT_")
+# Those that explain a figure by their value, which is a number or a word; of others only the name is kept, as
+# they may hold a path, a token or whatever else their owner keeps there.
+TELLING = (
+    ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUDA_MODULE_LOADING")
+    + ("GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+    + ("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "NVIDIA_TF32_OVERRIDE")
+    + ("OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "OMP_SCHEDULE", "OMP_DYNAMIC", "OMP_WAIT_POLICY")
+    + ("OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE")
+)
+PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.,:;=+*{}() -]{0,200}\Z")
 
 
 def describe(board: Dict[str, Any], root: str = "") -> Dict[str, Any]:
@@ -26,9 +37,20 @@ def describe(board: Dict[str, Any], root: str = "") -> Dict[str, Any]:
         "memory_bytes": _memory_total(root),
         "governors": _texts(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"),
         "clock_limits_hz": _limits(root),
-        "variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(VARIABLES)},
+        "variables": variables(os.environ),
         "emulated": emulated(root) or board.get("emulated") or None,
     }
+
+
+def variables(environment: Mapping[str, str]) -> Dict[str, Optional[str]]:
+    """Name -> value of the variables that bear on a figure; None where the value is nobody's business."""
+    found = {}  # type: Dict[str, Optional[str]]
+    for name, value in sorted(environment.items()):
+        if name == "LD_PRELOAD":
+            found[name] = " ".join(os.path.basename(path) for path in re.split("[ :]+", value) if path)
+        elif name.startswith(VARIABLES):
+            found[name] = value if name in TELLING and PLAIN_VALUE.match(value) else None
+    return found
 
 
 def cpu(root: str = "") -> Dict[str, Any]:

@@ -67,9 +67,16 @@ def run(task: Dict[str, Any], part: Dict[str, Any]) -> None:
 
 
 def _libraries() -> Dict[str, str]:
-    """Path -> SHA-256 of the mapped inference libraries; once a job, as hundreds of megabytes take
-    seconds."""
-    return {path: sha256_of(path) for path in process.mapped_libraries() if os.path.exists(path)}
+    """Name -> SHA-256 of the mapped inference libraries; once a job, as hundreds of megabytes take seconds.
+
+    Not their paths, which lead through home folders. Of two of one name the second is told by its number.
+    """
+    found = {}  # type: Dict[str, str]
+    for path in filter(os.path.exists, process.mapped_libraries()):
+        name = os.path.basename(path)
+        key = name if name not in found else "{} ({})".format(name, len(found))
+        found[key] = sha256_of(path)
+    return found
 
 
 def _measure_model(

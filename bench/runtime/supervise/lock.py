@@ -4,8 +4,11 @@ in the file."""
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from typing import Any, Dict, Optional
+
+_FLAGS = sum((os.O_RDWR, os.O_CREAT, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_CLOEXEC))  # distinct bits
 
 
 class DeviceHeldError(Exception):
@@ -16,12 +19,32 @@ class DeviceHeldError(Exception):
 
 
 def folder(out_dir: str) -> str:
-    """Where locks live: ORBITBENCH_LOCK_DIR, the machine's temporary folder, or the results' (read-only
-    containers)."""
-    for candidate in (os.environ.get("ORBITBENCH_LOCK_DIR"), tempfile.gettempdir()):
-        if candidate and os.access(candidate, os.W_OK):
-            return candidate
-    return out_dir
+    """Where locks live: ORBITBENCH_LOCK_DIR, the user's runtime folder, a private one in the temporary folder,
+    or the results' (read-only containers)."""
+    chosen = os.environ.get("ORBITBENCH_LOCK_DIR")
+    if chosen and os.access(chosen, os.W_OK):
+        return chosen
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and _is_private(runtime):
+        return runtime
+    own = os.path.join(tempfile.gettempdir(), "orbitbench-{}".format(os.getuid()))
+    try:
+        os.mkdir(own, 0o700)
+    except OSError:  # it exists, or nothing can be made there
+        pass
+    return own if _is_private(own) else out_dir
+
+
+def _is_private(path: str) -> bool:
+    """Whether a folder is ours and closed to others: a lock where others write can be taken or led astray."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    closed = not status.st_mode & 0o077
+    return (
+        stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and closed and os.access(path, os.W_OK)
+    )
 
 
 class DeviceLock(object):
@@ -40,11 +63,8 @@ class DeviceLock(object):
             name = _name(os.pread(self._file, 4096, 0))
             os.close(self._file)
             raise DeviceHeldError(self.device, name) from None
-        try:
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, json.dumps(self.holder).encode("utf-8"), 0)
-        except OSError:  # another user's file: the lock holds all the same, without a name
-            pass
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps(self.holder).encode("utf-8"), 0)
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -53,16 +73,17 @@ class DeviceLock(object):
 
 
 def _open(path: str) -> int:
-    """Open without O_CREAT first: in a sticky folder the kernel forbids O_CREAT on another user's file."""
-    for mode in ("r+b", "xb+", "rb"):
-        try:
-            with open(path, mode) as stream:
-                if mode == "xb+":
-                    os.fchmod(stream.fileno(), 0o666)
-                return os.dup(stream.fileno())
-        except OSError:
-            continue
-    raise DeviceHeldError(os.path.basename(path), "a lock file that cannot be opened: " + path)
+    """A descriptor of the lock, a regular file with no second name: what is in it is about to be replaced."""
+    try:
+        handle = os.open(path, _FLAGS, 0o600)
+    except OSError as error:
+        what = "a lock file that cannot be opened: {} ({})".format(path, error.strerror)
+        raise DeviceHeldError(os.path.basename(path), what) from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(handle)
+        raise DeviceHeldError(os.path.basename(path), "a lock file that is not a plain file: " + path)
+    return handle
 
 
 def _name(data: bytes) -> str:
