@@ -171,8 +171,8 @@ class Device(reader.Section):
     )
     registry_logins: bool = Field(
         False,
-        description="send this machine's `docker login` along when the board pulls an image: the board learns "
-        "the password. Without it a private image is sent over SSH",
+        description="send this machine's `docker login` along when the board pulls an image, so that the "
+        "board learns the password; without it a private image is sent over SSH",
     )
     power_mode: Text | None = Field(None, description="what `prepare` sets; recorded")
     emulated: bool = Field(False, description="an emulated CPU: its timings never count")

@@ -1,7 +1,7 @@
 """The SDK's client. Towards a board it knows nothing of this user's own Docker configuration.
 
-`config.json` holds registry passwords, HTTP headers and proxies with passwords; the SDK would send headers with
-every request, proxies into every container, and passwords with a pull. `.netrc` is left alone as well.
+`config.json` holds registry passwords, HTTP headers and proxies with passwords; the SDK would send headers
+with every request, proxies into every container, and passwords with a pull. `.netrc` is left alone as well.
 """
 
 from typing import Any

@@ -64,8 +64,8 @@ class Info:
 class Engine:
     """One engine, reached at `host`: None for this machine's own, unix:///path, or what ssh knows.
 
-    own: it may know of the user's own Docker configuration, as `docker` does. Boards never do; logins: but for
-    the passwords of registries, where devices.yaml has `registry_logins`.
+    own: it may know of the user's own Docker configuration, as `docker` does; a board never does. logins: it
+    may have the passwords of registries, as devices.yaml says with `registry_logins`.
 
     Calls go to `client` inside `errors()`, which turns exceptions into typed ones. One thread opens and
     closes; the client may be used from several.

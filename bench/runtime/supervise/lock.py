@@ -19,8 +19,8 @@ class DeviceHeldError(Exception):
 
 
 def folder(out_dir: str) -> str:
-    """Where locks live: ORBITBENCH_LOCK_DIR, the user's runtime folder, a private one in the temporary folder,
-    or the results' (read-only containers)."""
+    """Where locks live: ORBITBENCH_LOCK_DIR, the user's runtime folder, a private one in the temporary
+    folder, or the results' (read-only containers)."""
     chosen = os.environ.get("ORBITBENCH_LOCK_DIR")
     if chosen and os.access(chosen, os.W_OK):
         return chosen

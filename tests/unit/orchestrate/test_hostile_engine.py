@@ -39,7 +39,7 @@ class Listener(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_HEAD = answer
+    do_GET = do_POST = do_HEAD = answer  # noqa: N815 - the standard library wants these names
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
