@@ -28,6 +28,9 @@ demo: setup      ## the published comparison on this machine, ending with a repo
 test: setup      ## every test that this machine can run; a missing service is a skip with its reason
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+fuzz: setup      ## spoilt input for all that strangers send, 10 minutes (MINUTES=n): build/fuzz.json
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
+
 lint: setup      ## formatting, types, import arrows, Python 3.6 syntax of what runs on boards
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,4 +60,4 @@ fleet-down: setup ## stop them, and clear away what they left
 clean:           ## remove .venv, build and results, measured runs included
 	rm -rf $(VENV) build results
 
-.PHONY: help setup lock demo test lint bench images locks test-arm64 fleet-up fleet-down clean
+.PHONY: help setup lock demo test fuzz lint bench images locks test-arm64 fleet-up fleet-down clean

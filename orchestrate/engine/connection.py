@@ -27,6 +27,8 @@ from orchestrate.engine.errors import (
     RuntimeMissing,
     SshFailed,
     WrongArchitecture,
+    typed,
+    understood,
 )
 from orchestrate.engine.relay import Relay
 
@@ -221,21 +223,22 @@ class Engine:
         with self.errors():
             info: dict[str, Any] = self.client.info()
             version: dict[str, Any] = self.client.version()
-        return Info(
-            name=info.get("Name", ""),
-            architecture=architecture(info["Architecture"]),
-            version=version["Version"],
-            api=version["ApiVersion"],
-            kernel=info["KernelVersion"],
-            system=info["OperatingSystem"],
-            cpus=info["NCPU"],
-            memory=info["MemTotal"],
-            memory_limit=bool(info.get("MemoryLimit")),
-            cgroup=int(info.get("CgroupVersion") or 1),
-            runtimes=tuple(sorted(info.get("Runtimes") or ())),
-            default_runtime=info.get("DefaultRuntime", ""),
-            root=info["DockerRootDir"],
-        )
+        with understood(self.host):
+            return Info(
+                name=typed(info.get("Name", ""), str),
+                architecture=architecture(typed(info["Architecture"], str)),
+                version=typed(version["Version"], str),
+                api=typed(version["ApiVersion"], str),
+                kernel=typed(info["KernelVersion"], str),
+                system=typed(info["OperatingSystem"], str),
+                cpus=typed(info["NCPU"], int),
+                memory=typed(info["MemTotal"], int),
+                memory_limit=bool(info.get("MemoryLimit")),
+                cgroup=int(info.get("CgroupVersion") or 1),
+                runtimes=tuple(sorted(typed(info.get("Runtimes") or {}, dict))),
+                default_runtime=typed(info.get("DefaultRuntime", ""), str),
+                root=typed(info["DockerRootDir"], str),
+            )
 
     @contextlib.contextmanager
     def patient(self) -> Iterator[docker.DockerClient]:

@@ -2,12 +2,12 @@
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import docker.errors
 
+from bench.record import files
 from orchestrate.engine import archive
 from orchestrate.engine.connection import Engine, architecture
 from orchestrate.engine.errors import (
@@ -18,6 +18,8 @@ from orchestrate.engine.errors import (
     NotFound,
     RuntimeMissing,
     WrongArchitecture,
+    typed,
+    understood,
 )
 from orchestrate.engine.spec import DATA, NVIDIA, Spec, State
 
@@ -27,6 +29,10 @@ LOCK = "orbitbench"  # the container's name: an engine has it once
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 LOST = "the engine's word for it is older than the board's last start"
 RECORD_BYTES = 64 * 2**20
+# What is read of a container's state, and what it is where an engine leaves it out.
+STATE: dict[str, Any] = {
+    "Status": "", "ExitCode": 0, "OOMKilled": False, "Error": "", "StartedAt": "", "FinishedAt": ""
+}  # fmt: skip
 
 # Hashes are of what is on the board's disk now, not of what we once sent there.
 HASHES = """
@@ -68,7 +74,8 @@ class Board:
         """name -> labels of the volumes that carry `label` ("key" or "key=value")."""
         with self.engine.errors():
             found = self.engine.client.volumes.list(filters={"label": label})
-        return {volume.name: volume.attrs["Labels"] or {} for volume in found}
+        with understood(self.host):
+            return {volume.name: typed(volume.attrs["Labels"] or {}, dict) for volume in found}
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume that no container uses, if it is there."""
@@ -120,8 +127,8 @@ class Board:
         except NotFound:
             return None
         status = self._state(attributes).status
-        labels = attributes["Config"]["Labels"] or {}
-        return LockOwner(LOCK, labels, status, attributes["Created"])
+        with understood(self.host):
+            return LockOwner(LOCK, _labels(attributes), status, typed(attributes["Created"], str))
 
     def start(self, name: str = LOCK) -> None:
         """Start a created container; one that runs already is left alone."""
@@ -201,7 +208,9 @@ class Board:
             raise EngineRefused(
                 self.host, f"cannot hash what is on it: {text[-300:].decode(errors='replace')}"
             )
-        return {str(key): (int(size), str(digest)) for key, (size, digest) in json.loads(text).items()}
+        with understood(self.host):
+            found = files.parse_json(bytes(text), "hashes")
+            return {str(key): (int(size), str(digest)) for key, (size, digest) in found.items()}
 
     # Inside
 
@@ -218,8 +227,14 @@ class Board:
         return attributes
 
     def _state(self, attributes: dict[str, Any]) -> State:
-        state = attributes["State"]
-        labels = attributes["Config"]["Labels"] or {}
+        with understood(self.host):
+            labels = _labels(attributes)
+            state = {
+                key: typed(attributes["State"].get(key, default), type(default))
+                for key, default in STATE.items()
+            }
+            if not state["Status"]:
+                raise KeyError("Status")
         rebooted = labels.get("orbitbench.boot", self.boot_id()) != self.boot_id()
         # 255: what an engine writes for containers it finds dead at its start; 137: killed as it went down.
         lost = rebooted and (state["Status"] != "exited" or state["ExitCode"] in (137, 255))
@@ -227,10 +242,15 @@ class Board:
         return State(
             status="lost" if lost else state["Status"],
             exit_code=state["ExitCode"] if ended else None,
-            out_of_memory=bool(state.get("OOMKilled")),
-            error=LOST if lost else state.get("Error", ""),
+            out_of_memory=state["OOMKilled"],
+            error=LOST if lost else state["Error"],
             labels=labels,
-            started=state.get("StartedAt", ""),
-            finished=state.get("FinishedAt", ""),
+            started=state["StartedAt"],
+            finished=state["FinishedAt"],
             rebooted=rebooted,
         )
+
+
+def _labels(attributes: dict[str, Any]) -> dict[str, str]:
+    labels = typed(attributes["Config"]["Labels"] or {}, dict)
+    return {typed(key, str): typed(value, str) for key, value in labels.items()}

@@ -3,9 +3,12 @@
 Those under `orchestrate.errors.LinkLost` may pass by themselves: `retry` tries them again.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
+from orchestrate.console import first_line
 from orchestrate.errors import Busy, LinkLost, OrbitError
 
 
@@ -123,3 +126,24 @@ class BoardBusy(EngineError, Busy):
             else f"collect it with `orchestrate collect {run}`, or use --break-lock",
         )
         self.holder = holder
+
+
+Value = TypeVar("Value")
+
+
+def typed(value: object, kind: type[Value]) -> Value:
+    """A value of an engine's answer; TypeError where it is of another type."""
+    if type(value) is not kind:
+        raise TypeError(f"{type(value).__name__} where {kind.__name__} is expected")
+    return value
+
+
+@contextlib.contextmanager
+def understood(host: str) -> Iterator[None]:
+    """Turn an answer of a wrong shape into EngineRefused: around code that reads answers and does no more."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        why = f"{type(error).__name__}: {first_line(error, 80)}"
+        what = f"its engine gives an answer of a wrong shape ({why})"
+        raise EngineRefused(host, what, "is it Docker that answers there?") from error

@@ -67,7 +67,8 @@ class Row:
             latency = number(event, "p50")
             self.figure = f"{latency * 1e3:.3g} ms" if latency else first_line(event.get("status", ""), 20)
             if event.get("status") == "disturbed":
-                why = first_line(", ".join(map(str, event.get("reasons") or ["?"])), 60)
+                reasons = event.get("reasons")
+                why = first_line(", ".join(map(str, reasons)) if isinstance(reasons, list) else "?", 60)
                 self.figure += f" disturbed ({why}), measured again later"
         elif event["event"] == "self_test":
             self.state = "self-test " + ("passed" if event.get("ok") else "FAILED")
