@@ -7,9 +7,16 @@ import signal
 import time
 from typing import Any, Dict, List, Optional
 
+from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.procfs import find, read_text
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+STARTED = now_ns()  # a measuring process imports this before anything large
+
+
+def age() -> float:
+    """Seconds since this process began to measure."""
+    return (now_ns() - STARTED) * 1e-9
 
 
 def die_with_parent() -> None:

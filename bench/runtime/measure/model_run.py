@@ -10,7 +10,7 @@ from bench.runtime.backends import create
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.machine import process
-from bench.runtime.machine.clock import iso_utc
+from bench.runtime.machine.clock import iso_utc, now_ns
 from bench.runtime.machine.digest import sha256_of
 from bench.runtime.measure import timing
 from bench.runtime.measure.accuracy import top1
@@ -86,8 +86,11 @@ def _measure_model(
     ladder.read("model_loaded", backend.memory)
     inputs = make_inputs(numpy, tensors, task.get("reference"), task["seed"])
     backend.bind(inputs)
+    start = now_ns()
     backend.infer()
+    first = (now_ns() - start) * 1e-9
     ladder.read("first_run", backend.memory)
+    plan = timing.adapted(plan, first, plan["timeout_seconds"] - process.age())
     taken = _sample(plan, backend, room, numpy)
     ladder.read("steady", backend.memory)
     trim()

@@ -31,7 +31,7 @@ Outcome = NamedTuple(
     "Outcome",
     [
         ("n", int),
-        ("stopped_by", str),  # target_ci | max_samples | max_time
+        ("stopped_by", str),  # target_ci | max_samples | max_time | time_left
         ("cpu_seconds", float),  # of all threads of the process, harness included
         ("wall_seconds", float),
     ],
@@ -65,6 +65,21 @@ def with_compute(compute: "array[int]", read: Callable[[], Optional[float]]) -> 
             compute[i] = int((read() or 0.0) * 1e9)
 
     return loop
+
+
+def adapted(plan: Dict[str, Any], first: float, left: float) -> Dict[str, Any]:
+    """The plan for a model whose first inference took `first` s in a process that has `left` s to live.
+
+    A slow model warms up and is sampled less often, rather than losing everything at its time limit: a
+    quarter of the time left goes to warming up at most, and sampling ends (`time_left`) before it is over.
+    """
+    warm = left / 4
+    return dict(
+        plan,
+        warmup=max(1, min(plan["warmup"], int(warm / max(first, 1e-9)))),
+        warmup_seconds=min(plan["warmup_seconds"], warm),
+        time_left=left * 0.6,
+    )
 
 
 def warm_up(infer: Callable[[], None], plan: Dict[str, Any], out: "array[int]") -> int:
@@ -124,6 +139,8 @@ def measure(
 def _maximum(plan: Dict[str, Any], n: int, elapsed: int, room: int) -> str:
     if n >= room:
         return "max_samples"
+    if n and elapsed * (n + 1) / n >= plan.get("time_left", float("inf")) * 1e9:
+        return "time_left"
     # a slow model is given three times as long to reach the count without which it says nothing
     patience = 1 if n >= MIN_SAMPLES else 3
     return "max_time" if n and elapsed >= patience * plan["max_seconds"] * 1e9 else ""

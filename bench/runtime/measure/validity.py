@@ -66,8 +66,13 @@ def _machine(verdict: Verdict, environment: Dict[str, Any]) -> None:
 def _samples(verdict: Verdict, entry: Dict[str, Any]) -> None:
     n, plan = entry["samples"]["n"], entry["plan"]
     if n < MIN_SAMPLES:
-        message = "{} samples in {:g} s; {} are needed".format(n, plan["max_seconds"], MIN_SAMPLES)
+        message = "{} samples; {} are needed: raise timeout_seconds or max_seconds of the measure".format(
+            n, MIN_SAMPLES
+        )
         verdict.reasons.append(note("too_few_samples", message))
+    if entry["stopped_by"] == "time_left":
+        message = "a slow model: warm-up and samples ({}) were cut to end within timeout_seconds ({:g})"
+        verdict.warnings.append(note("time_left", message.format(n, plan["timeout_seconds"])))
     if entry["stopped_by"] == "max_time":
         message = "stopped at {:g} s with {} samples, before the target interval was met"
         verdict.warnings.append(note("max_time", message.format(plan["max_seconds"], n)))

@@ -42,4 +42,4 @@ def test_the_runtimes_own_tests_pass_under_python_3_6(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "9 passed" in done.stdout
+    assert "8 passed" in done.stdout

@@ -216,6 +216,24 @@ def test_a_hanging_inference_is_killed_when_its_time_is_up(board: Board) -> None
         assert gone(pid)
 
 
+def test_a_slow_model_is_measured_with_fewer_samples_not_timed_out(board: Board) -> None:
+    """With all of its 700 samples it would take minutes."""
+    measure = {"timeout_seconds": 12, "warmup": 50, "min_samples": 700, "max_samples": 2000}
+    measure |= {"max_seconds": 60, "processes": 1}
+    job = board.add(models.hanging, 300_000, measure=measure)
+    with case("slow model", "ok, fewer samples, and the record says so") as seen:
+        code, error = board.finish()
+        assert code == 0, error
+        record = board.record(job)
+        assert record["status"] == "ok", record["error"]
+        process = record["latency"]["processes"][0]
+        seen["got"] = f"{process['samples']['n']} samples, stopped by {process['stopped_by']}"
+        assert process["stopped_by"] == "time_left"
+        assert process["warmup"]["n"] < 50
+        assert process["samples"]["n"] < 700
+        assert "time_left" in [each["code"] for each in record["validity"]["warnings"]]
+
+
 def test_a_full_disk_is_one_clear_line_and_the_run_can_go_on(board: Board) -> None:
     job = board.add(models.mlp, measure={"max_samples": 5000, "min_samples": 5000, "max_seconds": 5})
     with case(
