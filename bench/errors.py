@@ -8,6 +8,6 @@ class InputError(ValueError):
 
 
 class JobError(RuntimeError):
-    """Work that was well asked for has failed: exit code 1. The text says what is kept and what to do."""
+    """The command was valid, but a job failed: exit code 1. The text says what is kept and what to do."""
 
     exit_code = 1

@@ -37,7 +37,7 @@ def size(value: Any) -> Any:
 
 
 def unique(values: list[Any]) -> list[Any]:
-    """Refuse a value that stands twice: it would make two jobs of one name."""
+    """Refuse a value that occurs twice: it would make two jobs of one name."""
     twice = sorted({str(value) for value in values if values.count(value) > 1})
     if twice:
         raise ValueError(f"given twice: {', '.join(twice)}")
@@ -223,7 +223,7 @@ def default_path() -> Path:
 
 
 def load_devices(path: Path) -> dict[str, Device]:
-    """Devices by name; BadInput tells every mistake of the file with its line."""
+    """Devices by name; BadInput lists every mistake of the file with its line."""
     try:
         source = reader.read(path)
         found = source.validate(Devices).devices

@@ -18,7 +18,7 @@ def write(name: str, rows: list[dict[str, Any]]) -> Path:
 class Part:
     """One test file's rows of a matrix that several files fill, each in a part of its own.
 
-    `write` replaces the part (build/matrix-NAME-PART.json) and makes build/matrix-NAME.json anew from all
+    `write` replaces the part (build/matrix-NAME-PART.json) and makes build/matrix-NAME.json again from all
     parts, so that files may run alone, in any order, and again.
     """
 

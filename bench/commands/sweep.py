@@ -104,7 +104,7 @@ def sweep(
         settings,
         stand_ins=search != "published",
     )
-    tasks, skipped = trainings()  # what is wrong with the experiment is told before anything is searched
+    tasks, skipped = trainings()  # what is wrong with the experiment is reported before anything is searched
     searches, known = _needed_fits(loaded, search, search_settings)
     device, share = "cuda" if gpus else "cpu", Share(cpus, gpus)
     for task in tasks:

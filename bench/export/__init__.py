@@ -32,7 +32,7 @@ def export(
     `experiment` comes with the SHA-256 of its file; `weights` is where `bench train` left its models, `data`
     where the data sets lie, should the experiment want a test set.
     `request` is for the user's `own` files, each of which may take `own_seconds`.
-    `progress` is told the model at hand, how many are done, and of how many. Interrupted, it leaves no
+    `progress` receives the model at hand, how many are done, and of how many. Interrupted, it leaves no
     bundle.json; run again, it takes what is done from the cache. Raises ExportError, DataError.
     """
     from bench.export import bundle, cache, testset

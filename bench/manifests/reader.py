@@ -1,9 +1,9 @@
-"""YAML manifests into checked pydantic models, with every mistake of a file told at once.
+"""YAML manifests into checked pydantic models, with all mistakes of a file reported at once.
 
     devices = manifest.load(path, Devices)
 
 raises `ManifestError`, whose `problems` print as `FILE:LINE: path.to.key: what is wrong (allowed: a, b)`.
-Checks that need more than one file keep the `Source` and ask it where a key stands:
+Checks that need more than one file keep the `Source` and ask it for a key's line:
 
     source = manifest.read(path)
     devices = source.validate(Devices)
@@ -58,7 +58,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Source:
-    """A parsed file: plain data, and the line on which each key path stands."""
+    """A parsed file: plain data, and the line of each key path."""
 
     file: str
     data: Any

@@ -19,7 +19,7 @@ _CORE = "tag:yaml.org,2002:"
 
 
 class Parsed(NamedTuple):
-    """Plain data, and the line on which each key path stands."""
+    """Plain data, and the line of each key path."""
 
     file: str
     data: Any
@@ -171,7 +171,7 @@ class _Reader:
         for key_node, _ in node.value:
             key, line = _key(key_node), key_node.start_mark.line + 1
             if key in first and key != "<<":
-                message = f"this key stands twice, first on line {first[key]}"
+                message = f"this key occurs twice, first on line {first[key]}"
                 self.problems.append(Problem(self.name, line, dotted((*path, key)), message))
             first.setdefault(key, line)
 

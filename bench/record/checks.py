@@ -97,7 +97,7 @@ def choice(*allowed: Any) -> Check:
     def check(value: Any, path: str, problems: List[Problem]) -> None:
         if type(value) not in {type(a) for a in allowed} or value not in allowed:
             known = ", ".join(str(a) for a in allowed)
-            _say(problems, path, "is {}, known are: {}".format(shown(value), known))
+            _say(problems, path, "is {}, known: {}".format(shown(value), known))
 
     return check
 

@@ -26,7 +26,7 @@ def weight_bytes(path: str) -> int:
 
 
 def opset(path: str) -> int:
-    """Version of the ONNX operator set that the file imports; 0 where it cannot be told."""
+    """Version of the ONNX operator set that the file imports; 0 where it is unknown."""
     try:
         with open(path, "rb") as stream:
             fields = _messages(stream, os.path.getsize(path))

@@ -200,7 +200,7 @@ class Search:
             identity = dict(state["identity"])
         except Exception as error:  # torch raises half a dozen kinds for a damaged file
             reason = str(error).splitlines()[0][:100]
-            raise SearchInputError(f"{path}: not a checkpoint ({reason}); delete it to begin anew") from None
+            raise SearchInputError(f"{path}: not a checkpoint ({reason}); delete it to start again") from None
         wanted = self._identity()
         differing = [key for key in wanted if identity.get(key) != wanted[key]]
         if differing:

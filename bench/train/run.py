@@ -124,7 +124,7 @@ def _resume(trainer: Trainer, path: Path) -> int:
         state = torch.load(path, map_location=trainer.device, weights_only=True)
     except Exception as error:  # torch raises whatever the damage leads to
         raise TrainInputError(
-            f"{path} cannot be read ({type(error).__name__}); remove it to begin anew"
+            f"{path} cannot be read ({type(error).__name__}); remove it to start again"
         ) from None
     _refuse_other(trainer.task, state, path.parent)
     trainer.restore(state)

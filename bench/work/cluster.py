@@ -1,7 +1,7 @@
 """Tasks of any kind on Ray: on this machine without any set-up, or on a cluster.
 
 A task is plain data, and its text names it. It runs to its end in one call, writes checkpoints as it goes,
-and finds them again: one that dies with its node is started anew elsewhere by Ray and goes on from there, as
+and finds them again: one that dies with its node is started again elsewhere by Ray and goes on from there, as
 long as its folder is the same on every node. A task that fails by itself is reported and not repeated.
 """
 

@@ -1,4 +1,4 @@
-"""Places that a command is told to write to: tried at its start, not after hours of work."""
+"""Paths that a command is to write to: tried at its start, not after hours of work."""
 
 from pathlib import Path
 from tempfile import TemporaryFile

@@ -6,7 +6,7 @@ after the two batch norms of a block and after the global pooling. A gate on the
 the branch only: the identity path runs before it (NeuralScale's placement).
 
 A block whose stride is 2 or whose stream changes width adds its activated input through a 1x1 convolution
-without batch norm; the others add the stream itself. No ReLU stands between the final batch norm and the
+without batch norm; the others add the stream itself. There is no ReLU between the final batch norm and the
 pooling: NeuralScale's network has none.
 
 The stem is a 3x3 convolution; at 224 pixels it is ResNet's: 7x7 with stride 2, then a 3x3 pooling with

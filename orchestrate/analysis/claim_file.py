@@ -1,4 +1,4 @@
-"""`manifests/claims/*.yaml`: claims as data. Every mistake of a file is told with its line."""
+"""`manifests/claims/*.yaml`: claims as data. Every mistake of a file is reported with its line."""
 
 import math
 from pathlib import Path
@@ -78,7 +78,7 @@ class ClaimsFile(reader.Manifest):
 
 
 def load(path: Path | None = None) -> list[Claim]:
-    """Return the claims of a file (default: the thesis's); BadInput tells all its mistakes."""
+    """Return the claims of a file (default: the thesis's); BadInput lists all its mistakes."""
     try:
         found = reader.load(path or search_path.file("claims/thesis.yaml"), ClaimsFile)
     except reader.ManifestError as error:

@@ -1,7 +1,7 @@
 """Claims as data, and their answers: holds, does not hold, or not enough data, and then what would settle it.
 
 One rule. A claim names a region of ratios. Its 95% interval inside the region: it holds. Outside: it does not
-hold. Across an edge, or fewer than three pairs: not enough data. So a claim that is not true is said to hold
+hold. Across an edge, or fewer than three pairs: not enough data. So a claim that is not true is reported to hold
 in at most 2.5% of studies a bound. Many verdicts on one page err more often together: each answer also says
 whether it would stand at the level divided by the number of verdicts (Bonferroni), which bounds the chance of
 any wrong 'holds' on the page.
@@ -239,7 +239,7 @@ def multiplicity(found: list[Answer]) -> str:
         return "No claim applies to these devices."
     return (
         f"{_count(len(found), 'verdict')} on this page, {decided} decided, each from a 95% interval: where a "
-        f"claim is not true, it is said to hold in at most 2.5% of studies a bound. "
+        f"claim is not true, it is reported as holding in at most 2.5% of studies a bound. "
         f"{sum(a.together for a in found)} of the "
         f"decided ones also stand at the level for all {len(found)} together (Bonferroni)."
     )

@@ -63,7 +63,7 @@ class RunComparison:
 
 
 def compare(a: Study, b: Study, threshold: float = 0.01) -> RunComparison:
-    """What moved from `a` to `b`; `threshold` is the smallest relative change that is told."""
+    """What moved from `a` to `b`; `threshold` is the smallest relative change that is reported."""
     for study in (a, b):
         if not study.jobs:
             raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")

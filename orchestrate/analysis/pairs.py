@@ -133,7 +133,7 @@ def stand_ins(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _accuracy(both: pd.DataFrame, found: dict[str, Any]) -> "pd.Series[float]":
-    """The ratio of two accuracies of one kind; `found` is told which.
+    """The ratio of two accuracies of one kind; `found` receives the kind.
 
     Where only one of the two was measured on the device, both count as stated. Where one is stated at the
     best epoch and the other at the last, both count at the best, or there is no ratio.

@@ -137,7 +137,7 @@ def fit_quality(model: dict[str, Any]) -> str:
 def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) -> dict[str, Any]:
     """Percent, its standard deviation over seeds, and who says so; NaN and '' where nobody does.
 
-    What the device measured comes before what the bundle states (`_stated`), and the difference is told.
+    What the device measured comes before what the bundle states (`_stated`), and the difference is reported.
     """
     known = {**measured, "source": MEASURED} if measured else stated or {}
     value, other = _number(known.get("value")), _number((stated or {}).get("value"))

@@ -20,7 +20,7 @@ def compare(
     run_a: Annotated[str, typer.Argument(metavar="BEFORE", help="the run before: id, or path of its folder")],
     run_b: Annotated[str, typer.Argument(metavar="AFTER", help="the run after")],
     threshold: Annotated[
-        str, typer.Option(metavar="PERCENT", help="the smallest change that is told")
+        str, typer.Option(metavar="PERCENT", help="the smallest change that is reported")
     ] = "1%",
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,

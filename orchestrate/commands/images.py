@@ -1,4 +1,4 @@
-"""`orchestrate images build|push|pull|load|list`: one image a board."""
+"""`orchestrate images build|push|pull|load|list`: one image per board."""
 
 from pathlib import Path
 from typing import Annotated

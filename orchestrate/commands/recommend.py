@@ -13,7 +13,7 @@ from orchestrate.commands.run import Results
 if TYPE_CHECKING:
     from orchestrate.analysis.recommend import Candidate, ModelLimits, Recommendation
 
-NEXT = 5  # other candidates that are told of
+NEXT = 5  # other candidates that are listed
 
 
 def recommend(

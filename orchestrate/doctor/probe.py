@@ -129,7 +129,7 @@ def memory_available(text: str) -> int | None:
 
 
 def disk_free(text: str) -> int | None:
-    """Bytes, from the last line of `df -Pk`: what stands before the percentage, as names hold spaces."""
+    """Bytes, from the last line of `df -Pk`: the number before the percentage, as names hold spaces."""
     match = re.search(r"\s(\d{1,18})\s+\d+%\s", text.splitlines()[-1] if text else "")
     return int(match[1]) * 1024 if match else None
 
@@ -152,7 +152,7 @@ def throttled(text: str) -> int | None:
 
 
 def power_mode(text: str) -> str | None:
-    """The name that `nvpmodel -q` prints; the number stands on the next line."""
+    """The name that `nvpmodel -q` prints; the number is on the next line."""
     match = re.search(r"NV Power Mode: *(\S+)", text)
     return match[1] if match else None
 

@@ -47,7 +47,7 @@ class HostKeyUnknown(EngineError):
 
 
 class HostKeyChanged(EngineError):
-    """The board's host key is not the one in known_hosts: another machine answers, or it was set up anew."""
+    """The board's host key is not the one in known_hosts: another machine answers, or it was set up again."""
 
 
 class AuthRefused(EngineError):

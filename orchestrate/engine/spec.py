@@ -70,7 +70,7 @@ class Spec:
 class State:
     """A container as the engine describes it, corrected by the boot id: a power cut leaves old words behind.
 
-    status: created, running, exited, dead ... or "lost" when the board started anew since it was running.
+    status: created, running, exited, dead ... or "lost" when the board started again since it was running.
     exit_code is None while it runs, before it has run, and where it was lost.
     """
 

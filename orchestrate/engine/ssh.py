@@ -111,7 +111,7 @@ MEANINGS: list[tuple[str, type[EngineError], str, str]] = [
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         HostKeyChanged,
-        "its host key is not the one in known_hosts: another machine answers, or it was set up anew",
+        "its host key is not the one in known_hosts: another machine answers, or it was set up again",
         "only if you know why, run `ssh-keygen -R {name}` and connect once by hand",
     ),
     (

@@ -59,7 +59,7 @@ class BoardRunner:
         self.seen = 0  # lines of the container's log
 
     def open(self) -> None:
-        """Connect, or connect anew."""
+        """Connect, or connect again."""
         self.engine.open()
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class BoardRunner:
         except NotFound:
             return "its container is gone from the board"
         if state.status == "lost":
-            return "the board started anew while it was at work"
+            return "the board started again while it was at work"
         if state.out_of_memory:
             return "memory ran out on the board"
         if state.exit_code in (137, 143):

@@ -1,6 +1,6 @@
 """A device's part of a run: start or attach, follow, store records as they come, clean up last.
 
-Every step may be repeated: after a lost link, an engine that started anew or our own death, the same steps
+Every step may be repeated: after a lost link, an engine that started again or our own death, the same steps
 from the beginning find what is done and go on from there.
 """
 
@@ -28,7 +28,7 @@ class Runner(Protocol):
     place: str  # the machine: two job lists on one machine wait for each other
 
     def open(self) -> None:
-        """Connect, or connect anew."""
+        """Connect, or connect again."""
 
     def alive(self) -> bool:
         """Whether the runtime of this run is at work there."""

@@ -1,4 +1,4 @@
-"""What came out of a run: a table and a page for people, JSON for scripts, an exit code for both."""
+"""The outcome of a run: a table and a page for people, JSON for scripts, an exit code for both."""
 
 import json
 import math
@@ -20,7 +20,7 @@ SHOWN = 10  # errors of a device in lines; `--json` has all
 def conclude(
     run: Run, problems: dict[str, str], resume: str, console: Console, as_json: bool, report: bool = True
 ) -> int:
-    """Print what came out and write the report; 0 when every job is done, 1 when one failed or is missing.
+    """Print the outcome and write the report; 0 when every job is done, 1 when one failed or is missing.
 
     `problems` says what went wrong on a device; `resume` is the command that finishes the run.
     """

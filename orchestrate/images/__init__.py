@@ -1,1 +1,1 @@
-"""One image a board: described in manifests/images.yaml, built, pushed, pulled, loaded over SSH."""
+"""One image per board: described in manifests/images.yaml, built, pushed, pulled, loaded over SSH."""

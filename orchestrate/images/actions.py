@@ -25,7 +25,7 @@ Place = Callable[[], AbstractContextManager[ImageEngine]]
 
 @dataclass(frozen=True)
 class Choice:
-    """What every subcommand may be told."""
+    """Options of every subcommand."""
 
     names: list[str] | None = None
     platform: str | None = None

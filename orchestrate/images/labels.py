@@ -12,7 +12,7 @@ LICENSE = "Apache-2.0"
 
 
 def revision(root: Path) -> str:
-    """The commit that `root` stands at, `-dirty` where files differ from it; `unknown` outside git."""
+    """The commit checked out in `root`, `-dirty` where files differ from it; `unknown` outside git."""
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return "unknown"

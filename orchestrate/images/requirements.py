@@ -96,7 +96,7 @@ def unpack(project: Project, target: Target, folder: Path) -> None:
 
 
 def wheel_options(target: Target) -> list[str]:
-    """What pip must be told to choose the target's wheels and not this machine's."""
+    """pip's options to choose the target's wheels and not this machine's."""
     if target.python not in GLIBC:
         raise BadInput(
             f"{target.name}: Python {target.python} is not among {', '.join(GLIBC)}: its glibc is unknown"

@@ -10,7 +10,7 @@ WIDTH, EDGE, MARGIN = 300, 6, 0.12  # drawing units, and natural logarithms beyo
 
 
 class Axis:
-    """Ratios to horizontal positions; what lies beyond the ends stands at the ends."""
+    """Ratios to horizontal positions; what lies beyond the ends is drawn at the ends."""
 
     def __init__(self, ratios: list[float]) -> None:
         known = [math.log(ratio) for ratio in ratios if 0 < ratio < math.inf]

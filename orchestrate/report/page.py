@@ -136,7 +136,7 @@ def _widths(report: Report) -> dict[str, list[int]]:
 
 
 def embedded(value: Any) -> str:
-    """JSON that cannot end the script element it stands in, floats short."""
+    """JSON that cannot end the script element around it, floats short."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 

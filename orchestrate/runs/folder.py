@@ -189,7 +189,7 @@ class Run:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 holder = first_line(file.read(20).decode("ascii", "replace").strip() or "?")
-                raise Busy(f"{self.id} is in the hands of process {holder}") from None
+                raise Busy(f"{self.id} is locked by process {holder}") from None
             file.truncate(0)
             file.write(str(os.getpid()).encode())
             file.flush()

@@ -17,7 +17,7 @@ from tests.fakes.trt import GENERATIONS
 class Case(NamedTuple):
     name: str  # as the test's id shows it
     backend: str
-    library: str  # the module whose absence must be told
+    library: str  # the module whose absence must be reported
     options: dict[str, Any]
     release: str = ""  # of the pretend TensorRT
     computes: bool = True  # null does not

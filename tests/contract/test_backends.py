@@ -1,4 +1,4 @@
-"""One suite for every backend: what the measuring loop relies on, and what a user is told if it fails."""
+"""One suite for every backend: what the measuring loop relies on, and what a user reads if it fails."""
 
 import gc
 import os

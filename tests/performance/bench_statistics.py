@@ -95,7 +95,7 @@ def over_pairs() -> list[Row]:
 
 
 def false_claims() -> list[Row]:
-    """How often two equal synthetic sides are said to differ, and a 3 % difference found, three processes
+    """How often two equal synthetic sides differ by report, and a 3 % difference found, three processes
     a side."""
     sides = RNG.normal(1, 0.007, (TRIALS, 2, 3))
 
@@ -107,7 +107,7 @@ def false_claims() -> list[Row]:
     power = float(differs(1.03 * sides[:, 1], sides[:, 0]).mean())
     peer = "process medians scatter by 0.7 %"
     return [
-        row("equal sides said to differ", share, peer, "<= 0.05", share <= 0.05) | {"better": "lower"},
+        row("equal sides reported as different", share, peer, "<= 0.05", share <= 0.05) | {"better": "lower"},
         row("3 % found with 3 processes a side", power, peer, ">= 0.9", power >= 0.9),
     ]
 

@@ -85,7 +85,7 @@ def fresh(workshop: Workshop, fleet: Fleet) -> Board:
 
 
 def fault(case: str, said: Said, *expected: str, code: int = 1) -> None:
-    """Check that a fault is told in one line that holds `expected`, and keep the row for the matrix."""
+    """Check that a fault is reported in one line that holds `expected`, and keep the row for the matrix."""
     lines = said.err.splitlines()
     complaints = [line for line in lines if line.startswith("orchestrate: ")]
     ok = said.code == code and len(complaints) == 1 and all(part in complaints[0] for part in expected)

@@ -62,7 +62,7 @@ def test_it_holds_the_runtime_and_its_records_but_nothing_of_torch_or_the_worksh
 def test_the_same_inputs_give_the_same_files(
     engine: Board, here: ImageEngine, target: Target, tree: trees.Tree, tmp_path: Path
 ) -> None:
-    """Everything anew, in another folder, under another umask, without any cache of the engine's."""
+    """Everything again, in another folder, under another umask, without any cache of the engine's."""
     for name in ("bench", "images", "manifests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

@@ -93,7 +93,7 @@ class TorchBackend(Backend):
         if missing:
             raise BackendError("inference_failed", "no array for %s" % missing, "give one array an input")
         self._inputs = [self._torch.from_numpy(arrays[name]) for name in self._names]
-        self.infer()  # a wrong shape is told here, not in the timed loop
+        self.infer()  # a wrong shape fails here, not in the timed loop
 
     def infer(self) -> None:
         """One forward pass; a CPU has finished when it returns."""

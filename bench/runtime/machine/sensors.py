@@ -2,7 +2,7 @@
 
 Read by the parent, which otherwise sleeps, so that the measured process does nothing but measure. Paths as in
 raspberrypi/documentation (get_throttled), the kernel's cpufreq and thermal ABI, and rbonghi/jetson_stats
-(GPU, INA3221). `root` stands before every path, so that tests can show the tree of another board.
+(GPU, INA3221). `root` is put before every path, so that tests can show the tree of another board.
 """
 
 import os

@@ -69,7 +69,7 @@ def run(task: Dict[str, Any], part: Dict[str, Any]) -> None:
 def _libraries() -> Dict[str, str]:
     """Name -> SHA-256 of the mapped inference libraries; once a job, as hundreds of megabytes take seconds.
 
-    Not their paths, which lead through home folders. Of two of one name the second is told by its number.
+    Not their paths, which lead through home folders. Of two of one name the second gets a number.
     """
     found = {}  # type: Dict[str, str]
     for path in filter(os.path.exists, process.mapped_libraries()):

@@ -1,4 +1,4 @@
-"""The official archives are read as their authors made them; an absent or altered one is told."""
+"""The official archives are read as their authors made them; an absent or altered one is reported."""
 
 import io
 import pickle

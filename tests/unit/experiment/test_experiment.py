@@ -1,4 +1,4 @@
-"""An experiment file becomes a list of wanted models, and its mistakes are told with what is allowed."""
+"""An experiment file becomes a list of wanted models, and its mistakes are reported with what is allowed."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`bench export`: what lands in the folder, what is told, and what an interruption leaves."""
+"""`bench export`: what lands in the folder, what is reported, and what an interruption leaves."""
 
 import json
 import os

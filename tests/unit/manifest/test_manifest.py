@@ -151,7 +151,7 @@ def test_a_fifo_a_device_and_a_file_without_end_are_refused_and_a_link_of_the_ow
 
 def test_a_key_that_stands_twice_is_told_together_with_the_other_mistakes():
     assert problems("any: 1\nany: 2\nbords: 3\n") == [
-        "boards.yaml:2: any: this key stands twice, first on line 1",
+        "boards.yaml:2: any: this key occurs twice, first on line 1",
         "boards.yaml:3: bords: unknown key (did you mean boards? allowed: any, boards)",
     ]
 

@@ -1,4 +1,4 @@
-"""Two runs: a change is told, noise is not, and what changed around them is named."""
+"""Two runs: a change is reported, noise is not, and what changed around them is named."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Following a device: what arrives is stored, what does not is told, one device's trouble stays its own."""
+"""Following a device: received records are stored, missing ones reported, trouble stays with its device."""
 
 import hashlib
 import json

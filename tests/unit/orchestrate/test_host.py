@@ -16,7 +16,7 @@ from tests.unit.orchestrate import sample
 
 
 class FakeEngine:
-    """A board that notes what it is told to run; commands in `failing` end with code 1."""
+    """A board that notes what it is asked to run; commands in `failing` end with code 1."""
 
     def __init__(self, says: str = "", failing: tuple[str, ...] = ()) -> None:
         self.says, self.failing, self.ran = says, failing, []  # type: ignore[var-annotated]

@@ -21,7 +21,7 @@ SECRETS = ("hunter2", "X-Secret", "proxyuser", "netrcpass")
 
 
 class Listener(BaseHTTPRequestHandler):
-    """An engine that notes all that it is told, and creates whatever is wanted."""
+    """An engine that notes all that it is asked, and creates whatever is wanted."""
 
     protocol_version = "HTTP/1.1"
 

@@ -151,7 +151,7 @@ def test_a_second_orchestrator_on_the_same_run_is_refused_with_the_name_of_the_f
     second = resume(tmp_path, env)
     _, err = second.communicate(timeout=60)
     assert second.returncode == 1
-    assert f"is in the hands of process {running.pid}" in err
+    assert f"is locked by process {running.pid}" in err
     assert running.poll() is None
 
 

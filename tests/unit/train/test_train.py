@@ -1,4 +1,4 @@
-"""A training is the same whether or not it was interrupted; what goes wrong is told; its result is found."""
+"""A training is the same whether or not it was interrupted; errors are reported; its result is found."""
 
 import json
 import math
@@ -174,7 +174,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path):
         train(task(), Place(tmp_path), Interrupted(2))
     path = task().folder(tmp_path) / CHECKPOINT
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(TrainInputError, match=r"checkpoint\.pt cannot be read .*remove it to begin anew"):
+    with pytest.raises(TrainInputError, match=r"checkpoint\.pt cannot be read .*remove it to start again"):
         train(task(), Place(tmp_path))
 
 
