@@ -1,7 +1,7 @@
 """Claims as data, and their answers: holds, does not hold, or not enough data, and then what would settle it.
 
 One rule. A claim names a region of ratios. Its 95% interval inside the region: it holds. Outside: it does not
-hold. Across an edge, or fewer than three pairs: not enough data. So a claim that is not true is reported to hold
+hold. Across an edge, or fewer than three pairs: not enough data. So a false claim is reported as holding
 in at most 2.5% of studies a bound. Many verdicts on one page err more often together: each answer also says
 whether it would stand at the level divided by the number of verdicts (Bonferroni), which bounds the chance of
 any wrong 'holds' on the page.
