@@ -29,7 +29,7 @@ def report(
 
     folders = [found(run, results) for run in runs]
     built = reports.build(folders, claims)
-    page = files.write(built, out or folders[-1] / "report")
+    page = files.write(built, out or files.own_folder(folders[-1]))
     terminal.show(built, make_console())
     say(page)
     if open_page:

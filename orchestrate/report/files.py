@@ -5,6 +5,7 @@ from pathlib import Path
 from bench.record.files import write_bytes
 from orchestrate.report import page, tables
 from orchestrate.report.data import Report
+from orchestrate.runs import confined
 
 WRITERS = {"csv": tables.as_csv, "md": tables.as_markdown, "tex": tables.as_latex}
 
@@ -13,12 +14,20 @@ def write(report: Report, out: Path) -> Path:
     """Write everything into `out`; the path of the page, which is written last."""
     folder = out / "tables"
     folder.mkdir(parents=True, exist_ok=True)
+    confined.Folder(out).make("tables")  # a run may be a stranger's: his link is not written through
     for table in tables.TABLES:
         for ending, writer in WRITERS.items():
             put(folder / f"{table.id}.{ending}", writer(table, report.frames[table.dataset]))
     target = out / "index.html"
     put(target, page.html(report))
     return target
+
+
+def own_folder(run: Path) -> Path:
+    """A run's own report folder, made if need be; UnsafeFile where a link has its name."""
+    inner = confined.Folder(run)
+    inner.make("report")
+    return inner.path("report")
 
 
 def put(path: Path, content: str) -> None:

@@ -347,6 +347,23 @@ def test_a_record_must_be_of_the_very_job_that_was_planned(tmp_path: Path, what:
     MATRIX.add(f"a record of {what}", "refused in one line", error.value, ok)
 
 
+@pytest.mark.parametrize(
+    ("name", "target"), [("report", "."), ("report/tables", "out"), ("report/index.html", "precious")]
+)
+def test_a_report_is_not_written_through_a_link(here: Path, name: str, target: str) -> None:
+    run = Run(here / "results" / sample.NAME)
+    job = run.devices["local"].wanted[0]
+    made = {**sample.record(job), "job": {**run.devices["local"].planned[job]}}
+    run.devices["local"].save(job, sample.encoded(made))
+    a_link(run.path / name, here / "victim" / target)
+    code, said = orchestrate("report", run.id)
+    refused = code == 2 and "behind a link" in said
+    ok = code == 0 if name.endswith("html") else refused  # a file is replaced, whatever it was
+    MATRIX.add(f"a link in place of {name}", "not followed", said[-200:], ok and unharmed(here))
+    assert resume()[0] in (0, 1, 2)
+    assert unharmed(here)
+
+
 # -- what stays possible ----------------------------------------------------------------------------------
 
 
