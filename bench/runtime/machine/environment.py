@@ -53,6 +53,14 @@ def variables(environment: Mapping[str, str]) -> Dict[str, Optional[str]]:
     return found
 
 
+def without_places(text: str, bundle: str) -> str:
+    """A message without the folders of this machine's user: files of the bundle by their names in it."""
+    for place, name in ((bundle, ""), (sys.prefix, ""), (os.path.expanduser("~"), "~/")):
+        if len(place) > 1:
+            text = text.replace(place + os.sep, name)
+    return text
+
+
 def cpu(root: str = "") -> Dict[str, Any]:
     """Model, flags and count of the CPUs that /proc/cpuinfo shows."""
     found: Dict[str, str] = {}

@@ -4,6 +4,7 @@ from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
 from bench.record import samples, schema
+from bench.runtime.machine.environment import without_places
 from bench.runtime.measure.validity import Verdict, judge
 from bench.runtime.supervise.job_list import JobList
 
@@ -52,6 +53,8 @@ def attempt(part: Dict[str, Any]) -> Dict[str, Any]:
 def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> Dict[str, Any]:
     """The record of a job from its parts in the order of the processes; the first failure is the job's."""
     error = next((p["error"] for p in parts if p["error"]), None)
+    if error:
+        error = dict(error, message=without_places(error["message"], jobs.bundle))
     entries = [p["latency"] for p in parts if p.get("latency")]
     return {
         "schema": schema.VERSION,

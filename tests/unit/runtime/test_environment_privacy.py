@@ -1,5 +1,6 @@
 """What a record says of its environment explains a figure, and tells nothing else of its user."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from bench.runtime.machine import environment
 from bench.runtime.measure import model_run
+from bench.runtime.supervise import record_builder
+from bench.runtime.supervise.job_list import JobList
 from tests import matrix
 
 MATRIX = matrix.Part("hostile", "privacy")
@@ -48,6 +51,20 @@ def test_the_rest_is_not_mentioned() -> None:
 def test_preloaded_libraries_are_told_by_name() -> None:
     found = environment.variables({"LD_PRELOAD": "/home/alice/lib/libjemalloc.so.2:/usr/lib/libx.so"})
     MATRIX.add("LD_PRELOAD", "names, no paths", found, found == {"LD_PRELOAD": "libjemalloc.so.2 libx.so"})
+
+
+def test_an_error_names_files_by_their_place_in_the_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/alice")
+    jobs = JobList("r", "d", 0, "/srv/alice/results/r/bundle", {}, [])
+    said = (
+        "/srv/alice/results/r/bundle/models/m.onnx failed in /home/alice/x.py; see "
+        + sys.prefix
+        + "/lib/y.py"
+    )
+    part = {"process": 0, "error": {"kind": "crashed", "message": said, "advice": "a"}}
+    found = record_builder.record(jobs, {"id": "j"}, [part])["error"]["message"]
+    ok = found == "models/m.onnx failed in ~/x.py; see lib/y.py"
+    MATRIX.add("an error that names paths", "no user, no home", found, ok)
 
 
 def test_mapped_libraries_are_told_by_name_and_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
