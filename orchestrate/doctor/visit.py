@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from orchestrate.console import first_line
 from orchestrate.devices import Device
 from orchestrate.doctor import judges, probe
 from orchestrate.doctor.checks import BoardFacts, Check
@@ -24,6 +25,7 @@ from orchestrate.engine.errors import (
     SshFailed,
     UnreachableHost,
 )
+from orchestrate.engine.shapes import texts
 from orchestrate.engine.ssh import Output
 from orchestrate.errors import OrbitError
 
@@ -59,6 +61,13 @@ def visit(device: Device) -> list[Check]:
         if device.transport == "process":
             return examine(device, engine, None)
         return _with_engine(device, engine)
+    except OrbitError as error:
+        return [Check("board", "fail", str(error))]
+    except Exception as error:  # one board's odd answer costs the others nothing
+        reason = f"what it answers makes no sense ({type(error).__name__}: {first_line(str(error))[:100]})"
+        return [
+            Check("board", "fail", reason, "is this the board that you mean? its other checks are left out")
+        ]
     finally:
         engine.close()
 
@@ -115,8 +124,9 @@ def skew(theirs: int, asked: float, answered: float) -> float:
 def _docker_facts(device: Device, board: Board) -> tuple[bool | None, tuple[str, ...], LockOwner | None]:
     """Is the image there, which other containers run, who holds the board."""
     with board.engine.errors():
-        running = [container.name for container in board.engine.client.containers.list()]
-    others = tuple(name for name in running if not name.startswith("orbitbench"))
+        running = [texts(each["Names"]) for each in board.engine.client.api.containers()]
+        others = tuple(names[0].lstrip("/") for names in running if names)
+    others = tuple(name for name in others if not name.startswith("orbitbench"))
     return image_present(device, board), others, board.holder()
 
 
@@ -131,10 +141,10 @@ def image_present(device: Device, board: Board) -> bool | None:
             if not known:
                 board.engine.client.images.get(device.image)
                 return True
-            images = board.engine.client.images.list()
+            images = board.engine.client.api.images()
+            return any(pattern.search(tag) for image in images for tag in texts(image.get("RepoTags")))
     except (ImageMissing, NotFound):
         return False
-    return any(pattern.search(tag) for image in images for tag in image.tags)
 
 
 def image_platforms(device: Device) -> tuple[str, ...]:

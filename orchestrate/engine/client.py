@@ -9,8 +9,10 @@ from typing import Any
 import docker
 from docker import auth
 
+from orchestrate.engine.bounded import BoundedClient
 
-class _Discreet(docker.APIClient):  # type: ignore[misc]
+
+class _Discreet(BoundedClient):
     """Ignores what the SDK reads of the user's files, when it is made as well as at any later call."""
 
     @property
@@ -47,13 +49,17 @@ class _WithLogins(_Discreet):
     def _auth_configs(self, _: object) -> None: ...
 
 
-class BoardClient(docker.DockerClient):  # type: ignore[misc]
-    """A client for somebody else's engine. logins: registries' passwords may be sent to it."""
+class Client(docker.DockerClient):  # type: ignore[misc]
+    """The SDK's client with a low-level one of ours: of one's own engine, or of somebody else's."""
 
-    def __init__(self, logins: bool = False, **options: Any) -> None:
-        self.api = (_WithLogins if logins else _Discreet)(**options)
+    def __init__(self, api: BoundedClient) -> None:
+        self.api = api
 
 
-def make(own: bool, logins: bool, **options: Any) -> docker.DockerClient:
-    """A client: of the user's own engine as `docker` itself would be, of any other without his secrets."""
-    return docker.DockerClient(**options) if own else BoardClient(logins, **options)
+def make(host: str, own: bool, logins: bool, **options: Any) -> docker.DockerClient:
+    """A client: of the user's own engine as `docker` itself would be, of any other without his secrets.
+
+    logins: registries' passwords may be sent to it. Whatever the engine, its answers are bounded.
+    """
+    kind = BoundedClient if own else _WithLogins if logins else _Discreet
+    return Client(kind(host, **options))

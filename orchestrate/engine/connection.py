@@ -9,34 +9,24 @@ from typing import Any
 
 import docker
 import docker.errors
-import requests
-import urllib3
 
 from orchestrate.engine import client, ssh
 from orchestrate.engine.errors import (
-    DiskFull,
+    BadAnswer,
     DockerForbidden,
     EngineDown,
     EngineError,
-    EngineRefused,
     EngineTooOld,
     ForwardingForbidden,
-    ImageMissing,
     LinkBroken,
-    NotFound,
-    RuntimeMissing,
     SshFailed,
-    WrongArchitecture,
-    typed,
-    understood,
 )
 from orchestrate.engine.relay import Relay
+from orchestrate.engine.sdk_errors import SDK_EXCEPTIONS, SHAPE_EXCEPTIONS, nonsense, translate
+from orchestrate.engine.shapes import count, mapping, text
 
 ANSWER_SECONDS = 30  # of silence on one request: on a slow link 20 s of data may be under way before it
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
-
-# Everything that a dying connection was seen to raise through the SDK.
-LINK_EXCEPTIONS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, EOFError)
 
 
 def architecture(name: str) -> str:
@@ -161,10 +151,16 @@ class Engine:
         except docker.errors.APIError as error:
             raise translate(self.host, error) from error
         except docker.errors.DockerException as error:
+            if isinstance(error.__cause__, BadAnswer):
+                raise error.__cause__ from None
+            if isinstance(error.__cause__, SHAPE_EXCEPTIONS):
+                raise nonsense(self.host, error) from error
             raise self._why_not(error) from error
+        except SHAPE_EXCEPTIONS as error:
+            raise nonsense(self.host, error) from error
 
     def _make(self, **options: Any) -> docker.DockerClient:
-        return client.make(self.own, self.logins, base_url=self._url, **options)
+        return client.make(self.host, self.own, self.logins, base_url=self._url, **options)
 
     def _why_not(self, error: Exception) -> EngineError:
         """The socket gave nothing: find out why, with one command on the board."""
@@ -213,32 +209,13 @@ class Engine:
             yield
         except EngineError:
             raise
-        except docker.errors.DockerException as error:
+        except SDK_EXCEPTIONS as error:
             raise translate(self.host, error) from error
-        except LINK_EXCEPTIONS as error:
-            raise LinkBroken(self.host, f"the connection to its engine broke ({short(error)})") from error
 
     def info(self) -> Info:
         """The engine's description of itself."""
         with self.errors():
-            info: dict[str, Any] = self.client.info()
-            version: dict[str, Any] = self.client.version()
-        with understood(self.host):
-            return Info(
-                name=typed(info.get("Name", ""), str),
-                architecture=architecture(typed(info["Architecture"], str)),
-                version=typed(version["Version"], str),
-                api=typed(version["ApiVersion"], str),
-                kernel=typed(info["KernelVersion"], str),
-                system=typed(info["OperatingSystem"], str),
-                cpus=typed(info["NCPU"], int),
-                memory=typed(info["MemTotal"], int),
-                memory_limit=bool(info.get("MemoryLimit")),
-                cgroup=int(info.get("CgroupVersion") or 1),
-                runtimes=tuple(sorted(typed(info.get("Runtimes") or {}, dict))),
-                default_runtime=typed(info.get("DefaultRuntime", ""), str),
-                root=typed(info["DockerRootDir"], str),
-            )
+            return described(self.client.info(), self.client.version())
 
     @contextlib.contextmanager
     def patient(self) -> Iterator[docker.DockerClient]:
@@ -257,50 +234,26 @@ class Engine:
         return ssh.run(self.address, remote, timeout=timeout, stdin=stdin)
 
 
+def described(info: dict[str, Any], version: dict[str, Any]) -> Info:
+    """Info from the answers to /info and /version. Raises for other shapes."""
+    return Info(
+        name=text(info.get("Name", "")),
+        architecture=architecture(text(info["Architecture"])),
+        version=text(version["Version"]),
+        api=text(version["ApiVersion"]),
+        kernel=text(info["KernelVersion"]),
+        system=text(info["OperatingSystem"]),
+        cpus=count(info["NCPU"]),
+        memory=count(info["MemTotal"]),
+        memory_limit=bool(info.get("MemoryLimit")),
+        cgroup=count(int(text(str(info.get("CgroupVersion") or 1)))),
+        runtimes=tuple(sorted(map(text, mapping(info.get("Runtimes"))))),
+        default_runtime=text(info.get("DefaultRuntime", "")),
+        root=text(info["DockerRootDir"]),
+    )
+
+
 def local_address() -> str:
     """This machine's engine: DOCKER_HOST where that is a unix socket, or the usual one."""
     configured = os.environ.get("DOCKER_HOST", "")
     return configured if configured.startswith("unix://") else f"unix://{ssh.DOCKER_SOCKET}"
-
-
-def short(error: BaseException) -> str:
-    """The innermost reason of nested exceptions, on one line."""
-    text = str(error.args[-1] if error.args else error) or type(error).__name__
-    return " ".join(text.split())[:160]
-
-
-# Part of what the engine says (20.10 to 28) -> what it means.
-ERROR_PATTERNS: list[tuple[str, type[EngineError], str, str]] = [
-    ("no space left on device", DiskFull, "no space left on it", "`docker system prune` there frees some"),
-    (
-        "unknown runtime specified",
-        RuntimeMissing,
-        "its engine has no NVIDIA runtime ({text})",
-        "install nvidia-container-runtime, or nvidia-container-toolkit, there and restart docker",
-    ),
-    (
-        "could not select device driver",
-        RuntimeMissing,
-        "its engine cannot hand out a GPU",
-        "install nvidia-container-toolkit there and restart docker",
-    ),
-    ("exec format error", WrongArchitecture, "the image is for another processor", "build it for this board"),
-    ("no such image", ImageMissing, "{text}", "`orchestrate images load` or `pull` brings it there"),
-    ("no such container", NotFound, "{text}", ""),
-    ("no such volume", NotFound, "{text}", ""),
-    ("could not find the file", NotFound, "{text}", ""),
-]
-
-
-def translate(host: str, error: docker.errors.DockerException) -> EngineError:
-    """The typed error for what the engine answered."""
-    cause = error.__cause__ or error.__context__
-    if not isinstance(error, docker.errors.APIError) and isinstance(cause, LINK_EXCEPTIONS):
-        return LinkBroken(host, f"the connection to its engine broke ({short(cause)})")
-    text = " ".join(str(getattr(error, "explanation", None) or error).split())[:300]
-    for pattern, kind, what, advice in ERROR_PATTERNS:
-        if pattern in text.lower():
-            return kind(host, what.format(text=text), advice)
-    if getattr(error, "response", None) is not None and error.response.status_code == 404:
-        return NotFound(host, text)
-    return EngineRefused(host, text)

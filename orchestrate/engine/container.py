@@ -90,8 +90,8 @@ class Board:
         A container with the same labels that has never run is our own, from a call whose answer was lost.
         """
         self._check_image(spec)
-        labels = {**spec.labels, "orbitbench.boot": self.boot_id()}
-        arguments = dataclasses.replace(spec, labels=labels).arguments()
+        marks = {**spec.labels, "orbitbench.boot": self.boot_id()}
+        arguments = dataclasses.replace(spec, labels=marks).arguments()
         try:
             with self.engine.errors():
                 self.engine.client.containers.create(name=LOCK, **arguments)
@@ -99,14 +99,14 @@ class Board:
             holder = self.holder()
             if "already in use" not in error.what or holder is None:
                 raise
-            if dict(holder.labels) != labels or holder.status != "created":
+            if dict(holder.labels) != marks or holder.status != "created":
                 raise BoardBusy(self.host, holder) from None
 
     def _check_image(self, spec: Spec) -> None:
         with self.engine.errors():
             image = self.engine.client.images.get(spec.image)
+            theirs = architecture(typed(image.attrs["Architecture"], str))
         info = self.engine.info()
-        theirs = architecture(image.attrs["Architecture"])
         if theirs != info.architecture and not spec.emulated:
             raise WrongArchitecture(
                 self.host,
@@ -201,15 +201,15 @@ class Board:
             try:
                 helper.start()
                 code = helper.wait(timeout=600)["StatusCode"]
-                text = helper.logs(stdout=True, stderr=code != 0)
+                output = helper.logs(stdout=True, stderr=code != 0)
             finally:
                 helper.remove(force=True)
         if code:
             raise EngineRefused(
-                self.host, f"cannot hash what is on it: {text[-300:].decode(errors='replace')}"
+                self.host, f"cannot hash what is on it: {output[-300:].decode(errors='replace')}"
             )
         with understood(self.host):
-            found = files.parse_json(bytes(text), "hashes")
+            found = files.parse_json(bytes(output), "hashes")
             return {str(key): (int(size), str(digest)) for key, (size, digest) in found.items()}
 
     # Inside

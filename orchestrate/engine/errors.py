@@ -94,6 +94,10 @@ class EngineRefused(EngineError):
     """Any other answer of the engine, in its own words."""
 
 
+class BadAnswer(EngineError):
+    """What the board or its engine answered is no answer to the question: too long, or of another shape."""
+
+
 class BadArchive(EngineError):
     """What the board sent is not what a runtime of ours leaves: too large, a link, a path elsewhere."""
 

@@ -8,16 +8,19 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
 
-from orchestrate.engine.connection import LINK_EXCEPTIONS, Engine, architecture, short, translate
-from orchestrate.engine.errors import EngineError, EngineRefused, ImageMissing, LinkBroken, WrongArchitecture
+from orchestrate.engine.connection import Engine, architecture
+from orchestrate.engine.errors import BadAnswer, EngineError, EngineRefused, ImageMissing, WrongArchitecture
+from orchestrate.engine.sdk_errors import SDK_EXCEPTIONS, translate
+from orchestrate.engine.shapes import count, labels, text, texts
 
+LAYERS = 1000  # Docker allows 127
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 NOISE = (
     "--->",
@@ -52,6 +55,18 @@ class Info:
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def described(found: Mapping[str, Any]) -> Info:
+    """Info from the answer to /images/NAME/json. Raises for other shapes."""
+    return Info(
+        text(found["Id"]),
+        text(found["Architecture"]),
+        count(found["Size"]),
+        texts(found["RootFS"].get("Layers")),
+        texts(found.get("RepoDigests")),
+        labels((found.get("Config") or {}).get("Labels")),
+    )
+
+
 def quiet(_what: str, _done: int, _total: int) -> None:
     """Progress that nobody watches."""
 
@@ -66,22 +81,16 @@ class ImageEngine:
 
     def architecture(self) -> str:
         """amd64, arm64, ..."""
-        return architecture(str(self._ask(self.client.info)["Architecture"]))
+        with self._errors():
+            return architecture(text(self.client.info()["Architecture"]))
 
     def find(self, reference: str) -> Info | None:
         """The image with that tag, digest or id; None where the engine has none."""
         try:
-            found = self._ask(self.client.images.get, reference).attrs
+            with self._errors():
+                return described(self.client.images.get(reference).attrs)
         except ImageMissing:
             return None
-        return Info(
-            found["Id"],
-            found["Architecture"],
-            found["Size"],
-            tuple(found["RootFS"].get("Layers") or ()),
-            tuple(found.get("RepoDigests") or ()),
-            (found.get("Config") or {}).get("Labels") or {},
-        )
 
     def with_content(self, content: str, *names: str) -> Info | None:
         """The image of that content: under one of `names`, or any of ours; None where the engine has none."""
@@ -190,7 +199,9 @@ class ImageEngine:
             closing = event.get("aux") or closing
             detail = event.get("progressDetail") or {}
             if event.get("status") in ("Downloading", "Pushing") and "current" in detail:
-                layers[event["id"]] = (detail["current"], detail.get("total", 0))
+                layers[text(event["id"])] = (count(detail["current"]), count(detail.get("total", 0)))
+                if len(layers) > LAYERS:
+                    raise BadAnswer(self.name, f"its engine names more than {LAYERS} layers of one image")
                 done, total = (sum(column) for column in zip(*layers.values(), strict=True))
                 progress(what, done, total)
         return closing
@@ -213,10 +224,8 @@ class ImageEngine:
             yield
         except EngineError:
             raise
-        except docker.errors.DockerException as error:
+        except SDK_EXCEPTIONS as error:
             raise translate(self.name, error) from error
-        except LINK_EXCEPTIONS as error:
-            raise LinkBroken(self.name, f"the connection to its engine broke ({short(error)})") from error
 
 
 @contextlib.contextmanager

@@ -5,24 +5,13 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 
+from orchestrate.engine.bounded import lines
 from orchestrate.engine.container import LOCK, Board
 from orchestrate.engine.errors import BadArchive, LinkBroken
 
-LINE_BYTES = 1 << 20
-QUEUE_LINES = 1000
+QUEUE_LINES = 100
+LOG_BYTES = 256 << 20  # of one container's output: the engine keeps 64 MB (spec), so more is not ours
 SILENT_HEARTBEATS = 5  # after so many without a line, ask the engine whether it is still there
-
-
-def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Whole lines, without their ends, of a stream cut anywhere; the last may lack its newline."""
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from whole
-        if len(rest) > LINE_BYTES:
-            raise ValueError(f"a line of more than {LINE_BYTES} bytes")
-    if rest:
-        yield rest
 
 
 class _Reader(threading.Thread):
@@ -37,7 +26,7 @@ class _Reader(threading.Thread):
 
     def run(self) -> None:
         try:
-            for number, line in enumerate(lines(self._stream)):
+            for number, line in enumerate(lines(_at_most(LOG_BYTES, self._stream))):
                 if number >= self._skip and not self._put(line):
                     return
         except Exception as error:
@@ -53,6 +42,14 @@ class _Reader(threading.Thread):
 
     def stop(self) -> None:
         self._stopped.set()
+
+
+def _at_most(limit: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        limit -= len(chunk)
+        if limit < 0:
+            raise ValueError(f"more than {LOG_BYTES} bytes")
+        yield chunk
 
 
 def follow(

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from orchestrate.engine import ssh
+from orchestrate.engine.child_output import Messages
 
 DIAL = ("docker", "system", "dial-stdio")
 _numbers = itertools.count(1)
@@ -23,6 +24,7 @@ class Relay:
     def __init__(self, host: str) -> None:
         self.host = ssh.checked_host(host)
         self._base = ssh.tunnels_folder() / f"relay{next(_numbers)}"
+        self._messages: Messages | None = None
         self._listener: sockets.socket | None = None
         self._children: list[subprocess.Popen[bytes]] = []
 
@@ -39,17 +41,17 @@ class Relay:
     @property
     def log(self) -> str:
         """What the ssh processes have said so far."""
-        path = self._base.with_suffix(".log")
-        return path.read_text(errors="replace") if path.exists() else ""
+        return self._messages.text() if self._messages else ""
 
     def open(self) -> None:
         """Listen. Whether the board answers shows with the first connection."""
         self.close()
+        self._messages = Messages()
         self._listener = sockets.socket(sockets.AF_UNIX)
         self._listener.bind(str(self.socket))
         self._listener.listen(64)
         threading.Thread(
-            target=self._serve, args=[self._listener], name="orbitbench-relay", daemon=True
+            target=self._serve, args=[self._listener, self._messages], name="orbitbench-relay", daemon=True
         ).start()
 
     def close(self) -> None:
@@ -64,18 +66,17 @@ class Relay:
         for child in self._children:
             child.wait()
         self._children.clear()
-        for suffix in (".sock", ".log"):
-            self._base.with_suffix(suffix).unlink(missing_ok=True)
+        self.socket.unlink(missing_ok=True)
 
-    def _serve(self, listener: sockets.socket) -> None:
+    def _serve(self, listener: sockets.socket, messages: Messages) -> None:
         call = ssh.command(self.host, "-o", "ClearAllForwardings=yes", remote=DIAL)
-        with contextlib.suppress(OSError), self._base.with_suffix(".log").open("ab") as log:
+        with contextlib.suppress(OSError), contextlib.closing(messages):
             while True:
                 connection, _ = listener.accept()
                 with connection:  # the child has its own handle, and ends when the other side does
                     self._children = [child for child in self._children if child.poll() is None]
                     ends = connection.fileno()
                     child = subprocess.Popen(
-                        call, stdin=ends, stdout=ends, stderr=log, start_new_session=True
+                        call, stdin=ends, stdout=ends, stderr=messages.handle, start_new_session=True
                     )
                     self._children.append(child)

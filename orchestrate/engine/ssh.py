@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrate.engine.child_output import OUTPUT_BYTES, Messages, both_outputs
 from orchestrate.engine.errors import (
     AuthRefused,
+    BadAnswer,
     BadHost,
     EngineError,
     HostKeyChanged,
@@ -95,15 +97,26 @@ def run_here(words: Sequence[str], *, timeout: float = 30, stdin: bytes = b"") -
 
 
 def _run(host: str, call: Sequence[str], words: Sequence[str], timeout: float, stdin: bytes) -> Output:
-    try:
-        done = subprocess.run(
-            call, input=stdin, capture_output=True, timeout=timeout, check=False, start_new_session=True
-        )
-    except subprocess.TimeoutExpired:
-        raise LinkBroken(host, f"`{shlex.join(words)[:80]}` did not end within {timeout:g} s") from None
-    except FileNotFoundError:
-        raise SshFailed(host, f"no program {call[0]} on this machine") from None
-    return Output(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    with tempfile.TemporaryFile() as given:
+        given.write(stdin)
+        given.seek(0)
+        try:
+            process = subprocess.Popen(
+                call, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            )
+        except FileNotFoundError:
+            raise SshFailed(host, f"no program {call[0]} on this machine") from None
+    with process:
+        try:
+            out, err = both_outputs(process, time.monotonic() + timeout)
+        except TimeoutError:
+            raise LinkBroken(host, f"`{shlex.join(words)[:80]}` did not end within {timeout:g} s") from None
+        except OverflowError:
+            what = f"`{shlex.join(words)[:80]}` there printed more than {OUTPUT_BYTES} bytes"
+            raise BadAnswer(host, what) from None
+        finally:
+            process.kill()
+    return Output(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
 # What OpenSSH says (stable since 7.x) -> what it means, what to do.
@@ -215,6 +228,7 @@ class Tunnel:
         self.remote = remote
         self.reverse = tuple(reverse)
         self._process: subprocess.Popen[bytes] | None = None
+        self._messages: Messages | None = None
         self._base = tunnels_folder() / str(next(_numbers))
 
     def __enter__(self) -> "Tunnel":
@@ -237,8 +251,7 @@ class Tunnel:
     @property
     def log(self) -> str:
         """What ssh has said so far."""
-        path = self._base.with_suffix(".log")
-        return path.read_text(errors="replace") if path.exists() else ""
+        return self._messages.text() if self._messages else ""
 
     def open(self, timeout: float = 2.0 * CONNECT_SECONDS) -> None:
         """Connect; return when the socket is there. Raises what `explain` says, or UnreachableHost."""
@@ -258,19 +271,20 @@ class Tunnel:
             time.sleep(0.01)
 
     def _spawn(self) -> None:
-        call = self._command()
-        with self._base.with_suffix(".log").open("wb") as log:
-            try:
-                self._process = subprocess.Popen(
-                    call,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,  # Ctrl-C is for us; and no terminal, no question
-                )
-            except FileNotFoundError:
-                self.close()
-                raise SshFailed(self.host, f"no program {call[0]} on this machine") from None
+        call, self._messages = self._command(), Messages()
+        try:
+            self._process = subprocess.Popen(
+                call,
+                stdin=subprocess.DEVNULL,
+                stdout=self._messages.handle,
+                stderr=self._messages.handle,
+                start_new_session=True,  # Ctrl-C is for us; and no terminal, no question
+            )
+        except FileNotFoundError:
+            self.close()
+            raise SshFailed(self.host, f"no program {call[0]} on this machine") from None
+        finally:
+            self._messages.close()
         self._base.with_suffix(".pid").write_text(str(self._process.pid))
 
     def close(self) -> None:
@@ -283,7 +297,7 @@ class Tunnel:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        for suffix in (".pid", ".sock", ".log"):
+        for suffix in (".pid", ".sock"):
             self._base.with_suffix(suffix).unlink(missing_ok=True)
 
     def _command(self) -> list[str]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrate.engine import errors, retry, ssh
-from orchestrate.engine.log_stream import LINE_BYTES, lines
+from orchestrate.engine.bounded import LINE_BYTES, lines
 from orchestrate.errors import LinkLost
 
 
