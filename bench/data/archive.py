@@ -15,12 +15,12 @@ TIMEOUT = 60  # seconds without a byte
 
 @dataclass(frozen=True)
 class Archive:
-    """A file as its authors publish it; MD5 is what they (and everyone after them) give."""
+    """A file as its authors publish it; its SHA-256 is pinned."""
 
     dataset: str
     file: str
     url: str
-    md5: str
+    sha256: str
     size: str
 
     def locate(self, root: Path | str | None) -> Path:
@@ -38,7 +38,7 @@ class Archive:
             path = path / self.file if path.is_dir() else path
         if not path.is_file():
             raise DataError(self._instructions(path))
-        self._verify(path, md5(path))
+        self._verify(path, sha256(path))
         return path
 
     def _instructions(self, path: Path) -> str:
@@ -48,13 +48,15 @@ class Archive:
         )
 
     def _verify(self, path: Path, found: str) -> None:
-        if found != self.md5:
+        if found != self.sha256:
             raise DataError(
-                f"{path} is not the official {self.file}: its MD5 is {found}, not {self.md5}; "
+                f"{path} is not the official {self.file}: its SHA-256 is {found}, not {self.sha256}; "
                 f"remove it and download {self.url}"
             )
 
     def _fetch(self, url: str, path: Path) -> None:
+        if not url.startswith(("https://", "file:///")):
+            raise DataError(f"{url}: give an https:// address")
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -62,7 +64,7 @@ class Archive:
                 while block := source.read(BLOCK):
                     file.write(block)
                 os.fsync(file.fileno())
-            self._verify(Path(url), md5(partial))
+            self._verify(Path(url), sha256(partial))
             partial.replace(path)
         except (urllib.error.URLError, OSError, ValueError) as error:
             if isinstance(error, DataError):
@@ -72,7 +74,7 @@ class Archive:
             partial.unlink(missing_ok=True)
 
 
-def md5(path: Path) -> str:
-    """The hexadecimal MD5 of a file: a checksum here, not a signature."""
+def sha256(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

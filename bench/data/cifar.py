@@ -15,11 +15,11 @@ SITE = "https://www.cs.toronto.edu/~kriz/"
 ARCHIVES = {
     "cifar10": Archive(
         "cifar10", "cifar-10-python.tar.gz", SITE + "cifar-10-python.tar.gz",
-        "c58f30108f718f92721af3b95e74349a", "170 MB",
+        "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce", "170 MB",
     ),
     "cifar100": Archive(
         "cifar100", "cifar-100-python.tar.gz", SITE + "cifar-100-python.tar.gz",
-        "eb9058c3a382ffc7106e4002c42a8d85", "169 MB",
+        "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7", "169 MB",
     ),
 }  # fmt: skip
 MEMBERS = {

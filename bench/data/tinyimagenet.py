@@ -16,8 +16,8 @@ from bench.data.archive import Archive
 from bench.data.errors import DataError
 
 ARCHIVE = Archive(
-    "tinyimagenet", "tiny-imagenet-200.zip", "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
-    "90528d7ca1a48142e341f4ef8d21d0de", "248 MB",
+    "tinyimagenet", "tiny-imagenet-200.zip", "https://cs231n.stanford.edu/tiny-imagenet-200.zip",
+    "6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821", "248 MB",
 )  # fmt: skip
 TOP = "tiny-imagenet-200"
 SIZE = 64
@@ -26,7 +26,7 @@ SIZE = 64
 def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """Images (N x 3 x 64 x 64, uint8) and labels (N, int64), classes in the order of their WordNet ids."""
     path = ARCHIVE.locate(root)
-    kept = path.with_name(f"{path.stem}.{ARCHIVE.md5[:8]}.{split}.npz")
+    kept = path.with_name(f"{path.stem}.{ARCHIVE.sha256[:8]}.{split}.npz")
     if not kept.is_file():
         _decode(path, split, kept)
     with np.load(kept) as arrays:

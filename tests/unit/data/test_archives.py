@@ -36,7 +36,7 @@ def tar(path, members):
 
 def official(monkeypatch, registry, key, path):
     """Take this small archive for the official one: the rest of the code is as ever."""
-    monkeypatch.setitem(registry, key, replace(registry[key], md5=archive.md5(path)))
+    monkeypatch.setitem(registry, key, replace(registry[key], sha256=archive.sha256(path)))
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def tiny(tmp_path, monkeypatch):
         file.writestr(f"{top}/train/n01/images/n01_1.JPEG", jpeg(128, "L"))
         file.writestr(f"{top}/val/val_annotations.txt", "val_0.JPEG\tn02\t0\t0\t9\t9\n")
         file.writestr(f"{top}/val/images/val_0.JPEG", jpeg((0, 255, 0)))
-    monkeypatch.setattr(tinyimagenet, "ARCHIVE", replace(tinyimagenet.ARCHIVE, md5=archive.md5(path)))
+    monkeypatch.setattr(tinyimagenet, "ARCHIVE", replace(tinyimagenet.ARCHIVE, sha256=archive.sha256(path)))
     return path
 
 
@@ -146,7 +146,7 @@ def test_an_altered_archive_is_refused(cifar10):
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2] ^= 1
     path.write_bytes(raw)
-    with pytest.raises(data.DataError, match=r"is not the official cifar-10-python\.tar\.gz: its MD5 is"):
+    with pytest.raises(data.DataError, match=r"is not the official cifar-10-python\.tar\.gz: its SHA-256 is"):
         data.load("cifar10", "train", path)
 
 
@@ -192,3 +192,11 @@ def test_the_digest_tells_data_apart():
 def test_an_unknown_name_lists_the_known_ones(dataset, split):
     with pytest.raises(data.DataError, match="known: "):
         data.load(dataset, split)
+
+
+@pytest.mark.parametrize("url", ["http://example.org/a.tar.gz", "ftp://example.org/a.tar.gz"])
+def test_an_archive_is_fetched_over_https_only(url, monkeypatch, tmp_path):
+    monkeypatch.setenv("ORBITBENCH_DATA", str(tmp_path))
+    with pytest.raises(data.DataError, match="give an https:// address"):
+        cifar.ARCHIVES["cifar10"].locate(url)
+    assert not list(tmp_path.iterdir())
