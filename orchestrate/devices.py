@@ -127,6 +127,8 @@ Measure = Literal[
     "target_ci",
     "timeout_seconds",
     "repeats",
+    "builds",
+    "build_timeout_seconds",
 ]
 
 

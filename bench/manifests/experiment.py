@@ -68,6 +68,10 @@ class Measure(reader.Section):
     timeout_seconds: float = Field(
         default=120, gt=0, le=86_400, description="a process that takes longer has failed"
     )
+    builds: int = Field(default=3, ge=1, le=100, description="engines a job, where its backend builds any")
+    build_timeout_seconds: float = Field(
+        default=1800, gt=0, le=86_400, description="an engine build that takes longer has failed"
+    )
     repeats: int = Field(
         default=2, ge=0, le=10, description="times a process is measured again after other load or throttling"
     )

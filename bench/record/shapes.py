@@ -104,6 +104,8 @@ _measure = fields(
         "timeout_seconds": number(0),
         "max_waiting": number(0),
         "repeats": count,
+        "builds": number(1, integer=True),
+        "build_timeout_seconds": number(0),
     },
 )
 

@@ -70,6 +70,12 @@ class Row:
                 reasons = event.get("reasons")
                 why = first_line(", ".join(map(str, reasons)) if isinstance(reasons, list) else "?", 60)
                 self.figure += f" disturbed ({why}), measured again later"
+        elif event["event"] == "build":
+            self.job = first_line(event.get("job", ""), 80)
+            which = f"engine {int(number(event, 'build') or 0) + 1} of {int(number(event, 'of') or 0)}"
+            took = number(event, "seconds")
+            self.figure = f"{which}: {first_line(event.get('status', ''), 20)}"
+            self.figure += f" after {clock(took)}" if took else ""
         elif event["event"] == "self_test":
             self.state = "self-test " + ("passed" if event.get("ok") else "FAILED")
 
@@ -111,10 +117,10 @@ class View:
 
     def show(self, device: str, event: Event | None) -> None:
         """Print what changed."""
-        if event is not None and event["event"] not in ("start", "process", "self_test"):
+        if event is not None and event["event"] not in ("start", "build", "process", "self_test"):
             return
         state, progress, eta, warm, figure, job = self.rows[device].cells()
-        if event is None or event["event"] != "process":
+        if event is None or event["event"] not in ("build", "process"):
             parts = [state, progress]
         else:
             parts = [progress, job, figure, warm, f"{eta} left" if eta else ""]

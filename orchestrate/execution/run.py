@@ -22,7 +22,7 @@ from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.execution import process_runner, progress, summary
 from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
 from orchestrate.execution.settings import Settings
-from orchestrate.runs import confined, plan, staging
+from orchestrate.runs import confined, estimate, plan, staging
 from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_json
 
 DESCRIPTORS = 32  # of a board at most: its tunnel, its engine's connections, commands on it
@@ -119,6 +119,8 @@ def begin(options: RunOptions, console: Console) -> Run:
         if options.resume_last and (run := newest_unfinished(options.results, planned["hash"])):
             console.print(f"resuming {run.id}")
             return run
+        for line in estimate.lines(planned):
+            console.print(line, highlight=False, soft_wrap=True)
         return create(options.results, planned, folder)
 
 

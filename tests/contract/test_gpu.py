@@ -343,7 +343,7 @@ def test_a_damaged_or_foreign_timing_cache_is_replaced(
             (timing,) = cache.glob("*.timing")
             timing.write_bytes(timing.read_bytes()[:-3])
         else:
-            engine_cache.write(str(cache), info["key"], "timing", content)
+            engine_cache.write(str(cache), engine_cache.timing_key(info["key"]), "timing", content)
         again, _, _ = live(case, model, monkeypatch, cache_dir=str(cache), gpu=gpu)
         assert any(told in warning for warning in again["warnings"])
 

@@ -109,3 +109,50 @@ def test_a_lower_precision_is_judged_by_its_own_tolerance(tmp_path: Path, precis
     if precision == "int8":
         assert (check["tolerance"], check["top1_agreement"]) == (None, 1.0)
         assert check["correlation"] > 0.9
+
+
+def events_of(folder: Path, job: dict[str, Any], **environment: str) -> list[dict[str, Any]]:
+    """The lines of the runtime on one job."""
+    path = models.job_list(folder / "jobs.json", folder / "bundle", [job])
+    shims = os.pathsep.join([str(ROOT / "tests/fakes/path"), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.runtime", path, folder / "out"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": shims, "FAKE_TENSORRT": RELEASES[0], **environment},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_builds_are_counted_apart_and_the_processes_share_them(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    measure = {"processes": 3, "builds": 2}
+    job = tensorrt(bundle, models.mlp(bundle / "models/net.onnx", width=16), measure=measure)
+    lines = events_of(tmp_path, job)
+    assert (lines[0]["processes"], lines[0]["builds"]) == (3, 2)
+    built = [(line["build"], line["status"]) for line in lines if line["event"] == "build"]
+    assert sorted(built) == [(0, "ok"), (0, "started"), (1, "ok"), (1, "started")]
+    record = schema.load(str(tmp_path / "out/records/net--tensorrt-fp32-t1.json"), "record")
+    assert [process["build"] for process in record["latency"]["processes"]] == [0, 1, 0]
+    assert record["environment"]["build"]["cached"] is False
+    assert record["environment"]["build"]["layers"] > 0
+
+
+def test_a_build_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    measure = {"processes": 1, "timeout_seconds": 120, "build_timeout_seconds": 0.05}
+    job = tensorrt(bundle, models.mlp(bundle / "models/net.onnx", width=16), measure=measure)
+    failed = next(line for line in events_of(tmp_path, job) if line.get("status") == "failed")
+    assert failed["event"] == "build"
+    assert failed["error"]["kind"] == "timeout"
+    assert "build_timeout_seconds" in failed["error"]["advice"]
+
+
+def test_tactics_timed_for_one_model_serve_the_next_run_where_they_are_kept(tmp_path: Path) -> None:
+    kept = str(tmp_path / "kept")
+    for number, width in enumerate((16, 24)):  # two runs of two models
+        folder = tmp_path / str(number)
+        model = models.mlp(folder / "bundle/models/net.onnx", width=width)
+        job = tensorrt(folder / "bundle", model, measure={"processes": 1})
+        events_of(folder, job, ORBITBENCH_TIMING_CACHE=kept)
+        record = schema.load(str(folder / "out/records/net--tensorrt-fp32-t1.json"), "record")
+        assert record["environment"]["build"]["timing_cache"]["reused"] is bool(number)

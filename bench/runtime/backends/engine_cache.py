@@ -27,11 +27,7 @@ def sha256_of(path: str) -> str:
 
 
 def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Dict[str, Any]:
-    """Everything that shapes an engine, and the timing cache too. model: the ONNX file's sha256.
-
-    A timing cache shared between builds would hand each build the tactics of the first, and replicate builds
-    would no longer be replicates.
-    """
+    """Everything that shapes an engine. model: the ONNX file's sha256."""
     key: Dict[str, Any] = {
         "model": model,
         "tensorrt": tensorrt,
@@ -46,6 +42,20 @@ def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Dict[str, Any]:
         samples, _ = calibration_file(order.path, order.options)
         key["calibration"] = sha256_of(samples) if os.path.isfile(samples) else None
     return key
+
+
+def timing_key(key: Dict[str, Any]) -> Dict[str, Any]:
+    """What a timing cache depends on: it serves all models of one build number, and grows with each.
+
+    Shared between build numbers too, it would hand each build the tactics of the first, and replicate builds
+    would no longer be replicates.
+    """
+    return {name: value for name, value in key.items() if name not in ("model", "batch", "calibration")}
+
+
+def timing_folder(folder: str) -> str:
+    """Where timing caches are kept: beside the engines, or where the user lets them outlive a run."""
+    return os.environ.get("ORBITBENCH_TIMING_CACHE") or folder
 
 
 def file_name(key: Dict[str, Any], kind: str) -> str:

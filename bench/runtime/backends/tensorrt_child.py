@@ -23,7 +23,8 @@ def build_here(
     trt: Any, gpu: Gpu, logger: Any, order: tensorrt_build.Order, folder: str, key: Dict[str, Any]
 ) -> Dict[str, Any]:
     """Build in this process, store engine and timing cache; how it went."""
-    saved, complaint = engine_cache.read(folder, key, "timing")
+    shared, place = engine_cache.timing_key(key), engine_cache.timing_folder(folder)
+    saved, complaint = engine_cache.read(place, shared, "timing")
     plan, timing, info = tensorrt_build.build_plan(trt, gpu, logger, order, saved or b"")
     if complaint:
         info["warnings"].append(complaint)
@@ -31,7 +32,7 @@ def build_here(
     try:
         engine_cache.write(folder, key, "engine", plan)
         if timing:
-            engine_cache.write(folder, key, "timing", timing)
+            engine_cache.write(place, shared, "timing", timing)
     except OSError as error:
         raise BackendError(
             "build_failed", "the engine cannot be stored in %s: %s" % (folder, error), "free some disk space"

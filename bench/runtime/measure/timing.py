@@ -6,22 +6,11 @@ import time
 from array import array
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
+from bench.record import measure as measure_defaults
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.measure.validity import MIN_SAMPLES
 
-DEFAULTS: Dict[str, Any] = {
-    "processes": 3,
-    "warmup": 20,  # inferences at least
-    "warmup_seconds": 0.2,  # and seconds at least: clocks ramp in time, not in inferences (trtexec's default)
-    "min_samples": 100,
-    "max_samples": 20000,
-    "min_seconds": 0.5,
-    "max_seconds": 3.0,
-    "target_ci": 0.02,  # half width of the 95 % interval of the median, relative
-    "timeout_seconds": 120,
-    "repeats": 2,  # times that a process is measured again after other load, throttling or a moved clock
-    "max_waiting": 0.05,  # share of the timed span that a thread may wait for a CPU; more: `other_load`
-}
+DEFAULTS = measure_defaults.DEFAULTS
 CHUNK_NS = 20 * 1000 * 1000  # between two looks at the clock and the interval
 BATCHES = 20
 STUDENT_19 = 2.093  # 97.5 % quantile with 19 degrees of freedom, for the mean of 20 batch medians

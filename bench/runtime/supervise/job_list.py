@@ -4,12 +4,12 @@ import os
 import random
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from bench.record import measure as defaults
 from bench.record import schema
 from bench.record.checks import escapes
 from bench.record.files import BadFileError
 from bench.runtime.backends import problems
 from bench.runtime.machine.digest import sha256_of
-from bench.runtime.measure.timing import DEFAULTS
 
 JobList = NamedTuple(
     "JobList",
@@ -46,8 +46,7 @@ def complete(job: Dict[str, Any], measure: Dict[str, Any], path: str) -> Dict[st
     """The job with its whole measuring plan: its own over the list's over the defaults."""
     for problem in problems(job):
         raise BadFileError("{}: job {}: {}".format(path, job["id"], problem))
-    plan = dict(DEFAULTS, **measure)
-    plan.update(job.get("measure") or {})
+    plan = defaults.complete(measure, job.get("measure"))
     if plan["max_samples"] < plan["min_samples"] or plan["max_seconds"] < plan["min_seconds"]:
         raise BadFileError("{}: job {}: measure has a maximum below its minimum".format(path, job["id"]))
     if plan["max_samples"] > 1000000:

@@ -16,6 +16,7 @@ from bench.runtime.machine.sensors import Sensors, names
 from bench.runtime.measure.selftest import self_test
 from bench.runtime.measure.validity import disturbances
 from bench.runtime.supervise import record_builder, supervisor
+from bench.runtime.supervise.builds import Builds, build_of
 from bench.runtime.supervise.job_list import JobList, Step, file_problem, order
 from bench.runtime.supervise.store import Store
 
@@ -41,6 +42,7 @@ class Scheduler(object):
         self.environment["sensors"] = names(self.sensors)
         self.steps = order(jobs.jobs, jobs.seed)
         self.spent: List[float] = []
+        self.builds = Builds(say)
         self.disturbed: Dict[Tuple[str, int], List[Dict[str, Any]]] = {}
 
     def run(self) -> int:
@@ -48,7 +50,9 @@ class Scheduler(object):
         self.store.sweep(self.jobs)
         self.environment["resumed"] = self._count() > 0
         header = {"event": "start", "time": time.time(), "jobs": len(self.jobs.jobs)}
-        self.say(dict(header, processes=len(self.steps), done=self._count()))
+        numbered = {(step.job["id"], build_of(step.job, step.process)) for step in self.steps}
+        builds = sum(number is not None for _, number in numbered)
+        self.say(dict(header, processes=len(self.steps), builds=builds, done=self._count()))
         test = self.environment["self_test"] = self_test()
         self.say(dict(test, event="self_test"))
         left: Deque[Step] = deque(self.steps)
@@ -107,12 +111,25 @@ class Scheduler(object):
             readings.append(dict(self.sensors.read(), t=time.perf_counter(), rss=supervisor.resident(pid)))
 
         if not problem:
-            part = supervisor.run_child(self._task(step), step.job["measure"]["timeout_seconds"], watch)
+            part = self._run(step, readings, watch)
             problem = self._file_problem(step.job)  # again: what was measured must be what was promised
         if problem:
             part = supervisor.failed(**problem)
         part.update(process=step.process, run=self.jobs.run, job=step.job)
         return record_builder.finish_part(part, self.environment, readings)
+
+    def _run(
+        self, step: Step, readings: List[Dict[str, Any]], watch: Callable[[int], None]
+    ) -> Dict[str, Any]:
+        """Build the step's engine where it needs one, then measure."""
+        failed = self.builds.ensure(self._task(step), watch)
+        if failed:
+            return failed
+        del readings[:]  # those taken while building say nothing of the measurement
+        task = self._task(step)
+        part = supervisor.run_child(task, step.job["measure"]["timeout_seconds"], watch)
+        self.builds.describe(task, part)
+        return part
 
     def _file_problem(self, job: Dict[str, Any]) -> Optional[Dict[str, str]]:
         files = [job["model"], job["model"].get("reference"), job["model"].get("test_set")]
@@ -132,6 +149,7 @@ class Scheduler(object):
             "seed": self.jobs.seed,
             "nvmap_before": total_bytes(),
             "cache_dir": os.path.join(self.store.out, "cache"),
+            "build": build_of(step.job, step.process),
         }
 
     def _inside(self, described: Optional[Dict[str, Any]]) -> Optional[str]:

@@ -1,7 +1,7 @@
 """One measuring process: reads a task on standard input, measures, writes one JSON result on standard output.
 
 Task: {"job", "process", "order", "model" and "reference" (paths or null), "measure", "seed", "nvmap_before",
-"cache_dir"}.
+"cache_dir", "build" (number of its engine or null), "only_build"}.
 Result: {"status", "error", "latency", "rungs", "residual", "output_check", "facts", "environment"}: a part.
 Whatever fails comes back as data; only a killed process leaves no result. The standard output that libraries
 see is standard error, so that their chatter cannot spoil the result.
@@ -14,7 +14,7 @@ from typing import Any, Dict
 
 from bench.runtime.backends.base import BackendError
 from bench.runtime.machine.process import die_with_parent
-from bench.runtime.measure.model_run import run
+from bench.runtime.measure.model_run import build, run
 
 
 def failure(error: BaseException) -> Dict[str, str]:
@@ -37,7 +37,7 @@ def main() -> int:
     task = json.loads(sys.stdin.read())
     part: Dict[str, Any] = {"status": "ok", "error": None}
     try:
-        run(task, part)
+        (build if task.get("only_build") else run)(task, part)
     except (Exception, MemoryError) as error:
         part.update(status="failed", error=failure(error))
     with os.fdopen(result_pipe, "w") as stream:

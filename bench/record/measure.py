@@ -1,0 +1,34 @@
+"""How a job is measured where its job list does not say: the defaults that both sides know."""
+
+from typing import Any, Dict, Optional
+
+DEFAULTS: Dict[str, Any] = {
+    "processes": 3,
+    "warmup": 20,  # inferences at least
+    "warmup_seconds": 0.2,  # and seconds at least: clocks ramp in time, not in inferences (trtexec's default)
+    "min_samples": 100,
+    "max_samples": 20000,
+    "min_seconds": 0.5,
+    "max_seconds": 3.0,
+    "target_ci": 0.02,  # half width of the 95 % interval of the median, relative
+    "timeout_seconds": 120,
+    "builds": 3,  # engines of a job, where its backend builds any: process p measures engine p modulo builds
+    "build_timeout_seconds": 1800,  # of one build: TensorRT takes minutes on a Jetson
+    "repeats": 2,  # times that a process is measured again after other load, throttling or a moved clock
+    "max_waiting": 0.05,  # share of the timed span that a thread may wait for a CPU; more: `other_load`
+}
+
+
+def complete(of_list: Dict[str, Any], of_job: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    """The whole plan of a job: its own over the list's over the defaults."""
+    return dict(dict(DEFAULTS, **of_list), **(of_job or {}))
+
+
+def build_of(plan: Dict[str, Any], process: int) -> int:
+    """Which engine of a job its process measures. plan: complete."""
+    return int(process % plan["builds"])
+
+
+def builds(plan: Dict[str, Any]) -> int:
+    """How many engines are built for a job. plan: complete."""
+    return int(min(plan["builds"], plan["processes"]))
