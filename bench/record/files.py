@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import os
+import re
 import stat
 from collections import Counter
 from typing import Any, Dict, List, Tuple
@@ -12,6 +13,8 @@ from typing import Any, Dict, List, Tuple
 MAX_BYTES = 32 * 1000 * 1000  # of a JSON file; a record with three 24,576-sample processes has 0.3 MB
 MAX_NODES = 2 * 1000 * 1000  # values of a JSON file: an empty object is 2 bytes there and 64 in memory
 MAX_DEPTH = 40
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CAREFUL = sum((os.O_RDONLY, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_CLOEXEC))  # flags of distinct bits
 _NEW = sum((os.O_WRONLY, os.O_CREAT, os.O_EXCL, os.O_CLOEXEC))
 MAX_DIGITS = 30  # of a whole number: Python 3.6 needs minutes for millions of them
@@ -108,7 +111,7 @@ def parse_json(data: bytes, path: str) -> Any:
         raise BadFileError("{}: not JSON: half of a surrogate pair is not text".format(path)) from None
     except ValueError as error:  # also a JSONDecodeError and a UnicodeDecodeError
         raise BadFileError("{}: not JSON: {}".format(path, error)) from None
-    if _deeper_than(value, MAX_DEPTH):
+    if _depth(data) > MAX_DEPTH:
         raise BadFileError("{}: nested deeper than {} levels".format(path, MAX_DEPTH))
     return value
 
@@ -138,9 +141,13 @@ def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     return value
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return limit == 0 or any(_deeper_than(c, limit - 1) for c in children if isinstance(c, (dict, list)))
+def _depth(data: bytes) -> int:
+    """How deep the lists and objects of sound JSON are nested."""
+    deepest = depth = 0
+    for bracket in _TEXT.sub(b"", data).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 _decoder = json.JSONDecoder(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from orchestrate.analysis import memory, statistics
-from orchestrate.analysis.table import CONFIGURATION, MEASURED, STAND_IN
+from orchestrate.analysis.table import CONFIGURATION, MEASURED, STAND_IN, by_process
 
 KEY = ["architecture", "dataset", "ratio", "ratio_of", *CONFIGURATION]
 PARAMETERS, MACS = ("params", "width"), ("macs",)
@@ -111,10 +111,9 @@ def _ratios(both: pd.DataFrame) -> pd.DataFrame:
     sides = [both[name] for name in ("fit_quality", "fit_quality_base")]
     found["fit_quality"] = sides[0].where((sides[0] == STAND_IN) | (sides[1] != STAND_IN), STAND_IN)
     ratio = {"accuracy": _accuracy(both, found), **{name: _ratio(both, name) for name in RATIOS}}
-    jobs = zip(both["source"], both["source_base"], strict=True)
-    latency = [statistics.of_ratio(job.p50s, base.p50s) for job, base in jobs]
-    for position, end in enumerate(("", "_low", "_high")):
-        found[f"latency_ratio{end}"] = pd.Series([estimate[position] for estimate in latency])
+    above, below = (by_process([job.p50s for job in both[side]]) for side in ("source", "source_base"))
+    for end, values in zip(("", "_low", "_high"), statistics.of_ratio_rows(above, below), strict=True):
+        found[f"latency_ratio{end}"] = pd.Series(values)
     found |= {f"{name}_ratio": values for name, values in ratio.items()}
     for name in memory.DEFINITIONS:
         found[f"accuracy_per_mb:{name}"] = ratio["accuracy"] / ratio[name]

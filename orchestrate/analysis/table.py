@@ -3,11 +3,12 @@
 Intervals stand beside as `_low` and `_high`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bench.manifests import methods
 from orchestrate.analysis import memory, statistics
@@ -67,7 +68,7 @@ def tidy(study: Study) -> pd.DataFrame:
 
     Unknown figures are NaN, unknown names ''.
     """
-    frame = pd.DataFrame([row(job) for job in study.jobs], columns=COLUMNS)
+    frame = pd.DataFrame(columns(study.jobs), columns=COLUMNS)
     order = [
         "device",
         "backend",
@@ -86,8 +87,36 @@ def tidy(study: Study) -> pd.DataFrame:
 
 
 def row(job: Job) -> dict[str, Any]:
-    """One line of the table."""
-    model, p50 = job.model, statistics.of_processes(job.p50s)
+    """Return one line of the table."""
+    return {key: values[0] for key, values in columns([job]).items()}
+
+
+def columns(jobs: Sequence[Job]) -> dict[str, Any]:
+    """Return the table by column, in the order of `jobs`; every figure of all jobs at once."""
+    rows = [_stated(job) for job in jobs]
+    found: dict[str, Any] = {key: [each[key] for each in rows] for key in (rows[0] if rows else ())}
+    if not rows:
+        return found
+    values = {"latency": by_process([job.p50s for job in jobs])}
+    values |= {name: by_process([job.memory.get(name, ()) for job in jobs]) for name in memory.DEFINITIONS}
+    for name, each in values.items():
+        mean, found[f"{name}_low"], found[f"{name}_high"] = statistics.of_process_rows(each)
+        found[name] = mean if name == "latency" else statistics.median_rows(each)
+    watts = np.array([_number(job.power) for job in jobs])
+    return {**found, "energy": watts * found["latency"]}
+
+
+def by_process(values: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Return (jobs, processes), NaN where a job has fewer."""
+    found = np.full((len(values), max(1, *map(len, values), 1)), np.nan)
+    for line, each in zip(found, values, strict=True):
+        line[: len(each)] = each
+    return found
+
+
+def _stated(job: Job) -> dict[str, Any]:
+    """What needs no arithmetic over processes."""
+    model = job.model
     return {
         "device": job.device,
         "processor": job.processor,
@@ -100,15 +129,12 @@ def row(job: Job) -> dict[str, Any]:
         "run": job.run,
         **_model(model),
         **_accuracy(model.get("accuracy"), job.accuracy),
-        **_with_interval("latency", p50),
         "p90": job.p90,
         "p99": job.p99,
         "mean": job.mean,
         "best": job.best,
         "samples": job.n,
         "processes": len(job.processes),
-        **{key: value for name in memory.DEFINITIONS for key, value in _memory(name, job).items()},
-        "energy": job.power * p50.value if job.power is not None else np.nan,
         "warnings": " ".join(job.warnings),
         "record": f"{job.run}/{job.device}/{job.path.name}",
         "source": job,
@@ -170,12 +196,6 @@ def _epoch(stated: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: float | None) -> float:
     return np.nan if value is None else float(value)
-
-
-def _memory(name: str, job: Job) -> dict[str, float]:
-    values = job.memory.get(name, ())
-    spread = statistics.of_processes(values)
-    return _with_interval(name, spread._replace(value=float(np.median(values)) if values else np.nan))
 
 
 def _with_interval(name: str, estimate: statistics.Estimate) -> dict[str, float]:

@@ -5,10 +5,13 @@ import math
 import re
 from functools import cache
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrate.analysis import memory, pairs, recommend
 from orchestrate.console import printable
@@ -59,9 +62,11 @@ def asset(name: str) -> str:
 @cache
 def plotly() -> str:
     """plotly.js as the library ships it, made safe to stand inside a script element."""
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs()).replace("</script", "<\\/script")
+    spec = find_spec("plotly")  # without importing it, which takes longer than all the rest of a small report
+    assert spec
+    assert spec.origin
+    source = Path(spec.origin).parent / "package_data" / "plotly.min.js"
+    return source.read_text(encoding="utf-8").replace("</script", "<\\/script")
 
 
 def payload(report: Report) -> dict[str, Any]:
@@ -107,9 +112,17 @@ def _wanted(name: str) -> bool:
 def _column(values: "pd.Series[Any]") -> Any:
     """Text as {"text": distinct values, "at": which one}, numbers as a list."""
     if pd.api.types.is_numeric_dtype(values):
-        return [rounded(value) for value in values.tolist()]
+        return _numbers(values.to_numpy())
     codes, distinct = pd.factorize(values.fillna(""))
     return {"text": [printable(text) for text in distinct], "at": codes.tolist()}
+
+
+def _numbers(values: NDArray[Any]) -> list[Any]:
+    """Numbers with 6 significant digits, None for what is not known; all in one go."""
+    if values.dtype.kind != "f":
+        return list(values.tolist())
+    texts = ("%.6g " * len(values) % tuple(values.tolist())).split()
+    return [float(text) if known else None for text, known in zip(texts, np.isfinite(values), strict=True)]
 
 
 def rounded(value: Any) -> Any:
