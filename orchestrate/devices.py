@@ -95,12 +95,12 @@ Word = Annotated[
 ]
 # A device's name becomes a folder of the run and part of a container's name.
 Name = Annotated[Word, AfterValidator(free)]
-# Never a leading '-': ssh would take it for an option.
+# Never a leading '-': ssh would take it for an option. A ProxyCommand may hand it to a shell: no quotes.
+SSH_HOST = r"(?:ssh://)?(?:[A-Za-z0-9_][A-Za-z0-9._+-]{0,62}@)?[A-Za-z0-9_\[:][A-Za-z0-9._:\]-]{0,252}"
 Host = Annotated[
     str,
     Matching(
-        r"(?:ssh://)?(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,62}@)?[A-Za-z0-9_\[:][A-Za-z0-9._:\]-]{0,252}"
-        r"|unix:///[A-Za-z0-9._/-]{1,90}",
+        SSH_HOST + r"|unix:///[A-Za-z0-9._/-]{1,90}",
         "[USER@]HOST or ssh://[USER@]HOST[:PORT], as ~/.ssh/config knows it, or unix:///SOCKET",
     ),
 ]

@@ -8,6 +8,7 @@ from bench.export import files
 from bench.export.cache import Artefact
 from bench.export.errors import ExportError
 from bench.export.own.request import Prepared
+from bench.record.files import sha256_of
 
 SCHEMA = 1
 INDEX = "bundle.json"
@@ -48,11 +49,11 @@ def add_own(folder: Path, own: Prepared, made_by: str) -> dict[str, Any]:
     files.place(own.reference, folder / _reference(own.id))
     described = {**dict.fromkeys(UNKNOWN.split()), **own.entry}
     reference = {
-        "sha256": files.sha256(folder / _reference(own.id)),
+        "sha256": sha256_of(str(folder / _reference(own.id))),
         "tolerance": described.pop("tolerance"),
         "made_by": made_by,
     }
-    return _entry(own.id, folder, files.sha256(folder / _model(own.id)), reference, described)
+    return _entry(own.id, folder, sha256_of(str(folder / _model(own.id))), reference, described)
 
 
 def finish(folder: Path, contents: dict[str, Any]) -> Path:

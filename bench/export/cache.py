@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.export import files
+from bench.record.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def get(folder: Path, name: str) -> Artefact | None:
     try:
         stored = json.loads((home / "artefact.json").read_bytes())
         artefact = Artefact(home / "model.onnx", home / "reference.npz", **stored)
-        intact = files.sha256(artefact.model) == artefact.sha256
-        intact = intact and files.sha256(artefact.reference) == artefact.reference_sha256
+        intact = sha256_of(str(artefact.model)) == artefact.sha256
+        intact = intact and sha256_of(str(artefact.reference)) == artefact.reference_sha256
     except (OSError, ValueError, TypeError):
         return None
     return artefact if intact else None

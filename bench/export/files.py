@@ -1,6 +1,5 @@
 """Large files from the cache into a bundle, and their hashes."""
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -27,9 +26,3 @@ def place(source: Path, path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)  # renaming a link onto its own file leaves it
-
-
-def sha256(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file's contents."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.export.errors import ExportError
-from bench.export.files import sha256
-from bench.record.files import BadFileError, read_json
+from bench.record.files import BadFileError, read_json, sha256_of
 
 # Of bench.train.run, which this must not import: it needs torch.
 RESULT, WEIGHTS, SCHEMA = "result.json", "model.pt", 2
@@ -35,7 +34,9 @@ def find(folder: Path, model: str, widths: list[int]) -> Trained | None:
         return None
     home, result = seeds[min(seeds)]
     path = home / WEIGHTS
-    return Trained(path, sha256(path), min(seeds), result["normalisation"]) if path.is_file() else None
+    return (
+        Trained(path, sha256_of(str(path)), min(seeds), result["normalisation"]) if path.is_file() else None
+    )
 
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import binascii
 import errno
+import hashlib
 import json
 import math
 import os
@@ -55,6 +56,15 @@ def _sync_folder(folder: str) -> None:
 def write_json(path: str, value: Any) -> None:
     """Write `value` as JSON, atomically. ValueError for NaN or infinity, which JSON does not have."""
     write_bytes(path, (json.dumps(value, allow_nan=False, separators=(",", ":")) + "\n").encode("utf-8"))
+
+
+def sha256_of(path: str) -> str:
+    """Return the SHA-256 of a file, as 64 hexadecimal digits: it ties a figure to what it was measured on."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_bytes(path: str, limit: int, links: bool = False) -> bytes:

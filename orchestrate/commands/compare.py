@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrate.commands.report import found
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
@@ -29,9 +28,10 @@ def compare(
     from orchestrate import quantities
     from orchestrate.analysis import compare as comparing
     from orchestrate.analysis import records
+    from orchestrate.runs.folder import find_run
 
     least = quantities.parse(threshold, quantities.SHARE, "--threshold")
-    a, b = (records.read([found(run, results)]) for run in (run_a, run_b))
+    a, b = (records.read([find_run(run, results)]) for run in (run_a, run_b))
     made = comparing.compare(a, b, least)
     if as_json:
         typer.echo(json.dumps(as_data(made), indent=1))

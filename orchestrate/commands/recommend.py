@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrate.commands.report import found
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ def recommend(
     from orchestrate.analysis import memory, records, table
     from orchestrate.analysis import recommend as recommending
     from orchestrate.errors import BadInput, listed
+    from orchestrate.runs.folder import find_run
 
     if memory_is is not None and memory_is not in memory.DEFINITIONS:
         raise BadInput(f"--memory-is {memory_is!r}: unknown; known: {listed(memory.DEFINITIONS)}")
@@ -59,7 +59,7 @@ def recommend(
         energy=quantities.optional(max_energy, quantities.ENERGY, "--max-energy"),
         definition=memory_is or memory.PROCESS,
     )
-    rows = table.tidy(records.read([found(run, results) for run in runs]))
+    rows = table.tidy(records.read([find_run(run, results) for run in runs]))
     answers = recommending.recommend(only(rows, device), limits)
     if as_json:
         typer.echo(json.dumps([as_data(answer, limits) for answer in answers], indent=1))

@@ -26,8 +26,9 @@ def report(
     from orchestrate import report as reports
     from orchestrate.console import make_console, say
     from orchestrate.report import files, terminal
+    from orchestrate.runs.folder import find_run
 
-    folders = [found(run, results) for run in runs]
+    folders = [find_run(run, results) for run in runs]
     built = reports.build(folders, claims)
     page = files.write(built, out or files.own_folder(folders[-1]))
     terminal.show(built, make_console())
@@ -36,16 +37,6 @@ def report(
         typer.launch(str(page))
     if watch:
         reports.watch(folders, page.parent, claims, say)
-
-
-def found(run: str, results: Path) -> Path:
-    """The folder of a run, given by its id or by its path."""
-    from orchestrate.runs.folder import unknown_run
-
-    for folder in (results / run, Path(run)):
-        if folder.is_dir():
-            return folder
-    raise unknown_run(run, results)
 
 
 def register(app: typer.Typer) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrate.devices import SSH_HOST
 from orchestrate.engine.child_output import OUTPUT_BYTES, Messages, both_outputs
 from orchestrate.engine.errors import (
     AuthRefused,
@@ -35,13 +36,10 @@ ALIVE_SECONDS, ALIVE_COUNT = 3, 3  # a silent peer is given up after (1 + 3) x 3
 DOCKER_SOCKET = "/var/run/docker.sock"
 SOCKET_PATH_BYTES = 90  # the kernel allows 107 (103 on macOS), ssh adds a random suffix while it binds
 
-# A name that could be read as an option, or that a ProxyCommand could hand to a shell, is no host.
-HOST = re.compile(r"(ssh://)?([A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\]-]*")
-
 
 def checked_host(host: str) -> str:
     """`host` if ssh may be given it. Raises BadHost."""
-    if not HOST.fullmatch(host):
+    if not re.fullmatch(SSH_HOST, host):
         raise BadHost(repr(host), "not a host", "write NAME, USER@NAME or ssh://USER@NAME:PORT")
     return host
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from orchestrate.console import printable
 from orchestrate.engine.image_store import ImageEngine, connected
-from orchestrate.errors import BadInput, Interrupted, OrbitError, listed
+from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.images import bake, context, lockfile, ship
 from orchestrate.images import build as builder
 from orchestrate.images.manifest import Project, Target, open_project
@@ -130,14 +130,11 @@ def places(
         return [
             (connected, [name for name, built in pushed.items() if any(b.digest for b in built.values())])
         ]
-    from orchestrate.devices import default_path, load_devices
+    from orchestrate.devices import choose, default_path, load_devices
 
-    known = load_devices(file or default_path())
+    source = file or default_path()
     found: list[tuple[Place, list[str]]] = []
-    for name in devices:
-        if name not in known:
-            raise BadInput(f"no device is called {name} (known: {listed(known)})")
-        device = known[name]
+    for name, device in choose(load_devices(source), devices, source).items():
         if device.transport != "docker" or device.image is None:
             raise BadInput(f"{name} runs without Docker: it needs no image")
         found.append(

@@ -168,7 +168,7 @@ class Run:
     @classmethod
     def open(cls, results: Path, name: str) -> "Run":
         """The run called `name` (its id, or the path of its folder); BadInput lists the known ones."""
-        path = Path(name) if "/" in name else results / name
+        path = find_run(name, results)
         if not (path / "plan.json").is_file():
             raise unknown_run(name, results)
         return cls(path)
@@ -194,6 +194,14 @@ class Run:
             file.write(str(os.getpid()).encode())
             file.flush()
             yield
+
+
+def find_run(name: str, results: Path) -> Path:
+    """Return the folder of a run, given by its id or by its path; BadInput lists the known ones."""
+    for folder in (results / name, Path(name)):
+        if folder.is_dir():
+            return folder
+    raise unknown_run(name, results)
 
 
 def unknown_run(name: str, results: Path) -> BadInput:

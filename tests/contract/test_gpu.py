@@ -17,6 +17,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from bench.record import files
 from bench.runtime.backends import engine_cache, tensorrt_child
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.tensorrt import TensorRtBackend
@@ -431,7 +432,7 @@ def test_int8_feeds_every_whole_batch_of_the_samples(
         case, model, monkeypatch, precision="int8", batch=2, options={"calibration": "samples.npz"}
     )
     assert info["warnings"] == []
-    assert info["key"]["calibration"] == engine_cache.sha256_of(str(tmp_path / "bundle/samples.npz"))
+    assert info["key"]["calibration"] == files.sha256_of(str(tmp_path / "bundle/samples.npz"))
 
 
 @each_with_flags

@@ -17,15 +17,6 @@ from bench.runtime.backends.tensorrt_calibration import calibration_file
 FORMAT = 1
 
 
-def sha256_of(path: str) -> str:
-    """Hex sha256 of the file at `path`."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Dict[str, Any]:
     """Everything that shapes an engine. model: the ONNX file's sha256."""
     key: Dict[str, Any] = {
@@ -40,7 +31,7 @@ def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Dict[str, Any]:
     }
     if order.precision == "int8":
         samples, _ = calibration_file(order.path, order.options)
-        key["calibration"] = sha256_of(samples) if os.path.isfile(samples) else None
+        key["calibration"] = files.sha256_of(samples) if os.path.isfile(samples) else None
     return key
 
 

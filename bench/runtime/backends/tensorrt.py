@@ -20,6 +20,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from bench.record import files
 from bench.runtime.backends import engine_cache, tensorrt_build, tensorrt_child
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends.base import Backend, BackendError, Settings, Tensor
@@ -80,7 +81,7 @@ class TensorRtBackend(Backend):
 
     def _load(self, path: str) -> List[Tensor]:
         try:
-            model = engine_cache.sha256_of(path)
+            model = files.sha256_of(path)
         except OSError as error:
             raise BackendError("model_missing", str(error), "copy the bundle to the device again") from error
         self._gpu.on_close(self._drop_engine)

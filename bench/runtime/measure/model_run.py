@@ -5,13 +5,12 @@ import time
 import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
 from typing import Any, Dict, List, NamedTuple
 
-from bench.record import samples
+from bench.record import files, samples
 from bench.runtime.backends import create
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.machine import process
 from bench.runtime.machine.clock import iso_utc, now_ns
-from bench.runtime.machine.digest import sha256_of
 from bench.runtime.measure import timing
 from bench.runtime.measure.accuracy import top1
 from bench.runtime.measure.memory import Ladder, reset_peak, trim
@@ -85,7 +84,7 @@ def _libraries() -> Dict[str, str]:
     for path in filter(os.path.exists, process.mapped_libraries()):
         name = os.path.basename(path)
         key = name if name not in found else "{} ({})".format(name, len(found))
-        found[key] = sha256_of(path)
+        found[key] = files.sha256_of(path)
     return found
 
 

@@ -5,11 +5,10 @@ import random
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from bench.record import measure as defaults
-from bench.record import schema
+from bench.record import files, schema
 from bench.record.checks import escapes
 from bench.record.files import BadFileError
 from bench.runtime.backends import problems
-from bench.runtime.machine.digest import sha256_of
 
 JobList = NamedTuple(
     "JobList",
@@ -76,7 +75,7 @@ def file_problem(bundle: str, relative: str, sha256: Optional[str]) -> Optional[
     if not path.startswith(bundle + os.sep):
         return {"kind": "model_missing", "message": relative + ": leads out of the bundle", "advice": advice}
     try:
-        found = sha256_of(path)
+        found = files.sha256_of(path)
     except OSError as error:
         message = "{}: {}".format(relative, error.strerror)
         return {"kind": "model_missing", "message": message, "advice": advice}

@@ -7,9 +7,8 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
-from bench.record import schema
+from bench.record import files, schema
 from bench.runtime.machine.clock import now_ns
-from bench.runtime.machine.digest import sha256_of
 from bench.runtime.machine.environment import describe
 from bench.runtime.machine.nvmap import total_bytes
 from bench.runtime.machine.sensors import Sensors, names
@@ -181,7 +180,7 @@ class Scheduler(object):
         path = self.store.record_path(job)
         self.store.write(path, record)
         event = {"event": "record", "job": job["id"], "status": record["status"]}
-        self.say(dict(event, file="records/{}.json".format(job["id"]), sha256=sha256_of(path)))
+        self.say(dict(event, file="records/{}.json".format(job["id"]), sha256=files.sha256_of(path)))
 
     def _end(self) -> int:
         found = [self.store.status(job) for job in self.jobs.jobs]

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from bench import data
 from bench.cli import build
-from bench.export import cache, files
+from bench.export import cache
+from bench.record.files import sha256_of
 from bench.zoo import architecture, dataset
 from tests.models import mlp
 
@@ -63,9 +64,9 @@ def test_every_file_named_in_the_bundle_is_there_with_its_hash_and_answers_withi
         **contents, "schema": 1, "kind": "orbitbench.bundle",
     }.items()  # fmt: skip
     for model in contents["models"]:
-        assert files.sha256(out / model["file"]) == model["sha256"]
+        assert sha256_of(out / model["file"]) == model["sha256"]
         assert (out / model["file"]).stat().st_size == model["bytes"]
-        assert files.sha256(out / model["reference"]["file"]) == model["reference"]["sha256"]
+        assert sha256_of(out / model["reference"]["file"]) == model["reference"]["sha256"]
         arrays = np.load(out / model["reference"]["file"])
         session = onnxruntime.InferenceSession(out / model["file"])
         (output,) = session.run(None, {model["inputs"][0]["name"]: arrays["input.0"]})
@@ -99,7 +100,7 @@ def test_a_combination_without_a_fit_is_skipped_with_the_command_that_makes_one(
 def test_the_experiment_is_named_with_the_hash_of_its_file_and_how_to_measure(setting, bundle):
     named = bundle[1]["experiment"]
     assert named["name"] == "small"
-    assert named["sha256"] == files.sha256(setting / "small.yaml")
+    assert named["sha256"] == sha256_of(setting / "small.yaml")
     assert named["measure"]["processes"] == 2
     assert named["measure"]["max_seconds"] == 3.0
 
@@ -118,9 +119,7 @@ def test_a_second_export_takes_all_from_the_cache_without_torch(setting, bundle,
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for model in ("mobilenetv2-cifar10-uniform-w0.1.onnx", "vgg11-cifar10-neuralscale-p0.001.onnx"):
-        assert files.sha256(setting / "again" / "models" / model) == files.sha256(
-            bundle[0] / "models" / model
-        )
+        assert sha256_of(setting / "again" / "models" / model) == sha256_of(bundle[0] / "models" / model)
 
 
 def test_own_files_need_no_torch_and_no_experiment(setting):
@@ -243,7 +242,7 @@ def test_trained_weights_go_into_the_file_and_are_named_there(setting, tmp_path,
     (tmp_path / "one.yaml").write_text(f"name: one\ngroups: [{group}]\n")
     result = run("one.yaml", "--out", "bundle", "--batch", "2", "--json")
     (entry,) = json.loads(result.stdout)["models"]
-    assert entry["weights"] == f"trained seed 0 sha256 {files.sha256(folder / 'model.pt')}"
+    assert entry["weights"] == f"trained seed 0 sha256 {sha256_of(folder / 'model.pt')}"
     assert entry["accuracy"]["source"] == "trained"
     images = data.load("digits", "test")[0][:2].numpy()
     session = onnxruntime.InferenceSession(tmp_path / "bundle" / entry["file"])

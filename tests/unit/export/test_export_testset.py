@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from bench import data
 from bench.cli import build
 from bench.data import cifar
-from bench.export import files
 from bench.record import schema
+from bench.record.files import sha256_of
 from bench.runtime.__main__ import main
 from tests import models
 
@@ -65,7 +65,7 @@ def test_trained_models_of_a_data_set_share_one_file_of_all_its_test_images(
     first, second = (model["test_set"] for model in found["models"])
     path = tmp_path / "bundle" / first["file"]
     assert first == second
-    assert first["sha256"] == files.sha256(path)
+    assert first["sha256"] == sha256_of(path)
     images, labels = data.load("digits", "test")
     with np.load(path) as arrays:
         assert arrays["input.0"].shape == images.shape

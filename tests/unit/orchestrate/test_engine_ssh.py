@@ -6,7 +6,9 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
+from orchestrate.devices import Host
 from orchestrate.engine import errors, retry, ssh
 from orchestrate.engine.bounded import LINE_BYTES, lines
 from orchestrate.errors import LinkLost
@@ -41,9 +43,13 @@ def test_any_words_arrive_as_the_same_words(words):
     assert shlex.split(script)[2:] == words
 
 
-@pytest.mark.parametrize("host", ["xavier", "me@10.0.0.7", "ssh://me@board.lab:2222", "[fe80::1]", "a-b_c.d"])
-def test_what_ssh_knows_as_a_host_is_a_host(host):
+HOSTS = "xavier me@10.0.0.7 ssh://me@board.lab:2222 [fe80::1] ::1 a+b@pi4 a-b_c.d"
+
+
+@pytest.mark.parametrize("host", HOSTS.split())
+def test_what_ssh_knows_as_a_host_is_a_host_here_and_in_devices_yaml(host):
     assert ssh.checked_host(host) == host
+    assert TypeAdapter(Host).validate_python(host) == host
 
 
 @given(st.text(max_size=30))
@@ -52,6 +58,7 @@ def test_no_host_can_be_an_option_or_hold_what_a_shell_reads(text):
         host = ssh.checked_host(text)
     except errors.BadHost:
         return
+    assert TypeAdapter(Host).validate_python(host) == host
     assert not host.startswith("-")
     assert not set(host) & set(" \t\n'\"`$;&|<>()\\*?{}%!#~")
 

@@ -82,9 +82,13 @@ def test_an_unknown_run_lists_the_known_ones(run: Run) -> None:
         Run.open(run.path.parent, "2026")
 
 
-def test_a_run_is_found_by_its_name_and_by_its_path(run: Run) -> None:
+def test_a_run_is_found_by_its_name_and_by_its_path(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Run.open(run.path.parent, run.id).path == run.path
     assert Run.open(Path("elsewhere"), str(run.path)).path == run.path
+    monkeypatch.chdir(run.path.parent)
+    for name in (run.id, f"./{run.id}"):
+        assert Run.open(Path("elsewhere"), name).path.resolve() == run.path
+        assert Run.open(run.path.parent, name).path.resolve() == run.path
 
 
 def test_the_newest_unfinished_run_of_the_same_plan_is_found(tmp_path: Path) -> None:
