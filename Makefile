@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BIOME := node_modules/.bin/biome
 # Its CPU and CUDA builds differ in hash and bring different packages, so it is pinned by version only.
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
@@ -31,13 +32,18 @@ test: setup      ## every test that this machine can run; a missing service is a
 fuzz: setup      ## spoilt input for all that strangers send, 10 minutes (MINUTES=n): build/fuzz.json
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
 
-lint: setup      ## formatting, types, import arrows, Python 3.6 syntax of what runs on boards
+$(BIOME): package-lock.json
+	npm ci --silent --no-audit --no-fund
+	touch $@
+
+lint: setup $(BIOME) ## formatting, types, import arrows, Python 3.6 syntax of what runs on boards, the page's scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vermin -t=3.6- --violations --no-tips --eval-annotations --feature union-types --lint bench/__init__.py bench/record bench/runtime
 	$(BIN)/hadolint images/*/Dockerfile
+	$(BIOME) ci
 
 bench: setup     ## speed and memory against peers, in one run: a table and build/bench.json (ONLY=pattern runs a part)
 	$(BIN)/python -m tests.performance $(if $(ONLY),--only '$(ONLY)')

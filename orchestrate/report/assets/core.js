@@ -1,10 +1,21 @@
 "use strict";
 // Data, filters, numbers and figures. Data are columns: DATA.frames.jobs.latency[i] is the latency of job i in seconds.
 const DATA = JSON.parse(document.getElementById("data").textContent);
-for (const frame of Object.values(DATA.frames)) for (const [name, column] of Object.entries(frame)) if (!Array.isArray(column)) frame[name] = column.at.map((i) => column.text[i]);
-const JOBS = DATA.frames.jobs, PAIRS = DATA.frames.pairs;
-JOBS.series = (JOBS.method || []).map((method, i) => (JOBS.align[i] > 1 ? `${method} ×${JOBS.align[i]}` : method)); // as in efficiency.py
-const state = { config: 0, definition: DATA.main.process, architectures: new Set(), methods: new Set(), text: "" };
+for (const frame of Object.values(DATA.frames))
+  for (const [name, column] of Object.entries(frame))
+    if (!Array.isArray(column)) frame[name] = column.at.map((i) => column.text[i]);
+const JOBS = DATA.frames.jobs,
+  PAIRS = DATA.frames.pairs;
+JOBS.series = (JOBS.method || []).map((method, i) =>
+  JOBS.align[i] > 1 ? `${method} ×${JOBS.align[i]}` : method,
+); // as in efficiency.py
+const state = {
+  config: 0,
+  definition: DATA.main.process,
+  architectures: new Set(),
+  methods: new Set(),
+  text: "",
+};
 const $ = (id) => document.getElementById(id);
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const size = (frame) => (Object.values(frame)[0] || []).length;
@@ -37,11 +48,14 @@ function make(tag, attributes = {}, ...children) {
 
 // Filters: which rows of a frame are shown. A column that a frame lacks does not filter it.
 function shown(frame) {
-  const { config, architecture } = frame, method = frame.series || frame.method;
-  return range(size(frame)).filter((i) =>
-    (!config || state.config < 0 || config[i] === state.config) &&
-    (!architecture || !architecture[i] || state.architectures.has(architecture[i])) &&
-    (!method || !method[i] || state.methods.has(method[i])));
+  const { config, architecture } = frame,
+    method = frame.series || frame.method;
+  return range(size(frame)).filter(
+    (i) =>
+      (!config || state.config < 0 || config[i] === state.config) &&
+      (!architecture || !architecture[i] || state.architectures.has(architecture[i])) &&
+      (!method || !method[i] || state.methods.has(method[i])),
+  );
 }
 
 const LOOKS = {
@@ -50,17 +64,35 @@ const LOOKS = {
 };
 const plainName = (series) => series.split(" ×")[0];
 function look(series) {
-  const base = LOOKS[plainName(series)] || { name: series || "your own file", symbol: "triangle-up", dash: "dash" };
-  return series.includes(" ×") ? { ...base, name: `${base.name}, multiples of ${series.split(" ×")[1]}`, symbol: "square", dash: "dot" } : base;
+  const base = LOOKS[plainName(series)] || {
+    name: series || "your own file",
+    symbol: "triangle-up",
+    dash: "dash",
+  };
+  return series.includes(" ×")
+    ? { ...base, name: `${base.name}, multiples of ${series.split(" ×")[1]}`, symbol: "square", dash: "dot" }
+    : base;
 }
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colour = (series) => css(LOOKS[plainName(series)] ? `--${plainName(series)}` : "--other");
 
 function theme() {
-  const ink = css("--ink"), grid = css("--grid"), soft = css("--soft");
-  const axis = { gridcolor: grid, zerolinecolor: grid, linecolor: css("--line"), tickfont: { color: soft, size: 12 }, automargin: true };
+  const ink = css("--ink"),
+    grid = css("--grid"),
+    soft = css("--soft");
+  const axis = {
+    gridcolor: grid,
+    zerolinecolor: grid,
+    linecolor: css("--line"),
+    tickfont: { color: soft, size: 12 },
+    automargin: true,
+  };
   return {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", axis, ink, soft,
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    axis,
+    ink,
+    soft,
     font: { color: ink, size: 13, family: getComputedStyle(document.body).fontFamily },
   };
 }
@@ -69,7 +101,9 @@ function theme() {
 function quoted(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(Number(value.toPrecision(9)));
-  return `"${String(value).replace(/^(\s*[=+\-@])/, "'$1").replaceAll('"', '""')}"`;
+  return `"${String(value)
+    .replace(/^(\s*[=+\-@])/, "'$1")
+    .replaceAll('"', '""')}"`;
 }
 
 function save(name, text, type) {
@@ -82,8 +116,18 @@ function save(name, text, type) {
 function ticks(values) {
   const known = values.filter((v) => v > 0);
   if (!known.length) return {};
-  const [low, high] = [Math.min(...known), Math.max(...known)], found = [];
-  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e += 1) for (const m of high / low < 4 ? [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9] : [1, 2, 5]) found.push(m * 10 ** e);
+  const [low, high] = [Math.min(...known), Math.max(...known)],
+    found = [];
+  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); e += 1)
+    for (const m of high / low < 4 ? [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9] : [1, 2, 5])
+      found.push(m * 10 ** e);
   const inside = found.filter((v) => v >= low / 1.15 && v <= high * 1.15);
-  return { tickvals: inside, ticktext: inside.map((v) => number(v).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")) };
+  return {
+    tickvals: inside,
+    ticktext: inside.map((v) =>
+      number(v)
+        .replace(/(\.\d*?)0+$/, "$1")
+        .replace(/\.$/, ""),
+    ),
+  };
 }

@@ -2,21 +2,72 @@
 const figures = new Map();
 
 function figure(id, title, words, draw) {
-  const plot = make("div", { class: "plot", id: `draw-${id}`, role: "img", "aria-label": `${title}. ${words} The button ‘Table’ shows the same as a table.` });
-  const found = { id, title, draw, plot, stale: true, near: false, key: make("ul", { class: "key" }), rows: make("div", { id: `rows-${id}`, class: "scroll", hidden: true, tabindex: "0", role: "region", "aria-label": `${title} as a table` }) };
-  const open = make("button", { type: "button", "aria-expanded": "false", "aria-controls": `rows-${id}`, onclick: () => toggled(found, open) }, "Table");
-  const tool = (name, press) => make("button", { type: "button", "aria-label": `Save ${title} as ${name}`, onclick: press }, name);
-  const tools = make("div", { class: "tools" }, open, tool("CSV", () => saveRows(found)), tool("SVG", () => exported(found, "svg")), tool("PNG", () => exported(found, "png")));
+  const plot = make("div", {
+    class: "plot",
+    id: `draw-${id}`,
+    role: "img",
+    "aria-label": `${title}. ${words} The button ‘Table’ shows the same as a table.`,
+  });
+  const found = {
+    id,
+    title,
+    draw,
+    plot,
+    stale: true,
+    near: false,
+    key: make("ul", { class: "key" }),
+    rows: make("div", {
+      id: `rows-${id}`,
+      class: "scroll",
+      hidden: true,
+      tabindex: "0",
+      role: "region",
+      "aria-label": `${title} as a table`,
+    }),
+  };
+  const open = make(
+    "button",
+    {
+      type: "button",
+      "aria-expanded": "false",
+      "aria-controls": `rows-${id}`,
+      onclick: () => toggled(found, open),
+    },
+    "Table",
+  );
+  const tool = (name, press) =>
+    make("button", { type: "button", "aria-label": `Save ${title} as ${name}`, onclick: press }, name);
+  const tools = make(
+    "div",
+    { class: "tools" },
+    open,
+    tool("CSV", () => saveRows(found)),
+    tool("SVG", () => exported(found, "svg")),
+    tool("PNG", () => exported(found, "png")),
+  );
   const caption = make("figcaption", {}, title, make("span", {}, words));
-  $(`plot-${id}`).replaceChildren(make("figure", { id: `figure-${id}` }, make("div", { class: "head" }, caption, tools), found.key, plot, found.rows));
+  $(`plot-${id}`).replaceChildren(
+    make(
+      "figure",
+      { id: `figure-${id}` },
+      make("div", { class: "head" }, caption, tools),
+      found.key,
+      plot,
+      found.rows,
+    ),
+  );
   figures.set(id, found);
 }
 
-const observer = new IntersectionObserver((entries) => entries.forEach((entry) => {
-  const found = figures.get(entry.target.id.slice(5));
-  found.near = entry.isIntersecting;
-  if (found.near && found.stale) drawn(found);
-}), { rootMargin: "600px" });
+const observer = new IntersectionObserver(
+  (entries) =>
+    entries.forEach((entry) => {
+      const found = figures.get(entry.target.id.slice(5));
+      found.near = entry.isIntersecting;
+      if (found.near && found.stale) drawn(found);
+    }),
+  { rootMargin: "600px" },
+);
 
 // Draws when near the screen, so that a page of many plots opens at once.
 function drawn(found) {
@@ -24,7 +75,10 @@ function drawn(found) {
   const { traces, layout, methods, empty, dashed } = found.draw(found.plot.clientWidth);
   found.layout = layout;
   found.traces = traces || [];
-  found.key.replaceChildren(...(methods || []).map((m) => make("li", {}, sign(m), look(m).name)), ...(dashed ? [make("li", {}, `dashed: ${dashed}`)] : []));
+  found.key.replaceChildren(
+    ...(methods || []).map((m) => make("li", {}, sign(m), look(m).name)),
+    ...(dashed ? [make("li", {}, `dashed: ${dashed}`)] : []),
+  );
   if (!found.rows.hidden) fillRows(found);
   if (!found.traces.length) {
     Plotly.purge(found.plot);
@@ -33,17 +87,41 @@ function drawn(found) {
   }
   if (found.plot.querySelector(".empty")) found.plot.replaceChildren();
   const { paper_bgcolor, plot_bgcolor, font } = theme();
-  Plotly.react(found.plot, traces, { paper_bgcolor, plot_bgcolor, font, showlegend: false, dragmode: false, hovermode: "closest", ...layout },
-    { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false });
+  Plotly.react(
+    found.plot,
+    traces,
+    {
+      paper_bgcolor,
+      plot_bgcolor,
+      font,
+      showlegend: false,
+      dragmode: false,
+      hovermode: "closest",
+      ...layout,
+    },
+    { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false },
+  );
   found.plot.removeAllListeners("plotly_click");
   found.plot.on("plotly_click", (event) => picked(event.points[0].customdata));
 }
 
 // The mark of a method: its shape and its colour, so that neither is needed alone.
-const SHAPES = { circle: "M6 2a4 4 0 1 0 .01 0z", diamond: "M6 1l5 5-5 5-5-5z", square: "M2 2h8v8H2z", "triangle-up": "M6 1l5 9H1z" };
+const SHAPES = {
+  circle: "M6 2a4 4 0 1 0 .01 0z",
+  diamond: "M6 1l5 5-5 5-5-5z",
+  square: "M2 2h8v8H2z",
+  "triangle-up": "M6 1l5 9H1z",
+};
 function sign(method) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  for (const [name, value] of Object.entries({ viewBox: "0 0 12 12", width: 12, height: 12, "aria-hidden": "true" })) svg.setAttribute(name, value);
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"),
+    path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  for (const [name, value] of Object.entries({
+    viewBox: "0 0 12 12",
+    width: 12,
+    height: 12,
+    "aria-hidden": "true",
+  }))
+    svg.setAttribute(name, value);
   path.setAttribute("d", SHAPES[look(method).symbol]);
   path.setAttribute("fill", colour(method));
   svg.append(path);
@@ -60,7 +138,9 @@ function redraw(only) {
 }
 
 // What is far from the screen follows one by one while the browser is idle: a picture of the whole page has no empty boxes.
-const whenIdle = window.requestIdleCallback ? (work) => requestIdleCallback(work, { timeout: 500 }) : (work) => setTimeout(work, 50);
+const whenIdle = window.requestIdleCallback
+  ? (work) => requestIdleCallback(work, { timeout: 500 })
+  : (work) => setTimeout(work, 50);
 let drawing = false;
 function drawRest() {
   if (drawing) return;
@@ -68,32 +148,68 @@ function drawRest() {
   whenIdle(() => {
     drawing = false;
     const next = [...figures.values()].find((found) => found.stale);
-    if (next) { drawn(next); drawRest(); }
+    if (next) {
+      drawn(next);
+      drawRest();
+    }
   });
 }
 
 // What a figure shows, as rows: series, horizontal, vertical, and the ends of the interval if there is one.
 function rowsOf(found) {
   if (found.stale) drawn(found);
-  const { traces, layout } = found, names = layout && layout.yaxis ? layout.yaxis.ticktext : null;
+  const { traces, layout } = found,
+    names = layout && layout.yaxis ? layout.yaxis.ticktext : null;
   const title = (axis, otherwise) => (axis && axis.title && axis.title.text) || otherwise;
-  const head = ["series", title(layout && layout.xaxis, "horizontal"), ...(names ? [] : [title(layout && layout.yaxis, "vertical")]), "low", "high"];
-  const ends = (error, value, n) => (error && error.array ? [value - error.arrayminus[n], value + error.array[n]] : [null, null]);
-  const body = traces.flatMap((t) => t.x.map((x, n) => {
-    const y = t.y[n];
-    return names ? [names[y], x, ...ends(t.error_x, x, n)] : [t.name || "", x, y, ...ends(t.error_y, y, n)];
-  })).filter((row) => row[1] !== null && row[1] !== undefined);
+  const head = [
+    "series",
+    title(layout && layout.xaxis, "horizontal"),
+    ...(names ? [] : [title(layout && layout.yaxis, "vertical")]),
+    "low",
+    "high",
+  ];
+  const ends = (error, value, n) =>
+    error && error.array ? [value - error.arrayminus[n], value + error.array[n]] : [null, null];
+  const body = traces
+    .flatMap((t) =>
+      t.x.map((x, n) => {
+        const y = t.y[n];
+        return names
+          ? [names[y], x, ...ends(t.error_x, x, n)]
+          : [t.name || "", x, y, ...ends(t.error_y, y, n)];
+      }),
+    )
+    .filter((row) => row[1] !== null && row[1] !== undefined);
   const used = head.map((_, c) => body.some((row) => row[c] !== null && row[c] !== ""));
   const kept = (row) => row.filter((_, c) => used[c]);
   return { head: kept(head), body: body.map(kept) };
 }
 
 function fillRows(found) {
-  const { head, body } = rowsOf(found), most = 400, figure = (v) => typeof v === "number";
-  const row = (cells) => make("tr", {}, ...cells.map((v) => make("td", { class: figure(v) ? "number" : null }, figure(v) ? number(v, 4) : v ?? "")));
+  const { head, body } = rowsOf(found),
+    most = 400,
+    figure = (v) => typeof v === "number";
+  const row = (cells) =>
+    make(
+      "tr",
+      {},
+      ...cells.map((v) =>
+        make("td", { class: figure(v) ? "number" : null }, figure(v) ? number(v, 4) : (v ?? "")),
+      ),
+    );
   const note = body.length > most ? ` The first ${most} of ${body.length} rows; CSV has all.` : "";
-  const heads = head.map((h, c) => make("th", { scope: "col", class: body.length && figure(body[0][c]) ? "number" : null }, h));
-  found.rows.replaceChildren(make("table", {}, make("caption", {}, found.title + "." + note), make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...body.slice(0, most).map(row))));
+  const heads = head.map((h, c) =>
+    make("th", { scope: "col", class: body.length && figure(body[0][c]) ? "number" : null }, h),
+  );
+  found.rows.replaceChildren(
+    make(
+      "table",
+      {},
+      make("caption", {}, found.title + "." + note),
+      make("thead", {}, make("tr", {}, ...heads)),
+      make("tbody", {}, ...body.slice(0, most).map(row)),
+    ),
+  );
 }
 
 function toggled(found, button) {
@@ -104,7 +220,11 @@ function toggled(found, button) {
 
 function saveRows(found) {
   const { head, body } = rowsOf(found);
-  save(`${DATA.name}-${found.id}.csv`, [head, ...body].map((row) => row.map(quoted).join(",")).join("\n") + "\n", "text/csv");
+  save(
+    `${DATA.name}-${found.id}.csv`,
+    [head, ...body].map((row) => row.map(quoted).join(",")).join("\n") + "\n",
+    "text/csv",
+  );
 }
 
 async function exported(found, format) {

@@ -7,7 +7,8 @@ function filtered() {
   whyWords();
   updates.forEach((update) => update());
   const count = shown(JOBS).length;
-  $("f-count").textContent = `${count.toLocaleString("en-US")} of ${size(JOBS).toLocaleString("en-US")} models`;
+  $("f-count").textContent =
+    `${count.toLocaleString("en-US")} of ${size(JOBS).toLocaleString("en-US")} models`;
   redraw();
 }
 
@@ -18,33 +19,65 @@ function pairChanged() {
 
 function checkboxes(place, values, chosen, label) {
   values.forEach((value) => chosen.add(value));
-  place.replaceChildren(...values.map((value) => {
-    const box = make("input", { type: "checkbox", value, checked: true, onchange: () => { if (box.checked) chosen.add(value); else chosen.delete(value); filtered(); } });
-    return make("label", {}, box, label(value));
-  }));
+  place.replaceChildren(
+    ...values.map((value) => {
+      const box = make("input", {
+        type: "checkbox",
+        value,
+        checked: true,
+        onchange: () => {
+          if (box.checked) chosen.add(value);
+          else chosen.delete(value);
+          filtered();
+        },
+      });
+      return make("label", {}, box, label(value));
+    }),
+  );
 }
 
 function filters() {
   $("f-config").replaceChildren(...DATA.configurations.map((c, i) => make("option", { value: i }, c.label)));
-  $("f-config").addEventListener("change", (event) => { state.config = Number(event.target.value); filtered(); });
+  $("f-config").addEventListener("change", (event) => {
+    state.config = Number(event.target.value);
+    filtered();
+  });
   const read = Object.keys(DATA.definitions).filter((key) => JOBS[key] && JOBS[key].some((v) => v !== null));
-  $("f-definition").replaceChildren(...read.map((key) => make("option", { value: key }, DATA.definitions[key])));
+  $("f-definition").replaceChildren(
+    ...read.map((key) => make("option", { value: key }, DATA.definitions[key])),
+  );
   $("f-definition").value = state.definition;
-  $("f-definition").addEventListener("change", (event) => { state.definition = event.target.value; filtered(); });
-  checkboxes($("f-architecture"), distinct(JOBS.architecture).filter(Boolean).sort(), state.architectures, (v) => v);
+  $("f-definition").addEventListener("change", (event) => {
+    state.definition = event.target.value;
+    filtered();
+  });
+  checkboxes(
+    $("f-architecture"),
+    distinct(JOBS.architecture).filter(Boolean).sort(),
+    state.architectures,
+    (v) => v,
+  );
   checkboxes($("f-method"), distinct(JOBS.series).filter(Boolean).sort(), state.methods, (v) => look(v).name);
   $("f-size").addEventListener("change", () => redraw(["latency", "memory", "accuracy", "perMB"]));
   $("f-quantity").addEventListener("change", () => redraw(["pairs"]));
   $("f-memquantity").addEventListener("change", () => redraw(["definitions"]));
   $("f-pair").addEventListener("change", pairChanged);
-  $("f-text").addEventListener("input", (event) => { state.text = event.target.value; updates.forEach((update) => update()); });
+  $("f-text").addEventListener("input", (event) => {
+    state.text = event.target.value;
+    updates.forEach((update) => update());
+  });
   $("filters").addEventListener("submit", (event) => event.preventDefault());
 }
 
 // Theme: automatic, light, dark. Storage may be refused for a file; then the choice lasts for the visit.
-const THEMES = ["automatic", "light", "dark"], systemDark = matchMedia("(prefers-color-scheme: dark)");
+const THEMES = ["automatic", "light", "dark"],
+  systemDark = matchMedia("(prefers-color-scheme: dark)");
 let wanted = "automatic";
-try { wanted = localStorage.getItem("orbitbench-theme") || wanted; } catch { /* private */ }
+try {
+  wanted = localStorage.getItem("orbitbench-theme") || wanted;
+} catch {
+  /* private */
+}
 function themed() {
   const dark = wanted === "dark" || (wanted === "automatic" && systemDark.matches);
   document.documentElement.dataset.theme = dark ? "dark" : "light";
@@ -52,17 +85,24 @@ function themed() {
 }
 function nextTheme() {
   wanted = THEMES[(THEMES.indexOf(wanted) + 1) % THEMES.length];
-  try { localStorage.setItem("orbitbench-theme", wanted); } catch { /* private */ }
+  try {
+    localStorage.setItem("orbitbench-theme", wanted);
+  } catch {
+    /* private */
+  }
   themed();
   redraw();
 }
 
 // Paper is white, and shows every plot and every row (up to 1,000 a table).
 function printed(yes) {
-  if (yes) document.documentElement.dataset.theme = "light"; else themed();
+  if (yes) document.documentElement.dataset.theme = "light";
+  else themed();
   figures.forEach((found) => drawn(found));
   updates.forEach((update) => update(yes));
-  document.querySelectorAll("details").forEach((each) => { each.open = yes || each.open; });
+  document.querySelectorAll("details").forEach((each) => {
+    each.open = yes || each.open;
+  });
 }
 
 themed();
@@ -75,10 +115,22 @@ updates = DATA.tables.map(table);
 filtered();
 figures.forEach((found) => observer.observe(found.plot));
 $("theme").addEventListener("click", nextTheme);
-systemDark.addEventListener("change", () => { themed(); redraw(); });
+systemDark.addEventListener("change", () => {
+  themed();
+  redraw();
+});
 addEventListener("beforeprint", () => printed(true));
 addEventListener("afterprint", () => printed(false));
-let width = innerWidth, waiting;
-addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => { if (innerWidth !== width) { width = innerWidth; redraw(); } }, 150); });
+let width = innerWidth,
+  waiting;
+addEventListener("resize", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    if (innerWidth !== width) {
+      width = innerWidth;
+      redraw();
+    }
+  }, 150);
+});
 drawRest();
 document.documentElement.dataset.ready = "yes";

@@ -8,68 +8,151 @@ const LIMITS = [
 
 // A figure and the ends of its interval; an unknown interval has no width.
 function bounds(limit, i) {
-  const key = limit.key(), value = JOBS[key][i];
+  const key = limit.key(),
+    value = JOBS[key][i];
   if (value === null) return null;
-  return [value, JOBS[`${key}_low`]?.[i] ?? value, JOBS[`${key}_high`]?.[i] ?? value].map((v) => v * limit.scale);
+  return [value, JOBS[`${key}_low`]?.[i] ?? value, JOBS[`${key}_high`]?.[i] ?? value].map(
+    (v) => v * limit.scale,
+  );
 }
 
 // fits, at risk (its interval crosses the limit), or fails, and why.
 function judged(i) {
   const notes = { fails: [], risk: [] };
   for (const limit of LIMITS) {
-    const text = $(limit.id).value, bound = Number(text);
+    const text = $(limit.id).value,
+      bound = Number(text);
     if (text === "" || !Number.isFinite(bound)) continue;
     const found = bounds(limit, i);
-    if (!found) { notes.fails.push(`${limit.name} unknown`); continue; }
-    const [value, low, high] = found, [best, worst] = limit.most ? [low, high] : [-high, -low], edge = limit.most ? bound : -bound;
-    if (best > edge || (limit.most ? value : -value) > edge) notes.fails.push(`${limit.name} ${number(value)} ${limit.unit}`);
-    else if (worst > edge) notes.risk.push(`${limit.name} ${number(value)} (${number(low)} to ${number(high)}) ${limit.unit}`);
+    if (!found) {
+      notes.fails.push(`${limit.name} unknown`);
+      continue;
+    }
+    const [value, low, high] = found,
+      [best, worst] = limit.most ? [low, high] : [-high, -low],
+      edge = limit.most ? bound : -bound;
+    if (best > edge || (limit.most ? value : -value) > edge)
+      notes.fails.push(`${limit.name} ${number(value)} ${limit.unit}`);
+    else if (worst > edge)
+      notes.risk.push(`${limit.name} ${number(value)} (${number(low)} to ${number(high)}) ${limit.unit}`);
   }
   return { i, ...notes, verdict: notes.fails.length ? "fails" : notes.risk.length ? "risk" : "fits" };
 }
 
 // Rank and front are computed by orchestrate/analysis/recommend.py; limits only leave models out.
 const known = (i) => JOBS.accuracy[i] !== null && JOBS[state.definition][i] !== null;
-const onFront = (i) => Math.floor(DATA.front[i] / 2 ** Object.keys(DATA.definitions).indexOf(state.definition)) % 2 === 1;
+const onFront = (i) =>
+  Math.floor(DATA.front[i] / 2 ** Object.keys(DATA.definitions).indexOf(state.definition)) % 2 === 1;
 const best = (rows) => rows.reduce((a, b) => (DATA.rank[b] < DATA.rank[a] ? b : a));
 
 function recommendWords() {
-  const all = shown(JOBS).map(judged), fits = all.filter((j) => j.verdict === "fits").map((j) => j.i), risk = all.filter((j) => j.verdict === "risk");
-  const told = (i) => `${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${JOBS.accuracy[i] === null ? "accuracy unknown" : `${number(JOBS.accuracy[i])}% accuracy`}`;
-  const items = distinct(fits.map((i) => JOBS.dataset[i])).sort().map((dataset) => {
-    const i = best(fits.filter((k) => JOBS.dataset[k] === dataset));
-    return make("li", {}, `${dataset || "your own files"}: `, make("strong", {}, JOBS.model[i]), ` — ${told(i)}`);
-  });
+  const all = shown(JOBS).map(judged),
+    fits = all.filter((j) => j.verdict === "fits").map((j) => j.i),
+    risk = all.filter((j) => j.verdict === "risk");
+  const told = (i) =>
+    `${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${JOBS.accuracy[i] === null ? "accuracy unknown" : `${number(JOBS.accuracy[i])}% accuracy`}`;
+  const items = distinct(fits.map((i) => JOBS.dataset[i]))
+    .sort()
+    .map((dataset) => {
+      const i = best(fits.filter((k) => JOBS.dataset[k] === dataset));
+      return make(
+        "li",
+        {},
+        `${dataset || "your own files"}: `,
+        make("strong", {}, JOBS.model[i]),
+        ` — ${told(i)}`,
+      );
+    });
   const count = make("p", {}, `${fits.length} of ${all.length} models fit; ${risk.length} at risk.`);
-  const risky = risk.slice(0, 3).map((j) => make("li", {}, `At risk: ${JOBS.model[j.i]} — ${j.risk.join(", ")}`));
+  const risky = risk
+    .slice(0, 3)
+    .map((j) => make("li", {}, `At risk: ${JOBS.model[j.i]} — ${j.risk.join(", ")}`));
   $("recommend-answer").replaceChildren(count, make("ul", {}, ...items, ...risky));
 }
 
 function recommendPlot(width) {
-  const t = theme(), rows = thinnedOut(shown(JOBS).filter(known)), { columns, rows: lines } = panels(distinct(rows.map((i) => JOBS.dataset[i])).length || 1, width);
-  const sets = distinct(rows.map((i) => JOBS.dataset[i])).sort(), traces = [], annotations = [];
-  const layout = { height: 40 + 320 * lines, margin: { l: 56, r: 12, t: 26, b: 46 }, annotations, grid: { rows: lines, columns, pattern: "independent", xgap: 0.16, ygap: 0.3 } };
+  const t = theme(),
+    rows = thinnedOut(shown(JOBS).filter(known)),
+    { columns, rows: lines } = panels(distinct(rows.map((i) => JOBS.dataset[i])).length || 1, width);
+  const sets = distinct(rows.map((i) => JOBS.dataset[i])).sort(),
+    traces = [],
+    annotations = [];
+  const layout = {
+    height: 40 + 320 * lines,
+    margin: { l: 56, r: 12, t: 26, b: 46 },
+    annotations,
+    grid: { rows: lines, columns, pattern: "independent", xgap: 0.16, ygap: 0.3 },
+  };
   sets.forEach((dataset, n) => {
     const suffix = n ? n + 1 : "";
-    layout[`xaxis${suffix}`] = { ...t.axis, title: { text: "latency (ms)", font: { size: 12, color: t.soft }, standoff: 4 }, type: "log", ...ticks(rows.filter((i) => JOBS.dataset[i] === dataset).map((i) => JOBS.latency[i] * MS)) };
-    layout[`yaxis${suffix}`] = { ...t.axis, ...(n % columns ? {} : { title: { text: "accuracy (%)", font: { size: 12, color: t.soft } } }) };
-    annotations.push({ text: `<b>${dataset || "your own files"}</b>`, xref: `x${suffix} domain`, yref: `y${suffix} domain`, x: 0, y: 1, xanchor: "left", yanchor: "bottom", yshift: 4, showarrow: false });
+    layout[`xaxis${suffix}`] = {
+      ...t.axis,
+      title: { text: "latency (ms)", font: { size: 12, color: t.soft }, standoff: 4 },
+      type: "log",
+      ...ticks(rows.filter((i) => JOBS.dataset[i] === dataset).map((i) => JOBS.latency[i] * MS)),
+    };
+    layout[`yaxis${suffix}`] = {
+      ...t.axis,
+      ...(n % columns ? {} : { title: { text: "accuracy (%)", font: { size: 12, color: t.soft } } }),
+    };
+    annotations.push({
+      text: `<b>${dataset || "your own files"}</b>`,
+      xref: `x${suffix} domain`,
+      yref: `y${suffix} domain`,
+      x: 0,
+      y: 1,
+      xanchor: "left",
+      yanchor: "bottom",
+      yshift: 4,
+      showarrow: false,
+    });
     for (const method of distinct(rows.map((i) => JOBS.series[i])).sort()) {
       const mine = rows.filter((i) => JOBS.series[i] === method && JOBS.dataset[i] === dataset);
       if (!mine.length) continue;
       const verdicts = mine.map((i) => judged(i).verdict);
       traces.push({
-        type: "scatter", name: `${dataset} ${look(method).name}`, mode: "markers", xaxis: `x${suffix}`, yaxis: `y${suffix}`, customdata: mine, x: mine.map((i) => JOBS.latency[i] * MS), y: mine.map((i) => JOBS.accuracy[i]),
-        marker: { color: colour(method), symbol: look(method).symbol, size: mine.map((i) => 6 + Math.sqrt(Math.max(0, JOBS[state.definition][i]) * MB)), opacity: verdicts.map((v) => (v === "fails" ? 0.2 : v === "risk" ? 0.6 : 0.9)), line: { color: css("--ink"), width: mine.map((i) => (onFront(i) ? 2 : 0)) } },
-        text: mine.map((i, k) => `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${number(JOBS.accuracy[i])}%<br>${onFront(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`), hovertemplate: "%{text}<extra></extra>",
+        type: "scatter",
+        name: `${dataset} ${look(method).name}`,
+        mode: "markers",
+        xaxis: `x${suffix}`,
+        yaxis: `y${suffix}`,
+        customdata: mine,
+        x: mine.map((i) => JOBS.latency[i] * MS),
+        y: mine.map((i) => JOBS.accuracy[i]),
+        marker: {
+          color: colour(method),
+          symbol: look(method).symbol,
+          size: mine.map((i) => 6 + Math.sqrt(Math.max(0, JOBS[state.definition][i]) * MB)),
+          opacity: verdicts.map((v) => (v === "fails" ? 0.2 : v === "risk" ? 0.6 : 0.9)),
+          line: { color: css("--ink"), width: mine.map((i) => (onFront(i) ? 2 : 0)) },
+        },
+        text: mine.map(
+          (i, k) =>
+            `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${number(JOBS.accuracy[i])}%<br>${onFront(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`,
+        ),
+        hovertemplate: "%{text}<extra></extra>",
       });
     }
   });
-  return { traces, layout, methods: distinct(rows.map((i) => JOBS.series[i])).sort(), empty: "No model here has a known accuracy; give limits of memory and latency above." };
+  return {
+    traces,
+    layout,
+    methods: distinct(rows.map((i) => JOBS.series[i])).sort(),
+    empty: "No model here has a known accuracy; give limits of memory and latency above.",
+  };
 }
 
 function recommend() {
   $("l-energy-label").hidden = !JOBS.energy || JOBS.energy.every((v) => v === null);
-  figure("recommend", "Accuracy against latency", "One point a model; its area grows with memory. Ringed: on the Pareto front of its dataset. Faint: over a limit.", recommendPlot);
-  for (const limit of LIMITS) $(limit.id).addEventListener("input", () => { recommendWords(); redraw(["recommend"]); });
+  figure(
+    "recommend",
+    "Accuracy against latency",
+    "One point a model; its area grows with memory. Ringed: on the Pareto front of its dataset. Faint: over a limit.",
+    recommendPlot,
+  );
+  for (const limit of LIMITS)
+    $(limit.id).addEventListener("input", () => {
+      recommendWords();
+      redraw(["recommend"]);
+    });
 }

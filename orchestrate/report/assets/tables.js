@@ -2,58 +2,138 @@
 const PAGE_ROWS = 50;
 
 function table(spec) {
-  const frame = DATA.frames[spec.dataset], numeric = (c) => (c.numeric ? "number" : null);
+  const frame = DATA.frames[spec.dataset],
+    numeric = (c) => (c.numeric ? "number" : null);
   const status = make("span", { role: "status", "aria-live": "polite" });
   const pager = make("div", { class: "pager" });
-  const body = make("tbody"), sorting = { column: -1, up: true }, at = { page: 0 };
-  const used = spec.columns.filter((c) => frame[c.keys[0]] && frame[c.keys[0]].some((v) => v !== null && v !== ""));
+  const body = make("tbody"),
+    sorting = { column: -1, up: true },
+    at = { page: 0 };
+  const used = spec.columns.filter(
+    (c) => frame[c.keys[0]] && frame[c.keys[0]].some((v) => v !== null && v !== ""),
+  );
 
-  const value = (c, key, i) => (frame[key][i] === null ? null : c.numeric ? frame[key][i] * c.scale : frame[key][i]);
+  const value = (c, key, i) =>
+    frame[key][i] === null ? null : c.numeric ? frame[key][i] * c.scale : frame[key][i];
   const rows = () => {
     const words = state.text.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = shown(frame).filter((i) => words.every((w) => used.some((c) => String(frame[c.keys[0]][i]).toLowerCase().includes(w))));
+    const found = shown(frame).filter((i) =>
+      words.every((w) => used.some((c) => String(frame[c.keys[0]][i]).toLowerCase().includes(w))),
+    );
     const c = used[sorting.column];
-    if (c) found.sort((a, b) => compared(frame[c.keys[0]][a], frame[c.keys[0]][b]) * (sorting.up ? 1 : -1) || a - b);
+    if (c)
+      found.sort(
+        (a, b) => compared(frame[c.keys[0]][a], frame[c.keys[0]][b]) * (sorting.up ? 1 : -1) || a - b,
+      );
     return found;
   };
 
   const cell = (c, i) => {
     const [v, low, high] = c.keys.map((key) => value(c, key, i));
-    if (!c.numeric) return make("td", { class: String(v).length > 60 ? "words" : null }, v === null ? "" : String(v));
-    const spread = low === null || low === undefined ? [] : [" ", make("small", {}, `(${number(low)} to ${number(high)})`)];
-    return make("td", { class: "number" }, c.whole && v !== null ? v.toLocaleString("en-US") : number(v), ...spread);
+    if (!c.numeric)
+      return make("td", { class: String(v).length > 60 ? "words" : null }, v === null ? "" : String(v));
+    const spread =
+      low === null || low === undefined
+        ? []
+        : [" ", make("small", {}, `(${number(low)} to ${number(high)})`)];
+    return make(
+      "td",
+      { class: "number" },
+      c.whole && v !== null ? v.toLocaleString("en-US") : number(v),
+      ...spread,
+    );
   };
 
   const headings = used.map((c, n) => {
-    const press = () => { sorting.up = sorting.column === n ? !sorting.up : true; sorting.column = n; at.page = 0; update(); };
+    const press = () => {
+      sorting.up = sorting.column === n ? !sorting.up : true;
+      sorting.column = n;
+      at.page = 0;
+      update();
+    };
     const label = c.unit ? `${c.label} (${c.unit})` : c.label;
-    return make("th", { scope: "col", class: numeric(c) }, make("button", { type: "button", onclick: press }, label));
+    return make(
+      "th",
+      { scope: "col", class: numeric(c) },
+      make("button", { type: "button", onclick: press }, label),
+    );
   });
 
   function update(all) {
-    const found = rows(), pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
+    const found = rows(),
+      pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
     at.page = Math.min(at.page, pages - 1);
     const here = all ? found.slice(0, 1000) : found.slice(at.page * PAGE_ROWS, (at.page + 1) * PAGE_ROWS);
-    body.replaceChildren(...here.map((i) => make("tr", { class: frame.model && frame.model[i] === state.model ? "picked" : null }, ...used.map((c) => cell(c, i)))));
-    headings.forEach((th, n) => { if (n === sorting.column) th.setAttribute("aria-sort", sorting.up ? "ascending" : "descending"); else th.removeAttribute("aria-sort"); });
+    body.replaceChildren(
+      ...here.map((i) =>
+        make(
+          "tr",
+          { class: frame.model && frame.model[i] === state.model ? "picked" : null },
+          ...used.map((c) => cell(c, i)),
+        ),
+      ),
+    );
+    headings.forEach((th, n) => {
+      if (n === sorting.column) th.setAttribute("aria-sort", sorting.up ? "ascending" : "descending");
+      else th.removeAttribute("aria-sort");
+    });
     status.textContent = `${found.length.toLocaleString("en-US")} of ${size(frame).toLocaleString("en-US")} rows`;
-    const turn = (by, label) => make("button", { type: "button", disabled: at.page + by < 0 || at.page + by >= pages, onclick: () => { at.page += by; update(); } }, label);
-    pager.replaceChildren(...(pages > 1 ? [turn(-1, "Previous"), `Page ${at.page + 1} of ${pages}`, turn(1, "Next")] : []));
+    const turn = (by, label) =>
+      make(
+        "button",
+        {
+          type: "button",
+          disabled: at.page + by < 0 || at.page + by >= pages,
+          onclick: () => {
+            at.page += by;
+            update();
+          },
+        },
+        label,
+      );
+    pager.replaceChildren(
+      ...(pages > 1 ? [turn(-1, "Previous"), `Page ${at.page + 1} of ${pages}`, turn(1, "Next")] : []),
+    );
   }
 
   const csv = () => {
-    const head = used.flatMap((c) => c.keys.map((_, k) => quoted((c.unit ? `${c.label} (${c.unit})` : c.label) + ["", " low", " high"][k])));
-    const lines = rows().map((i) => used.flatMap((c) => c.keys.map((key) => quoted(value(c, key, i)))).join(","));
+    const head = used.flatMap((c) =>
+      c.keys.map((_, k) => quoted((c.unit ? `${c.label} (${c.unit})` : c.label) + ["", " low", " high"][k])),
+    );
+    const lines = rows().map((i) =>
+      used.flatMap((c) => c.keys.map((key) => quoted(value(c, key, i)))).join(","),
+    );
     save(`${DATA.name}-${spec.id}.csv`, [head.join(","), ...lines].join("\n") + "\n", "text/csv");
   };
 
   const title = make("h3", { id: `title-${spec.id}` }, spec.title);
-  const button = make("button", { type: "button", onclick: csv, "aria-label": `Save the rows shown of ${spec.title} as CSV` }, "CSV");
-  const grid = make("table", {}, make("caption", {}, spec.caption), make("thead", {}, make("tr", {}, ...headings)), body);
-  const scroll = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": `title-${spec.id}` }, grid);
+  const button = make(
+    "button",
+    { type: "button", onclick: csv, "aria-label": `Save the rows shown of ${spec.title} as CSV` },
+    "CSV",
+  );
+  const grid = make(
+    "table",
+    {},
+    make("caption", {}, spec.caption),
+    make("thead", {}, make("tr", {}, ...headings)),
+    body,
+  );
+  const scroll = make(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": `title-${spec.id}` },
+    grid,
+  );
   const empty = make("p", { class: "empty" }, "Nothing here.");
   const parts = size(frame) ? [scroll, pager] : [empty];
-  $("all-tables").append(make("div", { id: `table-${spec.id}` }, make("div", { class: "table-head" }, title, make("span", { class: "pager" }, status, button)), ...parts));
+  $("all-tables").append(
+    make(
+      "div",
+      { id: `table-${spec.id}` },
+      make("div", { class: "table-head" }, title, make("span", { class: "pager" }, status, button)),
+      ...parts,
+    ),
+  );
   update();
   return update;
 }
