@@ -4,8 +4,8 @@ import os
 import random
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from bench.record import measure as defaults
 from bench.record import files, schema
+from bench.record import measure as defaults
 from bench.record.checks import escapes
 from bench.record.files import BadFileError
 from bench.runtime.backends import problems
