@@ -176,7 +176,13 @@ class Device(reader.Section):
         description="send this machine's `docker login` along when the board pulls an image, so that the "
         "board learns the password; without it a private image is sent over SSH",
     )
-    power_mode: Text | None = Field(None, description="what `prepare` sets; recorded")
+    power: Literal["jetson", "governor"] | None = Field(
+        None,
+        description="set and put back by the program: nvpmodel and jetson_clocks, or the CPU governor",
+    )
+    power_mode: Text | None = Field(
+        None, description="what `power` (or `prepare`) sets: nvpmodel's name of a mode, or a governor"
+    )
     emulated: bool = Field(False, description="an emulated CPU: its timings never count")
     prepare: list[Command] = Field([], description="run on the board before, each an argument list")
     restore: list[Command] = Field([], description="run on the board after, whatever happened")
@@ -195,6 +201,14 @@ class Device(reader.Section):
                 ),
                 (process and self.image is not None, "process uses no image: leave out image, or use docker"),
                 (not process and self.image is None, "docker needs an image"),
+                (
+                    process and self.power is not None,
+                    "power is set on boards only: leave it out, or use docker",
+                ),
+                (
+                    self.power == "governor" and not re.fullmatch(r"[a-z_]{1,30}", self.power_mode or "a"),
+                    "power_mode of `power: governor` is a governor, such as performance",
+                ),
                 (
                     self.prepare and not self.restore,
                     "prepare needs a restore: a board is left as it was found",

@@ -27,6 +27,18 @@ class Busy(OrbitError):
     """Another run holds the board; the text names it."""
 
 
+class CommandFailed(OrbitError):
+    """A command on the board failed; the text holds its own words."""
+
+
+class PasswordWanted(CommandFailed):
+    """sudo would ask for a password."""
+
+
+class RebootWanted(CommandFailed):
+    """The change takes effect at a reboot only, which a run never starts."""
+
+
 class StoreFailed(OrbitError):
     """The results folder cannot be written: the disk is full, or the folder is not ours."""
 

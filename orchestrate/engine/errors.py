@@ -38,6 +38,10 @@ class LinkBroken(Transient):
     """The connection ended, or stayed silent for too long, in the middle of something."""
 
 
+class CommandHung(LinkBroken):
+    """A command did not end in its time. The link itself is watched by ssh, which gives up earlier."""
+
+
 class EngineDown(Transient):
     """The board answers, its engine does not."""
 

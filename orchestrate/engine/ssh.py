@@ -23,6 +23,7 @@ from orchestrate.engine.errors import (
     AuthRefused,
     BadAnswer,
     BadHost,
+    CommandHung,
     EngineError,
     HostKeyChanged,
     HostKeyUnknown,
@@ -33,6 +34,7 @@ from orchestrate.engine.errors import (
 
 CONNECT_SECONDS = 10
 ALIVE_SECONDS, ALIVE_COUNT = 3, 3  # a silent peer is given up after (1 + 3) x 3 s at most
+OWN_CODE = '"$@"; code=$?; [ "$code" -ne 255 ] || code=254; exit "$code"'
 DOCKER_SOCKET = "/var/run/docker.sock"
 SOCKET_PATH_BYTES = 90  # the kernel allows 107 (103 on macOS), ssh adds a random suffix while it binds
 
@@ -80,9 +82,9 @@ class Output(NamedTuple):
 def run(host: str, remote: Sequence[str], *, timeout: float = 30, stdin: bytes = b"") -> Output:
     """Run `remote` (an argument list) on `host`. Raises what `explain` makes of a failing ssh, or LinkBroken.
 
-    Exit code 255 is ssh's own word for its failures; a remote command that ends with it is taken for one.
+    Exit code 255 is ssh's own word for its failures: a command that ends with it (nvpmodel does) gives 254.
     """
-    call = command(host, "-o", "ClearAllForwardings=yes", remote=remote)
+    call = command(host, "-o", "ClearAllForwardings=yes", remote=["sh", "-c", OWN_CODE, "sh", *remote])
     done = _run(host, call, remote, timeout, stdin)
     if done.code == 255:
         raise explain(host, done.err)
@@ -108,7 +110,7 @@ def _run(host: str, call: Sequence[str], words: Sequence[str], timeout: float, s
         try:
             out, err = both_outputs(process, time.monotonic() + timeout)
         except TimeoutError:
-            raise LinkBroken(host, f"`{shlex.join(words)[:80]}` did not end within {timeout:g} s") from None
+            raise CommandHung(host, f"`{shlex.join(words)[:80]}` did not end within {timeout:g} s") from None
         except OverflowError:
             what = f"`{shlex.join(words)[:80]}` there printed more than {OUTPUT_BYTES} bytes"
             raise BadAnswer(host, what) from None

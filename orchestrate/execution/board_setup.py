@@ -4,9 +4,10 @@ What `prepare` changes is noted before (see `owed`), and the note goes only once
 user's next run on that board, after a crash or a lost link, finds the note and restores first.
 """
 
-import shlex
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from orchestrate.console import first_line
@@ -14,11 +15,11 @@ from orchestrate.devices import Device
 from orchestrate.doctor import probe
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.image_store import ImageEngine
-from orchestrate.errors import OrbitError
-from orchestrate.execution import owed
+from orchestrate.errors import LinkLost, OrbitError
+from orchestrate.execution import owed, power
+from orchestrate.execution.board_commands import COMMAND_SECONDS, Commands
 
 Say = Callable[[str], None]
-COMMAND_SECONDS = 60
 
 
 def image(engine: Engine, device: Device, say: Say) -> str:
@@ -40,6 +41,8 @@ class Host:
 
     def __init__(self, engine: Engine, run: str, name: str, known: Mapping[str, Device]) -> None:
         self.engine, self.known, self.device = engine, known, known[name]
+        self.commands = Commands(engine)
+        self.power = power.Power(self.commands)
         self.note = owed.Note(name, self.device.host, run)
 
     def ready(self) -> dict[str, Any]:
@@ -51,7 +54,6 @@ class Host:
         return {
             "model": first_line(facts.model, 200) if facts.model else None,
             "l4t": first_line(facts.l4t_text, 200) if facts.l4t_text else None,
-            "power_mode": self.device.power_mode,
             "emulated": self.device.emulated,
             "clock_ahead_seconds": None if facts.time is None else facts.time - int(time.time()),
         }
@@ -61,20 +63,29 @@ class Host:
         look = probe.brief(self.engine.info().root)
         return probe.facts(self.engine.run(["sh", "-s"], timeout=COMMAND_SECONDS, stdin=look).out)
 
-    def prepare(self, say: Say) -> None:
-        """Note what is to be undone, then run the device's commands; first undo what a dead run left."""
+    def prepare(self, say: Say) -> dict[str, Any]:
+        """Ready the board: power settings, then the device's own commands; facts about what is set now.
+
+        What is to be undone is noted before anything changes; what a dead run left is undone first.
+        """
         self.mend(say)
-        if not self.device.prepare:
-            return
-        owed.write(self.note)
-        say("preparing")
-        for command in self.device.prepare:
-            self.command(command)
+        device = self.device
+        if device.power or device.prepare:
+            say("preparing")
+            before = self.power.save(device) if device.power else {}
+            self.note = replace(self.note, power=device.power, before=before)
+            owed.write(self.note)
+        if device.power:
+            self.power.set(device, say)
+        for command in device.prepare:
+            self.commands.run(command)
+        return power.facts(self.power.look())
 
     def restore(self) -> None:
         """Run the restoring commands if this run owes them: all of them, whatever the first ones said."""
-        if self.note in owed.notes():
-            self.settle(self.note)
+        for note in owed.notes():
+            if (note.name, note.run) == (self.note.name, self.note.run):
+                self.settle(note)
 
     def mend(self, say: Say) -> None:
         """Restore this board for runs that could not: it is ours now, so none of them is at work on it."""
@@ -92,21 +103,19 @@ class Host:
                 "devices.yaml: put the entry back, so that it can be undone"
             )
         problems = []
-        for command in device.restore:
+        steps: list[Callable[[], object]] = [partial(self.commands.run, words) for words in device.restore]
+        if note.power:
+            steps.append(partial(self.power.restore, note.power, note.before))
+        for step in steps:
             try:
-                self.command(command)
+                step()
+            except LinkLost:
+                raise
             except OrbitError as error:
                 problems.append(str(error))
         if problems:
             raise OrbitError("; ".join(problems))
         owed.drop(note)
-
-    def command(self, words: list[str]) -> None:
-        """Run one argument list on the board; OrbitError with what it said when it fails."""
-        done = self.engine.run(words, timeout=COMMAND_SECONDS)
-        if done.code:
-            said = first_line(done.err.strip() or done.out.strip() or "it said nothing", 200)
-            raise OrbitError(f"`{shlex.join(words)}` failed with code {done.code}: {said}")
 
 
 def unfit(facts: probe.Facts, device: Device) -> list[str]:

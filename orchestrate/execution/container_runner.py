@@ -150,8 +150,9 @@ class BoardRunner:
         self.seen = 0
         try:
             facts = self.host.ready()
-            self.send(missing, {**facts, "image_digest": image}, self.present(image) if known else {}, say)
-            self.host.prepare(say)
+            self.send(missing, self.present(image) if known else {}, say)
+            facts |= self.host.prepare(say)
+            self.send_jobs(missing, {**facts, "image_digest": image})
             self.board.start()
         except LinkLost:
             raise
@@ -183,17 +184,20 @@ class BoardRunner:
         """What an earlier attempt has brought there: name -> (bytes, SHA-256)."""
         return self.board.hashes(self.volume, image, self.labels)
 
-    def send(
-        self, missing: list[str], facts: dict[str, Any], there: dict[str, tuple[int, str]], say: Say
-    ) -> None:
-        """Send the job list, and of its models those that the board lacks."""
-        jobs = {**plan.reduced(self.folder.job_list(), missing, facts), "bundle": "bundle"}
-        wanted = {part["file"]: part["sha256"] for job in jobs["jobs"] for part in parts(job["model"])}
+    def send(self, missing: list[str], there: dict[str, tuple[int, str]], say: Say) -> None:
+        """Send what the board lacks of the models of the jobs in `missing`."""
+        jobs = plan.reduced(self.folder.job_list(), missing, {})["jobs"]
+        wanted = {part["file"]: part["sha256"] for job in jobs for part in parts(job["model"])}
         lacking = [name for name, sha in wanted.items() if there.get(f"bundle/{name}", (0, ""))[1] != sha]
         files = {f"bundle/{name}": self.run.files.checked(f"bundle/{name}", wanted[name]) for name in lacking}
         total = sum(file.size for file in files.values())
         say(f"sending {len(lacking)} of {len(wanted)} files, {total / 1e6:.1f} MB")
-        self.board.send({**files, "jobs.json": json.dumps(jobs).encode()})
+        self.board.send(dict(files))
+
+    def send_jobs(self, missing: list[str], facts: dict[str, Any]) -> None:
+        """Send the job list with what is known of the board, its power settings as they are set now."""
+        jobs = {**plan.reduced(self.folder.job_list(), missing, facts), "bundle": "bundle"}
+        self.board.send({"jobs.json": json.dumps(jobs).encode()})
 
     def discard(self, jobs: set[str]) -> None:
         """Make jobs run again: what the board has of this run goes (all good records are here)."""

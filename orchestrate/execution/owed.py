@@ -1,30 +1,38 @@
 """What this user's runs owe to boards: `restore` after `prepare`, also where a run died in between.
 
 Kept in the user's own state folder, never in a run's: folders of runs come from colleagues. A note says only
-that a restore is owed, and to whom; the commands are those of the device's entry in devices.yaml.
+that a restore is owed, to whom, and which power settings were found there; the commands are those of the
+device's entry in devices.yaml, or the program's own.
 """
 
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from orchestrate.errors import StoreFailed
 from orchestrate.runs import confined
 
 NOTE_BYTES = 10_000
+SETTING = re.compile(r"[a-z0-9_]{1,40}")  # a mode's number, a policy, a governor
 
 
 @dataclass(frozen=True)
 class Note:
-    """The restore that a run owes to the board behind a device. `host` is None for this machine."""
+    """The restore that a run owes to the board behind a device. `host` is None for this machine.
+
+    power, before: the kind of power settings, and what they were (see `power`).
+    """
 
     device: str
     host: str | None
     run: str
+    power: str | None = None
+    before: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -64,8 +72,18 @@ def notes() -> Iterator[Note]:
     for name in here.names():
         try:
             value = json.loads(here.read(name, NOTE_BYTES))
-            note = Note(value["device"], value["host"], value["run"])
+            note = Note(
+                value["device"], value["host"], value["run"], value.get("power"), value.get("before", {})
+            )
         except (OSError, StoreFailed, ValueError, KeyError, TypeError, RecursionError):
             continue
-        if name == note.name:
+        if name == note.name and sound(note):
             yield note
+
+
+def sound(note: Note) -> bool:
+    """Whether the settings in a note are words that may be put back."""
+    words = note.before.items() if isinstance(note.before, dict) else [(None, None)]
+    plain = all(isinstance(word, str) and SETTING.fullmatch(word) for pair in words for word in pair)
+    complete = {None: True, "jetson": "mode" in note.before, "governor": True}
+    return plain and complete.get(note.power, False)

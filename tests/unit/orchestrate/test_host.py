@@ -95,7 +95,8 @@ def test_what_is_prepared_is_restored_word_by_word(state: Path) -> None:
     this = at(engine, **CHANGES)
     this.prepare(quiet)
     (note,) = state.iterdir()
-    assert json.loads(note.read_text()) == {"device": "board", "host": "pi4", "run": sample.NAME}
+    kept = {"device": "board", "host": "pi4", "run": sample.NAME, "power": None, "before": {}}
+    assert json.loads(note.read_text()) == kept
     assert [each.stat().st_mode & 0o777 for each in (state, state.parent)] == [0o700, 0o700]
     this.restore()
     assert engine.ran == ["fast 'a b'", "slow", "default"]
