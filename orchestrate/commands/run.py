@@ -68,6 +68,9 @@ def run(
     break_lock: Annotated[
         bool, typer.Option("--break-lock", help="take a board from a run that is dead on it")
     ] = False,
+    require_valid: Annotated[
+        bool, typer.Option("--require-valid", help="exit code 1 also where a record does not count")
+    ] = False,
     trust_run: Trust = False,
     patience: Annotated[
         float, typer.Option(metavar="SECONDS", help="how long to wait for a lost board", min=0)
@@ -98,6 +101,7 @@ def run(
         break_lock=break_lock,
         patience=patience,
         report=report,
+        require_valid=require_valid,
         results=results,
         manifest=devices,
         trust_run=trust_run,

@@ -68,9 +68,23 @@ class Runner(Protocol):
 
 
 class Stop(threading.Event):
-    """Set by Ctrl-C. `boards`: end the runtimes on boards as well, rather than leave them at work."""
+    """Set by Ctrl-C. `boards`: end the runtimes on boards as well, rather than leave them at work.
 
-    boards = False
+    `boards` counts once `answered` is set; what runs on this machine ends without a question.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.boards, self.answered = False, threading.Event()
+
+    def answer(self, boards: bool) -> None:
+        """Say whether the boards' runtimes are to end."""
+        self.boards = boards
+        self.answered.set()
+
+    def ends(self, is_local: bool) -> bool:
+        """Whether a runtime is to end; for one on a board this waits for the answer."""
+        return is_local or (self.answered.wait() and self.boards)
 
 
 @dataclass(frozen=True)
@@ -162,7 +176,7 @@ class Follower:
         """Follow the runtime's lines to its end, or until the user stops us."""
         for line in self.runner.lines():
             if self.stop.is_set():
-                if self.stop.boards or self.runner.is_local:
+                if self.stop.ends(self.runner.is_local):
                     self.say("stopping")
                     self.runner.stop()
                 return
@@ -214,7 +228,8 @@ class Follower:
 def drive(followers: list[Follower], view: View, stop: Stop, ask: Callable[[], bool]) -> dict[str, str]:
     """Run all side by side; failed device -> what went wrong there.
 
-    On KeyboardInterrupt `ask` says whether boards are to be stopped; it is raised again once all have let go.
+    On KeyboardInterrupt the runtimes on this machine end first; then `ask` says whether boards are to be
+    stopped. It is raised again once all have let go.
     """
     problems: dict[str, str] = {}
     turns = {follower.runner.place: threading.Lock() for follower in followers}
@@ -232,11 +247,12 @@ def drive(followers: list[Follower], view: View, stop: Stop, ask: Callable[[], b
             view.say(name, f"failed: {problems[name]}")
 
     with ThreadPoolExecutor(len(followers), thread_name_prefix="board") as pool:
-        futures = [pool.submit(one, follower) for follower in followers]
+        futures = {pool.submit(one, follower): follower for follower in followers}
         try:
             wait(futures)
         except KeyboardInterrupt:
-            stop.boards = ask()
             stop.set()
+            wait([future for future, follower in futures.items() if follower.runner.is_local])
+            stop.answer(ask())
             raise
     return problems

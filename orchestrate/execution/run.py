@@ -1,13 +1,11 @@
 """A run from options to report: resolve, export, plan, create the folder, follow the devices, sum up."""
 
+import re
 import resource
 import shlex
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
@@ -15,13 +13,14 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.record import files
+from bench.record import files, schema
 from orchestrate.console import make_console
 from orchestrate.devices import Device, choose, default_path, load_devices
 from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.execution import process_runner, progress, summary
 from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
 from orchestrate.execution.settings import Settings
+from orchestrate.execution.signals import Signals, terminated_is_interrupted
 from orchestrate.runs import confined, estimate, plan, staging
 from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_json
 
@@ -46,6 +45,7 @@ class RunOptions:
     break_lock: bool = False
     patience: float = 600.0
     report: bool = True
+    require_valid: bool = False
     results: Path = Path("results")
     manifest: Path | None = None
     trust_run: bool = False
@@ -65,7 +65,7 @@ def main(options: RunOptions, as_json: bool = False) -> int:
     if options.detach and not problems:
         console.print(f"at work without us; to go on: {go_on}", highlight=False, soft_wrap=True)
         return 0
-    return summary.conclude(run, problems, go_on, console, as_json, options.report)
+    return summary.conclude(run, problems, go_on, console, as_json, options.report, options.require_valid)
 
 
 def check(options: RunOptions) -> None:
@@ -119,9 +119,22 @@ def begin(options: RunOptions, console: Console) -> Run:
         if options.resume_last and (run := newest_unfinished(options.results, planned["hash"])):
             console.print(f"resuming {run.id}")
             return run
+        check_jobs(planned)
         for line in estimate.lines(planned):
             console.print(line, highlight=False, soft_wrap=True)
         return create(options.results, planned, folder)
+
+
+def check_jobs(planned: dict[str, Any]) -> None:
+    """Refuse a plan whose job lists no runtime would take, before there is a run."""
+    for device, part in planned["devices"].items():
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{planned['experiment']['name']}"
+        for problem in schema.problems(plan.job_list(planned, name, device)):
+            place = re.match(r"jobs\[(\d+)\]", problem.path)
+            model = part["jobs"][int(place[1])]["model"]["id"] if place else device
+            raise BadInput(
+                f"{model}: cannot be measured ({problem.path} {problem.reason}); leave it out of the run"
+            )
 
 
 def resolve(options: RunOptions) -> dict[str, Device]:
@@ -235,7 +248,7 @@ def execute(
     try:
         with (
             run.held(),
-            terminated_is_interrupted(),
+            terminated_is_interrupted() as signals,
             progress.view(console, [f.name for f in folders]) as view,
         ):
             followers = [
@@ -244,16 +257,19 @@ def execute(
                 for runner in [runner_of(run, folder, devices, break_lock)]
             ]
             remote = [f.folder.name for f in followers if not f.runner.is_local]
-            return drive(followers, view, stop, lambda: ask(view, remote))
+            return drive(followers, view, stop, lambda: ask(view, remote, signals))
     except KeyboardInterrupt:
         left = sum(map(len, run.missing().values()))
         go_on = resume_command(run, devices.manifest)
         raise Interrupted(f"interrupted, {left} records to come; to go on: {go_on}") from None
 
 
-def ask(view: progress.View, boards: list[str]) -> bool:
+def ask(view: progress.View, boards: list[str], signals: Signals) -> bool:
     """After Ctrl-C: whether the boards are to be stopped. Where nobody can answer, they are left at work."""
-    if not boards or not (sys.stdin.isatty() and view.console.is_terminal):
+    if not boards:
+        return False
+    signals.hear_again()
+    if not (sys.stdin.isatty() and view.console.is_terminal):
         return False
     view.pause()
     try:
@@ -270,18 +286,6 @@ def allow_descriptors(devices: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-
-
-@contextmanager
-def terminated_is_interrupted() -> Iterator[None]:
-    """Treat SIGTERM (a CI's time limit) and a lost terminal like Ctrl-C."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def resume_command(run: Run, manifest: Path | None = None) -> str:

@@ -18,24 +18,32 @@ SHOWN = 10  # errors of a device in lines; `--json` has all
 
 
 def conclude(
-    run: Run, problems: dict[str, str], resume: str, console: Console, as_json: bool, report: bool = True
+    run: Run,
+    problems: dict[str, str],
+    resume: str,
+    console: Console,
+    as_json: bool,
+    report: bool = True,
+    require_valid: bool = False,
 ) -> int:
     """Print the outcome and write the report; 0 when every job is done, 1 when one failed or is missing.
 
-    `problems` says what went wrong on a device; `resume` is the command that finishes the run.
+    `problems` says what went wrong on a device; `resume` is the command that finishes the run. With
+    `require_valid` a record that does not count is a failure too.
     """
     records = {name: list(folder.stored()) for name, folder in run.devices.items()}
     devices = {
         name: counts(run.devices[name].wanted, found, problems.get(name)) for name, found in records.items()
     }
     page = write_report(run, console) if report and any(device["ok"] for device in devices.values()) else None
-    bad = any(device["errors"] or device["missing"] or device["problem"] for device in devices.values())
+    fatal = ("errors", "missing", "problem") + (("invalid", "skipped") if require_valid else ())
+    bad = any(device[key] for device in devices.values() for key in fatal)
+    measured = [record for found in records.values() for record in found if record["status"] == "ok"]
     if as_json:
         whole = {"run": run.id, "path": str(run.path), "devices": devices, "report": page and str(page)}
-        print(json.dumps(whole, indent=1))
-    good = [record for found in records.values() for record in found if quality(record) == "good"]
-    if good:
-        console.print(table(good))
+        print(json.dumps({**whole, "jobs": [figures(record) for record in measured]}, indent=1))
+    if measured:
+        console.print(table(measured))
     for line in lines(devices) + advice(devices, resume):
         say(console, line)
     if page:
@@ -65,6 +73,8 @@ def counts(wanted: tuple[str, ...], records: list[Json], problem: str | None) ->
     invalid = Counter(r["validity"]["reasons"][0]["code"] for r in records if quality(r) == "invalid")
     ended = {status: count[status] for status in ("ok", "failed", "skipped")}
     missing = len(wanted) - len(records)
+    valid = sum(quality(record) == "good" for record in records)
+    ended = {"jobs": len(wanted), "valid": valid, **ended}
     return {**ended, "missing": missing, "invalid": dict(invalid), "problem": problem, "errors": errors}
 
 
@@ -93,22 +103,58 @@ def table(records: list[Json]) -> Table:
     return made
 
 
-def row(record: Json) -> tuple[str, ...]:
-    """The cells of a record that counts."""
-    from orchestrate.analysis import job as jobs
-    from orchestrate.analysis import memory, table
+def computed(record: Json) -> Json | None:
+    """The record's row of the report's table; None where its samples give no figure."""
+    from orchestrate.analysis import job, table
 
-    job, found = record["job"], table.row(jobs.build(record, Path()))
+    try:
+        return table.row(job.build(record, Path()))
+    except ValueError:
+        return None
+
+
+def row(record: Json) -> tuple[str, ...]:
+    """The cells of a record that was measured; one that does not count names its reason."""
+    from orchestrate.analysis import memory
+
+    job, found = record["job"], computed(record)
+    how = f"{job['backend']} {job['precision']} t{job['threads']}"
+    where = record["device"], job["model"]["id"], how
+    if found is None:
+        return *where, "", "", "", "", remark(record)
     spread = 50 * (found["latency_high"] - found["latency_low"]) / found["latency"]
     width = f"{spread:.1f}" if math.isfinite(spread) else ""
-    milliseconds = f"{found['latency'] * 1e3:.4g}"
     sizes = [
         f"{found[key] / 1e6:.1f}" if math.isfinite(found[key]) else ""
         for key in (memory.MODEL, memory.PROCESS)
     ]
-    notes = ", ".join(warning["code"] for warning in record["validity"]["warnings"])
-    how = f"{job['backend']} {job['precision']} t{job['threads']}"
-    return record["device"], job["model"]["id"], how, milliseconds, width, *sizes, notes
+    return *where, f"{found['latency'] * 1e3:.4g}", width, *sizes, remark(record)
+
+
+def remark(record: Json) -> str:
+    """`does not count: other_load`, then the warnings."""
+    validity = record["validity"]
+    notes = [note["code"] for note in validity["warnings"]]
+    if quality(record) != "good":
+        codes = dict.fromkeys(reason["code"] for reason in validity["reasons"])
+        notes.insert(0, f"does not count: {', '.join(codes) or 'not valid'}")
+    return ", ".join(dict.fromkeys(notes))
+
+
+def figures(record: Json) -> Json:
+    """A measured record as `--json` prints it: base units, null where unknown."""
+    from orchestrate.analysis.table import headlines
+
+    job, found = record["job"], computed(record)
+    reasons = [reason["code"] for reason in record["validity"]["reasons"]]
+    return {
+        "device": record["device"],
+        "job": job["id"],
+        "model": job["model"]["id"],
+        "valid": quality(record) == "good",
+        "reasons": list(dict.fromkeys(reasons)),
+        "figures": headlines(found) if found else None,
+    }
 
 
 def lines(devices: dict[str, Json]) -> list[str]:
@@ -116,7 +162,7 @@ def lines(devices: dict[str, Json]) -> list[str]:
     found = []
     for name, device in devices.items():
         numbers = [f"{device[key]} {key}" for key in ("ok", "failed", "skipped", "missing") if device[key]]
-        found.append(f"{name}: {', '.join(numbers)}")
+        found.append(f"{name}: {', '.join(numbers)}; {device['valid']} of {device['jobs']} valid")
         if device["invalid"]:
             reasons = ", ".join(f"{number} for {code}" for code, number in device["invalid"].items())
             found.append(f"  of these, do not count: {reasons}")

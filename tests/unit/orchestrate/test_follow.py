@@ -184,7 +184,7 @@ def test_a_stop_ends_the_runtime_only_if_asked_and_keeps_the_board_as_it_is(
     folder: DeviceFolder, boards: bool
 ) -> None:
     runner, stop = FakeRunner(), Stop()
-    stop.boards = boards
+    stop.answer(boards)
     this = follower(runner, folder, stop)
     runner.start = lambda missing, say: (setattr(runner, "running", True), stop.set())  # type: ignore[method-assign,assignment]
     this.run()

@@ -145,6 +145,25 @@ def test_interrupted_it_stops_the_runtime_and_says_how_to_go_on(
     assert run.finished()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "timeout"])
+def test_interrupted_again_and_again_it_still_leaves_nothing_at_work(
+    tmp_path: Path, running: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    """`timeout` sends SIGTERM twice, and an impatient user presses Ctrl-C until the prompt is back."""
+    run = Run(tmp_path / "results" / NAME)
+    (runtime,) = runtimes(run)
+    os.kill(runtime, signal.SIGSTOP)  # it cannot end before all signals are sent
+    for _ in range(5):
+        running.send_signal(number)
+        time.sleep(0.05)
+    os.kill(runtime, signal.SIGCONT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "interrupted, " in err
+    assert "Traceback" not in err
+    assert runtimes(run) == []
+
+
 def test_a_second_orchestrator_on_the_same_run_is_refused_with_the_name_of_the_first(
     tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
 ) -> None:

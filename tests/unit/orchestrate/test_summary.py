@@ -51,12 +51,38 @@ def concluded(run: Run, problems: dict[str, str] | None = None) -> tuple[int, st
     return code, console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_figures_carry_their_units_and_only_what_counts_is_shown(run: Run) -> None:
+def test_figures_carry_their_units_and_what_does_not_count_is_marked_with_its_reason(run: Run) -> None:
     _, text = concluded(run)
-    row = next(line for line in text.splitlines() if line.startswith("local ") and "2.1" in line)
-    assert row.split() == ["local", "a", "onnxruntime", "fp32", "t1", "2.1", "60.5", "12.3", "61.0"]
-    assert text.count("2.1 ") == 1
+    rows = [line.split() for line in text.splitlines() if line.startswith("local ")]
+    figures = ["onnxruntime", "fp32", "t1", "2.1", "60.5", "12.3", "61.0"]
+    assert rows[0] == ["local", "a", *figures]
+    assert rows[1] == ["local", "b", *figures, "does", "not", "count:", "other_load"]
     assert "of these, do not count: 1 for other_load" in text
+    assert "1 of 4 valid" in text
+
+
+@pytest.fixture
+def invalid(tmp_path: Path) -> Run:
+    """A run whose only record does not count."""
+    run = sample.run(tmp_path, "b")
+    run.devices["local"].save(JOBS[1], sample.encoded(sample.record(JOBS[1], validity=LOADED)))
+    return run
+
+
+@pytest.mark.parametrize(("required", "code"), [(False, 0), (True, 1)])
+def test_a_run_without_a_valid_record_prints_its_figures_and_fails_where_valid_ones_are_required(
+    invalid: Run, required: bool, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = Console(file=io.StringIO(), width=160)
+    given = summary.conclude(invalid, {}, "RESUME", console, True, report=False, require_valid=required)
+    assert given == code
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "0.00105" in text
+    assert "does not count: other_load" in text
+    assert "0 of 1 valid" in text
+    (job,) = json.loads(capsys.readouterr().out)["jobs"]
+    assert (job["valid"], job["reasons"]) == (False, ["other_load"])
+    assert job["figures"]["p50"] == pytest.approx(1.05e-6)
 
 
 def test_every_trouble_comes_with_the_next_thing_to_type(run: Run) -> None:

@@ -1,0 +1,45 @@
+"""Ctrl-C, SIGTERM and a lost terminal: one interrupt, after which what runs here is ended undisturbed.
+
+`timeout` sends SIGTERM twice and people press Ctrl-C twice: a second interrupt in the middle of the clean-up
+would leave the runtime at work behind us.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Signals:
+    """The handler of all: the first signal raises KeyboardInterrupt, later ones only after `hear_again`."""
+
+    def __init__(self) -> None:
+        self.deaf = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt, once."""
+        if not self.deaf:
+            self.deaf = True
+            raise KeyboardInterrupt
+
+    def hear_again(self) -> None:
+        """Let the next signal interrupt: what runs on this machine has ended."""
+        self.deaf = False
+
+
+@contextmanager
+def terminated_is_interrupted() -> Iterator[Signals]:
+    """Treat SIGTERM (a CI's time limit) and a lost terminal like Ctrl-C, and interrupt once only.
+
+    A shell's `&` starts programs that ignore SIGINT: that stays so.
+    """
+    handler = Signals()
+    taken = [number for number in NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in taken}
+    try:
+        yield handler
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old or signal.SIG_DFL)
