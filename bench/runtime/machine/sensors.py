@@ -1,7 +1,7 @@
 """What the board says about itself while it works: clocks, temperature, throttle bits, load, power.
 
 Read by the parent, which otherwise sleeps, so that the measured process does nothing but measure. Paths as in
-raspberrypi/documentation (get_throttled), the kernel's cpufreq and thermal ABI, and rbonghi/jetson_stats
+the kernel's cpufreq and thermal ABI, and rbonghi/jetson_stats
 (GPU, INA3221). `root` is put before every path, so that tests can show the tree of another board.
 """
 
@@ -10,8 +10,8 @@ from typing import Any, Dict, List, Optional
 
 from bench.runtime.machine import power
 from bench.runtime.machine.procfs import find, read_int, read_text
+from bench.runtime.machine.throttling import Throttling
 
-PI_THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 GPU_CLOCKS = ("/sys/class/devfreq/*.g[vp][0-9]*b/cur_freq", "/sys/devices/gpu.0/devfreq/*/cur_freq")
 
 
@@ -23,6 +23,7 @@ class Sensors(object):
         self.cpu = find(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
         self.gpu = [p for pattern in GPU_CLOCKS for p in find(root + pattern)][:1]
         self.rails = power.rails(root)
+        self.throttling = Throttling(root)
         self.zones = [z for z in find(root + "/sys/class/thermal/thermal_zone*/temp") if not _constant(z)]
 
     def read(self) -> Dict[str, Any]:
@@ -35,10 +36,10 @@ class Sensors(object):
             "cpu_hz_min": min(clocks) * 1000 if clocks else None,
             "gpu_hz": read_int(self.gpu[0]) if self.gpu else None,
             "temperature": max(heat) / 1000.0 if heat else None,
-            "throttled": read_int(self.root + PI_THROTTLED, 16),
             "load": self._load(),
             "power": power.total(rails) if rails else None,
             "rails": rails,
+            **self.throttling.read(),
         }
 
     def _load(self) -> Optional[float]:
@@ -53,5 +54,7 @@ def _constant(zone: str) -> bool:
 
 def names(sensors: Sensors) -> List[str]:
     """What was found, for the record's environment."""
-    paths = [p[len(sensors.root) :] for p in sensors.cpu[:1] + sensors.gpu + sensors.zones]
+    slow = sensors.throttling
+    evidence = slow.firmware + slow.alarms + slow.events + slow.cooling + slow.policies
+    paths = [p[len(sensors.root) :] for p in sensors.cpu[:1] + sensors.gpu + sensors.zones + evidence]
     return paths + ["rail " + rail.label for rail in sensors.rails]

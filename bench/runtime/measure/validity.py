@@ -1,7 +1,7 @@
 """Do these timings count? Pure rules from facts, sensors and samples to reasons (excluded) and warnings
 (shown)."""
 
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 MIN_SAMPLES = (
     11  # fewer give no bound of the median with confidence 0.99 (the early-stopping rule with p = 0.5)
@@ -14,6 +14,7 @@ MAX_DRIFT = 0.05  # relative change of the median from the first third to the la
 CLOCK_MOVED = 0.9  # lowest over highest clock seen; a turbo that moves by less is drift, and shown as such
 PI_NOW = 0xF  # get_throttled, bits 0-3: undervoltage, clock capped, throttled, soft temperature limit, now
 PI_SINCE_BOOT = 0xF0000
+EVIDENCE = ("throttled", "undervoltage", "over_current", "cooling")  # of a board that slows itself down
 
 # What passes: worth measuring again. The rest would be the same the next time.
 PASSING = ("other_load", "throttled", "clock_changed", "clock_stepped")
@@ -33,16 +34,26 @@ def disturbances(part: Dict[str, Any]) -> List[str]:
 
 
 def judge(
-    entry: Dict[str, Any], facts: Dict[str, Any], sensors: List[Dict[str, Any]], environment: Dict[str, Any]
+    entry: Dict[str, Any],
+    facts: Dict[str, Any],
+    sensors: List[Dict[str, Any]],
+    environment: Dict[str, Any],
+    around: Optional[List[Dict[str, Any]]] = None,
 ) -> Verdict:
     """The verdict on one process. entry: its `latency`, with `plan` and `drift`; facts: of
-    process.difference."""
+    process.difference; sensors: readings during the samples; around: those and their neighbours."""
     verdict = Verdict([], [])
     _machine(verdict, environment)
     _samples(verdict, entry)
     _rivals(verdict, entry, facts)
     _clocks(verdict, facts)
-    _throttling(verdict, sensors)
+    around = sensors if around is None else around
+    _throttling(verdict, around)
+    _cooling(verdict, around)
+    if not any(reading.get(key) is not None for reading in around for key in EVIDENCE):
+        message = "this machine shows no sign by which throttling could be noticed"
+        verdict.warnings.append(note("throttling_unknown", message))
+    _moved(verdict, sensors, around)
     return verdict
 
 
@@ -123,8 +134,33 @@ def _throttling(verdict: Verdict, sensors: List[Dict[str, Any]]) -> None:
     elif bits and bits[0] & PI_SINCE_BOOT:
         message = "the firmware has throttled since the board started (get_throttled {:#x})"
         verdict.warnings.append(note("throttled_before", message.format(bits[0])))
-    for name, key in (("CPU", "cpu_hz"), ("GPU", "gpu_hz")):
-        clocks = [s[key] for s in sensors if s.get(key)]
+
+
+def _cooling(verdict: Verdict, around: List[Dict[str, Any]]) -> None:
+    """What other boards than a Raspberry Pi with its own kernel show."""
+    if any(reading.get("undervoltage") for reading in around):
+        verdict.reasons.append(note("throttled", "undervoltage: use a stronger power supply"))
+    counts = [r["over_current"] for r in around if r.get("over_current") is not None]
+    if counts and counts[-1] > counts[0]:
+        message = "{} over-current events: choose a lower power mode or a stronger power supply"
+        verdict.reasons.append(note("throttled", message.format(counts[-1] - counts[0])))
+    steps = {name for r in around for name, state in (r.get("cooling") or {}).items() if state > 0}
+    if steps:
+        message = "the kernel slowed the board down to cool it ({})".format(", ".join(sorted(steps)))
+        verdict.reasons.append(note("throttled", message))
+
+
+def _moved(verdict: Verdict, sensors: List[Dict[str, Any]], around: List[Dict[str, Any]]) -> None:
+    """Clocks that did not stay: each policy whose clock is fixed, else the highest of all CPUs, as idle ones
+    slow down by design."""
+    policies = sorted({name for reading in around for name in reading.get("clocks") or {}})
+    series = [
+        ("CPU ({})".format(name), [r["clocks"][name] for r in around if name in (r.get("clocks") or {})])
+        for name in policies
+    ]
+    series += [] if policies else [("CPU", [s["cpu_hz"] for s in sensors if s.get("cpu_hz")])]
+    series += [("GPU", [s["gpu_hz"] for s in sensors if s.get("gpu_hz")])]
+    for name, clocks in series:
         if clocks and min(clocks) < CLOCK_MOVED * max(clocks):
             message = "the {} clock moved between {:.0f} and {:.0f} MHz: pin it (governor, jetson_clocks)"
             verdict.reasons.append(

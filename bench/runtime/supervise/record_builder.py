@@ -22,7 +22,8 @@ def finish_part(
         for reading in sensors:
             reading["timed"] = span["begin"] <= reading["t"] <= span["end"]
         inside = [s for s in sensors if s["timed"]]
-        verdict = judge(dict(entry, plan=part["job"]["measure"]), span, inside, own)
+        around = surrounding(sensors, span)
+        verdict = judge(dict(entry, plan=part["job"]["measure"]), span, inside, own, around)
     if error and error["kind"] == "wrong_output":
         verdict.reasons.append({"code": "wrong_output", "message": error["message"]})
     if error and error["kind"] == "killed":
@@ -31,6 +32,14 @@ def finish_part(
     moved = [dict(s, t=round(s["t"] - start, 3)) for s in sensors]
     validity = {"valid": not verdict.reasons, "reasons": verdict.reasons, "warnings": verdict.warnings}
     return dict(part, error=error, sensors=moved, validity=validity, environment=own)
+
+
+def surrounding(sensors: List[Dict[str, Any]], span: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """The readings during the samples, the last one before and the first one after: short measurements
+    have none of their own."""
+    before = [s for s in sensors if s["t"] < span["begin"]][-1:]
+    after = [s for s in sensors if s["t"] > span["end"]][:1]
+    return before + [s for s in sensors if span["begin"] <= s["t"] <= span["end"]] + after
 
 
 def drift(seconds: Sequence[float]) -> Optional[float]:

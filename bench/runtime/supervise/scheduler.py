@@ -111,6 +111,7 @@ class Scheduler(object):
 
         if not problem:
             part = self._run(step, readings, watch)
+            readings.append(dict(self.sensors.read(), t=time.perf_counter(), rss=None))
             problem = self._file_problem(step.job)  # again: what was measured must be what was promised
         if problem:
             part = supervisor.failed(**problem)

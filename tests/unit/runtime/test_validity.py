@@ -82,4 +82,5 @@ def test_what_the_machine_cannot_tell_is_no_reason() -> None:
     unknown = {"waiting": None, "others": None, "steal": None}
     silent = {"cpu_hz": None, "throttled": None, "temperature": None}
     verdict = validity.judge(ENTRY, {"span": 2.0, "cpu": 2.0, **unknown}, [silent], CLEAN)
-    assert verdict == ([], [])
+    assert verdict.reasons == []
+    assert [warning["code"] for warning in verdict.warnings] == ["throttling_unknown"]
