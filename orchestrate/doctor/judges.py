@@ -1,14 +1,17 @@
 """Judging a board: facts in, verdicts out, each with what to do. Nothing here touches a board."""
 
 import re
+import shlex
 from collections.abc import Iterator
 
+from orchestrate.doctor import rights
 from orchestrate.doctor.checks import BoardFacts, Check, Level
 
 OLDEST_ENGINE = (20, 10)
 CLOCK_SECONDS = 5.0
 BUSY_SHARE = 0.10
 THROTTLE_BITS = {0: "undervoltage", 1: "clock capped", 2: "throttled", 3: "soft temperature limit"}
+CSV_FOLDER = "/etc/nvidia-container-runtime/host-files-for-container.d"
 MEMORY_CGROUP = (
     "add `cgroup_enable=memory` to the one line of /boot/firmware/cmdline.txt "
     "(before bookworm: /boot/cmdline.txt) and reboot"
@@ -37,7 +40,16 @@ def architecture(patient: BoardFacts) -> Iterator[Check]:
     if (info := patient.info) is None or not patient.image_platforms:
         return
     mine, made_for = f"linux/{info.architecture}", ", ".join(patient.image_platforms)
-    if mine in patient.image_platforms:
+    if info.architecture in ("arm64", "amd64") and (
+        patient.facts.bits == 32 or info.programs in ("arm", "386")
+    ):
+        yield Check(
+            "architecture",
+            "fail",
+            f"the kernel is {mine}, the programs on the board are 32-bit",
+            "install the 64-bit system",
+        )
+    elif mine in patient.image_platforms:
         yield Check("architecture", "ok", mine)
     else:
         yield Check(
@@ -72,10 +84,7 @@ def nvidia(patient: BoardFacts) -> Iterator[Check]:
 
 
 def jetpack(patient: BoardFacts) -> Iterator[Check]:
-    """Does the board's L4T release run the image's? Any r32.7 or r35 runs all of its kind, others their own.
-
-    The rule is that of the jetson-containers project (l4t_version_compatible).
-    """
+    """Does the board's L4T release run the image's?"""
     want, have = patient.image_l4t, patient.facts.l4t
     if want is None:
         return
@@ -88,15 +97,28 @@ def jetpack(patient: BoardFacts) -> Iterator[Check]:
             "is this a Jetson with JetPack?",
         )
         return
-    matches = (
-        have == want or (want[0] == have[0] == 35) or (want == (32, 7) and have[0] == 32 and have[1] >= 7)
-    )
+    matches = runs(want, have)
     text = f"L4T r{have[0]}.{have[1]}, image for {wanted}"
     if matches:
         yield Check("jetpack", "ok", text)
     else:
         advice = "flash the board with that release, or choose the image of its own"
         yield Check("jetpack", "fail", text, advice)
+
+
+def runs(image: tuple[int, int], board: tuple[int, int]) -> bool:
+    """Whether a board with one L4T release runs an image based on another.
+
+    As in the jetson-containers project (l4t_version_compatible): r32.7 and later run r32.7, r35 any r35, r36
+    those on its own side of r36.4 (CUDA 12.2 or 12.6). JetPack 7 (r38, r39) is taken to run its own only.
+    """
+    if board[0] >= 38:
+        return image[0] >= 38
+    if board[0] == 36:
+        return image[0] == 36 and (image[1] >= 4) == (board[1] >= 4)
+    if board[0] == 35:
+        return image[0] == 35
+    return image == (32, 7) if board[0] == 32 and board[1] >= 7 else image == board
 
 
 def mounted_libraries(patient: BoardFacts) -> Iterator[Check]:
@@ -108,11 +130,18 @@ def mounted_libraries(patient: BoardFacts) -> Iterator[Check]:
     if missing:
         packages = " ".join(f"nvidia-container-csv-{name.removesuffix('.csv')}" for name in missing)
         advice = f"`sudo apt install {packages}`"
-        where = "/etc/nvidia-container-runtime/host-files-for-container.d"
-        yield Check("mounted libraries", "fail", f"{where} lacks {', '.join(missing)}", advice)
+        yield Check("mounted libraries", "fail", f"{CSV_FOLDER} lacks {', '.join(missing)}", advice)
     elif not facts.tensorrt_python:
         advice = "`sudo apt install python3-libnvinfer`"
         yield Check("mounted libraries", "fail", "TensorRT's Python module is not on the board", advice)
+    elif not any(line.split(",")[0].strip() == "dir" for line in facts.csv_python):
+        line = f"dir, {facts.tensorrt_python[0]}"
+        yield Check(
+            "mounted libraries",
+            "fail",
+            "the runtime's lists do not name TensorRT's Python module: containers will not have it",
+            f"`echo {shlex.quote(line)} | sudo tee -a {CSV_FOLDER}/tensorrt.csv`",
+        )
     else:
         yield Check("mounted libraries", "ok", "CUDA, cuDNN, TensorRT and its Python module")
 
@@ -160,10 +189,11 @@ def governor(patient: BoardFacts) -> Iterator[Check]:
     text = ", ".join(governors)
     if governors == ("performance",):
         yield Check("governor", "ok", text)
-    elif patient.device.prepare:
-        yield Check("governor", "ok", f"{text}; `prepare` of devices.yaml may change it for the run")
+    elif patient.device.prepare or patient.device.power:
+        key = "power" if patient.device.power else "prepare"
+        yield Check("governor", "ok", f"{text}; `{key}` of devices.yaml may change it for the run")
     else:
-        advice = "let `prepare` in devices.yaml set `performance`, and `restore` set it back"
+        advice = "`power: governor` in devices.yaml sets `performance` for a run"
         yield Check("governor", "warn", f"{text}: clocks change while we measure", advice)
 
 
@@ -174,10 +204,11 @@ def power_mode(patient: BoardFacts) -> Iterator[Check]:
         return
     if want is None or have == want:
         yield Check("power mode", "ok", have)
-    elif patient.device.prepare:
-        yield Check("power mode", "ok", f"{have}; `prepare` of devices.yaml is to set {want}")
+    elif patient.device.prepare or patient.device.power:
+        key = "power" if patient.device.power else "prepare"
+        yield Check("power mode", "ok", f"{have}; `{key}` of devices.yaml is to set {want}")
     else:
-        advice = f"set {want} in `prepare`; `nvpmodel -p --verbose` lists the modes"
+        advice = "`power: jetson` in devices.yaml sets it for a run; `nvpmodel -p --verbose` lists the modes"
         yield Check("power mode", "warn", f"{have}, devices.yaml names {want}", advice)
 
 
@@ -197,7 +228,7 @@ def throttling(patient: BoardFacts) -> Iterator[Check]:
             "throttling", "warn", f"since it started: {', '.join(once)}", f"{advice}; a reboot clears this"
         )
     else:
-        yield Check("throttling", "ok", "none since it started")
+        yield Check("throttling", "ok", "none now; the kernel may have cleared what was before")
 
 
 def temperature(patient: BoardFacts) -> Iterator[Check]:
@@ -233,13 +264,23 @@ def load(patient: BoardFacts) -> Iterator[Check]:
 
 
 def sudo(patient: BoardFacts) -> Iterator[Check]:
-    """Will `prepare` work without a password?"""
-    refused = patient.facts.sudo_refuses
-    if refused:
-        advice = f"allow it in sudoers: `{patient.facts.user} ALL=(root) NOPASSWD: {refused[0].split()[0]}`"
-        yield Check("prepare", "fail", f"sudo wants a password for: {', '.join(refused)}", advice)
-    elif any(command[:1] == ["sudo"] for command in patient.device.prepare):
-        yield Check("prepare", "ok", "sudo runs it without a password")
+    """Are the commands of a run there, and will root run them without a password?"""
+    found = patient.facts.rights
+    missing = sorted({right.words[0] for right in found if right.state == "missing"})
+    if missing:
+        advice = "install them on the board, or correct `power`, `prepare` and `restore` in devices.yaml"
+        yield Check("commands", "fail", f"not on the board: {', '.join(missing)}", advice)
+    refused = [right for right in found if right.state in ("no", "nosudo")]
+    if any(right.state == "nosudo" for right in refused):
+        yield Check("sudo", "fail", "sudo is not on the board", "`apt install sudo` there, as root")
+    elif refused:
+        commands = [right.words for right in found if right.state != "missing"]
+        text = ", ".join(shlex.join(right.words) for right in refused)
+        yield Check(
+            "sudo", "fail", f"wants a password for: {text}", rights.advice(patient.facts.user, commands)
+        )
+    elif found and not missing:
+        yield Check("sudo", "ok", "root runs the commands of a run without a password")
 
 
 JUDGES = (

@@ -8,30 +8,38 @@ The script needs a POSIX shell and `cat`; whatever else a board lacks leaves its
 import dataclasses
 import re
 import shlex
-from collections.abc import Sequence
+
+from orchestrate.devices import Device
+from orchestrate.doctor import rights
+from orchestrate.doctor.rights import Right
 
 BRIEF = r"""
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/usr/local/bin"
 s() { printf '\n== %s\n' "$1"; }
 s kernel; uname -srm
+s bits; getconf LONG_BIT 2>/dev/null
 s user; id -un
 s time; date +%s
 s model; cat /proc/device-tree/model 2>/dev/null | tr -d '\000'
 s l4t; head -n 1 /etc/nv_tegra_release 2>/dev/null
 s nvidia_csv; ls /etc/nvidia-container-runtime/host-files-for-container.d 2>/dev/null
+s csv_python; cat /etc/nvidia-container-runtime/host-files-for-container.d/*.csv 2>/dev/null |
+  grep 'dist-packages/tensorrt'
 s tensorrt_python; ls -d /usr/lib/python3*/dist-packages/tensorrt 2>/dev/null
 s memory; cat /proc/meminfo
 s kernel_options; cat /proc/cmdline
 s cgroup_controllers; cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null
 s disk; df -Pk "$root" 2>/dev/null || df -Pk / 2>/dev/null
+s throttled; vcgencmd get_throttled 2>/dev/null </dev/null ||
+  for f in /sys/devices/platform/soc*/*firmware /sys/devices/platform/*firmware; do
+    cat "$f/get_throttled" 2>/dev/null && break
+  done
 s governors; cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor 2>/dev/null
 s zones; for z in /sys/class/thermal/thermal_zone*; do
   t=$(cat "$z/temp" 2>/dev/null) && printf '%s %s\n' "$(cat "$z/type" 2>/dev/null)" "$t"
 done
 """
 LONG = r"""
-s throttled; cat "/sys/devices/platform/soc/soc:firmware/get_throttled" 2>/dev/null ||
-  vcgencmd get_throttled 2>/dev/null
 s power_mode; nvpmodel -q 2>/dev/null </dev/null
 s busy; grep '^cpu ' /proc/stat; sleep 1; grep '^cpu ' /proc/stat
 s processes; ps -eo pcpu= -o comm= 2>/dev/null | sort -rn | head -n 3
@@ -43,16 +51,10 @@ def brief(root: str) -> bytes:
     return f"root={shlex.quote(root)}\n{BRIEF}exit 0\n".encode()
 
 
-def script(root: str, prepare: Sequence[Sequence[str]]) -> bytes:
-    """The probe for an engine with its data under `root`, asking whether sudo would run `prepare` unasked."""
-    lines = [f"root={shlex.quote(root)}", BRIEF, LONG, "s sudo"]
-    for command in prepare:
-        if list(command[:2]) == ["sudo", "-n"]:
-            quoted = shlex.join(command[2:])
-            lines.append(
-                f"sudo -n -l {quoted} >/dev/null 2>&1 && echo yes || printf 'no %s\\n' {shlex.quote(quoted)}"
-            )
-    return "\n".join([*lines, "exit 0\n"]).encode()
+def script(root: str, device: Device) -> bytes:
+    """The probe for an engine with its data under `root`, asking also what sudo would run unasked."""
+    lines = [f"root={shlex.quote(root)}", BRIEF, LONG, rights.script(device), "exit 0\n"]
+    return "\n".join(lines).encode()
 
 
 def sections(text: str) -> dict[str, str]:
@@ -82,7 +84,9 @@ class Facts:
     power_mode: str | None
     busy: float | None
     processes: tuple[str, ...]
-    sudo_refuses: tuple[str, ...]
+    bits: int | None = None
+    csv_python: tuple[str, ...] = ()
+    rights: tuple[Right, ...] = ()
 
 
 def facts(text: str) -> Facts:
@@ -107,7 +111,9 @@ def facts(text: str) -> Facts:
         power_mode=power_mode(get("power_mode", "")),
         busy=busy(get("busy", "")),
         processes=tuple(line.strip() for line in get("processes", "").splitlines()),
-        sudo_refuses=tuple(line[3:] for line in get("sudo", "").splitlines() if line.startswith("no ")),
+        bits=whole(get("bits", "")),
+        csv_python=tuple(get("csv_python", "").splitlines()),
+        rights=rights.read(get("rights", ""), get("sudoers", "")),
     )
 
 

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 AT_ONCE = 16
 PROBE_SECONDS = 60
 FORWARDING = "set `AllowStreamLocalForwarding yes` in its /etc/ssh/sshd_config and restart sshd"
+# Version in the tag -> the oldest L4T release of its JetPack (NVIDIA's archive).
+OTHER_TAGS = {
+    "cuda": {(10, 2): (32, 7), (11, 4): (35, 1), (12, 2): (36, 2), (12, 6): (36, 4)},
+    "tensorrt": {(8, 2): (32, 7), (8, 4): (35, 1), (8, 5): (35, 2), (8, 6): (36, 2), (10, 3): (36, 4)},
+}
 DEFAULT_ROOT = "/var/lib/docker"
 NAMES: dict[type[EngineError], str] = {
     HostKeyUnknown: "host key",
@@ -96,7 +101,7 @@ def forwarding(engine: Engine) -> list[Check]:
 
 def examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:
     """Probe the machine, and judge what it says."""
-    script = probe.script(info.root if info else DEFAULT_ROOT, device.prepare)
+    script = probe.script(info.root if info else DEFAULT_ROOT, device)
     asked = time.time()
     try:
         answer: Output = engine.run(["sh", "-s"], timeout=PROBE_SECONDS, stdin=script)
@@ -156,8 +161,16 @@ def image_platforms(device: Device) -> tuple[str, ...]:
 def image_l4t(device: Device) -> tuple[int, int] | None:
     """(32, 7) when the image is based on L4T r32.7."""
     entry = _image_entry(device)
-    match = re.search(r"/l4t-[a-z]+:r(\d+)\.(\d+)", entry.base or "") if entry else None
-    return (int(match[1]), int(match[2])) if match else None
+    return l4t_of_base(entry.base or "") if entry else None
+
+
+def l4t_of_base(base: str) -> tuple[int, int] | None:
+    """The L4T release of a base image; l4t-cuda and l4t-tensorrt are tagged with versions of their own."""
+    match = re.search(r"/l4t-([a-z]+):r?(\d+)\.(\d+)", base)
+    if not match:
+        return None
+    kind, version = match[1], (int(match[2]), int(match[3]))
+    return OTHER_TAGS[kind].get(version) if kind in OTHER_TAGS else version
 
 
 def _image_entry(device: Device) -> "Image | None":

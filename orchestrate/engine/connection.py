@@ -51,6 +51,7 @@ class Info:
     runtimes: tuple[str, ...]
     default_runtime: str
     root: str
+    programs: str = ""  # the processor that the engine itself is compiled for, as images name it
 
 
 class Engine:
@@ -250,6 +251,7 @@ def described(info: dict[str, Any], version: dict[str, Any]) -> Info:
         runtimes=tuple(sorted(map(text, mapping(info.get("Runtimes"))))),
         default_runtime=text(info.get("DefaultRuntime", "")),
         root=text(info["DockerRootDir"]),
+        programs=text(version.get("Arch", "")),
     )
 
 

@@ -121,6 +121,8 @@ class Host:
 def unfit(facts: probe.Facts, device: Device) -> list[str]:
     """Which of the device's limits the board does not meet; what is unknown is not held against it."""
     limits, problems = device.limits, []
+    if facts.bits == 32 and facts.kernel.endswith(("aarch64", "x86_64")):
+        problems.append("its kernel is 64-bit, its programs are 32-bit: install the 64-bit system")
     if facts.temperature is not None and facts.temperature > limits.max_temperature:
         warm = f"{facts.temperature:.0f} °C, more than {limits.max_temperature:g}"
         problems.append(f"too hot ({warm}): let it cool, or raise max_temperature of its limits")

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from orchestrate.devices import Device
+from orchestrate.doctor import rights
 from orchestrate.doctor.probe import sections
 from orchestrate.errors import CommandFailed, OrbitError, listed
 from orchestrate.execution.board_commands import Commands
 from orchestrate.execution.owed import SETTING
 
 Say = Callable[[str], None]
-FOLDER = ".local/state/orbitbench"  # under the user's home on the board
 
 LOOK = r"""
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/usr/local/bin"
@@ -75,7 +75,7 @@ class Look:
     @property
     def clocks(self) -> str:
         """The file for jetson_clocks."""
-        return f"{self.home}/{FOLDER}/clocks"
+        return f"{self.home}/{rights.CLOCKS}"
 
     @property
     def pinned(self) -> bool | None:

@@ -8,7 +8,8 @@ from orchestrate.devices import Device
 from orchestrate.doctor import checks, probe
 from orchestrate.doctor.checks import BoardFacts
 from orchestrate.doctor.judges import examine
-from orchestrate.doctor.visit import image_l4t, image_platforms, skew
+from orchestrate.doctor.rights import Right
+from orchestrate.doctor.visit import image_l4t, image_platforms, l4t_of_base, skew
 from orchestrate.engine.connection import Info
 from orchestrate.engine.errors import LockOwner
 from tests.unit.orchestrate.test_doctor_probe import PI4, TX2
@@ -46,8 +47,8 @@ HEALTHY = probe.Facts(
     power_mode=None,
     busy=0.01,
     processes=(),
-    sudo_refuses=(),
 )
+NVPMODEL = Right("no", ("/usr/sbin/nvpmodel", "-m", "0"))
 PI = Device(host="pi4", image="pi4", backend="onnxruntime")
 JETSON = Device(host="tx2", image="jetson-tx2", backend="tensorrt", runtime="nvidia", power_mode="MAXN")
 
@@ -88,7 +89,16 @@ def test_a_healthy_board_has_nothing_but_ok():
         ("temperature", "fail", "82 °C, limit 70 °C", {"temperature": 82.0}),
         ("load", "warn", "12.0 chromium", {"busy": 0.5, "processes": ("12.0 chromium",)}),
         ("containers", "warn", "web, db", {"others": ("web", "db")}),
-        ("prepare", "fail", "NOPASSWD: nvpmodel", {"sudo_refuses": ("nvpmodel -m 0",)}),
+        ("sudo", "fail", "NOPASSWD: /usr/sbin/nvpmodel -m 0", {"rights": (NVPMODEL,)}),
+        ("commands", "fail", "not on the board: x", {"rights": (Right("missing", ("x",)),)}),
+        ("sudo", "fail", "apt install sudo", {"rights": (Right("nosudo", ("/bin/x",)),)}),
+        ("architecture", "fail", "32-bit", {"bits": 32, "image_platforms": ("linux/arm64",)}),
+        (
+            "architecture",
+            "fail",
+            "64-bit system",
+            {"info": dataclasses.replace(INFO, programs="arm"), "image_platforms": ("linux/arm64",)},
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_cure(name, level, says, changes):
@@ -102,7 +112,7 @@ def test_every_complaint_comes_with_advice():
     ill = patient(JETSON, old, throttled=5, busy=0.9,
                   temperature=99.0, disk_free=0, memory_available=0, governors=("ondemand",), skew=-99.0,
                   image_l4t=(32, 7), image_platforms=("linux/amd64",), image_present=False, others=("x",),
-                  power_mode="MAXQ", sudo_refuses=("a b",))  # fmt: skip
+                  power_mode="MAXQ", rights=(NVPMODEL,))  # fmt: skip
     complaints = [check for check in examine(ill) if check.level != "ok"]
     assert len(complaints) > 12
     assert [check.name for check in complaints if not check.advice] == []
@@ -118,6 +128,11 @@ def test_every_complaint_comes_with_advice():
         ((35, 4), (36, 2), "fail"),
         ((35, 4), None, "fail"),
         ((36, 2), (36, 2), "ok"),
+        ((36, 2), (36, 3), "ok"),
+        ((36, 2), (36, 4), "fail"),
+        ((36, 4), (38, 2), "fail"),
+        ((38, 2), (39, 0), "ok"),
+        ((32, 6), (32, 6), "ok"),
     ],
 )
 def test_an_image_of_one_jetpack_is_not_for_a_board_of_another(image, board, level):
@@ -131,6 +146,29 @@ def test_jetpack_4_must_lend_its_libraries():
         complete, facts=dataclasses.replace(complete.facts, nvidia_csv=("cuda.csv",))
     )
     assert "nvidia-container-csv-tensorrt" in found("mounted libraries", lacking).advice
+
+
+def test_a_list_that_does_not_name_tensorrts_python_module_is_mended_by_one_line():
+    complete = BoardFacts(JETSON, probe.facts(TX2), INFO, image_l4t=(32, 7))
+    for lines in ((), ("lib, /usr/lib/python3.6/dist-packages/tensorrt/tensorrt.so",)):
+        facts = dataclasses.replace(complete.facts, csv_python=lines)
+        check = found("mounted libraries", dataclasses.replace(complete, facts=facts))
+        assert check.level == "fail"
+        assert "echo 'dir, /usr/lib/python3.6/dist-packages/tensorrt' | sudo tee -a" in check.advice
+
+
+@pytest.mark.parametrize(
+    ("base", "release"),
+    [
+        ("nvcr.io/nvidia/l4t-jetpack:r35.4.1@sha256:00", (35, 4)),
+        ("nvcr.io/nvidia/l4t-tensorrt:r8.5.2-runtime", (35, 2)),
+        ("nvcr.io/nvidia/l4t-cuda:10.2.460-runtime", (32, 7)),
+        ("nvcr.io/nvidia/l4t-cuda:99.1-runtime", None),
+        ("docker.io/library/python:3.11", None),
+    ],
+)
+def test_a_tag_that_is_not_a_release_of_l4t_is_not_taken_for_one(base, release):
+    assert l4t_of_base(base) == release
 
 
 def test_a_jetson_without_the_nvidia_runtime_cannot_run():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrate.doctor import probe
+from tests.unit.orchestrate import sample
 
 # As the boards print them (public logs; see docs/devices.md).
 PI4 = """
@@ -49,9 +50,13 @@ cpu  1020 0 520 8150 110 0 0 0 0 0
 == processes
 12.0 chromium
  0.3 sshd
-== sudo
-yes
-no cpufreq-set -r -g performance
+== sudoers
+User bench may run the following commands on pi4:
+    (root) NOPASSWD: /usr/sbin/reboot
+== rights
+no	/usr/bin/tee	/sys/devices/system/cpu/cpufreq/policy0/scaling_governor
+missing	cpufreq-set	-r -g performance
+yes	/usr/sbin/reboot
 """
 TX2 = """
 == kernel
@@ -67,6 +72,10 @@ l4t.csv
 tensorrt.csv
 == tensorrt_python
 /usr/lib/python3.6/dist-packages/tensorrt
+== csv_python
+dir, /usr/lib/python3.6/dist-packages/tensorrt
+== bits
+64
 == zones
 BCPU-therm 35500
 MCPU-therm 35500
@@ -89,7 +98,8 @@ def test_a_raspberry_pi_is_read_completely():
     assert facts.temperature == 48.686
     assert facts.throttled == 0x50005
     assert facts.busy == pytest.approx(1 - 160 / 200)
-    assert facts.sudo_refuses == ("cpufreq-set -r -g performance",)
+    assert [right.state for right in facts.rights] == ["no", "missing", "yes"]
+    assert facts.rights[0].words[1].endswith("policy0/scaling_governor")
     assert "cgroup_disable=memory" in facts.kernel_options
 
 
@@ -133,12 +143,25 @@ def test_xavier_releases_are_told_by_major_and_minor():
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=400))
 def test_no_text_of_a_board_breaks_the_doctor(noise):
-    names = ("time", "l4t", "memory", "disk", "zones", "throttled", "power_mode", "busy", "processes", "sudo")
+    names = (
+        "time",
+        "l4t",
+        "memory",
+        "disk",
+        "zones",
+        "throttled",
+        "power_mode",
+        "busy",
+        "processes",
+        "rights",
+        "sudoers",
+    )
     probe.facts("\n".join(f"== {name}\n{noise}" for name in names))
 
 
 def test_the_probe_runs_here_and_its_words_are_understood():
-    script = probe.script("/", [["sudo", "-n", "true"], ["echo", "plain"]])
+    commands = [["sudo", "-n", "no-such-tool", "a b"], ["sudo", "-n", "true"], ["echo", "plain"]]
+    script = probe.script("/", sample.device(prepare=commands, restore=[["sudo", "-n", "true"]]))
     done = subprocess.run(["sh", "-s"], input=script, capture_output=True, check=True, timeout=30)
     facts = probe.facts(done.stdout.decode())
     assert done.stderr == b""
@@ -146,6 +169,9 @@ def test_the_probe_runs_here_and_its_words_are_understood():
     assert facts.disk_free > 0
     assert facts.memory_available > 0
     assert 0 <= facts.busy <= 1
+    assert facts.bits == 64
+    assert facts.rights[0] == ("missing", ("no-such-tool", "a b"))
+    assert [right.words[0].endswith("/true") for right in facts.rights] == [False, True]
 
 
 def test_the_look_before_a_run_tells_what_its_limits_are_about_and_leaves_the_rest_unknown():
@@ -161,6 +187,7 @@ def test_the_look_before_a_run_tells_what_its_limits_are_about_and_leaves_the_re
 def test_a_hostile_root_or_command_stays_an_argument(tmp_path: Path):
     victim = tmp_path / "touched"
     nasty = f"$(touch {victim}); touch {victim}; '"
-    script = probe.script(nasty, [["sudo", "-n", nasty, f"`touch {victim}`"]])
+    commands = [["sudo", "-n", nasty, f"`touch {victim}`"]]
+    script = probe.script(nasty, sample.device(prepare=commands, restore=commands))
     subprocess.run(["sh", "-s"], input=script, capture_output=True, check=False, timeout=30)
     assert not victim.exists()
