@@ -30,7 +30,7 @@ groups:
   - architectures: [preact_resnet18, mobilenetv2]
     dataset: digits
     methods: [neuralscale]
-    ratios: [0.002]
+    ratios: [0.02]
     ratio_of: params
 training: {recipe: reduced, epochs: 1}
 """
@@ -81,13 +81,14 @@ def test_the_command_in_a_fit_makes_the_same_search_again() -> None:
 
 def test_the_estimate_is_what_the_first_round_needs_at_most_times_the_rounds() -> None:
     task = planned("preact_resnet18", "digits", "reduced", {**TINY, "iterations": 3, "batch": 479})
-    examples = Examples(torch.zeros(1437, 3, 8, 8), torch.zeros(1437, dtype=torch.long))
+    images, labels = torch.zeros(1437, 3, 8, 8), torch.zeros(1437, dtype=torch.long)
+    examples = Examples(images, labels, torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
     net, shape = architecture("preact_resnet18"), dataset("digits")
     widths = [max(1, round(w * 0.04)) for w in net.default_widths]
     first = Round(net, shape, widths, task.settings, 1, examples)
-    macs, images = most_work(task)
-    assert images == pytest.approx(3 * 479 * first.whole(), rel=0.05)  # widths are rounded otherwise here
-    assert gpu_hours(task, tflops=2) == pytest.approx(6 * macs * images / 2e12 / 3600)
+    macs, seen = most_work(task)
+    assert seen == pytest.approx(3 * 479 * first.whole(), rel=0.05)  # widths are rounded otherwise here
+    assert gpu_hours(task, tflops=2) == pytest.approx(6 * macs * seen / 2e12 / 3600)
 
 
 def test_the_dry_run_tells_searches_fits_and_models_that_wait_for_one(folder: Path) -> None:
@@ -99,8 +100,8 @@ def test_the_dry_run_tells_searches_fits_and_models_that_wait_for_one(folder: Pa
     told = json.loads(bench(*SWEEP, "--dry-run", "--json").stdout)
     assert told["fits"] == [there.name]
     assert [each["architecture"] for each in told["searches"]] == ["preact_resnet18"]
-    assert told["after_search"] == ["preact_resnet18-digits-neuralscale-p0.002"]
-    assert [each["model"] for each in told["tasks"]] == ["mobilenetv2-digits-neuralscale-p0.002"]
+    assert told["after_search"] == ["preact_resnet18-digits-neuralscale-p0.02"]
+    assert [each["model"] for each in told["tasks"]] == ["mobilenetv2-digits-neuralscale-p0.02"]
     assert told["gpu_hours"] == pytest.approx(
         sum(each["gpu_hours"] for each in told["searches"] + told["tasks"])
     )
@@ -122,10 +123,10 @@ def test_a_failed_search_costs_no_other_and_its_models_are_named(
     told = json.loads(result.stdout)
     assert told["fits"] == [str(fit_of("mobilenetv2"))]
     assert told["trained"] == 1
-    assert told["untrained"] == ["preact_resnet18-digits-neuralscale-p0.002"]
+    assert told["untrained"] == ["preact_resnet18-digits-neuralscale-p0.02"]
     assert "search of preact_resnet18 on digits: " in told["errors"][0]
     assert "not a checkpoint" in told["errors"][0]
-    assert "not trained: preact_resnet18-digits-neuralscale-p0.002: no fit for" in result.stderr
+    assert "not trained: preact_resnet18-digits-neuralscale-p0.02: no fit for" in result.stderr
     assert "1 of 2 searches failed; run the same command again" in result.stderr.splitlines()[-1]
 
     (broken / "checkpoint.pt").unlink()
