@@ -149,6 +149,10 @@ class Device(reader.Section):
 
     description: Text = ""
     host: Host | None = Field(None, description="anything ~/.ssh/config knows; null is this machine")
+    socket: (
+        Annotated[str, Matching(r"/[A-Za-z0-9._/-]{1,90}", "an absolute path of letters, digits and . _ - /")]
+        | None
+    ) = Field(None, description="where Docker listens there, such as /run/user/1000/docker.sock (rootless)")
     transport: Literal["process", "docker"] = Field(
         "docker", description="process: no Docker, this machine only"
     )

@@ -12,6 +12,7 @@ import shlex
 from orchestrate.devices import Device
 from orchestrate.doctor import rights
 from orchestrate.doctor.rights import Right
+from orchestrate.engine.room import disk_free
 
 BRIEF = r"""
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/usr/local/bin"
@@ -131,12 +132,6 @@ def l4t(text: str) -> tuple[int, int] | None:
 def memory_available(text: str) -> int | None:
     """Bytes, from /proc/meminfo."""
     match = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
-    return int(match[1]) * 1024 if match else None
-
-
-def disk_free(text: str) -> int | None:
-    """Bytes, from the last line of `df -Pk`: the number before the percentage, as names hold spaces."""
-    match = re.search(r"\s(\d{1,18})\s+\d+%\s", text.splitlines()[-1] if text else "")
     return int(match[1]) * 1024 if match else None
 
 

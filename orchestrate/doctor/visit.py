@@ -10,6 +10,7 @@ from orchestrate.console import first_line
 from orchestrate.devices import Device
 from orchestrate.doctor import judges, probe
 from orchestrate.doctor.checks import BoardFacts, Check
+from orchestrate.engine import sockets
 from orchestrate.engine.connection import Engine, Info
 from orchestrate.engine.container import Board
 from orchestrate.engine.errors import (
@@ -61,10 +62,13 @@ def visit_all(devices: Mapping[str, Device]) -> dict[str, list[Check]]:
 
 def visit(device: Device) -> list[Check]:
     """All verdicts about one board. What cannot be reached is a verdict too."""
-    engine = Engine(device.host)
+    if device.transport == "process":
+        return examine(device, Engine(socket=sockets.USUAL), None)
     try:
-        if device.transport == "process":
-            return examine(device, engine, None)
+        engine = Engine(device.host, socket=device.socket)
+    except EngineError as error:
+        return [Check(NAMES.get(type(error), "engine"), "fail", error.what, error.advice)]
+    try:
         return _with_engine(device, engine)
     except OrbitError as error:
         return [Check("board", "fail", str(error))]

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from orchestrate.engine import client, ssh
+from orchestrate.engine import client, sockets, ssh
 from orchestrate.engine.errors import (
     BadAnswer,
     DockerForbidden,
@@ -19,12 +18,15 @@ from orchestrate.engine.errors import (
     EngineTooOld,
     ForwardingForbidden,
     LinkBroken,
+    OtherSocket,
     SshFailed,
 )
 from orchestrate.engine.relay import Relay
 from orchestrate.engine.sdk_errors import SDK_EXCEPTIONS, SHAPE_EXCEPTIONS, nonsense, translate
 from orchestrate.engine.shapes import count, mapping, text
+from orchestrate.engine.sockets import local_address
 
+LENDING = "`orchestrate images load` sends the image over SSH instead, without a registry"
 ANSWER_SECONDS = 30  # of silence on one request: on a slow link 20 s of data may be under way before it
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 
@@ -58,7 +60,8 @@ class Engine:
     """One engine, reached at `host`: None for this machine's own, unix:///path, or what ssh knows.
 
     own: it may know of the user's own Docker configuration, as `docker` does; a board never does. logins: it
-    may have the passwords of registries, as devices.yaml says with `registry_logins`.
+    may have the passwords of registries, as devices.yaml says with `registry_logins`. socket: where it
+    listens, if not in the usual place. reverse: ports lent to it.
 
     Calls go to `client` inside `errors()`, which turns exceptions into typed ones. One thread opens and
     closes; the client may be used from several.
@@ -72,15 +75,18 @@ class Engine:
         timeout: float = ANSWER_SECONDS,
         own: bool = False,
         logins: bool = False,
+        socket: str | None = None,
     ) -> None:
         self.own, self.logins = own, logins
-        self.address = host or local_address()
+        self.address = host or (f"unix://{socket}" if socket else local_address())
+        self.socket = socket or sockets.USUAL
+        self.reverse = reverse
         self.host = host or "this machine"
         self.timeout = timeout
         self.is_local = self.address.startswith("unix://")
         self.tunnel: ssh.Tunnel | Relay | None = None
         if not self.is_local:
-            self.tunnel = ssh.Tunnel(self.address, reverse=reverse)
+            self.tunnel = ssh.Tunnel(self.address, remote=self.socket, reverse=reverse)
         self._client: docker.DockerClient | None = None
         self._lock = threading.Lock()
 
@@ -112,9 +118,11 @@ class Engine:
         with self._lock:
             try:
                 self._open()
-            except ForwardingForbidden:
+            except ForwardingForbidden as error:
                 self._close()
-                self.tunnel = Relay(self.address)
+                if self.reverse:  # a relay lends nothing
+                    raise ForwardingForbidden(self.host, error.what, LENDING) from None
+                self.tunnel = Relay(self.address, self.socket)
                 self._open()
 
     def _open(self) -> None:
@@ -165,42 +173,38 @@ class Engine:
 
     def _why_not(self, error: Exception) -> EngineError:
         """The socket gave nothing: find out why, with one command on the board."""
-        if self.tunnel is None:
-            path = self.address.removeprefix("unix://")
-            verdict = (
-                "missing" if not os.path.exists(path) else "ok" if os.access(path, os.W_OK) else "forbidden"
-            )
-        else:
-            if not self.tunnel.alive:
-                return ssh.explain(self.host, self.tunnel.log)
-            verdict = self._verdict()
-        user = "$USER"
+        if self.tunnel is not None and not self.tunnel.alive:
+            return ssh.explain(self.host, self.tunnel.log)
+        verdict = self._verdict()
+        if path := sockets.other(verdict):
+            what = f"Docker listens at {path} there, not at {self._asked}"
+            return OtherSocket(self.host, what, f"set `socket: {path}` in its entry of devices.yaml")
         if verdict == "forbidden":
             return DockerForbidden(
                 self.host,
                 "this user may not use Docker there",
-                f"run `sudo usermod -aG docker {user}` on it, then log in again",
+                "run `sudo usermod -aG docker $USER` on it, then log in again",
             )
-        if verdict == "forward":
+        if verdict == "forward" and self.tunnel is not None:
             return ForwardingForbidden(
                 self.host,
                 "its sshd does not forward to Docker's socket",
                 "set `AllowStreamLocalForwarding yes` in its /etc/ssh/sshd_config and restart sshd",
             )
+        missing = f"nothing listens at {self._asked}: Docker is not running, or not installed"
         return EngineDown(
             self.host,
-            "Docker does not answer" if verdict == "ok" else "Docker is not running, or not installed",
-            "look at `sudo systemctl status docker` on it",
+            missing if verdict.startswith(("missing", "other")) else "Docker does not answer",
+            "look at `sudo systemctl status docker` on it; `socket` in devices.yaml names another path",
         )
 
+    @property
+    def _asked(self) -> str:
+        return self.address.removeprefix("unix://") if self.tunnel is None else self.socket
+
     def _verdict(self) -> str:
-        probe = (
-            f"s={ssh.DOCKER_SOCKET}; if [ ! -S $s ]; then echo missing; "
-            "elif [ ! -w $s ]; then echo forbidden; "
-            "elif docker version >/dev/null 2>&1; then echo forward; else echo ok; fi"
-        )
         with contextlib.suppress(SshFailed):
-            return ssh.run(self.address, ["sh", "-c", probe]).out.strip()
+            return self.run(["sh", "-c", sockets.look(self._asked)]).out.strip()
         return "ok"
 
     @contextlib.contextmanager
@@ -253,9 +257,3 @@ def described(info: dict[str, Any], version: dict[str, Any]) -> Info:
         root=text(info["DockerRootDir"]),
         programs=text(version.get("Arch", "")),
     )
-
-
-def local_address() -> str:
-    """This machine's engine: DOCKER_HOST where that is a unix socket, or the usual one."""
-    configured = os.environ.get("DOCKER_HOST", "")
-    return configured if configured.startswith("unix://") else f"unix://{ssh.DOCKER_SOCKET}"

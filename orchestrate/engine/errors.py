@@ -70,6 +70,10 @@ class ForwardingForbidden(EngineError):
     """sshd on the board does not forward to unix sockets."""
 
 
+class OtherSocket(EngineError):
+    """The engine listens at another path: rootless Docker, for instance."""
+
+
 class ImageMissing(EngineError):
     """The image is not on the board."""
 

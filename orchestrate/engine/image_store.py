@@ -10,11 +10,13 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import docker
 
+from orchestrate.engine import room
 from orchestrate.engine.connection import Engine, architecture
 from orchestrate.engine.errors import BadAnswer, EngineError, EngineRefused, ImageMissing, WrongArchitecture
 from orchestrate.engine.sdk_errors import SDK_EXCEPTIONS, translate
@@ -74,7 +76,14 @@ def quiet(_what: str, _done: int, _total: int) -> None:
 class ImageEngine:
     """Images of one engine, through a connected client of the Docker SDK."""
 
-    def __init__(self, client: Any, name: str = "this machine", address: str = "") -> None:
+    def __init__(
+        self,
+        client: Any,
+        name: str = "this machine",
+        address: str = "",
+        free: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self.free = free  # bytes free where the engine keeps its data; None where that is not known
         self.client = client
         self.name = name
         self.address = address  # unix://..., for programs that talk to the same engine; empty behind ssh
@@ -230,14 +239,22 @@ class ImageEngine:
 
 @contextlib.contextmanager
 def connected(
-    host: str | None = None, name: str | None = None, reverse: Sequence[str] = (), logins: bool = False
+    host: str | None = None,
+    name: str | None = None,
+    reverse: Sequence[str] = (),
+    logins: bool = False,
+    socket: str | None = None,
 ) -> Iterator[ImageEngine]:
     """The images of the engine at `host` (None: this machine's), with patience for long transfers.
 
     This machine's engine is the user's own. logins: see `Engine`.
     """
-    with Engine(host, reverse=reverse, own=host is None, logins=logins) as engine, engine.patient() as client:
-        yield ImageEngine(client, name or engine.host, engine.address if engine.is_local else "")
+    with (
+        Engine(host, reverse=reverse, own=host is None, logins=logins, socket=socket) as engine,
+        engine.patient() as client,
+    ):
+        address = engine.address if engine.is_local else ""
+        yield ImageEngine(client, name or engine.host, address, partial(room.free_bytes, engine))
 
 
 def split(reference: str) -> tuple[str, str]:

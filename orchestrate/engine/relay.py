@@ -14,15 +14,14 @@ from pathlib import Path
 from orchestrate.engine import ssh
 from orchestrate.engine.child_output import Messages
 
-DIAL = ("docker", "system", "dial-stdio")
 _numbers = itertools.count(1)
 
 
 class Relay:
     """A local unix socket; each connection to it becomes a process that speaks to the engine. As a Tunnel."""
 
-    def __init__(self, host: str) -> None:
-        self.host = ssh.checked_host(host)
+    def __init__(self, host: str, socket: str = ssh.DOCKER_SOCKET) -> None:
+        self.host, self.remote = ssh.checked_host(host), socket
         self._base = ssh.tunnels_folder() / f"relay{next(_numbers)}"
         self._messages: Messages | None = None
         self._listener: sockets.socket | None = None
@@ -69,7 +68,8 @@ class Relay:
         self.socket.unlink(missing_ok=True)
 
     def _serve(self, listener: sockets.socket, messages: Messages) -> None:
-        call = ssh.command(self.host, "-o", "ClearAllForwardings=yes", remote=DIAL)
+        dial = ["docker", "-H", f"unix://{self.remote}", "system", "dial-stdio"]
+        call = ssh.command(self.host, "-o", "ClearAllForwardings=yes", remote=dial)
         with contextlib.suppress(OSError), contextlib.closing(messages):
             while True:
                 connection, _ = listener.accept()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrate.devices import SSH_HOST
+from orchestrate.engine import sockets
 from orchestrate.engine.child_output import OUTPUT_BYTES, Messages, both_outputs
 from orchestrate.engine.errors import (
     AuthRefused,
@@ -25,6 +26,7 @@ from orchestrate.engine.errors import (
     BadHost,
     CommandHung,
     EngineError,
+    ForwardingForbidden,
     HostKeyChanged,
     HostKeyUnknown,
     LinkBroken,
@@ -35,7 +37,7 @@ from orchestrate.engine.errors import (
 CONNECT_SECONDS = 10
 ALIVE_SECONDS, ALIVE_COUNT = 3, 3  # a silent peer is given up after (1 + 3) x 3 s at most
 OWN_CODE = '"$@"; code=$?; [ "$code" -ne 255 ] || code=254; exit "$code"'
-DOCKER_SOCKET = "/var/run/docker.sock"
+DOCKER_SOCKET = sockets.USUAL
 SOCKET_PATH_BYTES = 90  # the kernel allows 107 (103 on macOS), ssh adds a random suffix while it binds
 
 
@@ -132,6 +134,12 @@ MEANINGS: list[tuple[str, type[EngineError], str, str]] = [
         HostKeyUnknown,
         "its host key is not known here",
         "connect once by hand (`ssh {host}`) and compare the fingerprint",
+    ),
+    (
+        r"remote port forwarding failed",
+        ForwardingForbidden,
+        "its sshd lends it no port of this machine, or another program there has that port",
+        "set `AllowTcpForwarding yes` in its /etc/ssh/sshd_config and restart sshd",
     ),
     (
         r"Permission denied|Too many authentication failures",

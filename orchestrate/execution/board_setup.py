@@ -13,6 +13,7 @@ from typing import Any
 from orchestrate.console import first_line
 from orchestrate.devices import Device
 from orchestrate.doctor import probe
+from orchestrate.engine import room
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.image_store import ImageEngine
 from orchestrate.errors import LinkLost, OrbitError
@@ -26,7 +27,7 @@ def image(engine: Engine, device: Device, say: Say) -> str:
     """The id of the device's image on its board; brought there first where images.yaml knows how."""
     name = str(device.image)
     with engine.patient() as client:
-        there = ImageEngine(client, engine.host)
+        there = ImageEngine(client, engine.host, free=partial(room.free_bytes, engine))
         if "/" in name or ":" in name:  # a full reference: somebody else has put it there
             return there.get(name).id
         from orchestrate.images import lockfile, ship

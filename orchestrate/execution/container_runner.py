@@ -45,7 +45,9 @@ class BoardRunner:
     ) -> None:
         device = known[folder.name]
         self.run, self.folder, self.device, self.break_lock = run, folder, device, break_lock
-        self.engine = Engine(device.host, logins=device.registry_logins or device.host is None)
+        self.engine = Engine(
+            device.host, logins=device.registry_logins or device.host is None, socket=device.socket
+        )
         self.place = device.host or "this machine"
         self.board = Board(self.engine)
         self.host = board_setup.Host(self.engine, run.name, folder.name, known)

@@ -138,7 +138,10 @@ def places(
         if device.transport != "docker" or device.image is None:
             raise BadInput(f"{name} runs without Docker: it needs no image")
         found.append(
-            (functools.partial(connected, device.host, name, lends, device.registry_logins), [device.image])
+            (
+                functools.partial(connected, device.host, name, lends, device.registry_logins, device.socket),
+                [device.image],
+            )
         )
     return found
 

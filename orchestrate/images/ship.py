@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from orchestrate.engine import room
 from orchestrate.engine.errors import DiskFull, EngineDown, EngineError
 from orchestrate.engine.image_store import ImageEngine, Info, Progress, connected, quiet
 from orchestrate.errors import OrbitError
@@ -47,6 +48,8 @@ def pull(target: Target, engine: ImageEngine, lock: Path, progress: Progress = q
     _check_board(target, engine)
     found = engine.with_content(built.content, built.by_digest, built.tag)
     if found is None:
+        # Compressed layers beside what they become; half is a guess that errs upwards for most images.
+        room.check(engine.name, engine.free(), built.size * 3 // 2, f"{target.key} (compressed and unpacked)")
         try:
             found = engine.pull(built.by_digest, target.platform, progress)
         except EngineError as error:
@@ -79,6 +82,8 @@ def load(
     _check_board(target, board)
     present = board.with_content(info.content, target.tag)
     if present is None:
+        # An engine keeps the archive whole while it unpacks it; older image stores send it uncompressed.
+        room.check(board.name, board.free(), 2 * info.size, f"{target.key} (archive and layers)")
         present = _send(target, info, source, board, progress)
         sent = True
     else:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from orchestrate.engine import errors
-from orchestrate.engine.connection import Engine, architecture, local_address
+from orchestrate.engine.connection import Engine, architecture
 from orchestrate.engine.container import NVIDIA, Board, Spec
 
 VERSION = {"ApiVersion": "1.41", "Version": "20.10.24", "MinAPIVersion": "1.12"}
@@ -136,7 +136,7 @@ def test_every_transient_error_is_a_lost_link_and_no_other_is():
         if isinstance(kind, type) and issubclass(kind, errors.EngineError)
     ]
     transient = {kind.__name__ for kind in kinds if issubclass(kind, errors.LinkLost)}
-    assert transient == {"Transient", "UnreachableHost", "LinkBroken", "EngineDown"}
+    assert transient == {"Transient", "UnreachableHost", "LinkBroken", "EngineDown", "CommandHung"}
 
 
 def test_a_container_gets_nothing_but_its_volume():
@@ -172,10 +172,3 @@ def test_a_jetson_asks_for_its_host_libraries_and_others_do_not():
 )
 def test_processors_go_by_the_names_of_images(kernel, image):
     assert architecture(kernel) == image
-
-
-def test_a_local_engine_is_where_docker_host_says_if_that_is_a_socket(monkeypatch):
-    monkeypatch.setenv("DOCKER_HOST", "unix:///run/user/1000/docker.sock")
-    assert local_address() == "unix:///run/user/1000/docker.sock"
-    monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.7:2375")
-    assert local_address() == "unix:///var/run/docker.sock"
