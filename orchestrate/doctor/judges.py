@@ -212,13 +212,18 @@ def power_mode(patient: BoardFacts) -> Iterator[Check]:
         yield Check("power mode", "warn", f"{have}, devices.yaml names {want}", advice)
 
 
-def throttling(patient: BoardFacts) -> Iterator[Check]:
+def throttling(bits: int) -> tuple[list[str], list[str]]:
+    """What a Raspberry Pi's firmware does now, and what it has done since the bits were cleared last."""
+    now = [text for bit, text in THROTTLE_BITS.items() if bits >> bit & 1]
+    return now, [text for bit, text in THROTTLE_BITS.items() if bits >> (16 + bit) & 1]
+
+
+def slowness(patient: BoardFacts) -> Iterator[Check]:
     """Does a Raspberry Pi's firmware slow it down, or has it since it started?"""
     bits = patient.facts.throttled
     if bits is None:
         return
-    now = [text for bit, text in THROTTLE_BITS.items() if bits >> bit & 1]
-    once = [text for bit, text in THROTTLE_BITS.items() if bits >> (16 + bit) & 1]
+    now, once = throttling(bits)
     weak = "undervoltage" in now + once
     advice = "use a stronger power supply and a short cable" if weak else "cool it: fan, heat sink"
     if now:
@@ -295,7 +300,7 @@ JUDGES = (
     clock,
     governor,
     power_mode,
-    throttling,
+    slowness,
     temperature,
     load,
     sudo,

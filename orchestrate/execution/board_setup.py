@@ -13,8 +13,10 @@ from typing import Any
 from orchestrate.console import first_line
 from orchestrate.devices import Device
 from orchestrate.doctor import probe
+from orchestrate.doctor.judges import throttling
 from orchestrate.engine import room
 from orchestrate.engine.connection import Engine
+from orchestrate.engine.errors import EngineError
 from orchestrate.engine.image_store import ImageEngine
 from orchestrate.errors import LinkLost, OrbitError
 from orchestrate.execution import owed, power
@@ -45,6 +47,7 @@ class Host:
         self.commands = Commands(engine)
         self.power = power.Power(self.commands)
         self.note = owed.Note(name, self.device.host, run)
+        self.throttled: int | None = None  # the firmware's bits when this run began
 
     def ready(self) -> dict[str, Any]:
         """Facts for the records; OrbitError where the board does not meet the device's limits."""
@@ -52,7 +55,9 @@ class Host:
         problems = unfit(facts, self.device)
         if problems:
             raise OrbitError("; ".join(problems))
+        self.throttled = facts.throttled
         return {
+            "throttled": facts.throttled,
             "model": first_line(facts.model, 200) if facts.model else None,
             "l4t": first_line(facts.l4t_text, 200) if facts.l4t_text else None,
             "emulated": self.device.emulated,
@@ -63,6 +68,20 @@ class Host:
         """What the machine says of itself, as far as it does at once."""
         look = probe.brief(self.engine.info().root)
         return probe.facts(self.engine.run(["sh", "-s"], timeout=COMMAND_SECONDS, stdin=look).out)
+
+    def doubt(self) -> str | None:
+        """Why this run's timings may be wrong although no record says so: what the host alone can see."""
+        try:
+            bits = self.facts().throttled
+        except EngineError:
+            return None
+        now, once = throttling(bits or 0)
+        _, before = throttling(self.throttled or 0)
+        if not now and set(once) <= set(before):
+            return None
+        slowed = ", ".join(dict.fromkeys([*now, *once]))
+        since = "during the run" if self.throttled is not None else "during the run or before it"
+        return f"the board slowed down {since} ({slowed}): mend that, then measure again with --retry all"
 
     def prepare(self, say: Say) -> dict[str, Any]:
         """Ready the board: power settings, then the device's own commands; facts about what is set now.
@@ -122,6 +141,9 @@ class Host:
 def unfit(facts: probe.Facts, device: Device) -> list[str]:
     """Which of the device's limits the board does not meet; what is unknown is not held against it."""
     limits, problems = device.limits, []
+    now, _ = throttling(facts.throttled or 0)
+    if now and not device.emulated:
+        problems.append(f"it is slowed down now ({', '.join(now)}): power supply, cooling")
     if facts.bits == 32 and facts.kernel.endswith(("aarch64", "x86_64")):
         problems.append("its kernel is 64-bit, its programs are 32-bit: install the 64-bit system")
     if facts.temperature is not None and facts.temperature > limits.max_temperature:

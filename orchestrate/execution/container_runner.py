@@ -216,6 +216,10 @@ class BoardRunner:
         """Undo what `prepare` changed."""
         self.host.restore()
 
+    def doubt(self) -> str | None:
+        """Why timings may be wrong although no record says so."""
+        return self.host.doubt()
+
     def clear(self) -> None:
         """Free the board: container and volume."""
         self.discard(set())

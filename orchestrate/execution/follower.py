@@ -60,6 +60,9 @@ class Runner(Protocol):
     def restore(self) -> None:
         """Put the board back as it was found."""
 
+    def doubt(self) -> str | None:
+        """Why this run's timings may be wrong although no record says so, as far as the machine tells."""
+
     def clear(self) -> None:
         """Remove all that the run has put there."""
 
@@ -216,6 +219,7 @@ class Follower:
         if self.left and self.runner.alive():
             self.say(f"left at work, {len(self.left)} records to come")
             return
+        doubt = self.runner.doubt()  # before clocks are put back
         self.runner.restore()
         if not self.left:
             self.runner.clear()
@@ -223,6 +227,8 @@ class Follower:
         elif not self.stop.is_set():
             reason = next(iter(self.damaged.values()), None) or self.runner.exit_reason()
             raise OrbitError(f"{len(self.left)} of {len(self.folder.wanted)} records missing: {reason}")
+        if doubt:
+            raise OrbitError(doubt)
 
 
 def drive(followers: list[Follower], view: View, stop: Stop, ask: Callable[[], bool]) -> dict[str, str]:

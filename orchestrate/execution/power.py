@@ -115,10 +115,11 @@ class Power:
         """What `restore` needs; nothing changes. OrbitError where the board cannot do what is wanted."""
         look = self.look()
         if device.power == "jetson":
+            _, number = mode_of(look)
             wanted_mode(look, device.power_mode)
             if self.commands.script(CLOCKS).strip() != "stored":
                 self.commands.run(look.privileged("jetson_clocks", "--store", look.clocks))
-            return {"mode": mode_of(look)[1]}
+            return {"mode": number}
         if not look.policies:
             raise OrbitError("this board has no cpufreq: leave `power` out of its entry in devices.yaml")
         return {name: policy.governor for name, policy in look.policies.items()}

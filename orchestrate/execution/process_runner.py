@@ -177,6 +177,10 @@ class ProcessRunner:
     def restore(self) -> None:
         """This machine was not changed."""
 
+    def doubt(self) -> str | None:
+        """Nothing: the runtime sees this machine as we do."""
+        return None
+
     def clear(self) -> None:
         """Remove the runtime's own files: every record is stored and verified."""
         self.files.remove_tree(self.out)

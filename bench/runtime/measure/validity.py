@@ -50,6 +50,10 @@ def judge(
     around = sensors if around is None else around
     _throttling(verdict, around)
     _cooling(verdict, around)
+    host = environment.get("board", {}).get("throttled")
+    if not any(reading.get("throttled") for reading in around) and host and host & PI_SINCE_BOOT:
+        message = "the board was throttled before the run (vcgencmd on its host: {:#x})"
+        verdict.warnings.append(note("throttled_before", message.format(host)))
     if not any(reading.get(key) is not None for reading in around for key in EVIDENCE):
         message = "this machine shows no sign by which throttling could be noticed"
         verdict.warnings.append(note("throttling_unknown", message))

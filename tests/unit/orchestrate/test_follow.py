@@ -33,6 +33,7 @@ class FakeRunner:
         self.opened = 0
         self.announced: list[bytes] = []  # its log
         self.started: list[list[str]] = []
+        self.doubtful: str | None = None
         self.silent = False  # does the work, announces nothing
 
     is_local = False
@@ -80,6 +81,9 @@ class FakeRunner:
     def restore(self) -> None:
         self.restored = True
 
+    def doubt(self) -> str | None:
+        return self.doubtful
+
     def clear(self) -> None:
         self.cleared = True
 
@@ -90,6 +94,14 @@ class FakeRunner:
 @pytest.fixture
 def folder(tmp_path: Path) -> DeviceFolder:
     return sample.run(tmp_path, "a", "b").devices["local"]
+
+
+def test_a_board_that_throttled_is_restored_and_freed_and_the_run_is_not_done(folder: DeviceFolder) -> None:
+    runner = FakeRunner()
+    runner.doubtful = "the board slowed down during the run"
+    with pytest.raises(OrbitError, match="slowed down"):
+        follow(runner, folder)
+    assert (runner.restored, runner.cleared, folder.missing()) == (True, True, [])
 
 
 def follow(
