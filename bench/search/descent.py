@@ -21,6 +21,7 @@ from torch.nn.functional import interpolate
 
 from bench import data
 from bench.record import files
+from bench.record.printable import first_line
 from bench.scaling import scale
 from bench.scaling.counts import counter
 from bench.scaling.fits import Fit, Provenance
@@ -29,6 +30,7 @@ from bench.search.errors import SearchInputError
 from bench.search.round import Examples, Round
 from bench.search.settings import Settings
 from bench.version import package_version, revision
+from bench.work.structure import Many, mismatch
 from bench.zoo import Architecture, Dataset
 
 CHECKPOINT = "checkpoint.pt"
@@ -73,6 +75,7 @@ class Search:
         while len(self.rounds) < self.settings.iterations:
             now = self._round(examples)
             if state is not None:
+                self._refuse_odd(state, now.structure())
                 now.restore(state)
                 state = None
             self._train(now, progress, stop)
@@ -195,20 +198,54 @@ class Search:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             return None
+        wanted = self._identity()
         try:
+            if not path.is_file():
+                raise ValueError("not a regular file")
             state = torch.load(path, map_location=self.device, weights_only=True)
             identity = dict(state["identity"])
+            differing = [key for key in wanted if identity.get(key) != wanted[key]]
         except Exception as error:  # torch raises half a dozen kinds for a damaged file
-            reason = str(error).splitlines()[0][:100]
+            reason = first_line(error, 100)
             raise SearchInputError(f"{path}: not a checkpoint ({reason}); delete it to start again") from None
-        wanted = self._identity()
-        differing = [key for key in wanted if identity.get(key) != wanted[key]]
         if differing:
             told = ", ".join(f"{key} {identity.get(key)} there, {wanted[key]} here" for key in differing[:3])
-            raise SearchInputError(f"{path} is of another search ({told}); name another --work or delete it")
+            raise SearchInputError(
+                f"{path} is of another search ({first_line(told)}); name another --work or delete it"
+            )
+        self._refuse_odd(state, self._structure())
         self.rounds, self.seconds, self.resumed = state["rounds"], state["seconds"], state["resumed"] + 1
         unfinished: dict[str, Any] | None = state["round"]
         return unfinished
+
+    def _structure(self) -> dict[str, Any]:
+        """What a checkpoint is like, but for its unfinished round."""
+        layers = len(self.architecture.layers)
+        widths, number = [range(2**31)] * layers, range(2**53)
+        finished = {
+            **dict.fromkeys(("round", "minibatches", "steps"), number),
+            "start_widths": widths,
+            "stopped_by": str,
+            "epochs": Many({"loss": float, "accuracy": float}),
+            "rows": Many(widths),
+            "alpha": [float] * layers,
+            "beta": [float] * layers,
+            "rmse": float,
+            "uniform": bool,
+        }
+        return {
+            "identity": dict,
+            "rounds": Many(finished),
+            "seconds": (float, int),
+            "resumed": number,
+            "round": (None, dict),
+        }
+
+    def _refuse_odd(self, state: dict[str, Any], like: dict[str, Any]) -> None:
+        """SearchInputError for what would end the search later, at a line that knows no checkpoint."""
+        if problem := mismatch(state, like):
+            path = self.folder / CHECKPOINT
+            raise SearchInputError(f"{path}: not a checkpoint ({problem}); delete it to start again")
 
 
 def _summary(now: Round, rows: list[list[int]], found: Regression) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from typing import Any
 
 import torch
 
+from bench.work.structure import Many
+
 CAP, LAST_UNIT = "cap", "last_unit"
 
 
@@ -124,6 +126,17 @@ class Pruner:
         """What a checkpoint needs besides the settings."""
         names = ("open", "score", "scored", "rows", "stopped", "seen", "steps")
         return {"widths": list(self.widths), **{name: getattr(self, name) for name in names}}
+
+    def structure(self) -> dict[str, Any]:
+        """What `state` is like, for `bench.work.structure`."""
+        return {
+            "widths": list(self.widths),
+            "open": self.open,
+            "score": self.score,
+            "rows": Many([range(width + 1) for width in self.widths]),
+            "stopped": (None, CAP, LAST_UNIT),
+            **dict.fromkeys(("scored", "seen", "steps"), range(2**53)),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`, which must be of a round with the same widths."""

@@ -18,6 +18,7 @@ from bench.data import augment
 from bench.search.errors import DivergedError
 from bench.search.pruner import Pruner
 from bench.search.settings import Settings
+from bench.work.structure import Many, Some
 from bench.zoo import Architecture, Dataset
 from bench.zoo.modules import weights
 
@@ -118,12 +119,29 @@ class Round:
             "pruner": self.pruner.state(),
         }
 
+    def structure(self) -> dict[str, Any]:
+        """What `state` is like, for `bench.work.structure`; the optimiser's settings are not read."""
+        momenta = {n: {"momentum_buffer": weight} for n, weight in enumerate(weights(self.module))}
+        return {
+            "number": self.number,
+            "widths": self.widths,
+            "epoch": range(1, self.settings.max_epochs + 2),
+            "minibatch": range(self.per_epoch),
+            "epochs": Many({"loss": float, "accuracy": float}),
+            "loss": (float, int),
+            "correct": (float, int),
+            "module": self.module.state_dict(),
+            "optimizer": {"state": Some(momenta), "param_groups": object},
+            "pruner": self.pruner.structure(),
+        }
+
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, which must be of a round with this number and these widths."""
+        """Go on from `state`, which must be like `structure`."""
         for name in ("epoch", "minibatch", "epochs", "loss", "correct"):
             setattr(self, name, state[name])
         self.module.load_state_dict(state["module"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state["optimizer"]["state"], "param_groups": groups})
         self.pruner.restore(state["pruner"])
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,6 +1,5 @@
 """From results to entries of `manifests/accuracy`: mean and spread over seeds, with provenance."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -11,7 +10,7 @@ import yaml
 from bench.manifests import accuracies
 from bench.record.files import write_bytes
 from bench.train.errors import TrainInputError
-from bench.train.run import RESULT, refuse_older
+from bench.train.run import RESULT, read_result
 
 STATISTIC = "test accuracy after the last epoch, mean over seeds; best: after each seed's best epoch"
 KEYS = ("architecture", "dataset", "method", "ratio", "ratio_of")
@@ -19,8 +18,8 @@ SETTINGS = ("recipe", "data", "torch")  # what seeds must share to have a mean
 
 
 def results(out: Path) -> list[dict[str, Any]]:
-    """Every finished training under `out`, by model and seed; TrainInputError for one of an older format."""
-    found = [_read(path) for path in out.glob(f"*/seed-*/{RESULT}")]
+    """Every finished training under `out`, by model and seed; TrainInputError for one that cannot be used."""
+    found = [read_result(path) for path in out.glob(f"*/seed-*/{RESULT}")]
     return sorted(found, key=lambda result: (result["task"]["model"], result["task"]["seed"]))
 
 
@@ -49,12 +48,6 @@ def publish(found: list[dict[str, Any]], path: Path) -> None:
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(str(path), text.encode())
-
-
-def _read(path: Path) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads(path.read_bytes())
-    refuse_older(result, path.parent)
-    return result
 
 
 def _existing(path: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@
 """
 
 import io
-import json
+import reprlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,16 +13,34 @@ from typing import Any, NamedTuple
 import torch
 
 from bench.data import digest, stored
-from bench.record.files import write_bytes, write_json
+from bench.record.files import BadFileError, read_json, write_bytes, write_json
 from bench.train.errors import DivergedError, TrainInputError
 from bench.train.recipe import Recipe
 from bench.train.task import Task
 from bench.train.trainer import Trainer
 from bench.version import package_version, revision
 from bench.work.resumable import Place, alone, asked_to_stop
+from bench.work.structure import Least, Many, mismatch
 
 SCHEMA = 2  # 1: one accuracy, and a rate that dropped an epoch after its milestone
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.pt", "result.json"
+
+# What is read of a result; it has more.
+RESULT_STRUCTURE = Least(
+    {
+        **dict.fromkeys(("top1", "best_top1"), (float, int)),
+        **dict.fromkeys(("data", "revision", "orbitbench", "torch"), object),
+        "task": Least(
+            {
+                **dict.fromkeys(("model", "architecture", "dataset", "method", "ratio_of"), str),
+                **dict.fromkeys(("seed", "params"), int),
+                "ratio": (float, int),
+                "widths": Many(int),
+                "recipe": dict,
+            }
+        ),
+    }
+)
 
 Report = Callable[[Trainer], None]
 
@@ -59,19 +77,31 @@ def train(task: Task, place: Place, report: Report = lambda trainer: None) -> di
 
 def finished(task: Task, folder: Path) -> dict[str, Any] | None:
     """The result in `folder`, or None; TrainInputError where it is of another task."""
-    try:
-        result = json.loads((folder / RESULT).read_bytes())
-    except OSError:
+    if not (folder / RESULT).exists():
         return None
+    result = read_result(folder / RESULT)
     _refuse_other(task, result, folder)
-    return dict(result)
+    return result
 
 
-def refuse_older(kept: dict[str, Any], folder: Path) -> None:
+def read_result(path: Path) -> dict[str, Any]:
+    """The result at `path`; TrainInputError for what is none, or of an older format."""
+    try:
+        result: dict[str, Any] = read_json(str(path))
+    except BadFileError as error:
+        raise TrainInputError(f"{error}; train the model again with --restart") from None
+    refuse_older(result, path.parent)
+    if problem := mismatch(result, RESULT_STRUCTURE):
+        raise TrainInputError(f"{path} is damaged ({problem}); train the model again with --restart")
+    return result
+
+
+def refuse_older(kept: Any, folder: Path) -> None:
     """TrainInputError for a result or a checkpoint of an older format: its milestones meant another epoch."""
-    if kept["schema"] != SCHEMA:
+    theirs = kept.get("schema") if isinstance(kept, dict) else None
+    if theirs != SCHEMA:
         raise TrainInputError(
-            f"{folder} holds a training of format {kept['schema']}, whose rate dropped later, not of "
+            f"{folder} holds a training of format {theirs!r:.20}, whose rate dropped later, not of "
             f"{SCHEMA}; give another --out, or --restart to discard it"
         )
 
@@ -126,25 +156,38 @@ def _resume(trainer: Trainer, path: Path) -> int:
         raise TrainInputError(
             f"{path} cannot be read ({type(error).__name__}); remove it to start again"
         ) from None
-    _refuse_other(trainer.task, state, path.parent)
+    _refuse_odd(trainer, state, path)
     trainer.restore(state)
     return trainer.steps[0]
 
 
-def _refuse_other(task: Task, kept: dict[str, Any], folder: Path) -> None:
+def _refuse_odd(trainer: Trainer, state: Any, path: Path) -> None:
+    """TrainInputError for a checkpoint that would end the training later, at a line that knows of none."""
+    _refuse_other(trainer.task, state, path.parent)
+    problem = mismatch(state, {"schema": SCHEMA, **trainer.structure()})
+    if problem is None and len(state["history"]) != state["epoch"] - 1:
+        problem = f"a history of {len(state['history'])} epochs in epoch {state['epoch']}"
+    if problem:
+        raise TrainInputError(f"{path} cannot be used ({problem}); remove it to start again")
+
+
+def _refuse_other(task: Task, kept: Any, folder: Path) -> None:
     """TrainInputError unless `kept`, a result or a checkpoint, is of this task."""
     refuse_older(kept, folder)
-    mine, theirs = _flat(task.describe()), _flat(kept["task"])
-    for name in sorted(mine.keys() | theirs.keys()):
-        if mine.get(name) != theirs.get(name):
+    mine, theirs = _flat(task.describe()), _flat(kept.get("task"))
+    for name in sorted(mine.keys() | theirs.keys(), key=str):
+        if mismatch(theirs.get(name), mine.get(name)):
+            found = reprlib.repr(theirs.get(name))
             raise TrainInputError(
-                f"{folder} holds another training: {name} is {theirs.get(name)}, not {mine.get(name)}; "
+                f"{folder} holds another training: {name:.40} is {found}, not {mine.get(name)}; "
                 "give another --out, or --restart to discard it"
             )
 
 
-def _flat(described: dict[str, Any]) -> dict[str, Any]:
-    return {**described, **described["recipe"], "recipe": None}
+def _flat(described: Any) -> dict[str, Any]:
+    found = described if isinstance(described, dict) else {}
+    recipe = found.get("recipe")
+    return {**found, **(recipe if isinstance(recipe, dict) else {}), "recipe": None}
 
 
 def _finish(trainer: Trainer, test: Split, folder: Path, seconds: float, resumed: int) -> dict[str, Any]:

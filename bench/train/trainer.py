@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from bench.data import augment
 from bench.train.errors import DivergedError
 from bench.train.task import Task
+from bench.work.structure import Many, Some
 from bench.zoo import architecture, dataset
 
 LOOK = 50  # minibatches between two looks at the loss: each is a wait for the device
@@ -140,13 +141,30 @@ class Trainer:
             "average": None if self.average is None else self.average.state_dict(),
         }
 
+    def structure(self) -> dict[str, Any]:
+        """What `state` is like between two minibatches, for `bench.work.structure`; also of another task."""
+        momenta = {n: {"momentum_buffer": weight} for n, weight in enumerate(self.module.parameters())}
+        return {
+            "task": dict,
+            "epoch": range(1, self.recipe.epochs + 2),
+            "minibatch": range(self.per_epoch),
+            "history": Many({"loss": float, "accuracy": float, "top1": float}),
+            "loss": self.loss,
+            "correct": self.correct,
+            "module": self.module.state_dict(),
+            "optimizer": {"state": Some(momenta), "param_groups": object},
+            "scaler": {name: (type(value), float) for name, value in self.scaler.state_dict().items()},
+            "average": None if self.average is None else self.average.state_dict(),
+        }
+
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`, which must be of the same task."""
         for name in ("epoch", "minibatch", "history"):
             setattr(self, name, state[name])
         self.loss, self.correct = state["loss"].to(self.device), state["correct"].to(self.device)
         self.module.load_state_dict(state["module"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        groups = self.optimizer.state_dict()["param_groups"]  # settings are the recipe's
+        self.optimizer.load_state_dict({"state": state["optimizer"]["state"], "param_groups": groups})
         self.scaler.load_state_dict(state["scaler"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
