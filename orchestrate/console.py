@@ -4,31 +4,22 @@ Every line and cell passes `printable`: here for Rich and `say`, in `cli` for er
 """
 
 import shlex
-from typing import Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from bench.record.printable import first_line, printable
+from bench.work.plain_console import PlainConsole
 
 __all__ = ["first_line", "make_console", "own_command", "printable", "say"]
 
 ROW = 160  # columns: a whole row of our widest table
 
 
-class _PlainConsole(Console):
-    """A console to which every string is text: neither markup, nor emoji codes, nor control characters."""
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        """`text` as Rich renders it, without what could do more than be read."""
-        return super().render_str(printable(text), **{**options, "markup": False, "emoji": False})
-
-
 def make_console(stderr: bool = False) -> Console:
     """A console on stdout, or on stderr. A log file or a pipe has no width: rows stay whole there."""
-    made = _PlainConsole(stderr=stderr)
-    return made if made.is_terminal else _PlainConsole(stderr=stderr, width=max(ROW, made.width))
+    made = PlainConsole(stderr=stderr)
+    return made if made.is_terminal else PlainConsole(stderr=stderr, width=max(ROW, made.width))
 
 
 def say(text: object) -> None:

@@ -147,21 +147,24 @@ def _dim(text: str) -> tuple[str, int]:
 @contextmanager
 def _progress() -> "Iterator[Progress]":
     """A bar on stderr, where it is a terminal; else a line a model."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    from bench.record.printable import printable
+    from bench.work.plain_console import PlainConsole
+
+    console = PlainConsole(stderr=True)
     columns = (
         TextColumn("export"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
         def report(name: str, done: int, total: int) -> None:
+            name = printable(name)
             bar.update(task, description=name, completed=done, total=total)
             if name and not console.is_terminal:
                 typer.echo(f"export {done + 1}/{total} {name}", err=True)
@@ -170,10 +173,11 @@ def _progress() -> "Iterator[Progress]":
 
 
 def _show(out: Path, contents: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from bench.work.plain_console import PlainConsole
+
+    console = PlainConsole()
     console.width = max(console.width, 100) if not console.is_terminal else console.width
     table = Table(box=None, header_style="bold")
     table.add_column("model", overflow="fold")

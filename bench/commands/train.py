@@ -143,13 +143,20 @@ def accuracy_file(task: "Task", path: Path | None) -> Path:
 @contextmanager
 def _progress(model: str) -> "Iterator[Report]":
     """A bar on stderr, where it is a terminal; else a line an epoch."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = (TextColumn(model), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    from bench.record.printable import printable
+    from bench.work.plain_console import PlainConsole
+
+    console, model = PlainConsole(stderr=True), printable(model)
+    columns = (
+        TextColumn("{task.fields[model]}", markup=False),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task, told = bar.add_task("", total=None), 0
+        task, told = bar.add_task("", total=None, model=model), 0
 
         def report(trainer: Any) -> None:
             nonlocal told
