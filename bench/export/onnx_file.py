@@ -65,7 +65,7 @@ def _bytes(path: Path) -> bytes:
                 raise ExportError("cannot be read: not a regular file")
             if found.st_size > MAX_BYTES:
                 raise ExportError(_too_large(found.st_size))
-            return file.read(MAX_BYTES)
+            return file.read(found.st_size)  # a larger size would be allocated, needed or not
     except OSError as error:
         raise ExportError(f"cannot be read: {error.strerror}") from None
 
@@ -92,6 +92,7 @@ def _embed_external_data(path: Path, model: onnx.ModelProto) -> None:
     outside = [t for t in tensors(model) if t.data_location == TensorProto.EXTERNAL]
     places = [{entry.key: entry.value for entry in tensor.external_data} for tensor in outside]
     total = model.ByteSize()
+    sizes = []
     for place in places:
         location = place.get("location", "")
         try:
@@ -106,13 +107,14 @@ def _embed_external_data(path: Path, model: onnx.ModelProto) -> None:
                 _unreadable(location, f"{offset + length:,} bytes are wanted, it holds {size:,}")
             )
         total += length
+        sizes.append((offset, length))
     if total > MAX_BYTES:
         raise ExportError(_too_large(total))
-    for tensor, place in zip(outside, places, strict=True):
+    for tensor, place, (offset, length) in zip(outside, places, sizes, strict=True):
         try:
             with _beside(path, place["location"]).open("rb") as file:
-                file.seek(int(place.get("offset") or 0))
-                tensor.raw_data = file.read(int(place["length"]) if place.get("length") else MAX_BYTES)
+                file.seek(offset)
+                tensor.raw_data = file.read(length)
         except OSError as error:
             raise ExportError(_unreadable(place["location"], error)) from None
         tensor.ClearField("external_data")

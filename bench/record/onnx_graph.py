@@ -59,7 +59,8 @@ def _graph(stream: BinaryIO, end: int, found: Graph) -> None:
         if number == 1:
             node = _node(stream, value)
             found.nodes.append(node)
-            if node.operator == "Constant" and isinstance(node.attributes.get("value"), Tensor):
+            value_given = isinstance(node.attributes.get("value"), Tensor)
+            if node.operator == "Constant" and value_given and node.outputs:
                 found.tensors[node.outputs[0]] = node.attributes["value"]
         elif number == 5:
             name, tensor = _tensor(stream, value)

@@ -69,6 +69,8 @@ def fields(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int, int]]:
         elif wire == BYTES:
             size = varint(stream)
             after = stream.tell() + size
+            if after > end:
+                raise ValueError("truncated")
             yield number, wire, after
             stream.seek(after)
         elif wire in (FIXED64, FIXED32):

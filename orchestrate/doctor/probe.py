@@ -160,11 +160,9 @@ def power_mode(text: str) -> str | None:
 
 def busy(text: str) -> float | None:
     """The share of all CPUs' time in use between two `cpu` lines of /proc/stat."""
-    rows = [
-        [int(value) for value in line.split()[1:]] for line in text.splitlines() if line.startswith("cpu ")
-    ]
-    if len(rows) != 2:
+    rows = [re.findall(r" (\d{1,18})(?!\S)", line) for line in text.splitlines() if line.startswith("cpu ")]
+    if len(rows) != 2 or min(map(len, rows)) < 5:
         return None
-    spent = [after - before for before, after in zip(*rows, strict=True)][:8]  # guest time is in user time
+    spent = [int(after) - int(before) for before, after in zip(*rows, strict=False)][:8]  # guest is in user
     total = sum(spent)
     return 1 - (spent[3] + spent[4]) / total if total > 0 else None  # idle and iowait

@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
+from bench.export.errors import ExportError
 from bench.manifests import experiment
 from bench.manifests.problems import ManifestError
-from bench.record import files, npz, samples, schema
+from bench.record import files, npz, onnx_graph, onnx_precision, onnxfile, samples, schema
 from bench.runtime.supervise import job_list
 from bench.scaling import ScalingError, fits, regression
 from orchestrate import devices
@@ -34,10 +35,16 @@ from orchestrate.execution import progress
 from orchestrate.runs.folder import Run
 from tests import synthetic
 from tests.conftest import ROOT
-from tests.fuzz import mutate
+from tests.fuzz import mutate, onnx_import
 
 Target = Callable[[random.Random], None]
-EXPECTED: tuple[type[Exception], ...] = (OrbitError, ManifestError, files.BadFileError, ScalingError)
+EXPECTED: tuple[type[Exception], ...] = (
+    OrbitError,
+    ManifestError,
+    files.BadFileError,
+    ScalingError,
+    ExportError,
+)
 SHA = "0" * 64
 MODEL = {"id": "m", "file": "models/m.onnx", "sha256": SHA, "bytes": 10, "widths": [4, 8], "params": 100,
          "architecture": "vgg11", "dataset": "cifar10", "method": "uniform", "ratio": 0.5,
@@ -215,6 +222,18 @@ def pruning(rng: random.Random) -> None:
     regression.regress(found, lambda row: sum(row))
 
 
+def onnx_file(rng: random.Random) -> None:
+    """What boards and the exporter read of a model without the onnx package."""
+    raw = onnx_import.spoilt(rng)
+    path = str(put("read.onnx", raw))
+    onnxfile.weight_bytes(path)
+    onnxfile.opset(path)
+    found = [onnx_graph.read(path), onnx_graph.parse(raw)]
+    assert found[0] == found[1]
+    if found[0]:
+        onnx_precision.precision(found[0])
+
+
 TARGETS: dict[str, Target] = {
     "record": record,
     "sample block": sample_block,
@@ -230,5 +249,7 @@ TARGETS: dict[str, Target] = {
     "claims": manifest("manifests/claims/thesis.yaml", claim_file.load),
     "fit YAML": manifest("manifests/scaling/vgg11-cifar10.yaml", fits.load),
     "pruning CSV": pruning,
+    "ONNX file": onnx_file,
+    "ONNX import": lambda rng: onnx_import.target(folder(), rng),
 }
 assert schema.VERSION == 1

@@ -134,7 +134,9 @@ def index_ranges(model: onnx.ModelProto) -> dict[str, int]:
     sizes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
     rows: dict[str, int] = {}
     for node in reversed(model.graph.node):  # nodes are sorted: a consumer comes after its producer
-        if node.op_type in ("Gather", "GatherElements") and node.input[0] in sizes:
+        if not (node.input and node.output):
+            continue
+        if node.op_type in ("Gather", "GatherElements") and len(node.input) > 1 and node.input[0] in sizes:
             axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
             table = sizes[node.input[0]]
             if -len(table) <= axis < len(table):

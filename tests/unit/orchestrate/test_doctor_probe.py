@@ -112,6 +112,13 @@ def test_a_jetson_tx2_is_read_completely():
     assert facts.temperature == 35.5, "a PMIC's 100 degrees are a constant"
 
 
+@pytest.mark.parametrize(
+    "line", ["cpu 1 2 3 4 kB", "cpu 1 2 3", "cpu", f"cpu {'9' * 5000} 2 3 4 5", "cpu -1 \u0662 3 4 5"]
+)
+def test_a_line_of_processor_times_that_is_none_leaves_the_load_unknown(line):
+    assert probe.facts(f"== busy\ncpu 1 2 3 4 5 6\n{line}\n").busy is None
+
+
 def test_a_board_that_says_nothing_leaves_everything_unknown():
     facts = probe.facts("")
     assert (facts.time, facts.disk_free, facts.memory_available, facts.temperature) == (None,) * 4
