@@ -17,6 +17,7 @@ from orchestrate.images.manifest import OWN_BASE, Project, Target
 REGISTER = "docker run --privileged --rm tonistiigi/binfmt:qemu-v9.2.2 --install"
 DEBIAN_REGISTER = "apt-get install qemu-user-static binfmt-support"
 Say = Callable[[str], None]
+UNPINNED = "ORBITBENCH_UNPINNED_BASE"
 
 
 def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache: bool = True) -> Built:
@@ -73,6 +74,11 @@ def need_base(project: Project, target: Target, engine: ImageEngine, say: Say) -
         return
     if found is not None and found.architecture == target.arch:
         return
+    if "@sha256:" not in target.base and not os.environ.get(UNPINNED):
+        raise OrbitError(
+            f"{target.key}: its base {target.base} has no digest, so the registry decides what it is: give "
+            f"`--base {target.base}@sha256:...`, or accept what the registry sends with {UNPINNED}=1"
+        )
     say(f"pulling {target.base}")
     try:
         engine.pull(target.base, target.platform)

@@ -58,6 +58,7 @@ def dying_push(
         uploads = registry.folder / "data/docker/registry/v2/repositories/lab/heavy/_uploads"
         end = time.monotonic() + 60
         while not any(path.stat().st_size > 1_000_000 for path in uploads.rglob("data")):
+            assert process.poll() is None, process.communicate()
             assert time.monotonic() < end, "the push never began"
             time.sleep(0.02)
     yield process
@@ -175,9 +176,14 @@ def test_an_interrupted_build_leaves_no_name_and_no_container(workshop: Workshop
 
 
 def test_a_base_that_cannot_be_pulled_fails_alone(workshop: Workshop) -> None:
-    workshop.add("orphan", TINY, base="127.0.0.1:1/nowhere:1")
+    unpinned = "127.0.0.1:1/nowhere:1"
+    workshop.add("orphan", TINY, base=unpinned)
+    said = workshop.orchestrate("build", "orphan")
+    fault("base without a digest", said, f"{unpinned} has no digest", "ORBITBENCH_UNPINNED_BASE=1")
+    base = f"{unpinned}@sha256:{'0' * 64}"
+    workshop.add("orphan", TINY, base=base)
     said = workshop.orchestrate("build", "orphan", "tiny")
-    fault("base image missing", said, "orphan-amd64", "127.0.0.1:1/nowhere:1 cannot be pulled", "--base base")
+    fault("base image missing", said, "orphan-amd64", f"{base} cannot be pulled", "--base base")
     assert f"tiny-amd64: {workshop.tag('tiny')}" in said.out
     assert workshop.tag("orphan") not in workshop.names(workshop.engine)
 

@@ -43,7 +43,7 @@ class Workshop:
         (self.root / "bench/record").mkdir(parents=True)
         (self.root / "bench/__init__.py").write_text("")
         (self.root / "bench/record/code.py").write_text("answer = 42\n")
-        (self.root / "pyproject.toml").write_text('[project]\nversion = "1"\n')
+        (self.root / "pyproject.toml").write_text('[project]\nname = "orbitbench"\nversion = "1"\n')
         self.add("tiny", TINY)
 
     @property

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-TEXT = (Path(__file__).parents[3] / ".github/workflows/ci.yml").read_text()
+FOLDER = Path(__file__).parents[3] / ".github/workflows"
+TEXT = (FOLDER / "ci.yml").read_text()
 JOBS: dict[str, Any] = yaml.safe_load(TEXT)["jobs"]
 
 
@@ -29,6 +30,13 @@ def test_no_job_runs_for_ever_or_puts_what_others_wrote_into_a_shell(name: str) 
     assert JOBS[name]["timeout-minutes"] <= 60
     for step in JOBS[name]["steps"]:
         assert "${{" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yml")), ids=lambda path: path.name)
+def test_every_container_is_pinned_by_digest(path: Path) -> None:
+    images = re.findall(r"image: (.*)", path.read_text())
+    assert images
+    assert all(re.search(r"@sha256:[0-9a-f]{64}$", image) for image in images)
 
 
 def test_all_supported_pythons_are_tested() -> None:
