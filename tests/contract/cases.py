@@ -1,5 +1,6 @@
 """The backends that the contract suite runs against, and what it needs to know of each."""
 
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,10 +8,11 @@ import onnx
 import onnx.reference
 import pytest
 
-from bench.runtime.backends import backend_class
+from bench.runtime.backends import backend_class, cuda_ctypes
 from bench.runtime.backends.base import Settings
 from tests.fakes.gpu import Gpu
 from tests.fakes.install import modules
+from tests.fakes.libcuda import LibCuda
 from tests.fakes.trt import GENERATIONS
 
 
@@ -21,6 +23,7 @@ class Case(NamedTuple):
     options: dict[str, Any]
     release: str = ""  # of the pretend TensorRT
     computes: bool = True  # null does not
+    pycuda: bool = True  # or CUDA's driver through our own binding
 
 
 CASES = [
@@ -30,6 +33,10 @@ CASES = [
     Case("torch-compiled", "torch", "torch", {"compile": True, "compile_backend": "eager"}),
 ]
 CASES += [Case(f"tensorrt-{r}", "tensorrt", "tensorrt", {"isolate_build": False}, r) for r in GENERATIONS]
+CASES += [
+    Case(f"tensorrt-{r}-ctypes", "tensorrt", "tensorrt", {"isolate_build": False}, r, pycuda=False)
+    for r in (GENERATIONS[0], GENERATIONS[-1])
+]
 COMPUTING = [case for case in CASES if case.computes]
 PRETEND = [case for case in CASES if case.release]
 
@@ -38,8 +45,10 @@ def make(case: Case, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> tuple[A
     """(backend, its pretend GPU or None), before any step of its life. `gpu` may be given."""
     gpu = changes.pop("gpu", None) or (Gpu() if case.release else None)
     if gpu is not None:
-        for name, module in modules(case.release, gpu).items():
-            monkeypatch.setitem(__import__("sys").modules, name, module)
+        for name, module in modules(case.release, gpu, case.pycuda).items():
+            monkeypatch.setitem(sys.modules, name, module)
+        library = LibCuda(gpu)
+        monkeypatch.setattr(cuda_ctypes, "open_library", lambda: library)
     options = {**case.options, **changes.pop("options", {})}
     settings = Settings("fp32", 1, 1, None, None, options)._replace(**changes)
     return backend_class(case.backend)(settings), gpu

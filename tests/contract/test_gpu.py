@@ -18,7 +18,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bench.record import files
-from bench.runtime.backends import engine_cache, tensorrt_child
+from bench.runtime.backends import cuda_ctypes, engine_cache, tensorrt_child
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.tensorrt import TensorRtBackend
 from tests import matrix, models
@@ -83,7 +83,7 @@ class Hasty(TensorRtBackend):
     def infer(self) -> None:
         class NoWait:
             def __init__(self, stream: Any) -> None:
-                self._queue, self.handle = stream._queue, stream.handle
+                self._queue, self.handle = getattr(stream, "_queue", None), stream.handle
 
             def synchronize(self) -> None:
                 pass
@@ -199,13 +199,29 @@ def test_no_gpu_and_a_gpu_that_is_not_there(case: Case, model: Path, monkeypatch
     fails(case, "GPU 3 of 1", "device_missing", model, monkeypatch, options={"device": 3})
 
 
+def no_library() -> Any:
+    raise OSError("libcuda.so.1: cannot open shared object file: No such file or directory")
+
+
 @each
-def test_a_missing_pycuda_is_told(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_driver_is_told(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     backend, _ = make(case, monkeypatch)
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
-    with pytest.raises(BackendError) as caught:
+    monkeypatch.setattr(cuda_ctypes, "open_library", no_library)
+    with pytest.raises(BackendError, match=r"libcuda\.so\.1") as caught:
         backend.import_library()
-    note(case, "no pycuda", "library_missing", caught.value)
+    note(case, "no CUDA driver", "library_missing", caught.value)
+
+
+@each
+def test_pycuda_is_used_where_it_is_installed_and_the_record_says_which(
+    case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend, _ = make(case, monkeypatch)
+    backend.import_library()
+    with backend:
+        assert backend.versions()["cuda_binding"] == ("pycuda 2022.1" if case.pycuda else "ctypes")
+        assert backend.versions()["cuda_driver"] == "10.2"
 
 
 @each
@@ -511,6 +527,7 @@ def test_a_child_process_builds_the_engine_and_leaves_nothing(
     case: Case, model: Path, shims: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_TENSORRT", case.release)
+    monkeypatch.setenv("FAKE_CUDA", "pycuda" if case.pycuda else "ctypes")
     info, _, gpu = live(case, model, monkeypatch, options={"isolate_build": True})
     assert info["cached"] is False
     assert gpu.builds == 0  # not in this process

@@ -164,6 +164,28 @@ def pinned(array: Any) -> bool:
     return isinstance(array, PagelockedHostAllocation) and not array._done
 
 
+def copy_in(gpu: Gpu, address: int, source: Any) -> None:
+    """Copy an array to the device, now."""
+    flat = np.frombuffer(np.ascontiguousarray(source), np.uint8)
+    gpu.buffer(address, flat.nbytes)[:] = flat
+
+
+def enqueue_in(gpu: Gpu, address: int, source: Any, stream: Stream) -> None:
+    """Copy a page-locked array to the device, later: until then the goal is poison."""
+    gpu.buffer(address, source.nbytes)[:] = POISON
+    stream._queue.put(lambda: copy_in(gpu, address, source))
+
+
+def enqueue_out(gpu: Gpu, target: Any, address: int, stream: Stream) -> None:
+    """Copy from the device to page-locked bytes, later: until then they are poison."""
+    target[:] = POISON
+
+    def copy_out() -> None:
+        target[:] = gpu.buffer(address, target.nbytes)
+
+    stream._queue.put(copy_out)
+
+
 def make_driver(gpu: Gpu) -> types.ModuleType:
     """A module with pycuda.driver's names, bound to `gpu`."""
     module: Any = types.ModuleType("pycuda.driver")
@@ -186,13 +208,9 @@ def make_driver(gpu: Gpu) -> types.ModuleType:
         gpu.need_context("cuMemGetInfo")
         return gpu.memory - gpu.used, gpu.memory
 
-    def copy_in(dest: DeviceAllocation, src: Any) -> None:
-        flat = np.frombuffer(np.ascontiguousarray(src), np.uint8)
-        gpu.buffer(int(dest), flat.nbytes)[:] = flat
-
     def memcpy_htod(dest: DeviceAllocation, src: Any) -> None:
         gpu.need_context("cuMemcpyHtoD")
-        copy_in(dest, src)
+        copy_in(gpu, int(dest), src)
 
     def asynchronous(name: str, host: Any) -> None:
         gpu.need_context(name)
@@ -201,18 +219,11 @@ def make_driver(gpu: Gpu) -> types.ModuleType:
 
     def memcpy_htod_async(dest: DeviceAllocation, src: Any, stream: Stream) -> None:
         asynchronous("cuMemcpyHtoDAsync", src)
-        gpu.buffer(int(dest), src.nbytes)[:] = POISON
-        stream._queue.put(lambda: copy_in(dest, src))
+        enqueue_in(gpu, int(dest), src, stream)
 
     def memcpy_dtoh_async(dest: Any, src: DeviceAllocation, stream: Stream) -> None:
         asynchronous("cuMemcpyDtoHAsync", dest)
-        target = dest.reshape(-1).view(np.uint8)
-        target[:] = POISON
-
-        def copy_out() -> None:
-            target[:] = gpu.buffer(int(src), target.nbytes)
-
-        stream._queue.put(copy_out)
+        enqueue_out(gpu, dest.reshape(-1).view(np.uint8), int(src), stream)
 
     module.init, module.Device, module.mem_get_info = init, BoundDevice, mem_get_info
     module.Error, module.MemoryError, module.LogicError = CudaError, CudaMemoryError, CudaLogicError

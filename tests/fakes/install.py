@@ -7,13 +7,17 @@ import sys
 import types
 from typing import Any
 
+from bench.runtime.backends import cuda_ctypes
 from tests.fakes.cuda_driver import make_driver
 from tests.fakes.gpu import Gpu
+from tests.fakes.libcuda import LibCuda
 from tests.fakes.trt import make_tensorrt
 
 
-def modules(version: str, gpu: Gpu) -> dict[str, Any]:
-    """Module name -> module, of TensorRT `version` on `gpu`."""
+def modules(version: str, gpu: Gpu, pycuda: bool = True) -> dict[str, Any]:
+    """Module name -> module, of TensorRT `version` on `gpu`; without pycuda its import fails."""
+    if not pycuda:
+        return {"tensorrt": make_tensorrt(version, gpu), "pycuda": None, "pycuda.driver": None}
     package: Any = types.ModuleType("pycuda")
     package.VERSION, package.__path__ = (2022, 1), []
     package.driver = make_driver(gpu)
@@ -21,11 +25,17 @@ def modules(version: str, gpu: Gpu) -> dict[str, Any]:
 
 
 def install_from_environment() -> None:
-    """For a process of its own: FAKE_TENSORRT (release), FAKE_GPU_MEMORY (bytes), FAKE_GPU_REPORT (file)."""
+    """For a process of its own.
+
+    FAKE_TENSORRT (release), FAKE_GPU_MEMORY (bytes), FAKE_GPU_REPORT (file), FAKE_CUDA (ctypes: no pycuda).
+    """
     if getattr(sys.modules.get("tensorrt"), "IS_FAKE", False):
         return
     gpu = Gpu(int(os.environ.get("FAKE_GPU_MEMORY", 1 << 26)))
-    sys.modules.update(modules(os.environ["FAKE_TENSORRT"], gpu))
+    pycuda = os.environ.get("FAKE_CUDA") != "ctypes"
+    sys.modules.update(modules(os.environ["FAKE_TENSORRT"], gpu, pycuda))
+    library = LibCuda(gpu)
+    cuda_ctypes.open_library = lambda: library
     if "FAKE_GPU_REPORT" in os.environ:
         atexit.register(_report, gpu, os.environ["FAKE_GPU_REPORT"])
 

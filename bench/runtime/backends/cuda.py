@@ -1,27 +1,40 @@
-"""One NVIDIA GPU by way of pycuda: its primary context, one stream, and every buffer taken from it.
+"""One NVIDIA GPU by way of CUDA's driver: its primary context, one stream, and every buffer taken from it.
 
-The primary context is the one that TensorRT (through the CUDA runtime) uses too; `pycuda.autoinit` would
-make a second one, with its own few hundred megabytes. Whatever is taken here is given back in reverse order
-by `close`.
+The driver is reached through pycuda where that is installed, else through our own binding (cuda_ctypes). The
+primary context is the one that TensorRT (through the CUDA runtime) uses too; `pycuda.autoinit` would make a
+second one, with its own few hundred megabytes. Whatever is taken here is given back in reverse order by
+`close`.
 """
 
 import importlib
 from typing import Any, Callable, Dict, List, Tuple
 
+from bench.runtime.backends import cuda_ctypes
 from bench.runtime.backends.base import BackendError
 
 
 def import_driver() -> Any:
-    """The module `pycuda.driver`; BackendError `library_missing` where it, or libcuda, is not there."""
+    """`pycuda.driver`, or our binding with the same names; BackendError `library_missing` without libcuda."""
     try:
         return importlib.import_module("pycuda.driver")
     except ImportError as error:
+        pycuda = str(error)
+    try:
+        return cuda_ctypes.Driver(cuda_ctypes.open_library())
+    except (OSError, AttributeError) as error:  # absent, or without a function that CUDA 10.2 has
         raise BackendError(
             "library_missing",
-            "pycuda cannot be imported: %s" % error,
-            "install pycuda (2022.1 is the last for Python 3.6) and start the container with the nvidia "
-            "runtime, which brings libcuda",
+            "CUDA's driver cannot be loaded: %s (pycuda: %s)" % (error, pycuda),
+            "start the container with the nvidia runtime, which brings libcuda.so.1",
         ) from error
+
+
+def binding(driver: Any) -> str:
+    """How `driver` reaches CUDA: `ctypes`, or pycuda with its version."""
+    if isinstance(driver, cuda_ctypes.Driver):
+        return "ctypes"
+    version = importlib.import_module("pycuda").VERSION
+    return "pycuda " + ".".join(str(part) for part in version)
 
 
 class Gpu(object):
@@ -64,7 +77,7 @@ class Gpu(object):
         self._undo.append(self._drop_stream)
 
     def _drop_stream(self) -> None:
-        self.stream = None  # pycuda destroys a stream with its last reference: before the context goes
+        self.stream = None  # a stream is destroyed with its last reference: before the context goes
 
     def close(self) -> None:
         """Give everything back, newest first; a broken context stops nothing, and twice is harmless."""
@@ -115,16 +128,16 @@ class Gpu(object):
         return int(free), int(total)
 
     def versions(self) -> Dict[str, str]:
-        """What CUDA says of itself: the driver's API, the toolkit pycuda was compiled with, the GPU."""
+        """What CUDA reports of itself: the driver's API, how it is reached, the GPU."""
         driver = int(self.driver.get_driver_version())
         return {
             "cuda_driver": "%d.%d" % (driver // 1000, driver % 1000 // 10),
-            "cuda_toolkit": ".".join(str(part) for part in self.driver.get_version()),
+            "cuda_binding": binding(self.driver),
             "gpu": "%s (sm_%s)" % (self.name, self.compute_capability.replace(".", "")),
         }
 
     def failure(self, error: Exception, kind: str, doing: str) -> BackendError:
-        """A pycuda error as ours: out of memory whatever was being done, else `kind`."""
+        """An error of the driver as ours: out of memory whatever was being done, else `kind`."""
         if isinstance(error, self.driver.MemoryError):
             return out_of_memory("%s: %s" % (doing, error))
         advice = "look at dmesg for GPU faults, and run the job alone"

@@ -8,7 +8,7 @@ options: `device` (GPU number, 0), `workspace_bytes` (256 MiB), `tf32` (false), 
 int8), `isolate_build` (true: engines are built by a child process, so that the libraries and caches which a
 builder leaves behind stay out of this process's memory figures).
 
-Not offered: bytes counted by an IGpuAllocator of our own. Its callbacks come from any thread, where no pycuda
+Not offered: bytes counted by an IGpuAllocator of our own. Its callbacks come from any thread, where no
 context is current, their exceptions are swallowed, and it would replace the very allocator that is measured.
 Free and total device memory, the engine's own figures and the plan's size are reported instead.
 """
@@ -55,7 +55,7 @@ class TensorRtBackend(Backend):
 
     # -- life cycle -------------------------------------------------------------------------------------
     def import_library(self) -> None:
-        """Import tensorrt and pycuda, initialising nothing."""
+        """Import tensorrt and load CUDA's driver, initialising nothing."""
         self._trt = api.import_tensorrt()
         self._driver = import_driver()
         self.fake = bool(getattr(self._trt, "IS_FAKE", False))  # a stand-in says so, and so do records
@@ -250,15 +250,9 @@ class TensorRtBackend(Backend):
         return self._build
 
     def versions(self) -> Dict[str, str]:
-        """TensorRT, pycuda, numpy, CUDA's driver and toolkit, and the GPU."""
+        """TensorRT, numpy, CUDA's driver and how it is reached, and the GPU."""
         found = {"tensorrt": str(self._trt.__version__), "numpy": str(np.__version__)}
-        found["pycuda"] = ".".join(str(part) for part in self._pycuda_version())
         return dict(found, **self._cuda_versions)
-
-    def _pycuda_version(self) -> Any:
-        import pycuda
-
-        return pycuda.VERSION
 
     # -- refusals ---------------------------------------------------------------------------------------
     def _require(self, thing: Any, step: str) -> None:
