@@ -26,8 +26,10 @@ def root() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A state folder of the tests' own: what they owe to boards is none of the user's business."""
+    """A state folder and device locks of the tests' own: a run of the user, or of other tests, is no
+    concern of theirs."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    os.environ["ORBITBENCH_LOCK_DIR"] = str(tmp_path_factory.mktemp("locks"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -40,7 +40,7 @@ devices:
   here: {transport: process, backend: onnxruntime}
   fast: &board
     {host: board1, image: "IMAGE", backend: onnxruntime, limits: {min_free_disk: 0, min_free_memory: 0}}
-  twin: {<<: *board, options: {note: the same machine once more}}
+  twin: {<<: *board, options: {spinning: true}}
   other: {<<: *board, host: board2}
 """
 
