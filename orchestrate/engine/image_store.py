@@ -22,6 +22,7 @@ from orchestrate.engine.errors import BadAnswer, EngineError, EngineRefused, Ima
 from orchestrate.engine.sdk_errors import SDK_EXCEPTIONS, translate
 from orchestrate.engine.shapes import count, labels, text, texts
 
+TRY_OUT_SECONDS = 300  # an emulated Python takes seconds; some wheels hang under qemu-user
 LAYERS = 1000  # Docker allows 127
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 NOISE = (
@@ -152,6 +153,23 @@ class ImageEngine:
         if not made:
             raise EngineRefused(self.name, "it ended the build without an image")
         return made
+
+    def try_out(self, image: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run `command` in the image without network; its exit code, and the end of what it printed."""
+        made = self._ask(
+            self.client.containers.create,
+            image,
+            entrypoint=list(command),
+            command=[],
+            network_mode="none",
+            cap_drop=["ALL"],
+        )
+        try:
+            self._ask(made.start)
+            code = count(self._ask(made.wait, timeout=TRY_OUT_SECONDS)["StatusCode"])
+            return code, self._ask(made.logs, tail=20).decode("utf-8", "replace")
+        finally:
+            self._ask(made.remove, force=True)
 
     def pull(self, reference: str, platform: str, progress: Progress = quiet) -> Info:
         """Pull `name:tag` or `name@digest`; raises EngineError, also for another platform's image."""

@@ -16,6 +16,11 @@ from orchestrate.images.manifest import OWN_BASE, Project, Target
 
 REGISTER = "docker run --privileged --rm tonistiigi/binfmt:qemu-v9.2.2 --install"
 DEBIAN_REGISTER = "apt-get install qemu-user-static binfmt-support"
+LOOK = """\
+import sys, importlib.util as u, bench.runtime.__main__
+lost = [name for name in sys.argv[1:] if u.find_spec(name) is None]
+sys.exit('its Python finds no module ' + ', '.join(lost) if lost else 0)
+"""
 Say = Callable[[str], None]
 UNPINNED = "ORBITBENCH_UNPINNED_BASE"
 
@@ -25,8 +30,6 @@ def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache
     say("preparing the context")
     folder = context.prepare(project, target)
     need_base(project, target, engine, say)
-    for name in [] if target.image.debian else requirements.absent(project, target):
-        say(f"note: without {name}, which images/{target.folder}/wheels lacks: see docs/devices.md")
     packages = {} if target.image.debian else requirements.pins(requirements.read_lock(project, target))
     marks = labels.of(target, packages, project.root)
     try:
@@ -37,6 +40,7 @@ def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache
             raise OrbitError(
                 f"{target.key}: it was built for {info.architecture}, not {target.arch}: nothing was tagged"
             )
+        need_modules(target, set(packages), made, engine)
         engine.tag(made, target.tag)
     except EngineError as error:
         raise OrbitError(f"{target.key}: {explain(error, target)}") from error
@@ -44,6 +48,22 @@ def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache
         if engine.find(provisional(target)):  # also of a build that failed after its export
             engine.untag(provisional(target))
     return describe(target, info)
+
+
+def need_modules(target: Target, packages: set[str], made: str, engine: ImageEngine) -> None:
+    """Refuse an image that cannot infer: its Python starts the runtime and finds every module of `finds`.
+
+    They are found, not imported: TensorRT's libraries load only beside the board's driver. On another base
+    than the manifest's only what comes in `packages` is looked for: TensorRT would be part of the base.
+    """
+    own = target.base == target.image.base
+    wanted = [name for name in target.image.finds if own or name in packages]
+    if not wanted:
+        return
+    code, output = engine.try_out(made, ["python3", "-c", LOOK, *wanted])
+    if code:
+        last = (output.strip().splitlines() or [f"exit code {code}"])[-1]
+        raise OrbitError(f"{target.key}: the image cannot infer ({last}): nothing was tagged")
 
 
 def labelled(folder: Path, marks: dict[str, str]) -> str:

@@ -40,7 +40,7 @@ class Image(Section):
     code: list[str] | Literal["all"] = Field(default_factory=list)  # parts of bench
     deps: bool = False  # lock the dependencies of `requires` too
     requires: dict[str, list[str]] = Field(default_factory=dict)  # Python version -> pinned packages
-    wheels: list[str] = Field(default_factory=list)  # made by hand on a board: images/NAME/wheels/
+    finds: list[str] = Field(default_factory=list)  # modules without which it cannot infer
     debian: Debian | None = None
 
     @model_validator(mode="after")

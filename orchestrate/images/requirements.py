@@ -49,21 +49,29 @@ def read_lock(project: Project, target: Target) -> str:
     return text
 
 
+def wheel_folder(project: Project, target: Target) -> Path:
+    """Where wheels that no index has lie: a folder for each Python, as two of them may need two releases."""
+    return project.source(target) / "wheels" / f"cp{target.python.replace('.', '')}"
+
+
 def local_wheels(project: Project, target: Target) -> list[Path]:
-    """Wheels in images/NAME/wheels that fit the target's Python: no index has them, a board made them."""
-    tag = f"-cp{target.python.replace('.', '')}-"
-    found = (project.source(target) / "wheels").glob("*.whl")
+    """Wheels made by hand for the target's Python, without what the lock has; raises BadInput for a stray."""
+    folder = wheel_folder(project, target)
+    stray = sorted(folder.parent.glob("*.whl"))
+    if stray:
+        here = folder.parent.relative_to(project.root)
+        raise BadInput(
+            f"{here}/{stray[0].name}: each Python has a folder: move it to {here}/cp36, {here}/cp38, ..."
+        )
     locked = {name.lower() for name in pins(read_lock(project, target))}
-    fitting = (path for path in found if tag in path.name or path.name.endswith("-none-any.whl"))
-    return sorted(path for path in fitting if path.name.partition("-")[0].lower() not in locked)
-
-
-def absent(project: Project, target: Target) -> list[str]:
-    """Packages that the image wants from images/NAME/wheels and that are not there."""
-    if target.python != target.image.python:
-        return []  # not on its own system anyway
-    names = {path.name.partition("-")[0].lower() for path in local_wheels(project, target)}
-    return [name for name in target.image.wheels if name not in names]
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.whl")):
+        name = path.name.partition("-")[0].lower()
+        if name in found:
+            where = folder.relative_to(project.root)
+            raise BadInput(f"{where} holds {found[name].name} and {path.name}: keep one")
+        found[name] = path
+    return [path for name, path in found.items() if name not in locked]
 
 
 def unpack(project: Project, target: Target, folder: Path) -> None:

@@ -213,6 +213,23 @@ def test_a_step_that_fails_keeps_the_older_image_under_its_name(workshop: Worksh
     assert workshop.engine.docker("image", "inspect", "-f", "{{.Id}}", workshop.tag("tiny")) == before
 
 
+BLIND = r"""RUN printf '#!/bin/sh\necho its Python finds no module tensorrt >&2; exit 1' >/bin/python3
+RUN chmod +x /bin/python3
+"""
+
+
+@pytest.mark.parametrize(("python", "reason"), [("", "python3"), (BLIND, "finds no module tensorrt")])
+def test_an_image_that_cannot_infer_is_an_error_and_gets_no_name(
+    python: str, reason: str, workshop: Workshop
+) -> None:
+    workshop.add("blind", TINY + python, finds=("tensorrt",))
+    said = workshop.orchestrate("build", "blind")
+    assert said.code == 1
+    assert reason in said.err
+    assert workshop.tag("blind") not in workshop.names(workshop.engine)
+    assert not workshop.engine.docker("ps", "-aq").strip()  # the container that tried it is gone
+
+
 def test_no_engine_says_where_it_was_looked_for(workshop: Workshop, tmp_path: Path) -> None:
     process = workshop.start("build", "tiny", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
     out, err = process.communicate(timeout=60)

@@ -56,10 +56,17 @@ class Workshop:
         """The same as this machine reaches it: on its loopback."""
         return f"127.0.0.1:{self.registry.port}/lab"
 
-    def add(self, name: str, dockerfile: str, base: str = BUSYBOX, platform: str = "linux/amd64") -> None:
+    def add(
+        self,
+        name: str,
+        dockerfile: str,
+        base: str = BUSYBOX,
+        platform: str = "linux/amd64",
+        finds: tuple[str, ...] = (),
+    ) -> None:
         """One more image: no Python packages, the code of bench/record."""
         entry = {"about": name, "platforms": [platform], "base": base, "python": "3.11", "code": ["record"]}
-        self.images[name] = {**entry, "requires": {"3.11": []}}
+        self.images[name] = {**entry, "finds": [*finds], "requires": {"3.11": []}}
         folder = self.root / "images" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "Dockerfile").write_text(dockerfile)

@@ -86,31 +86,60 @@ def test_the_cuda_image_has_all_that_training_and_export_import() -> None:
 
 @pytest.fixture
 def with_wheels(tmp_path: Path) -> Project:
-    """The TX2's lock and, as a board would have made them, wheels beside it."""
-    target = PROJECT.target("jetson-tx2", "linux/arm64")
-    folder = tmp_path / "images/jetson-tx2"
-    (folder / "wheels").mkdir(parents=True)
-    (folder / target.lock_name).write_text(requirements.read_lock(PROJECT, target))
-    for name in ("pycuda-2022.1-cp36-cp36m-linux_aarch64", "pytools-2022.1-py2.py3-none-any"):
-        (folder / "wheels" / f"{name}.whl").write_bytes(b"")
-    for name in ("pycuda-2022.2-cp38-cp38-linux_aarch64", "numpy-1.19.5-cp36-cp36m-linux_aarch64"):
-        (folder / "wheels" / f"{name}.whl").write_bytes(b"")
+    """Locks of the images on JetPack 4 and 5 and, as two boards would have made them, wheels beside them."""
+    for name in ("jetson-xavier", "jetson-xavier-r32"):
+        target = PROJECT.target(name, "linux/arm64")
+        path = tmp_path / "images/jetson-xavier" / target.lock_name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(requirements.read_lock(PROJECT, target))
+    wheels = tmp_path / "images/jetson-xavier/wheels"
+    for name in (
+        "cp36/pycuda-2022.1-cp36-cp36m-linux_aarch64",
+        "cp36/pytools-2022.1-py2.py3-none-any",
+        "cp36/numpy-1.19.5-cp36-cp36m-linux_aarch64",
+        "cp38/pycuda-2022.2-cp38-cp38-linux_aarch64",
+        "cp38/pytools-2024.1-py3-none-any",
+    ):
+        path = wheels / f"{name}.whl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1"\n')
     return Project(tmp_path, PROJECT.images)
 
 
-def test_wheels_made_on_a_board_join_the_locked_ones_where_they_fit_and_replace_none(
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("jetson-xavier-r32", ["pycuda-2022.1-cp36", "pytools-2022.1-py2.py3"]),
+        ("jetson-xavier", ["pycuda-2022.2-cp38", "pytools-2024.1-py3"]),
+    ],
+)
+def test_wheels_of_two_pythons_never_meet_and_replace_none_of_the_lock(
+    name: str, wanted: list[str], with_wheels: Project
+) -> None:
+    target = with_wheels.target(name, "linux/arm64")
+    found = ["-".join(path.name.split("-")[:3]) for path in requirements.local_wheels(with_wheels, target)]
+    assert found == wanted
+
+
+def test_a_wheel_outside_a_folder_of_its_python_is_refused_with_where_it_belongs(
     with_wheels: Project,
 ) -> None:
-    target = with_wheels.target("jetson-tx2", "linux/arm64")
-    found = [path.name.partition("-")[0] for path in requirements.local_wheels(with_wheels, target)]
-    assert found == ["pycuda", "pytools"]
-    assert requirements.absent(with_wheels, target) == []
+    stray = with_wheels.root / "images/jetson-xavier/wheels/pycuda-2022.1-cp36-cp36m-linux_aarch64.whl"
+    stray.write_bytes(b"")
+    target = with_wheels.target("jetson-xavier", "linux/arm64")
+    with pytest.raises(BadInput, match=r"pycuda-2022.1-cp36.*move it to images/jetson-xavier/wheels/cp36"):
+        requirements.local_wheels(with_wheels, target)
 
 
-def test_a_build_knows_which_wheels_are_still_to_be_made(with_wheels: Project) -> None:
-    for path in (with_wheels.root / "images/jetson-tx2/wheels").glob("pycuda-*-cp36-*"):
-        path.unlink()
-    target = with_wheels.target("jetson-tx2", "linux/arm64")
-    assert requirements.absent(with_wheels, target) == ["pycuda"]
-    assert requirements.absent(PROJECT, PROJECT.target("jetson-tx2", "linux/arm64", OWN_BASE)) == []
+def test_two_releases_of_one_package_are_named_before_pip_gives_up_on_them(with_wheels: Project) -> None:
+    (with_wheels.root / "images/jetson-xavier/wheels/cp38/pytools-2023.1-py3-none-any.whl").write_bytes(b"")
+    target = with_wheels.target("jetson-xavier", "linux/arm64")
+    with pytest.raises(BadInput, match=r"wheels/cp38 holds pytools-2023.*and pytools-2024.*: keep one"):
+        requirements.local_wheels(with_wheels, target)
+
+
+def test_every_image_that_measures_names_what_it_cannot_infer_without() -> None:
+    for target in PROJECT.targets():
+        if target.image.code != "all":
+            assert "numpy" in target.image.finds, target.name
