@@ -1,5 +1,6 @@
 """`devices.yaml`: where jobs may run. Read strictly: nothing of it may surprise a shell, a path, a board."""
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -247,14 +248,37 @@ def load_devices(path: Path) -> dict[str, Device]:
     try:
         source = reader.read(path)
         found = source.validate(Devices).devices
+        images = image_names()
         problems = [
-            source.problem(*each) for name, device in found.items() for each in unperformed(name, device)
+            source.problem(*each)
+            for name, device in found.items()
+            for each in itertools.chain(unperformed(name, device), unknown_image(name, device, images))
         ]
         if problems:
             raise reader.ManifestError(sorted(problems, key=lambda problem: problem.line or 0))
-        return found
+        return {
+            name: device.model_copy(update={"image": images.get(device.image or "", device.image)})
+            for name, device in found.items()
+        }
     except reader.ManifestError as error:
         raise BadInput(str(error)) from None
+
+
+def image_names() -> dict[str, str]:
+    """Every name and alias of images.yaml -> the name. Raises ManifestError for an unreadable file."""
+    data = reader.read(search_path.file("images.yaml")).data
+    entries = data.get("images", {}) if isinstance(data, dict) else {}
+    known = {str(name): str(name) for name in entries}
+    for name, entry in entries.items():
+        known |= {str(alias): str(name) for alias in (entry or {}).get("aliases", [])}
+    return known
+
+
+def unknown_image(name: str, device: Device, known: dict[str, str]) -> Iterator[tuple[reader.KeyPath, str]]:
+    """Yield the image's key where it is a plain name that images.yaml does not have."""
+    if device.image and not re.search("[/:@]", device.image) and device.image not in known:
+        what = f"unknown image {device.image!r} {reader.choices(device.image, list(known))}"
+        yield ("devices", name, "image"), what
 
 
 def unperformed(name: str, device: Device) -> Iterator[tuple[reader.KeyPath, str]]:

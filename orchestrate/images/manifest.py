@@ -36,6 +36,9 @@ class Image(Section):
     platforms: list[Platform]
     python: str
     base: str | None = None
+    aliases: list[str] = Field(
+        default_factory=list
+    )  # other names of it in devices.yaml and on the command line
     dockerfile: str | None = None  # folder under images/, where it differs from the name
     code: list[str] | Literal["all"] = Field(default_factory=list)  # parts of bench
     deps: bool = False  # lock the dependencies of `requires` too
@@ -128,6 +131,7 @@ class Project:
 
     def target(self, name: str, platform: str, base: str | None = None) -> Target:
         """`name` for `platform`; `base` replaces the manifest's (`base`: the own one). Raises BadInput."""
+        name = self.canonical(name)
         image = self.image(name)
         chosen = next((p for p in image.platforms if p == platform), None)
         if chosen is None:
@@ -144,9 +148,14 @@ class Project:
 
     def image(self, name: str) -> Image:
         """The entry of that name; raises BadInput with the known ones."""
+        name = self.canonical(name)
         if name not in self.images.images:
             raise BadInput(f"no image is called {name} (known: {listed(self.images.images)})")
         return self.images.images[name]
+
+    def canonical(self, name: str) -> str:
+        """Return the image's own name where `name` is an alias."""
+        return next((own for own, image in self.images.images.items() if name in image.aliases), name)
 
     def targets(
         self, names: list[str] | None = None, platform: str | None = None, base: str | None = None

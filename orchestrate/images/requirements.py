@@ -12,8 +12,9 @@ from pathlib import Path
 from orchestrate.errors import BadInput, OrbitError
 from orchestrate.images.manifest import Project, Target
 
-# glibc of the systems that these Pythons come with (Ubuntu 18.04, 20.04, Debian 12) limits the wheels.
-GLIBC = {"3.6": 27, "3.8": 31, "3.11": 36}
+# glibc of the systems that these Pythons come with limits the wheels: Ubuntu 18.04, 20.04, 22.04 (JetPack 6),
+# Debian 12, Ubuntu 24.04 (JetPack 7), Debian 13.
+GLIBC = {"3.6": 27, "3.8": 31, "3.10": 35, "3.11": 36, "3.12": 39, "3.13": 41}
 OLDEST_GLIBC = 17  # manylinux2014
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 

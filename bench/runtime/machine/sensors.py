@@ -12,7 +12,12 @@ from bench.runtime.machine import power
 from bench.runtime.machine.procfs import find, read_int, read_text
 from bench.runtime.machine.throttling import Throttling
 
-GPU_CLOCKS = ("/sys/class/devfreq/*.g[vp][0-9]*b/cur_freq", "/sys/devices/gpu.0/devfreq/*/cur_freq")
+GPU_CLOCKS = (
+    "/sys/class/devfreq/*.g[avp][0-9]*b/cur_freq",  # TX2 gp10b, Xavier gv11b, Orin until JetPack 5 ga10b
+    "/sys/class/devfreq/*.gpu/cur_freq",  # Orin with JetPack 6
+    "/sys/class/devfreq/gpu-gpc-*/cur_freq",  # Thor
+    "/sys/devices/gpu.0/devfreq/*/cur_freq",
+)
 
 
 class Sensors(object):

@@ -1,5 +1,6 @@
 """Locks of Python packages: pinned by hash, for the platform that the image is for."""
 
+import dataclasses
 import tomllib
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def test_wheels_for_the_tx2_fit_python_36_and_glibc_227() -> None:
     found = requirements.wheel_options(PROJECT.target("jetson-tx2", "linux/arm64"))
     assert {"--abi=cp36m", "--python-version=3.6", "--platform=manylinux_2_27_aarch64"} <= set(found)
     assert not any("manylinux_2_28" in option for option in found)
+
+
+@pytest.mark.parametrize(("python", "glibc"), [("3.10", 35), ("3.12", 39), ("3.13", 41)])
+def test_wheels_for_the_boards_of_this_year_fit_their_python_and_glibc(python: str, glibc: int) -> None:
+    target = dataclasses.replace(PROJECT.target("jetson-xavier", "linux/arm64"), python=python)
+    found = requirements.wheel_options(target)
+    abi = f"--abi=cp{python.replace('.', '')}"
+    assert {abi, f"--platform=manylinux_2_{glibc}_aarch64"} <= set(found)
+    assert f"--platform=manylinux_2_{glibc + 1}_aarch64" not in found
 
 
 def test_wheels_for_the_pi_fit_debian_12_on_arm() -> None:

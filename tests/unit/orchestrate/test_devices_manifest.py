@@ -7,6 +7,7 @@ import pytest
 
 from orchestrate.devices import Device, choose, default_path, json_schema, load_devices
 from orchestrate.errors import BadInput
+from orchestrate.images.manifest import open_project
 
 
 def load(tmp_path: Path, text: str) -> dict[str, Device]:
@@ -59,7 +60,7 @@ def test_a_name_that_could_leave_its_folder_or_clash_is_refused(tmp_path: Path, 
 )
 def test_a_host_that_ssh_could_misread_is_refused(tmp_path: Path, host: str) -> None:
     with pytest.raises(BadInput):
-        load(tmp_path, f"devices:\n  d: {{host: {host!r}, image: i, backend: onnxruntime}}\n")
+        load(tmp_path, f"devices:\n  d: {{host: {host!r}, image: pi4, backend: onnxruntime}}\n")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_a_host_that_ssh_could_misread_is_refused(tmp_path: Path, host: str) -> 
     ],
 )
 def test_a_host_as_people_write_it_is_accepted(tmp_path: Path, host: str) -> None:
-    device = load(tmp_path, f"devices:\n  d: {{host: {host!r}, image: i, backend: onnxruntime}}\n")["d"]
+    device = load(tmp_path, f"devices:\n  d: {{host: {host!r}, image: pi4, backend: onnxruntime}}\n")["d"]
     assert device.host == host
 
 
@@ -91,7 +92,8 @@ def test_sizes_carry_units(tmp_path: Path, text: str, size: int) -> None:
 def test_a_size_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(BadInput, match="min_free_disk"):
         load(
-            tmp_path, f"devices: {{d: {{image: i, backend: onnxruntime, limits: {{min_free_disk: {text}}}}}}}"
+            tmp_path,
+            f"devices: {{d: {{image: pi4, backend: onnxruntime, limits: {{min_free_disk: {text}}}}}}}",
         )
 
 
@@ -141,3 +143,24 @@ def test_counts_in_measure_stay_whole_numbers_which_the_runtime_insists_on(root:
         "max_seconds": int,
     }
     assert measure["min_seconds"] == 0.1
+
+
+def test_an_image_that_nobody_makes_is_refused_with_its_line_and_the_known_ones(tmp_path: Path) -> None:
+    text = "devices:\n  pi5:\n    host: pi5\n    image: pi5\n    backend: onnxruntime\n"
+    with pytest.raises(
+        BadInput, match=r"devices.yaml:4: devices.pi5.image: unknown image 'pi5'.*pi4"
+    ) as error:
+        load(tmp_path, text)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("image", ["registry.example/lab/own:1", "own@sha256:" + "0" * 64])
+def test_an_image_by_its_full_reference_needs_no_entry(image: str, tmp_path: Path) -> None:
+    text = f"devices: {{d: {{host: d, image: '{image}', backend: onnxruntime}}}}"
+    assert load(tmp_path, text)["d"].image == image
+
+
+def test_cpu_is_another_name_of_the_image_pi4(tmp_path: Path) -> None:
+    device = load(tmp_path, "devices: {mini: {host: mini, image: cpu, backend: onnxruntime}}")["mini"]
+    assert device.image == "pi4"
+    assert open_project().target("cpu", "linux/amd64").name == "pi4"

@@ -76,6 +76,42 @@ def test_a_xavier_has_no_input_rail_so_its_six_rails_are_added(tmp_path: Path) -
     assert values["power"] == pytest.approx(6 * 1.9)
 
 
+@pytest.mark.parametrize(
+    "name", ["17000000.gp10b", "17000000.gv11b", "17000000.ga10b", "17000000.gpu", "gpu-gpc-0"]
+)
+def test_the_gpu_clock_of_every_jetson_is_found(name: str, tmp_path: Path) -> None:
+    files = {f"sys/class/devfreq/{name}/cur_freq": "624750000\n", "sys/class/devfreq/bwmgr/cur_freq": "1\n"}
+    assert Sensors(tree(tmp_path, files)).read()["gpu_hz"] == 624_750_000
+
+
+def hwmon(chip: str, number: int, rails: dict[int, tuple[str, int, int]]) -> dict[str, str]:
+    """Files of one INA3221: channel -> (label, millivolts, milliamperes)."""
+    folder, files = f"{I2C}ina3221/{chip}/hwmon/hwmon{number}/", {}
+    for channel, (label, millivolts, milliamperes) in rails.items():
+        files |= {
+            f"{folder}in{channel}_label": label,
+            f"{folder}in{channel}_input": str(millivolts),
+            f"{folder}curr{channel}_input": str(milliamperes),
+        }
+    return files
+
+
+def test_an_orin_nano_has_an_input_rail(tmp_path: Path) -> None:
+    rails = {1: ("VDD_IN", 5000, 1000), 2: ("VDD_CPU_GPU_CV", 5000, 300), 3: ("VDD_SOC", 5000, 250)}
+    values = Sensors(tree(tmp_path, hwmon("1-0040", 1, rails))).read()
+    assert values["rails"] == {"VDD_IN": 5.0, "VDD_CPU_GPU_CV": 1.5, "VDD_SOC": 1.25}
+    assert values["power"] == 5.0
+
+
+def test_the_rails_of_an_agx_orin_are_recorded_without_a_total_that_nobody_defined(tmp_path: Path) -> None:
+    upper = {1: ("VDD_GPU_SOC", 20000, 200), 2: ("VDD_CPU_CV", 20000, 100), 3: ("VIN_SYS_5V0", 5000, 900)}
+    lower = {1: ("NC", 0, 0), 2: ("VDDQ_VDD2_1V8AO", 5000, 80), 3: ("NC", 0, 0)}
+    values = Sensors(tree(tmp_path, hwmon("1-0040", 3, upper) | hwmon("1-0041", 4, lower))).read()
+    wanted = {"VDD_GPU_SOC": 4.0, "VDD_CPU_CV": 2.0, "VIN_SYS_5V0": 4.5, "VDDQ_VDD2_1V8AO": 0.4}
+    assert values["rails"] == wanted
+    assert values["power"] is None
+
+
 def test_a_rail_that_cannot_be_read_leaves_the_total_unknown_rather_than_too_small(tmp_path: Path) -> None:
     root = tree(tmp_path, XAVIER)
     (tmp_path / I2C / "ina3221/1-0041/hwmon/hwmon4/curr2_input").unlink()
