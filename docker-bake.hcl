@@ -13,7 +13,7 @@ variable "CREATED" {
   default = ""
 }
 group "default" {
-  targets = ["pi4-arm64", "pi4-amd64", "jetson-tx2-arm64", "jetson-xavier-arm64", "jetson-xavier-r32-arm64", "cuda-amd64"]
+  targets = ["pi4-arm64", "pi4-amd64", "jetson-tx2-arm64", "jetson-xavier-arm64", "jetson-orin-arm64", "jetson-xavier-r32-arm64", "cuda-amd64"]
 }
 target "pi4-arm64" {
   context   = "build/images/pi4-arm64-cp311"
@@ -24,7 +24,7 @@ target "pi4-arm64" {
     "org.opencontainers.image.base.digest" = "sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b"
     "org.opencontainers.image.base.name" = "docker.io/library/python:3.11-slim-bookworm"
     "org.opencontainers.image.created" = CREATED
-    "org.opencontainers.image.description" = "ONNX Runtime on the CPU of a Raspberry Pi 4, and of any amd64 machine"
+    "org.opencontainers.image.description" = "ONNX Runtime on the CPU of a Raspberry Pi 4 or 5, and of any arm64 or amd64 machine"
     "org.opencontainers.image.licenses" = "Apache-2.0"
     "org.opencontainers.image.revision" = REVISION
     "org.opencontainers.image.source" = "https://github.com/orbitbench/orbitbench"
@@ -45,7 +45,7 @@ target "pi4-amd64" {
     "org.opencontainers.image.base.digest" = "sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b"
     "org.opencontainers.image.base.name" = "docker.io/library/python:3.11-slim-bookworm"
     "org.opencontainers.image.created" = CREATED
-    "org.opencontainers.image.description" = "ONNX Runtime on the CPU of a Raspberry Pi 4, and of any amd64 machine"
+    "org.opencontainers.image.description" = "ONNX Runtime on the CPU of a Raspberry Pi 4 or 5, and of any arm64 or amd64 machine"
     "org.opencontainers.image.licenses" = "Apache-2.0"
     "org.opencontainers.image.revision" = REVISION
     "org.opencontainers.image.source" = "https://github.com/orbitbench/orbitbench"
@@ -94,6 +94,26 @@ target "jetson-xavier-arm64" {
     "org.opencontainers.image.version" = VERSION
     "org.orbitbench.packages" = "numpy==1.23.5"
     "org.orbitbench.python" = "3.8"
+  }
+  output = ["type=docker,compression=gzip"]
+  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
+}
+target "jetson-orin-arm64" {
+  context   = "build/images/jetson-orin-arm64-cp310"
+  platforms = ["linux/arm64"]
+  args      = { BASE = "nvcr.io/nvidia/l4t-jetpack:r36.4.0" }
+  tags      = ["${REGISTRY}/jetson-orin:${VERSION}-arm64"]
+  labels = {
+    "org.opencontainers.image.base.name" = "nvcr.io/nvidia/l4t-jetpack:r36.4.0"
+    "org.opencontainers.image.created" = CREATED
+    "org.opencontainers.image.description" = "TensorRT 10.3 on a Jetson Orin with JetPack 6.1 or 6.2"
+    "org.opencontainers.image.licenses" = "Apache-2.0"
+    "org.opencontainers.image.revision" = REVISION
+    "org.opencontainers.image.source" = "https://github.com/orbitbench/orbitbench"
+    "org.opencontainers.image.title" = "orbitbench jetson-orin"
+    "org.opencontainers.image.version" = VERSION
+    "org.orbitbench.packages" = "numpy==1.26.4"
+    "org.orbitbench.python" = "3.10"
   }
   output = ["type=docker,compression=gzip"]
   attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]

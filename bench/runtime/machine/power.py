@@ -17,8 +17,8 @@ Rail = NamedTuple("Rail", [("label", str), ("watts", Callable[[], Optional[float
 # The module's input, where a rail measures it (TX2, Orin NX and Nano); otherwise the sum of the rails below.
 # Neither is wall power.
 INPUT_RAILS = ("VDD_IN", "POM_5V_IN")
-# AGX Xavier has no rail for its input. AGX Orin neither, and has no total here: its rails are recorded, but no
-# public source settles whether VIN_SYS_5V0 contains VDDQ_VDD2_1V8AO.
+# AGX Xavier has no rail for its input. AGX Orin neither, and has no total here: its rails are recorded, but
+# no public source settles whether VIN_SYS_5V0 contains VDDQ_VDD2_1V8AO.
 SUMS = (("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"),)
 
 
