@@ -26,8 +26,8 @@ lock: setup      ## renew requirements.lock, which `make setup` installs, from p
 demo: setup      ## the published comparison on this machine, ending with a report
 	$(BIN)/orchestrate run --device local --experiment demo --resume-last
 
-test: setup      ## every test that this machine can run; a missing service is a skip with its reason
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: setup      ## every test that this machine can run, two at a time (WORKERS=n); a missing service is a skip
+	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(PYTEST_ARGS)
 
 fuzz: setup      ## spoilt input for all that strangers send, 10 minutes (MINUTES=n): build/fuzz.json
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
@@ -55,7 +55,7 @@ locks: setup     ## after an edit of manifests/images.yaml: the images' locks an
 	$(BIN)/python -m orchestrate.images.locks
 
 test-arm64: setup ## the slow tests: arm64 images and a whole emulated arm64 board, end to end
-	$(BIN)/python -m pytest -m slow -o timeout=3600 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m slow -o timeout=3600 -o faulthandler_timeout=3700 $(PYTEST_ARGS)
 
 fleet-up: setup  ## pretend boards on this machine (root): try the whole tool without hardware
 	$(BIN)/python -m tests.service.fleet up

@@ -1,10 +1,16 @@
 """What every test may rely on: services are real, and a missing one is a skip for a user, a failure in CI."""
 
+import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import hypothesis
+import psutil
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,3 +44,54 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell ignores Ctrl-C for what it starts in the background, and children inherit that: tests that
     # interrupt would wait for ever under `make test &` or a CI of that kind.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # An example has no time limit of its own: on a busy machine it says nothing.
+    hypothesis.settings.register_profile("busy", deadline=None)
+    hypothesis.settings.load_profile("busy")
+
+
+class ByRoom(LoadFileScheduling):
+    """Side by side, a worker takes a whole file; tests of services, or of Ray, are one worker's: they share
+    boards, engines and a cluster, and two at a time would starve each other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = "/".join(nodeid.split("/")[:2])
+        return folder if folder in ("tests/service", "tests/integration") else super()._split_scope(nodeid)
+
+    def remove_node(self, node: Any) -> str | None:
+        """A test that ended its worker has failed, and is not run again: it would end the next one too."""
+        work = self.assigned_work.pop(node)
+        left = [(unit, test) for unit in work.values() for test, done in unit.items() if not done]
+        if not left:
+            return None
+        unit, culprit = left[0]
+        unit[culprit] = True
+        self.workqueue.update({name: unit for name, unit in work.items() if not all(unit.values())})
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return culprit
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRoom:
+    """The scheduler of `pytest -n N`."""
+    return ByRoom(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that ran out of time takes the processes that it started along: none outlives the suite."""
+    before = set(psutil.Process().children())
+    try:
+        return (yield)
+    except BaseException as error:
+        if "from pytest-timeout" in str(error):
+            end(set(psutil.Process().children()) - before)
+        raise
+
+
+def end(processes: set[psutil.Process]) -> None:
+    """Kill `processes` and all that they started."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for one in [*process.children(recursive=True), process]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()

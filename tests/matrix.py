@@ -1,6 +1,10 @@
 """Write what a fault or input matrix saw to build/matrix-NAME.json, for people who want just the table."""
 
+import contextlib
+import fcntl
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +15,18 @@ def write(name: str, rows: list[dict[str, Any]]) -> Path:
     """Store `rows` ({case, expected, got, ok} each) as build/matrix-NAME.json; the file's path."""
     BUILD.mkdir(exist_ok=True)
     path = BUILD / f"matrix-{name}.json"
-    path.write_text(json.dumps(rows, indent=1) + "\n")
-    return path
+    whole = path.with_suffix(f".{os.getpid()}")
+    whole.write_text(json.dumps(rows, indent=1) + "\n")
+    return whole.replace(path)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time put a matrix together: tests run side by side."""
+    BUILD.mkdir(exist_ok=True)
+    with open(BUILD / ".matrix.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class Part:
@@ -34,6 +48,7 @@ class Part:
 
     def write(self) -> Path:
         """Store the part and the matrix of all parts; the matrix's path."""
-        write(f"{self.name}-{self.part}", self.rows)
-        parts = sorted(BUILD.glob(f"matrix-{self.name}-*.json"))
-        return write(self.name, [row for path in parts for row in json.loads(path.read_text())])
+        with _alone():
+            write(f"{self.name}-{self.part}", self.rows)
+            parts = sorted(BUILD.glob(f"matrix-{self.name}-*.json"))
+            return write(self.name, [row for path in parts for row in json.loads(path.read_text())])

@@ -37,7 +37,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("ORBITBENCH_LOCK_DIR", str(tmp_path))
-    sample.real_run(tmp_path / "results", models=1, processes=1, repeats=0)
+    sample.real_run(tmp_path / "results", models=1, processes=1)
     (tmp_path / "victim/out/records").mkdir(parents=True)
     (tmp_path / "victim/records").mkdir()
     (tmp_path / "victim/precious").write_text("precious")
@@ -257,23 +257,13 @@ def test_a_link_in_a_run_is_not_followed(here: Path, name: str, target: str) -> 
     MATRIX.add(f"a link in place of {name}", "refused in one line", said, ok and unharmed(here))
 
 
-def test_what_a_run_writes_replaces_links_and_has_the_modes_of_the_users_umask(here: Path) -> None:
-    """One run for both, for a run takes two seconds."""
-    replaced = ("local/runtime.err", "local/todo.json")
-    for name in replaced:
-        a_link(here / "results" / sample.NAME / name, here / "victim/precious")
-    before = os.umask(0o077)
-    try:
-        code, said = resume()
-    finally:
-        os.umask(before)
-    for name in replaced:
-        kept = code == 0 and unharmed(here) and not (here / "results" / sample.NAME / name).is_symlink()
-        MATRIX.add(f"a link in place of {name}", "replaced, not followed", said[-200:], kept)
-    run = Run(here / "results" / sample.NAME)
-    made = [run.path / ".lock", run.devices["local"].records, *run.devices["local"].records.iterdir()]
-    found = [oct(path.stat().st_mode & 0o077) for path in made]
-    MATRIX.add("umask 077", "nothing for others", found, len(made) > 2 and set(found) == {"0o0"})
+@pytest.mark.parametrize("name", ["local/runtime.err", "local/todo.json"])
+def test_a_link_in_place_of_a_file_that_we_write_is_replaced(here: Path, name: str) -> None:
+    a_link(here / "results" / sample.NAME / name, here / "victim/precious")
+    code, said = resume()
+    MATRIX.add(
+        f"a link in place of {name}", "replaced, not followed", said[-200:], code == 0 and unharmed(here)
+    )
 
 
 @pytest.mark.parametrize(
@@ -324,8 +314,13 @@ def test_models_that_are_the_planned_ones_are_sent(here: Path) -> None:
     run = sample.real_run(here / "more", 2, {"board": device})
     runner, sent = BoardRunner(run, run.devices["board"], {"board": device}), []
     runner.board.send = sent.append  # type: ignore[method-assign,assignment]
-    runner.send(list(run.devices["board"].wanted), {}, lambda _: None)
-    assert sorted(sent[0]) == ["bundle/models/m0.onnx", "bundle/models/m1.onnx"]
+    jobs = list(run.devices["board"].wanted)
+    runner.send(jobs, {}, lambda _: None)
+    runner.send_jobs(jobs, {})
+    assert [sorted(files) for files in sent] == [
+        ["bundle/models/m0.onnx", "bundle/models/m1.onnx"],
+        ["jobs.json"],
+    ]
 
 
 # -- records ----------------------------------------------------------------------------------------------
@@ -399,3 +394,15 @@ def test_the_report_of_a_colleagues_finished_run_asks_for_no_trust(here: Path) -
     for words in (("report", run.id), ("status", run.id), ("collect", run.id)):
         code, said = orchestrate(*words)
         assert code == 0, said
+
+
+def test_what_a_run_leaves_has_the_modes_of_the_users_umask(here: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        assert resume()[0] == 0
+    finally:
+        os.umask(before)
+    run = Run(here / "results" / sample.NAME)
+    made = [run.path / ".lock", run.devices["local"].records, *run.devices["local"].records.iterdir()]
+    found = [oct(path.stat().st_mode & 0o077) for path in made]
+    MATRIX.add("umask 077", "nothing for others", found, set(found) == {"0o0"})

@@ -18,6 +18,7 @@ from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
 
 pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
+pytestmark = pytest.mark.integration
 RECIPE = Recipe(epochs=1, batch=480, milestones=(), flip=False)
 
 

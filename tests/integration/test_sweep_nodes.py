@@ -20,6 +20,7 @@ from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
 
 ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
+pytestmark = pytest.mark.integration
 MEMORY = {"object_store_memory": 80_000_000, "include_dashboard": False}
 
 
