@@ -190,6 +190,12 @@ def test_bad_requests_are_refused_in_one_line(case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_coarse_multiples_are_refused_only_where_no_step_comes_near() -> None:
+    found = scale(architecture("mobilenetv2"), dataset("cifar100"), "neuralscale", 0.25, "params", align=32)
+    assert all(width % 32 == 0 for width in found.widths)
+    assert abs(found.error) <= 0.005
+
+
 def test_refusals_have_kinds() -> None:
     with pytest.raises(UnreachableError):
         scale(architecture("vgg11"), dataset("cifar10"), "uniform", 1e-9, "params")
