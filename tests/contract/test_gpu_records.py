@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.record import samples, schema
+from bench.runtime.supervise.job_list import order
 from tests import models
 from tests.conftest import ROOT
 from tests.fakes.trt import GENERATIONS
@@ -111,15 +113,20 @@ def test_a_lower_precision_is_judged_by_its_own_tolerance(tmp_path: Path, precis
         assert check["correlation"] > 0.9
 
 
+def runtime(path: Path, **environment: str) -> dict[str, Any]:
+    """How `subprocess` runs the job list at `path` on the pretend TensorRT."""
+    shims = os.pathsep.join([str(ROOT / "tests/fakes/path"), str(ROOT)])
+    return {
+        "args": [sys.executable, "-m", "bench.runtime", path, path.parent / "out"],
+        "cwd": ROOT,
+        "env": {**os.environ, "PYTHONPATH": shims, "FAKE_TENSORRT": RELEASES[0], **environment},
+    }
+
+
 def events_of(folder: Path, job: dict[str, Any], **environment: str) -> list[dict[str, Any]]:
     """The lines of the runtime on one job."""
     path = models.job_list(folder / "jobs.json", folder / "bundle", [job])
-    shims = os.pathsep.join([str(ROOT / "tests/fakes/path"), str(ROOT)])
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.runtime", path, folder / "out"],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": shims, "FAKE_TENSORRT": RELEASES[0], **environment},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    done = subprocess.run(**runtime(path, **environment), capture_output=True, text=True, timeout=120)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -156,3 +163,34 @@ def test_tactics_timed_for_one_model_serve_the_next_run_where_they_are_kept(tmp_
         events_of(folder, job, ORBITBENCH_TIMING_CACHE=kept)
         record = schema.load(str(folder / "out/records/net--tensorrt-fp32-t1.json"), "record")
         assert record["environment"]["build"]["timing_cache"]["reused"] is bool(number)
+
+
+def until(condition: Any) -> None:
+    """Wait for a condition; a busy machine may take its time, a fault takes two minutes."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_run_killed_in_mid_build_goes_on_with_the_tactics_of_its_earlier_builds(tmp_path: Path) -> None:
+    bundle, sign = tmp_path / "bundle", tmp_path / "building"
+    jobs = [
+        tensorrt(bundle, models.mlp(bundle / f"models/{name}.onnx", width=width), measure={"processes": 1})
+        for name, width in (("one", 16), ("two", 24))
+    ]
+    path = models.job_list(tmp_path / "jobs.json", bundle, jobs)
+    last = order(jobs, seed=7)[-1].job["model"]
+    hanging = f"{Path(last['file']).name}:{sign}"
+    with subprocess.Popen(
+        **runtime(path, FAKE_BUILD_HANGS=hanging), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as killed:
+        until(lambda: sign.exists() and sign.read_text())
+        killed.kill()
+    until(lambda: not Path("/proc", sign.read_text()).exists())  # no build is left on the GPU
+    done = subprocess.run(**runtime(path), capture_output=True, text=True, timeout=120)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert {line["job"] for line in lines if line["event"] == "build"} == {f"{last['id']}--tensorrt-fp32-t1"}
+    record = schema.load(str(tmp_path / f"out/records/{last['id']}--tensorrt-fp32-t1.json"), "record")
+    assert record["environment"]["build"]["timing_cache"]["reused"] is True

@@ -1,6 +1,9 @@
 """The pretend TensorRT up to a serialised engine: network, parser, configuration, builder."""
 
 import json
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,14 @@ from tests.fakes.trt_base import IHostMemory, Strict, check_logger, number, sinc
 NO_IMPORTER = {"8.2": {"HardSwish", "LayerNormalization"}, "8.5": {"LayerNormalization"}}
 SCRATCH = 4096  # bytes that a build takes for itself
 ONNX_TYPES = {1: "FLOAT", 10: "HALF", 3: "INT8", 6: "INT32", 7: "INT32", 9: "BOOL"}
+
+
+def hang(model: str) -> None:
+    """Build without end where FAKE_BUILD_HANGS is MODEL:FILE; FILE gets the number of the process."""
+    name, _, sign = os.environ.get("FAKE_BUILD_HANGS", "").partition(":")
+    if name == model:
+        Path(sign).write_text(str(os.getpid()))
+        time.sleep(600)
 
 
 class ITimingCache(Strict):
@@ -78,7 +89,7 @@ class ILayer(Strict):
 
 class INetworkDefinition(Strict):
     def __init__(self, builder: Any, flags: int) -> None:
-        self._builder, self._flags, self._model = builder, flags, None
+        self._builder, self._flags, self._model, self._file = builder, flags, None, ""
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._kinds: dict[str, str] = {}
         super().__init__()
@@ -156,6 +167,7 @@ class OnnxParser(Strict):
                 text += f"No importer registered for op: {node.op_type}"
                 return self._fail(codes.UNSUPPORTED_NODE, text, node.op_type)
         self._network._fill(loaded)
+        self._network._file = Path(model).name
         return True
 
     def _fail(self, code: Any, text: str, operator: str) -> bool:
@@ -250,6 +262,7 @@ class Builder(Strict):
     def _build(self, network: Any, config: Any) -> Any:
         scratch = self._gpu.allocate(SCRATCH)
         try:
+            hang(network._file)
             if config._workspace < SCRATCH:
                 self._say("Could not find any implementation for node 0 due to insufficient workspace.")
                 return None

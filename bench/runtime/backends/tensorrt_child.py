@@ -15,6 +15,7 @@ from bench.runtime.backends import engine_cache, tensorrt_build
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.cuda import Gpu, import_driver, out_of_memory
+from bench.runtime.machine.process import die_with_parent
 
 SIGKILL = -9
 
@@ -71,6 +72,7 @@ def build(order: tensorrt_build.Order, folder: str, key: Dict[str, Any]) -> Dict
 
 def main() -> int:
     """The child's side of `build`."""
+    die_with_parent()  # a killed run must not leave a build behind that takes the GPU for minutes
     request = json.load(sys.stdin)
     order = tensorrt_build.Order(*request["order"])
     try:
