@@ -37,12 +37,6 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
     class Commands(TyperGroup):
         """Turns the project's errors into lines on stderr and their exit code."""
 
-        def get_command(self, ctx: Any, cmd_name: str) -> Any:
-            command = super().get_command(ctx, cmd_name)
-            if command is not None:
-                _untyped(command)
-            return command
-
         def invoke(self, ctx: Any) -> Any:
             try:
                 return super().invoke(ctx)
@@ -61,15 +55,6 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
                 raise typer.Exit(130) from None
 
     return Commands
-
-
-def _untyped(command: Any) -> None:
-    """Leave out the `<str>` that typer's help puts behind every argument: the name and its line say more."""
-    for parameter in command.params:
-        if parameter.param_type_name == "argument":
-            vars(parameter)["display_type_rich"] = lambda ctx: ""
-    for inner in getattr(command, "commands", {}).values():
-        _untyped(inner)
 
 
 ADVICE = {
