@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from bench.export.plan import Skipped
     from bench.manifests.experiment import Experiment
     from bench.scaling.fits import Fit
-    from bench.search.task import Task as SearchTask
-    from bench.train.task import Task
+    from bench.search.task import SearchTask
+    from bench.train.task import TrainingTask
     from bench.work.cluster import Share
     from bench.work.resumable import Place
 
@@ -132,7 +132,7 @@ def sweep(
 
 def _try(
     searches: "list[SearchTask]",
-    tasks: "list[Task]",
+    tasks: "list[TrainingTask]",
     out: Path,
     search_out: Path,
     accuracy: Path | None,
@@ -161,7 +161,7 @@ def _trainings(
     epochs: int | None,
     settings: list[str] | None,
     stand_ins: bool,
-) -> "tuple[list[Task], list[Skipped]]":
+) -> "tuple[list[TrainingTask], list[Skipped]]":
     """What can be trained with the fits that there are, and what cannot."""
     from bench.export.plan import plan
 
@@ -232,7 +232,7 @@ def _search(
 
 
 def _train(
-    tasks: "list[Task]", place: "Place", share: "Share", address: str | None, accuracy: Path | None
+    tasks: "list[TrainingTask]", place: "Place", share: "Share", address: str | None, accuracy: Path | None
 ) -> tuple[list[str], list[str]]:
     """Accuracy files, each written as a training ends; and what went wrong."""
     from bench.train.sweep import sweep as run
@@ -260,7 +260,7 @@ def _tell_skipped(skipped: "list[Skipped]", searched: bool) -> None:
 def _show_plan(
     searches: "list[SearchTask]",
     known: list[str],
-    tasks: "list[Task]",
+    tasks: "list[TrainingTask]",
     skipped: "list[Skipped]",
     tflops: float,
     as_json: bool,

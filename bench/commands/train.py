@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from bench.train.run import Report
-    from bench.train.task import Task
+    from bench.train.task import TrainingTask
 
 Out = Annotated[Path, typer.Option(metavar="DIR", help="where trainings lie, each in MODEL/seed-N")]
 Data = Annotated[
@@ -98,17 +98,17 @@ def train(
 
 def task_of(
     planned: Any, seed: int, defaults: Any, recipe: str | None, epochs: int | None, settings: list[str] | None
-) -> "Task":
+) -> "TrainingTask":
     """The training of a planned model; options come before the experiment's `defaults`."""
     from bench import zoo
     from bench.train.recipe import parse
     from bench.train.recipe import recipe as chosen
-    from bench.train.task import Task
+    from bench.train.task import TrainingTask
 
     request, scaled = planned.request, planned.scaled
     name, length = recipe or defaults.recipe, epochs if epochs is not None else defaults.epochs
     settled = chosen(name, zoo.dataset(request.dataset), length, **parse(settings or []))
-    return Task(
+    return TrainingTask(
         request.id,
         request.architecture,
         request.dataset,
@@ -123,7 +123,7 @@ def task_of(
     )
 
 
-def publish(task: "Task", out: Path, path: Path | None) -> Path:
+def publish(task: "TrainingTask", out: Path, path: Path | None) -> Path:
     """The accuracy of this model, over all its seeds, to the file; one file a data set by default."""
     from bench.train import accuracy
 
@@ -133,7 +133,7 @@ def publish(task: "Task", out: Path, path: Path | None) -> Path:
     return target
 
 
-def accuracy_file(task: "Task", path: Path | None) -> Path:
+def accuracy_file(task: "TrainingTask", path: Path | None) -> Path:
     """The file that was named, or the data set's."""
     from bench.manifests import search_path
 

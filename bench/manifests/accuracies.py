@@ -26,7 +26,7 @@ UNITS, FRACTION = 2, 0.05
 SIZE = 0.04
 
 
-class Training(reader.Section):
+class TrainingRun(reader.Section):
     """How a network of ours was trained: what it takes to do it again."""
 
     seeds: list[int]
@@ -60,7 +60,7 @@ class Entry(reader.Section):
     seeds: int = Field(ge=1)
     params: int = Field(ge=1)
     widths: list[Annotated[int, Field(ge=1)]]
-    training: Training | None = None
+    training: TrainingRun | None = None
 
     def resembles(self, widths: Sequence[int]) -> bool:
         """Are these the widths that were trained, but for what solvers differ in?"""

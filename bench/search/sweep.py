@@ -7,26 +7,26 @@ from dataclasses import replace
 from functools import partial
 
 from bench.scaling.fits import Fit
-from bench.search.task import Task, most_work, search
+from bench.search.task import SearchTask, most_work, search
 from bench.work import cluster
 from bench.work.cluster import Outcome, Share
 from bench.work.resumable import Place
 
-Searched = Outcome[Task, Fit]
+Searched = Outcome[SearchTask, Fit]
 
 
 def sweep(
-    tasks: Sequence[Task], place: Place, share: Share, address: str | None = None
+    tasks: Sequence[SearchTask], place: Place, share: Share, address: str | None = None
 ) -> Iterator[Searched]:
     """Search, and yield how each task ended, as it ends: with its fit, or the line that says why not."""
     work = partial(_search, replace(place, out=place.out.resolve()))
     yield from cluster.run(tasks, work, share, address)
 
 
-def gpu_hours(task: Task, tflops: float) -> float:
+def gpu_hours(task: SearchTask, tflops: float) -> float:
     """An estimate of what one search takes at most: a round ends early when a layer runs out of units."""
     return cluster.gpu_hours(*most_work(task), tflops)
 
 
-def _search(place: Place, task: Task, threads: int) -> Fit:
+def _search(place: Place, task: SearchTask, threads: int) -> Fit:
     return search(task, task.folder(place.out), replace(place, threads=threads))

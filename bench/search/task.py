@@ -21,7 +21,7 @@ Progress = Callable[[Search, Round], None]
 
 
 @dataclass(frozen=True)
-class Task:
+class SearchTask:
     """A search of `architecture` on `dataset`; `settings` are those of `recipe`, with changes."""
 
     architecture: str
@@ -56,15 +56,17 @@ class Task:
         return {**names, "name": self.name, "settings": self.settings.as_data()}
 
 
-def planned(arch: str, data: str, recipe_name: str, changes: dict[str, Any]) -> Task:
+def planned(arch: str, data: str, recipe_name: str, changes: dict[str, Any]) -> SearchTask:
     """The task of searching `arch` on `data` with a recipe and changes to it; SearchInputError, ZooError."""
     net, shape = architecture(arch), dataset(data)
     settings = recipe(recipe_name, net, shape, **changes)
     net.network(net.default_widths, shape).cost(settings.image_size or shape.size)  # large enough?
-    return Task(arch, data, recipe_name, settings)
+    return SearchTask(arch, data, recipe_name, settings)
 
 
-def search(task: Task, folder: Path, place: Place, progress: Progress = lambda search, now: None) -> Fit:
+def search(
+    task: SearchTask, folder: Path, place: Place, progress: Progress = lambda search, now: None
+) -> Fit:
     """Search to the end, from the checkpoint in `folder` where there is one; the fit, with its provenance.
 
     SIGINT and SIGTERM end it with StoppedError after a checkpoint. Raises SearchInputError and DivergedError
@@ -88,7 +90,7 @@ def search(task: Task, folder: Path, place: Place, progress: Progress = lambda s
     return fit.model_copy(update={"name": task.name, "quality": quality, "provenance": provenance})
 
 
-def most_work(task: Task) -> tuple[float, float]:
+def most_work(task: SearchTask) -> tuple[float, float]:
     """(MACs of an image, images) that a search takes at most, as far as its first network tells.
 
     Pruned units are masked, not cut, so that no step is cheaper than the first; rounds after the first are

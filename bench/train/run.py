@@ -16,7 +16,7 @@ from bench.data import digest, stored
 from bench.record.files import BadFileError, read_json, write_bytes, write_json
 from bench.train.errors import DivergedError, TrainInputError
 from bench.train.recipe import Recipe
-from bench.train.task import Task
+from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer
 from bench.version import package_version, revision
 from bench.work.resumable import Place, alone, asked_to_stop
@@ -52,7 +52,7 @@ class Split(NamedTuple):
     labels: torch.Tensor
 
 
-def train(task: Task, place: Place, report: Report = lambda trainer: None) -> dict[str, Any]:
+def train(task: TrainingTask, place: Place, report: Report = lambda trainer: None) -> dict[str, Any]:
     """Train `task` to its end and return its result; one that is finished is returned as it is.
 
     `report` is called after every minibatch. Interrupted at any point, the next call goes on from the last
@@ -75,7 +75,7 @@ def train(task: Task, place: Place, report: Report = lambda trainer: None) -> di
         return _finish(trainer, test, folder, seconds=time.monotonic() - begin, resumed=resumed)
 
 
-def finished(task: Task, folder: Path) -> dict[str, Any] | None:
+def finished(task: TrainingTask, folder: Path) -> dict[str, Any] | None:
     """The result in `folder`, or None; TrainInputError where it is of another task."""
     if not (folder / RESULT).exists():
         return None
@@ -171,7 +171,7 @@ def _refuse_odd(trainer: Trainer, state: Any, path: Path) -> None:
         raise TrainInputError(f"{path} cannot be used ({problem}); remove it to start again")
 
 
-def _refuse_other(task: Task, kept: Any, folder: Path) -> None:
+def _refuse_other(task: TrainingTask, kept: Any, folder: Path) -> None:
     """TrainInputError unless `kept`, a result or a checkpoint, is of this task."""
     refuse_older(kept, folder)
     mine, theirs = _flat(task.describe()), _flat(kept.get("task"))

@@ -8,16 +8,18 @@ from functools import partial
 from typing import Any
 
 from bench.train.run import finished, refuse_layout, train
-from bench.train.task import Task
+from bench.train.task import TrainingTask
 from bench.work import cluster
 from bench.work.cluster import Outcome, Share
 from bench.work.resumable import Place
 from bench.zoo import dataset
 
-Trained = Outcome[Task, dict[str, Any]]
+Trained = Outcome[TrainingTask, dict[str, Any]]
 
 
-def sweep(tasks: Sequence[Task], place: Place, share: Share, address: str | None = None) -> Iterator[Trained]:
+def sweep(
+    tasks: Sequence[TrainingTask], place: Place, share: Share, address: str | None = None
+) -> Iterator[Trained]:
     """Train, and yield how each task ended, as it ends; those with a result come first and cost nothing.
 
     Raises TrainInputError and ClusterError before anything is trained.
@@ -34,10 +36,10 @@ def sweep(tasks: Sequence[Task], place: Place, share: Share, address: str | None
     yield from cluster.run(open_tasks, work, share, address)
 
 
-def gpu_hours(task: Task, tflops: float) -> float:
+def gpu_hours(task: TrainingTask, tflops: float) -> float:
     """An estimate of one training."""
     return cluster.gpu_hours(task.macs, dataset(task.dataset).examples * task.recipe.epochs, tflops)
 
 
-def _train(place: Place, task: Task, threads: int) -> dict[str, Any]:
+def _train(place: Place, task: TrainingTask, threads: int) -> dict[str, Any]:
     return train(task, replace(place, threads=threads))

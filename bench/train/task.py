@@ -8,7 +8,7 @@ from bench.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingTask:
     """A network of given widths that is trained from `seed`. `model` is its id, as in bundles."""
 
     model: str

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bench.data import augment
 from bench.train.errors import DivergedError
-from bench.train.task import Task
+from bench.train.task import TrainingTask
 from bench.work.structure import Many, Some
 from bench.zoo import architecture, dataset
 
@@ -27,7 +27,7 @@ class Trainer:
     batches are cut, augmented and normalised there.
     """
 
-    def __init__(self, task: Task, images: torch.Tensor, labels: torch.Tensor) -> None:
+    def __init__(self, task: TrainingTask, images: torch.Tensor, labels: torch.Tensor) -> None:
         self.task, self.recipe = task, task.recipe
         self.images, self.labels, self.device = images, labels, images.device
         self.classes = dataset(task.dataset).classes

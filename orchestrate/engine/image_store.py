@@ -37,7 +37,7 @@ Progress = Callable[[str, int, int], None]  # what, bytes done, bytes in all (0:
 
 
 @dataclass(frozen=True)
-class Info:
+class ImageInfo:
     """An image that an engine holds."""
 
     id: str
@@ -58,9 +58,9 @@ class Info:
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def described(found: Mapping[str, Any]) -> Info:
-    """Info from the answer to /images/NAME/json. Raises for other shapes."""
-    return Info(
+def described(found: Mapping[str, Any]) -> ImageInfo:
+    """ImageInfo from the answer to /images/NAME/json. Raises for other shapes."""
+    return ImageInfo(
         text(found["Id"]),
         text(found["Architecture"]),
         count(found["Size"]),
@@ -94,7 +94,7 @@ class ImageEngine:
         with self._errors():
             return architecture(text(self.client.info()["Architecture"]))
 
-    def find(self, reference: str) -> Info | None:
+    def find(self, reference: str) -> ImageInfo | None:
         """The image with that tag, digest or id; None where the engine has none."""
         try:
             with self._errors():
@@ -102,7 +102,7 @@ class ImageEngine:
         except ImageMissing:
             return None
 
-    def with_content(self, content: str, *names: str) -> Info | None:
+    def with_content(self, content: str, *names: str) -> ImageInfo | None:
         """The image of that content: under one of `names`, or any of ours; None where the engine has none."""
         named = (found for name in names if (found := self.find(name)))
         ours = (
@@ -112,7 +112,7 @@ class ImageEngine:
         )
         return next((found for found in itertools.chain(named, ours) if found.content == content), None)
 
-    def get(self, reference: str) -> Info:
+    def get(self, reference: str) -> ImageInfo:
         """Like `find`; raises EngineError where there is none."""
         found = self.find(reference)
         if found is None:
@@ -171,7 +171,7 @@ class ImageEngine:
         finally:
             self._ask(made.remove, force=True)
 
-    def pull(self, reference: str, platform: str, progress: Progress = quiet) -> Info:
+    def pull(self, reference: str, platform: str, progress: Progress = quiet) -> ImageInfo:
         """Pull `name:tag` or `name@digest`; raises EngineError, also for another platform's image."""
         repository, tag = split(reference)
         events = self._ask(

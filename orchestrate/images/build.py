@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrate.engine.errors import DiskFull, EngineError, EngineRefused, WrongArchitecture
-from orchestrate.engine.image_store import ImageEngine, Info
+from orchestrate.engine.image_store import ImageEngine, ImageInfo
 from orchestrate.errors import OrbitError
 from orchestrate.images import bake, context, labels, requirements
 from orchestrate.images.lockfile import Built
@@ -76,7 +76,7 @@ def labelled(folder: Path, marks: dict[str, str]) -> str:
     return "Dockerfile.labelled"
 
 
-def describe(target: Target, info: Info) -> Built:
+def describe(target: Target, info: ImageInfo) -> Built:
     """The lock's entry of a built image."""
     revision = info.labels.get("org.opencontainers.image.revision", "unknown")
     return Built(content=info.content, base=target.base, revision=revision, size=info.size, tag=target.tag)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from orchestrate.engine import room
 from orchestrate.engine.errors import DiskFull, EngineDown, EngineError
-from orchestrate.engine.image_store import ImageEngine, Info, Progress, connected, quiet
+from orchestrate.engine.image_store import ImageEngine, ImageInfo, Progress, connected, quiet
 from orchestrate.errors import OrbitError
 from orchestrate.images import lockfile
 from orchestrate.images.lockfile import Built
@@ -38,7 +38,7 @@ def push(target: Target, engine: ImageEngine, lock: Path, progress: Progress = q
     return built
 
 
-def pull(target: Target, engine: ImageEngine, lock: Path, progress: Progress = quiet) -> Info:
+def pull(target: Target, engine: ImageEngine, lock: Path, progress: Progress = quiet) -> ImageInfo:
     """Have `engine` pull the locked digest, and check that it is the locked image; raises OrbitError."""
     built = _locked(target, lock)
     if built.by_digest is None:
@@ -68,10 +68,10 @@ def pull(target: Target, engine: ImageEngine, lock: Path, progress: Progress = q
 
 def load(
     target: Target, source: ImageEngine, board: ImageEngine, progress: Progress = quiet
-) -> tuple[Info, bool]:
+) -> tuple[ImageInfo, bool]:
     """Stream an image from one engine into another; (image, whether anything was sent). Raises OrbitError.
 
-    Equality is that of `Info.content`: ids differ between engines' image stores.
+    Equality is that of `ImageInfo.content`: ids differ between engines' image stores.
     """
     info = source.find(target.tag)
     if info is None:
@@ -92,7 +92,9 @@ def load(
     return present, sent
 
 
-def _send(target: Target, info: Info, source: ImageEngine, board: ImageEngine, progress: Progress) -> Info:
+def _send(
+    target: Target, info: ImageInfo, source: ImageEngine, board: ImageEngine, progress: Progress
+) -> ImageInfo:
     try:
         board.load(_counted(source.save(target.tag), info.size, progress))
     except EngineError as error:
@@ -111,7 +113,7 @@ def _send(target: Target, info: Info, source: ImageEngine, board: ImageEngine, p
     return arrived
 
 
-def ensure(project: Project, name: str, board: ImageEngine, lock: Path, say: Say) -> Info:
+def ensure(project: Project, name: str, board: ImageEngine, lock: Path, say: Say) -> ImageInfo:
     """The image `name` on a board: there already, else by digest from the registry, else sent from here."""
     target = project.target(name, f"linux/{board.architecture()}")
     built = lockfile.read(lock).find(name, target.platform)
@@ -149,7 +151,7 @@ def replace_registry(built: Built, target: Target) -> Built:
     return built.model_copy(update={"tag": f"{target.repository}:{built.tag.rpartition(':')[2]}"})
 
 
-def _check_architecture(target: Target, info: Info) -> None:
+def _check_architecture(target: Target, info: ImageInfo) -> None:
     if info.architecture != target.arch:
         raise OrbitError(f"{target.key}: {target.tag} holds {info.architecture} programs: build it again")
 

@@ -11,7 +11,7 @@ from bench.train import accuracy as publishing
 from bench.train.recipe import Recipe
 from bench.train.run import train
 from bench.train.sweep import gpu_hours, sweep
-from bench.train.task import Task
+from bench.train.task import TrainingTask
 from bench.work import ray_session
 from bench.work.cluster import ClusterError, Share
 from bench.work.resumable import Place
@@ -28,7 +28,7 @@ def task(seed=0, epochs=1, **settings):
     model = "vgg11-digits-uniform-w0.01"
     numbers = (widths, int(cost.params), int(cost.macs), seed)
     recipe = replace(RECIPE, epochs=epochs, **settings)
-    return Task(model, "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe)
+    return TrainingTask(model, "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe)
 
 
 @pytest.fixture(scope="module")

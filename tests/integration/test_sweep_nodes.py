@@ -13,7 +13,7 @@ from bench.search.task import planned, search
 from bench.train.recipe import Recipe
 from bench.train.run import CHECKPOINT, WEIGHTS, train
 from bench.train.sweep import sweep
-from bench.train.task import Task
+from bench.train.task import TrainingTask
 from bench.work import ray_session
 from bench.work.cluster import Share
 from bench.work.resumable import Place
@@ -29,7 +29,9 @@ def a_long_task():
     cost = architecture("vgg11").cost(widths, dataset("digits"))
     recipe = Recipe(epochs=20, batch=480, milestones=(), flip=False)
     numbers = (widths, int(cost.params), int(cost.macs), 0)
-    return Task("vgg11-digits-uniform-w0.01", "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe)
+    return TrainingTask(
+        "vgg11-digits-uniform-w0.01", "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe
+    )
 
 
 @pytest.fixture

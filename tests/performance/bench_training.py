@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 
 from bench.train.recipe import Recipe
-from bench.train.task import Task
+from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer
 from bench.zoo import architecture, dataset
 
@@ -111,15 +111,17 @@ def ray_overhead() -> list[dict[str, Any]]:
     return [{**row, "better": "lower", "target": "< 0.05 s a task", "ok": each - local < 0.05}]
 
 
-def _describe(task: Task) -> dict[str, Any]:
+def _describe(task: TrainingTask) -> dict[str, Any]:
     return task.describe()
 
 
-def _task() -> Task:
+def _task() -> TrainingTask:
     widths = (8,) * 8
     cost = architecture("vgg11").cost(widths, dataset("cifar10"))
     numbers = (widths, int(cost.params), int(cost.macs), 0)
-    return Task("vgg11-cifar10-uniform-w0.1", "vgg11", "cifar10", "uniform", 0.1, "width", *numbers, RECIPE)
+    return TrainingTask(
+        "vgg11-cifar10-uniform-w0.1", "vgg11", "cifar10", "uniform", 0.1, "width", *numbers, RECIPE
+    )
 
 
 BENCHMARKS = [pipeline, ray_overhead]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrate.engine.image_store import Info, connected
+from orchestrate.engine.image_store import ImageInfo, connected
 from orchestrate.images import bake
 from orchestrate.images.manifest import open_project
 from tests.conftest import require
@@ -82,7 +82,7 @@ def bake_file(shop: Workshop) -> None:
     (shop.root / bake.FILE).write_text(bake.text(open_project(shop.root)))
 
 
-def image(board: Board, reference: str) -> Info:
+def image(board: Board, reference: str) -> ImageInfo:
     with connected(board.docker_host) as engine:
         return engine.get(reference)
 

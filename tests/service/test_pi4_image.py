@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate.engine.image_store import ImageEngine, Info, connected
+from orchestrate.engine.image_store import ImageEngine, ImageInfo, connected
 from orchestrate.images import build
 from orchestrate.images.manifest import OWN_BASE, Project, Target, open_project
 from tests import models
@@ -33,7 +33,7 @@ def here(engine: Board) -> Iterator[ImageEngine]:
 
 
 @pytest.fixture(scope="module")
-def image(here: ImageEngine, target: Target) -> Info:
+def image(here: ImageEngine, target: Target) -> ImageInfo:
     """The image as `orchestrate images build pi4 --base base` makes it."""
     require(shutil.which("mmdebstrap"), "the own base needs the Debian package mmdebstrap")
     built = build.build(open_project(ROOT, target.registry), target, here, lambda _line: None)
@@ -41,11 +41,11 @@ def image(here: ImageEngine, target: Target) -> Info:
 
 
 @pytest.fixture(scope="module")
-def tree(engine: Board, image: Info) -> trees.Tree:
+def tree(engine: Board, image: ImageInfo) -> trees.Tree:
     return trees.of_image(engine, image.id)
 
 
-def test_it_is_small_and_our_own_code_is_a_fraction_of_it(image: Info, tree: trees.Tree) -> None:
+def test_it_is_small_and_our_own_code_is_a_fraction_of_it(image: ImageInfo, tree: trees.Tree) -> None:
     own = sum(entry.size for name, entry in tree.items() if name.startswith("opt/bench/"))
     print(f"pi4 amd64 on Debian: {image.size / 1e6:.0f} MB, of which our own code {own / 1e6:.2f} MB")
     assert image.size <= LIMIT
@@ -74,7 +74,7 @@ def test_the_same_inputs_give_the_same_files(
 
 
 def test_its_runtime_leaves_records_as_an_ordinary_user_on_a_read_only_root(
-    engine: Board, image: Info, tmp_path: Path
+    engine: Board, image: ImageInfo, tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle"
     jobs = [models.job(bundle, models.cnn(bundle / "models/small.onnx"))]
@@ -107,7 +107,7 @@ def test_its_runtime_leaves_records_as_an_ordinary_user_on_a_read_only_root(
     assert max(rung["rss"] for rung in record["memory"]["rungs"]) > 10_000_000
 
 
-def test_it_carries_where_it_comes_from(image: Info) -> None:
+def test_it_carries_where_it_comes_from(image: ImageInfo) -> None:
     labels = image.labels
     assert labels["org.orbitbench.packages"] == "numpy==1.26.4 onnxruntime==1.23.2"
     assert labels["org.opencontainers.image.created"].endswith("Z")

@@ -11,7 +11,7 @@ from bench.runtime.machine import nvmap
 from bench.runtime.machine.procfs import read_text
 
 Rung = Dict[str, Any]
-Limits = NamedTuple("Limits", [("current", Optional[int]), ("peak", Optional[int])])
+GroupMemory = NamedTuple("GroupMemory", [("current", Optional[int]), ("peak", Optional[int])])
 
 
 def parse_smaps(text: str) -> Dict[str, int]:
@@ -55,7 +55,7 @@ def reset_peak(root: str = "/proc/self") -> bool:
     return True
 
 
-def cgroup_memory(proc: str = "/proc/self", mount: str = "/sys/fs/cgroup") -> Limits:
+def cgroup_memory(proc: str = "/proc/self", mount: str = "/sys/fs/cgroup") -> GroupMemory:
     """Bytes now and at most charged to our control group; v2 first, then v1. Includes page cache."""
     for folder in _cgroup_folders(read_text(proc + "/cgroup") or "", mount):
         for now, peak in (
@@ -64,8 +64,8 @@ def cgroup_memory(proc: str = "/proc/self", mount: str = "/sys/fs/cgroup") -> Li
         ):
             current = _integer(read_text(folder + "/" + now))
             if current is not None:
-                return Limits(current, _integer(read_text(folder + "/" + peak)))
-    return Limits(None, None)
+                return GroupMemory(current, _integer(read_text(folder + "/" + peak)))
+    return GroupMemory(None, None)
 
 
 def _cgroup_folders(text: str, mount: str) -> List[str]:

@@ -12,7 +12,7 @@ from bench.train import accuracy, run
 from bench.train.errors import TrainInputError
 from bench.train.recipe import Recipe
 from bench.train.run import CHECKPOINT, RESULT, SCHEMA, train
-from bench.train.task import Task
+from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
@@ -22,11 +22,11 @@ torch.set_num_threads(1)
 RECIPE = Recipe(epochs=2, batch=600, milestones=(2,), flip=False, ema=0.9)
 
 
-def a_task() -> Task:
+def a_task() -> TrainingTask:
     widths = (4,) * 8
     cost = architecture("vgg11").cost(widths, dataset("digits"))
     numbers = (widths, int(cost.params), int(cost.macs), 0)
-    return Task("m", "vgg11", "digits", "uniform", 0.01, "width", *numbers, RECIPE)
+    return TrainingTask("m", "vgg11", "digits", "uniform", 0.01, "width", *numbers, RECIPE)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from bench.train import accuracy as publishing
 from bench.train.errors import DivergedError, TrainInputError
 from bench.train.recipe import Recipe, parse, published, recipe
 from bench.train.run import CHECKPOINT, RESULT, WEIGHTS, train
-from bench.train.task import Task
+from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer, statistics
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
@@ -36,7 +36,7 @@ def task(seed=0, settings=QUICK, widths=(4,) * 8):
     cost = architecture("vgg11").cost(widths, dataset("digits"))
     model = "vgg11-digits-uniform-w0.01"
     numbers = (tuple(widths), int(cost.params), int(cost.macs), seed)
-    return Task(model, "vgg11", "digits", "uniform", 0.01, "width", *numbers, settings)
+    return TrainingTask(model, "vgg11", "digits", "uniform", 0.01, "width", *numbers, settings)
 
 
 def run_to_end(trainer):

@@ -12,7 +12,7 @@ from bench.train import accuracy, run
 from bench.train.errors import TrainInputError
 from bench.train.recipe import Recipe
 from bench.train.run import CHECKPOINT, RESULT, WEIGHTS, train
-from bench.train.task import Task
+from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
@@ -21,11 +21,13 @@ torch.set_num_threads(1)
 SHORT = Recipe(epochs=2, batch=120, learning_rate=0.05, momentum=0.9, milestones=(2,), flip=False, crop=1)
 
 
-def task(recipe: Recipe = SHORT) -> Task:
+def task(recipe: Recipe = SHORT) -> TrainingTask:
     widths = (8,) * 8
     cost = architecture("vgg11").cost(widths, dataset("digits"))
     numbers = (widths, int(cost.params), int(cost.macs), 0)
-    return Task("vgg11-digits-uniform-w0.01", "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe)
+    return TrainingTask(
+        "vgg11-digits-uniform-w0.01", "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe
+    )
 
 
 @pytest.fixture(scope="module")
