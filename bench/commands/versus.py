@@ -147,7 +147,12 @@ def _task(
     found = process.read(path, request, folder)
     file = found.entry["precision"]
     model = {"reference": {"tolerance": found.entry["tolerance"]}, "precision": file}
-    job = {**asked, "model": model, "precision": asked["precision"] or file, "batch": found.entry["batch"]}
+    job: Any = {
+        **asked,
+        "model": model,
+        "precision": asked["precision"] or file,
+        "batch": found.entry["batch"],
+    }
     for problem in problems(job):
         raise InputError(f"{path}: {problem}")
     return {

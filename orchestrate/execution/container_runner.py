@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from bench.record.types import File, Model
 from orchestrate.console import first_line
 from orchestrate.devices import Device
 from orchestrate.engine.connection import Engine
@@ -225,6 +226,6 @@ class BoardRunner:
         self.discard(set())
 
 
-def parts(model: dict[str, Any]) -> list[dict[str, Any]]:
+def parts(model: Model) -> list[File]:
     """The files of a model, each with `file` and `sha256`."""
     return [part for part in (model, model.get("reference"), model.get("test_set")) if part]

@@ -4,9 +4,10 @@ What each performs is declared in `bench.record.backends`, where the orchestrato
 """
 
 import importlib
-from typing import Any, Dict, List
+from typing import Any, List
 
 from bench.record import backends
+from bench.record.types import Job
 from bench.runtime.backends.base import BackendError, Settings
 
 OURS = ("input_shapes",)  # options that come from the bundle, not from a person
@@ -18,7 +19,7 @@ def backend_class(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def problems(job: Dict[str, Any]) -> List[str]:
+def problems(job: Job) -> List[str]:
     """Why the job's backend cannot do what the job says; empty where it can. Imports no library."""
     try:
         file = job["model"].get("precision") or "fp32"
@@ -30,7 +31,7 @@ def problems(job: Dict[str, Any]) -> List[str]:
     return [problem for problem in wrong if problem]
 
 
-def create(job: Dict[str, Any], settings: Settings) -> Any:
+def create(job: Job, settings: Settings) -> Any:
     """The job's backend, before any step of its life; BackendError for what it does not perform."""
     wrong = problems(job)
     if wrong:

@@ -9,8 +9,9 @@ import gc
 import json
 import os
 import sys
-from typing import Any, Dict, List
+from typing import Any, List
 
+from bench.record.types import Task
 from bench.runtime.backends import create
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.process import die_with_parent
@@ -35,7 +36,7 @@ def turn(infer: Any, length: int, out: Any) -> List[int]:
     return list(out[:n])
 
 
-def play(task: Dict[str, Any], answer: Any) -> None:
+def play(task: Task, answer: Any) -> None:
     """Load, warm up, then answer every line of standard input with a turn."""
     pin(task.get("cpu"))
     plan, out = dict(timing.DEFAULTS, **task["measure"]), timing.buffer(ROOM)

@@ -2,18 +2,21 @@
 
 from typing import Any, Dict
 
+from bench.record.types import Task
 from bench.runtime.backends.base import BackendError
 from bench.runtime.measure.model_io import stored_arrays
 
 
-def top1(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Dict[str, Any]) -> Dict[str, Any]:
+def top1(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Task, test_set: str) -> Dict[str, Any]:
     """{value (percent), n, source, hashes of model and test set}; run after the last rung, never timed.
 
     The test set is an npz with `input.0` (N, ...) and `label` (N,). It is fed through the bound input array,
     batch by batch; the last batch is filled up with its own first image, which is not counted again.
     """
     model = task["job"]["model"]
-    stored = stored_arrays(numpy, task["test_set"])
+    described = model["test_set"]
+    assert described  # its path is `test_set`
+    stored = stored_arrays(numpy, test_set)
     if not {"input.0", "label"} <= set(stored):
         raise BackendError("bad_reference", "the test set lacks input.0 or label", "export the bundle again")
     images, labels = stored["input.0"], stored["label"]
@@ -43,5 +46,5 @@ def top1(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Dict[str, Any])
         "source": "measured",
         "n": len(labels),
         "model_sha256": model["sha256"],
-        "test_set_sha256": model["test_set"]["sha256"],
+        "test_set_sha256": described["sha256"],
     }

@@ -3,9 +3,10 @@
 import os
 import time
 import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from bench.record import files, samples
+from bench.record.types import Part, Task
 from bench.runtime.backends import create
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.null import NullBackend
@@ -32,7 +33,7 @@ Taken = NamedTuple(
 )
 
 
-def settings_of(task: Dict[str, Any]) -> Settings:
+def settings_of(task: Task) -> Settings:
     """The backend's settings of a task; the bundle's input shapes resolve dynamic dimensions."""
     job = task["job"]
     options = dict(job.get("options") or {})
@@ -43,22 +44,23 @@ def settings_of(task: Dict[str, Any]) -> Settings:
     )
 
 
-def build(task: Dict[str, Any], part: Dict[str, Any]) -> None:
-    """Have the engine of `task` in the cache, measuring nothing; `part` gets how it was built."""
+def build(task: Task) -> Optional[Dict[str, Any]]:
+    """Have the engine of `task` in the cache, measuring nothing; return how it was built."""
     backend = create(task["job"], settings_of(task))
     backend.import_library()
     with backend:
         backend.load(task["model"])
-    part["build"] = backend.build_info()
+    made: Optional[Dict[str, Any]] = backend.build_info()
+    return made
 
 
-def run(task: Dict[str, Any], part: Dict[str, Any]) -> None:
+def run(task: Task, part: Part) -> None:
     """Measure; `part` is filled as it goes, so that a failure keeps what was known before it."""
     plan = dict(timing.DEFAULTS, **task["measure"])
     room = {name: timing.buffer(plan["max_samples"]) for name in ("samples", "warmup", "compute")}
     backend = create(task["job"], settings_of(task))
     if backend.fake:
-        task = dict(task, reference=None)  # it computes nothing that could be compared
+        task = {**task, "reference": None}  # it computes nothing that could be compared
     reset_peak()
     ladder = Ladder(task["process"], task.get("nvmap_before"))
     part["rungs"] = ladder.rungs
@@ -89,7 +91,7 @@ def _libraries() -> Dict[str, str]:
 
 
 def _measure_model(
-    task: Dict[str, Any], part: Dict[str, Any], plan: Any, backend: Any, ladder: Ladder, room: Any, numpy: Any
+    task: Task, part: Part, plan: Any, backend: Any, ladder: Ladder, room: Any, numpy: Any
 ) -> None:
     tensors = backend.load(task["model"])
     ladder.read("model_loaded", backend.memory)
@@ -112,8 +114,9 @@ def _measure_model(
     check = part["output_check"] = check_outputs(numpy, backend.outputs(), task, backend.arithmetic())
     if not check["ok"]:
         raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
-    if task.get("test_set") and task["process"] == 0 and not backend.fake:
-        part["accuracy"] = top1(numpy, backend, inputs, task)
+    test_set = task.get("test_set")
+    if test_set and task["process"] == 0 and not backend.fake:
+        part["accuracy"] = top1(numpy, backend, inputs, task, test_set)
 
 
 def _sample(plan: Dict[str, Any], backend: Any, room: Any, numpy: Any) -> Taken:
@@ -127,7 +130,7 @@ def _sample(plan: Dict[str, Any], backend: Any, room: Any, numpy: Any) -> Taken:
     return Taken(started, warm, outcome, before, process.snapshot(), loop is not None)
 
 
-def _entry(task: Dict[str, Any], taken: Taken, room: Any) -> Dict[str, Any]:
+def _entry(task: Task, taken: Taken, room: Any) -> Dict[str, Any]:
     """The process's entry in the record's `latency`."""
     n = taken.outcome.n
     return {

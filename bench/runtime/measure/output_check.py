@@ -3,6 +3,7 @@
 import math
 from typing import Any, Dict, List, Tuple
 
+from bench.record.types import Task
 from bench.runtime.measure import tolerance
 from bench.runtime.measure.model_io import stored_arrays
 
@@ -10,9 +11,7 @@ from bench.runtime.measure.model_io import stored_arrays
 CHANCE = 2.326
 
 
-def check_outputs(
-    numpy: Any, outputs: List[Any], task: Dict[str, Any], arithmetic: str = "fp32"
-) -> Dict[str, Any]:
+def check_outputs(numpy: Any, outputs: List[Any], task: Task, arithmetic: str = "fp32") -> Dict[str, Any]:
     """{max_abs_error, max_rel_error, tolerance, ok, message} against the reference; without one, finiteness
     alone.
 
@@ -20,14 +19,15 @@ def check_outputs(
     batch whose largest output is at the reference's place) and `correlation` (the lowest of any output) are
     added.
     """
-    allowed = (task["job"]["model"].get("reference") or {}).get("tolerance", 0.0)
-    check = {"max_abs_error": None, "max_rel_error": None, "tolerance": allowed, "ok": True, "message": ""}
-    check["arithmetic"] = arithmetic
+    promised, reference = task["job"]["model"].get("reference"), task.get("reference")
+    allowed = promised.get("tolerance", 0.0) if promised else 0.0
+    check: Dict[str, Any] = {"max_abs_error": None, "max_rel_error": None, "tolerance": allowed}
+    check.update(ok=True, message="", arithmetic=arithmetic)
     bad = sum(int((~numpy.isfinite(o)).sum()) for o in outputs if o.dtype.kind == "f")
     if bad:
         check.update(ok=False, message="{} output values are NaN or infinite".format(bad))
-    elif task.get("reference"):
-        expected = _expected(numpy, task["reference"])
+    elif reference:
+        expected = _expected(numpy, reference)
         if [e.shape for e in expected] != [o.shape for o in outputs]:
             shapes = ([list(o.shape) for o in outputs], [list(e.shape) for e in expected])
             check.update(ok=False, message="output shapes are {}, the reference has {}".format(*shapes))

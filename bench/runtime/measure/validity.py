@@ -3,6 +3,8 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from bench.record.types import Note, Part
+
 MIN_SAMPLES = (
     11  # fewer give no bound of the median with confidence 0.99 (the early-stopping rule with p = 0.5)
 )
@@ -19,15 +21,15 @@ EVIDENCE = ("throttled", "undervoltage", "over_current", "cooling")  # of a boar
 # What passes: worth measuring again. The rest would be the same the next time.
 PASSING = ("other_load", "throttled", "clock_changed", "clock_stepped")
 
-Verdict = NamedTuple("Verdict", [("reasons", List[Dict[str, str]]), ("warnings", List[Dict[str, str]])])
+Verdict = NamedTuple("Verdict", [("reasons", List[Note]), ("warnings", List[Note])])
 
 
-def note(code: str, message: str) -> Dict[str, str]:
+def note(code: str, message: str) -> Note:
     """A reason or a warning."""
     return {"code": code, "message": message}
 
 
-def disturbances(part: Dict[str, Any]) -> List[str]:
+def disturbances(part: Part) -> List[str]:
     """Codes of what disturbed a part, when that is all that is wrong with it; else empty."""
     codes = [reason["code"] for reason in part["validity"]["reasons"]]
     return codes if part["error"] is None and set(codes) <= set(PASSING) else []

@@ -7,11 +7,12 @@ would be repeated by every attempt.
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from bench.record import backends, measure
+from bench.record.types import Job, Part, Task
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.supervise import supervisor
 
 
-def build_of(job: Dict[str, Any], process: int) -> Optional[int]:
+def build_of(job: Job, process: int) -> Optional[int]:
     """Which engine the process of the job measures; None where its backend builds none."""
     return measure.build_of(job["measure"], process) if backends.find(job["backend"]).builds else None
 
@@ -21,9 +22,9 @@ class Builds(object):
 
     def __init__(self, say: Callable[[Dict[str, Any]], None]) -> None:
         self.say = say
-        self.made: Dict[Tuple[str, int], Dict[str, Any]] = {}
+        self.made: Dict[Tuple[str, Optional[int]], Dict[str, Any]] = {}
 
-    def ensure(self, task: Dict[str, Any], watch: Callable[[int], None]) -> Optional[Dict[str, Any]]:
+    def ensure(self, task: Task, watch: Callable[[int], None]) -> Optional[Part]:
         """Build what `task` measures, unless it is there already; the failed part where that cannot be."""
         job, number = task["job"], task["build"]
         if number is None or (job["id"], number) in self.made:
@@ -31,17 +32,18 @@ class Builds(object):
         event = {"event": "build", "job": job["id"], "build": number, "of": measure.builds(job["measure"])}
         self.say(dict(event, status="started"))
         limit, began = job["measure"]["build_timeout_seconds"], now_ns()
-        part = supervisor.run_child(dict(task, only_build=True), limit, watch)
+        alone: Task = {**task, "only_build": True}
+        part = supervisor.run_child(alone, limit, watch)
         event.update(status=part["status"], seconds=(now_ns() - began) * 1e-9)
         if part["error"]:
             part = _explained(part, limit)
             self.say(dict(event, error=part["error"]))
             return part
-        self.made[job["id"], number] = part["build"] or {}
+        self.made[job["id"], number] = part.get("build") or {}
         self.say(dict(event, cached=bool(self.made[job["id"], number].get("cached"))))
         return None
 
-    def describe(self, task: Dict[str, Any], part: Dict[str, Any]) -> None:
+    def describe(self, task: Task, part: Part) -> None:
         """Put into a measured part how its engine was built, which the process itself only loaded."""
         made = self.made.get((task["job"]["id"], task["build"]))
         loaded = part.get("environment", {}).get("build")
@@ -49,9 +51,9 @@ class Builds(object):
             part["environment"]["build"] = dict(made, warnings=made["warnings"] + loaded["warnings"])
 
 
-def _explained(part: Dict[str, Any], limit: float) -> Dict[str, Any]:
+def _explained(part: Part, limit: float) -> Part:
     """The part, with a limit of builds named as such."""
-    if part["error"]["kind"] != "timeout":
+    if not part["error"] or part["error"]["kind"] != "timeout":
         return part
     message = "the engine build gave no result within {:g} s and was killed".format(limit)
     advice = "raise build_timeout_seconds; the tactics timed by earlier builds are kept, so try again"

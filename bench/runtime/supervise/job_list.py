@@ -8,6 +8,7 @@ from bench.record import files, schema
 from bench.record import measure as defaults
 from bench.record.checks import escapes
 from bench.record.files import BadFileError
+from bench.record.types import Error, Job
 from bench.runtime.backends import problems
 
 JobList = NamedTuple(
@@ -18,10 +19,10 @@ JobList = NamedTuple(
         ("seed", int),
         ("bundle", str),
         ("board", Dict[str, Any]),
-        ("jobs", List[Any]),
+        ("jobs", List[Job]),
     ],
 )
-Step = NamedTuple("Step", [("job", Dict[str, Any]), ("process", int), ("order", int)])
+Step = NamedTuple("Step", [("job", Job), ("process", int), ("order", int)])
 
 
 def load(path: str) -> JobList:
@@ -41,7 +42,7 @@ def load(path: str) -> JobList:
     )
 
 
-def complete(job: Dict[str, Any], measure: Dict[str, Any], path: str) -> Dict[str, Any]:
+def complete(job: Job, measure: Dict[str, Any], path: str) -> Job:
     """The job with its whole measuring plan: its own over the list's over the defaults."""
     for problem in problems(job):
         raise BadFileError("{}: job {}: {}".format(path, job["id"], problem))
@@ -55,10 +56,10 @@ def complete(job: Dict[str, Any], measure: Dict[str, Any], path: str) -> Dict[st
     if most > schema.MAX_RECORD_SAMPLES:
         told = "{}: job {}: a record could get {} samples, allowed are {}: lower max_samples or processes"
         raise BadFileError(told.format(path, job["id"], most, schema.MAX_RECORD_SAMPLES))
-    return dict(job, measure=plan)
+    return {**job, "measure": plan}
 
 
-def order(jobs: List[Dict[str, Any]], seed: int) -> List[Step]:
+def order(jobs: List[Job], seed: int) -> List[Step]:
     """All first processes shuffled, then all second ones, ...: drift of the device cannot favour a job."""
     steps: List[Step] = []
     for process in range(max([job["measure"]["processes"] for job in jobs] or [0])):
@@ -68,7 +69,7 @@ def order(jobs: List[Dict[str, Any]], seed: int) -> List[Step]:
     return steps
 
 
-def file_problem(bundle: str, relative: str, sha256: Optional[str]) -> Optional[Dict[str, str]]:
+def file_problem(bundle: str, relative: str, sha256: Optional[str]) -> Optional[Error]:
     """Why a file of the bundle cannot be used, as {kind, message, advice}; None when it is as promised."""
     path = os.path.realpath(os.path.join(bundle, relative))
     advice = "copy the bundle to the device again"

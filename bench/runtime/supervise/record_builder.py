@@ -4,14 +4,13 @@ from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
 from bench.record import samples, schema
+from bench.record.types import Error, Job, Note, Part, Record, Validity
 from bench.runtime.machine.environment import without_places
 from bench.runtime.measure.validity import Verdict, judge
 from bench.runtime.supervise.job_list import JobList
 
 
-def finish_part(
-    part: Dict[str, Any], environment: Dict[str, Any], sensors: List[Dict[str, Any]]
-) -> Dict[str, Any]:
+def finish_part(part: Part, environment: Dict[str, Any], sensors: List[Dict[str, Any]]) -> Part:
     """The part of one process with drift, sensors and verdict added. sensors: with `t` on the samples'
     clock."""
     own = dict(environment, **part.get("environment", {}))
@@ -27,11 +26,12 @@ def finish_part(
     if error and error["kind"] == "wrong_output":
         verdict.reasons.append({"code": "wrong_output", "message": error["message"]})
     if error and error["kind"] == "killed":
-        error = dict(error, message=_last_size(error["message"], sensors))
+        error = {**error, "message": _last_size(error["message"], sensors)}
     start = sensors[0]["t"] if sensors else 0.0
     moved = [dict(s, t=round(s["t"] - start, 3)) for s in sensors]
-    validity = {"valid": not verdict.reasons, "reasons": verdict.reasons, "warnings": verdict.warnings}
-    return dict(part, error=error, sensors=moved, validity=validity, environment=own)
+    reasons, warnings = verdict
+    validity: Validity = {"valid": not reasons, "reasons": reasons, "warnings": warnings}
+    return {**part, "error": error, "sensors": moved, "validity": validity, "environment": own}
 
 
 def surrounding(sensors: List[Dict[str, Any]], span: Dict[str, Any]) -> List[Dict[str, Any]]:
@@ -54,16 +54,16 @@ def _last_size(message: str, sensors: List[Dict[str, Any]]) -> str:
     return "{} It held {:.0f} MB when last seen.".format(message, sizes[-1] / 1e6) if sizes else message
 
 
-def attempt(part: Dict[str, Any]) -> Dict[str, Any]:
+def attempt(part: Part) -> Dict[str, Any]:
     """What a record keeps of an attempt that was disturbed: its samples and why they do not count."""
     return dict(part["latency"], reasons=part["validity"]["reasons"])
 
 
-def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> Dict[str, Any]:
+def record(jobs: JobList, job: Job, parts: List[Part]) -> Record:
     """The record of a job from its parts in the order of the processes; the first failure is the job's."""
     error = next((p["error"] for p in parts if p["error"]), None)
     if error:
-        error = dict(error, message=without_places(error["message"], jobs.bundle))
+        error = {**error, "message": without_places(error["message"], jobs.bundle)}
     entries = [p["latency"] for p in parts if p.get("latency")]
     return {
         "schema": schema.VERSION,
@@ -91,36 +91,39 @@ def record(jobs: JobList, job: Dict[str, Any], parts: List[Dict[str, Any]]) -> D
     }
 
 
-def skipped(
-    jobs: JobList, job: Dict[str, Any], environment: Dict[str, Any], reason: Dict[str, str]
-) -> Dict[str, Any]:
+def skipped(jobs: JobList, job: Job, environment: Dict[str, Any], reason: Error) -> Record:
     """The record of a job that was never started; `reason` is {kind, message, advice}."""
-    empty = {"process": 0, "error": reason, "environment": environment}
+    empty: Part = {"status": "skipped", "process": 0, "error": reason, "environment": environment}
     made = record(jobs, job, [empty])
     codes = schema.INVALID_CODES
-    known = [{"code": reason["kind"], "message": reason["message"]}] if reason["kind"] in codes else []
-    validity = {"valid": False, "reasons": known, "warnings": []}
-    return dict(made, status="skipped", validity=validity)
+    known: List[Note] = (
+        [{"code": reason["kind"], "message": reason["message"]}] if reason["kind"] in codes else []
+    )
+    validity: Validity = {"valid": False, "reasons": known, "warnings": []}
+    return {**made, "status": "skipped", "validity": validity}
 
 
-def _validity(parts: List[Dict[str, Any]], failed: bool) -> Dict[str, Any]:
-    merged: Dict[str, List[Dict[str, Any]]] = {"reasons": [], "warnings": []}
+def _validity(parts: List[Part], failed: bool) -> Validity:
+    reasons: List[Note] = []
+    warnings: List[Note] = []
     for part in parts:
-        for kind in merged:
-            merged[kind] += [dict(n, process=part["process"]) for n in part.get("validity", {}).get(kind, [])]
+        found = part.get("validity")
+        if found:
+            reasons += [{**note, "process": part["process"]} for note in found["reasons"]]
+            warnings += [{**note, "process": part["process"]} for note in found["warnings"]]
         if part.get("disturbed"):
             codes = sorted({reason["code"] for again in part["disturbed"] for reason in again["reasons"]})
             message = "measured again after {} disturbed attempts ({})"
             message = message.format(len(part["disturbed"]), ", ".join(codes))
-            merged["warnings"].append({"code": "repeated", "message": message, "process": part["process"]})
-    return {"valid": not merged["reasons"] and not failed, **merged}
+            warnings.append({"code": "repeated", "message": message, "process": part["process"]})
+    return {"valid": not reasons and not failed, "reasons": reasons, "warnings": warnings}
 
 
 def _worst(checks: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
     return min(checks, key=lambda c: (c["ok"], -(c["max_abs_error"] or 0.0))) if checks else None
 
 
-def _environment(parts: List[Dict[str, Any]]) -> Dict[str, Any]:
+def _environment(parts: List[Part]) -> Dict[str, Any]:
     """That of the first part, which alone hashes the libraries, and what each process saw of the machine."""
     known = [p["environment"] for p in parts if p.get("environment")]
     spans = [dict(p["facts"], process=p["process"]) for p in parts if p.get("facts")]
@@ -128,7 +131,7 @@ def _environment(parts: List[Dict[str, Any]]) -> Dict[str, Any]:
     return dict(known[0] if known else {}, resumed=resumed, spans=spans)
 
 
-def p50(part: Dict[str, Any]) -> Optional[float]:
+def p50(part: Part) -> Optional[float]:
     """The median of one process in seconds, for the progress line; every other figure is the host's."""
     entry = part.get("latency")
     return median(samples.seconds(entry["samples"])) if entry else None

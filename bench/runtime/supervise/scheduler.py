@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from bench.record import files, schema
+from bench.record.types import Error, File, Job, Part, Record, Task
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.environment import describe
 from bench.runtime.machine.nvmap import total_bytes
@@ -68,10 +69,10 @@ class Scheduler(object):
     def _count(self) -> int:
         return sum(self.store.done(step.job, step.process) for step in self.steps)
 
-    def _skip(self, job: Dict[str, Any], test: Dict[str, Any]) -> None:
+    def _skip(self, job: Job, test: Dict[str, Any]) -> None:
         message = "the self-test missed: memory {memory_error:+.1%}, time {time_error:+.1%}".format(**test)
         advice = "stop what else runs on the device and run again"
-        reason = {"kind": "self_test_failed", "message": message, "advice": advice}
+        reason: Error = {"kind": "self_test_failed", "message": message, "advice": advice}
         self._record(job, record_builder.skipped(self.jobs, job, self.environment, reason))
 
     def _step(self, step: Step) -> bool:
@@ -82,7 +83,7 @@ class Scheduler(object):
         attempts = self.disturbed.setdefault((step.job["id"], step.process), [])
         if disturbances(part) and self._may_repeat(step.job, attempts):
             attempts.append(record_builder.attempt(part))
-            self._tell(step, dict(part, status="disturbed"))
+            self._tell(step, {**part, "status": "disturbed"})
             return False
         part["disturbed"] = attempts
         if part["error"] is None:
@@ -96,12 +97,12 @@ class Scheduler(object):
             )
         return True
 
-    def _may_repeat(self, job: Dict[str, Any], attempts: List[Dict[str, Any]]) -> bool:
+    def _may_repeat(self, job: Job, attempts: List[Dict[str, Any]]) -> bool:
         """Within the job's `repeats`, and within half of the run's steps: a load that stays wins nothing."""
         repeated = sum(len(made) for made in self.disturbed.values())
         return len(attempts) < job["measure"]["repeats"] and repeated < (len(self.steps) + 1) // 2
 
-    def _measure(self, step: Step) -> Dict[str, Any]:
+    def _measure(self, step: Step) -> Part:
         """Run one process; the finished part."""
         problem = self._file_problem(step.job)
         readings: List[Dict[str, Any]] = []
@@ -115,12 +116,10 @@ class Scheduler(object):
             problem = self._file_problem(step.job)  # again: what was measured must be what was promised
         if problem:
             part = supervisor.failed(**problem)
-        part.update(process=step.process, run=self.jobs.run, job=step.job)
-        return record_builder.finish_part(part, self.environment, readings)
+        whole: Part = {**part, "process": step.process, "run": self.jobs.run, "job": step.job}
+        return record_builder.finish_part(whole, self.environment, readings)
 
-    def _run(
-        self, step: Step, readings: List[Dict[str, Any]], watch: Callable[[int], None]
-    ) -> Dict[str, Any]:
+    def _run(self, step: Step, readings: List[Dict[str, Any]], watch: Callable[[int], None]) -> Part:
         """Build the step's engine where it needs one, then measure."""
         failed = self.builds.ensure(self._task(step), watch)
         if failed:
@@ -131,18 +130,18 @@ class Scheduler(object):
         self.builds.describe(task, part)
         return part
 
-    def _file_problem(self, job: Dict[str, Any]) -> Optional[Dict[str, str]]:
+    def _file_problem(self, job: Job) -> Optional[Error]:
         files = [job["model"], job["model"].get("reference"), job["model"].get("test_set")]
         found = (file_problem(self.jobs.bundle, f["file"], f["sha256"]) for f in files if f)
         return next((problem for problem in found if problem), None)
 
-    def _task(self, step: Step) -> Dict[str, Any]:
+    def _task(self, step: Step) -> Task:
         model = step.job["model"]
         return {
             "job": step.job,
             "process": step.process,
             "order": step.order,
-            "model": self._inside(model),
+            "model": os.path.join(self.jobs.bundle, model["file"]),
             "reference": self._inside(model.get("reference")),
             "test_set": self._inside(model.get("test_set")),
             "measure": step.job["measure"],
@@ -152,10 +151,10 @@ class Scheduler(object):
             "build": build_of(step.job, step.process),
         }
 
-    def _inside(self, described: Optional[Dict[str, Any]]) -> Optional[str]:
+    def _inside(self, described: Optional[File]) -> Optional[str]:
         return os.path.join(self.jobs.bundle, described["file"]) if described else None
 
-    def _tell(self, step: Step, part: Dict[str, Any]) -> None:
+    def _tell(self, step: Step, part: Part) -> None:
         done = self._count() + (1 if part["error"] else 0)
         heat = [s["temperature"] for s in part["sensors"] if s["temperature"] is not None]
         event = {"event": "process", "job": step.job["id"], "process": step.process, "done": done}
@@ -168,13 +167,13 @@ class Scheduler(object):
             event["error"] = part["error"]
         self.say(event)
 
-    def _complete(self, job: Dict[str, Any]) -> None:
+    def _complete(self, job: Job) -> None:
         """Write the record of a job whose last part has come; also after a death between the two."""
         missing = not all(self.store.done(job, k) for k in range(job["measure"]["processes"]))
         if not missing and not os.path.exists(self.store.record_path(job)):
             self._record(job, record_builder.record(self.jobs, job, self.store.parts(job)))
 
-    def _record(self, job: Dict[str, Any], record: Dict[str, Any]) -> None:
+    def _record(self, job: Job, record: Record) -> None:
         wrong = schema.problems(record)
         if wrong:  # cannot happen; if it does, it must not look like a result
             raise AssertionError("record of {}: {}".format(job["id"], wrong[:3]))

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional
 
 from bench.record import schema
 from bench.record.files import BadFileError, read_json, write_json
+from bench.record.types import Job, Part
 from bench.runtime.supervise.job_list import JobList
 
 
@@ -22,11 +23,11 @@ class Store(object):
         for folder in ("parts", "records"):
             os.makedirs(os.path.join(out_dir, folder), exist_ok=True)
 
-    def record_path(self, job: Dict[str, Any]) -> str:
+    def record_path(self, job: Job) -> str:
         """Where the record of a job lies."""
         return os.path.join(self.out, "records", job["id"] + ".json")
 
-    def part_path(self, job: Dict[str, Any], process: int) -> str:
+    def part_path(self, job: Job, process: int) -> str:
         """Where the part of one of its processes lies."""
         return os.path.join(self.out, "parts", "{}.{}.json".format(job["id"], process))
 
@@ -43,7 +44,7 @@ class Store(object):
             for process in range(job["measure"]["processes"]):
                 self._read(self.part_path(job, process), jobs.run, job)
 
-    def _read(self, path: str, run: str, job: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    def _read(self, path: str, run: str, job: Job) -> Optional[Dict[str, Any]]:
         """The file at `path`; a damaged one is removed."""
         if not os.path.exists(path):
             return None
@@ -57,16 +58,16 @@ class Store(object):
             raise BadFileError(message.format(path, value.get("run")))
         return dict(value)
 
-    def done(self, job: Dict[str, Any], process: int) -> bool:
+    def done(self, job: Job, process: int) -> bool:
         """Whether there is nothing left to measure for this process of the job."""
         return os.path.exists(self.record_path(job)) or os.path.exists(self.part_path(job, process))
 
-    def parts(self, job: Dict[str, Any]) -> List[Dict[str, Any]]:
+    def parts(self, job: Job) -> List[Part]:
         """The parts of a job that are there, in the order of its processes."""
         paths = [self.part_path(job, process) for process in range(job["measure"]["processes"])]
-        return [dict(read_json(path)) for path in paths if os.path.exists(path)]
+        return [read_json(path) for path in paths if os.path.exists(path)]
 
-    def status(self, job: Dict[str, Any]) -> Optional[str]:
+    def status(self, job: Job) -> Optional[str]:
         """The status in a job's record; None where there is none."""
         path = self.record_path(job)
         return str(schema.load(path, "record")["status"]) if os.path.exists(path) else None

@@ -6,8 +6,9 @@ import selectors
 import signal
 import subprocess
 import sys
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
+from bench.record.types import Part, Task
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.procfs import read_text
 
@@ -27,7 +28,7 @@ def child_command() -> List[str]:
     return [sys.executable, "-m", "bench.runtime.supervise.worker"]
 
 
-def run_child(task: Dict[str, Any], timeout: float, watch: Callable[[int], None]) -> Dict[str, Any]:
+def run_child(task: Task, timeout: float, watch: Callable[[int], None]) -> Part:
     """The part of a fresh process that runs `task`; a failed part when it dies, hangs or answers nonsense.
 
     watch: called with the process id at its start and then twice a second.
@@ -61,9 +62,12 @@ def _import_root() -> str:
 
 
 def _converse(
-    process: Any, task: Dict[str, Any], timeout: float, watch: Callable[[int], None]
+    process: "subprocess.Popen[bytes]", task: Task, timeout: float, watch: Callable[[int], None]
 ) -> Tuple[bytes, bytes, bool]:
     """Send the task, collect the result and the end of the chatter; True when the time was up."""
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     try:
         process.stdin.write(json.dumps(task).encode("utf-8"))
         process.stdin.close()
@@ -89,7 +93,7 @@ def _converse(
     return bytes(output), bytes(tail), False
 
 
-def _wait(process: Any, seconds: float) -> None:
+def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
     """Give a process that has closed its pipes the time to end by itself."""
     try:
         process.wait(timeout=seconds)
@@ -97,7 +101,7 @@ def _wait(process: Any, seconds: float) -> None:
         pass
 
 
-def end(process: Any) -> None:
+def end(process: "subprocess.Popen[bytes]") -> None:
     """Leave nothing behind: kill what is left of the process group, then reap."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -112,18 +116,18 @@ def end(process: Any) -> None:
             pass
 
 
-def _part(output: bytes, tail: bytes, late: bool, code: int, timeout: float) -> Dict[str, Any]:
+def _part(output: bytes, tail: bytes, late: bool, code: int, timeout: float) -> Part:
     if late:
         advice = "raise timeout_seconds of the experiment's measure, or find out why the model hangs"
         return failed("timeout", "gave no result within {:g} s and was killed".format(timeout), advice)
     try:
-        part = json.loads(output.decode("utf-8"))
+        part: Part = json.loads(output.decode("utf-8"))
     except ValueError:
         return _death(code, tail.decode("utf-8", "replace"))
-    return dict(part)
+    return part
 
 
-def _death(code: int, tail: str) -> Dict[str, Any]:
+def _death(code: int, tail: str) -> Part:
     said = " ".join(tail.split())[-300:]
     if code == -signal.SIGKILL:
         advice = "most often memory ran out: use a smaller model, or free memory; `dmesg` on the board tells"
@@ -137,7 +141,7 @@ def _death(code: int, tail: str) -> Dict[str, Any]:
     )
 
 
-def failed(kind: str, message: str, advice: str) -> Dict[str, Any]:
+def failed(kind: str, message: str, advice: str) -> Part:
     """A part that holds nothing but its error."""
     return {"status": "failed", "error": {"kind": kind, "message": message.strip(), "advice": advice}}
 

@@ -10,14 +10,14 @@ see is standard error, so that their chatter cannot spoil the result.
 import json
 import os
 import sys
-from typing import Any, Dict
 
+from bench.record.types import Error, Part, Task
 from bench.runtime.backends.base import BackendError
 from bench.runtime.machine.process import die_with_parent
 from bench.runtime.measure.model_run import build, run
 
 
-def failure(error: BaseException) -> Dict[str, str]:
+def failure(error: BaseException) -> Error:
     """Any exception as {kind, message, advice}."""
     if isinstance(error, BackendError):
         return {"kind": error.kind, "message": error.message, "advice": error.advice}
@@ -34,12 +34,15 @@ def main() -> int:
     die_with_parent()
     result_pipe = os.dup(1)
     os.dup2(2, 1)
-    task = json.loads(sys.stdin.read())
-    part: Dict[str, Any] = {"status": "ok", "error": None}
+    task: Task = json.loads(sys.stdin.read())
+    part: Part = {"status": "ok", "error": None}
     try:
-        (build if task.get("only_build") else run)(task, part)
+        if task.get("only_build"):
+            part["build"] = build(task)
+        else:
+            run(task, part)
     except (Exception, MemoryError) as error:
-        part.update(status="failed", error=failure(error))
+        part["status"], part["error"] = "failed", failure(error)
     with os.fdopen(result_pipe, "w") as stream:
         json.dump(part, stream)
     return 0

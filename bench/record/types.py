@@ -1,0 +1,165 @@
+"""The shapes of what the runtime passes on as JSON, for the type checker; `schema` checks them as data."""
+
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+if TYPE_CHECKING:
+    from typing import TypedDict  # novm: the checker's alone
+else:
+
+    class TypedDict(dict):
+        """A plain dict: Python 3.6 has no typing.TypedDict, and nothing asks for one while running."""
+
+        def __init_subclass__(cls, total=True):
+            super().__init_subclass__()
+
+
+class Error(TypedDict):
+    """Why a job failed: a word for programs, a line for people, and what to do."""
+
+    kind: str
+    message: str
+    advice: str
+
+
+class Note(TypedDict, total=False):
+    """A reason against a measurement, or a warning; `process` once it is in a record."""
+
+    code: str
+    message: str
+    process: int
+
+
+class Validity(TypedDict):
+    """Whether timings count. They do where there is no reason against them."""
+
+    valid: bool
+    reasons: List[Note]
+    warnings: List[Note]
+
+
+class File(TypedDict):
+    """A file of the bundle: relative path and SHA-256."""
+
+    file: str
+    sha256: str
+
+
+class Reference(File):
+    """Input and output of the original network, and how far (absolute) an output may be from it."""
+
+    tolerance: float
+
+
+class _ModelFile(File):
+    id: str
+
+
+class Model(_ModelFile, total=False):
+    """A model of the bundle, with what is known of it where the runtime uses it."""
+
+    precision: Optional[str]
+    reference: Optional[Reference]
+    test_set: Optional[File]
+    inputs: List[Dict[str, Any]]
+
+
+class _RequiredJob(TypedDict):
+    id: str
+    model: Model
+    backend: str
+    precision: str
+    threads: int
+    batch: int
+
+
+class Job(_RequiredJob, total=False):
+    """One (model, backend, precision, threads, batch). `measure` is complete once the list is loaded."""
+
+    options: Dict[str, Any]
+    measure: Dict[str, Any]
+
+
+class _RequiredTask(TypedDict):
+    job: Job
+    process: int
+    order: int
+    model: str
+    reference: Optional[str]
+    test_set: Optional[str]
+    measure: Dict[str, Any]
+    seed: int
+    nvmap_before: Optional[int]
+    cache_dir: Optional[str]
+    build: Optional[int]
+
+
+class Task(_RequiredTask, total=False):
+    """What one measuring process is to do: a job, with absolute paths and the number of the process.
+
+    build: number of its engine; None where its backend builds none. only_build: measure nothing.
+    """
+
+    only_build: bool
+    cpu: Optional[int]  # of a duel: where both models run
+
+
+class _RequiredPart(TypedDict):
+    status: str
+    error: Optional[Error]
+
+
+class Part(_RequiredPart, total=False):
+    """What one measuring process answers, and from `process` on what its parent adds.
+
+    A failed part has what was known before the failure.
+    """
+
+    build: Optional[Dict[str, Any]]
+    rungs: List[Dict[str, Any]]
+    residual: List[Dict[str, Any]]
+    facts: Dict[str, Any]
+    latency: Dict[str, Any]
+    output_check: Dict[str, Any]
+    accuracy: Dict[str, Any]
+    environment: Dict[str, Any]
+    process: int
+    run: str
+    job: Job
+    sensors: List[Dict[str, Any]]
+    validity: Validity
+    disturbed: List[Dict[str, Any]]
+
+
+class Latency(TypedDict):
+    """Series of each process, in seconds once decoded; `disturbed` holds attempts that do not count."""
+
+    unit: str
+    processes: List[Dict[str, Any]]
+    disturbed: List[Dict[str, Any]]
+
+
+class Memory(TypedDict):
+    """The memory ladder of each process, in bytes."""
+
+    unit: str
+    rungs: List[Dict[str, Any]]
+    residual: List[Dict[str, Any]]
+
+
+class Record(TypedDict):
+    """What a job leaves."""
+
+    schema: int
+    kind: str
+    run: str
+    device: str
+    job: Job
+    status: str
+    error: Optional[Error]
+    validity: Validity
+    latency: Latency
+    memory: Memory
+    output_check: Optional[Dict[str, Any]]
+    accuracy: Optional[Dict[str, Any]]
+    sensors: List[Dict[str, Any]]
+    environment: Dict[str, Any]
