@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from orchestrate.doctor import rights
 from orchestrate.doctor.checks import BoardFacts, Check, Level
+from orchestrate.engine.room import shown
 
 OLDEST_ENGINE = (20, 10)
 CLOCK_SECONDS = 5.0
@@ -16,11 +17,6 @@ MEMORY_CGROUP = (
     "add `cgroup_enable=memory` to the one line of /boot/firmware/cmdline.txt "
     "(before bookworm: /boot/cmdline.txt) and reboot"
 )
-
-
-def megabytes(count: int) -> str:
-    """Bytes as people read them: `512 MB`, `12.3 GB`."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def engine(patient: BoardFacts) -> Iterator[Check]:
@@ -166,7 +162,7 @@ def room(patient: BoardFacts) -> Iterator[Check]:
         ("memory", it.memory_available, "available", least.min_free_memory, "stop what uses it (a desktop?)"),
     ):
         if free is not None:
-            text = f"{megabytes(free)} {word}, {megabytes(wanted)} wanted"
+            text = f"{shown(free)} {word}, {shown(wanted)} wanted"
             short = free < wanted
             yield Check(name, "fail" if short else "ok", text, advice if short else "")
 
