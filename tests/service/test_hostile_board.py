@@ -69,12 +69,12 @@ def test_a_command_that_prints_without_end_is_ended(script: str, peak, matrix: P
 
 def test_a_command_that_prints_a_byte_now_and_then_ends_with_its_time(matrix: Part) -> None:
     got = outcome(lambda: ssh.run("board1", ["sh", "-c", DROPS], timeout=2))
-    matrix.add("ssh, a byte every 0.2 s", "LinkBroken after the time", got, got.startswith("LinkBroken"))
+    matrix.add("ssh, a byte every 0.2 s", "CommandHung after the time", got, got.startswith("CommandHung"))
 
 
 def test_a_command_that_leaves_its_output_open_ends_with_its_time(matrix: Part) -> None:
     got = outcome(lambda: ssh.run("board1", ["sh", "-c", "sleep 60 & exit 0"], timeout=2))
-    matrix.add("ssh, an output held open", "LinkBroken after the time", got, got.startswith("LinkBroken"))
+    matrix.add("ssh, an output held open", "CommandHung after the time", got, got.startswith("CommandHung"))
 
 
 def test_what_ssh_prints_for_a_board_fills_neither_disk_nor_memory(

@@ -23,6 +23,12 @@ from tests.service.workshop import BUSYBOX, TINY, Said, Workshop
 
 pytestmark = pytest.mark.service
 ROWS: list[dict[str, object]] = []
+HOSTILE = {
+    "image of the wrong architecture, pull",
+    "digest unknown to the registry",
+    "digest that does not match the lock",
+    "layer changed in the registry",
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +48,9 @@ def workshop(
             assert said.code == 0, said.err
             yield shop
     matrix.write("images", ROWS)
+    hostile = matrix.Part("hostile", "registry")
+    hostile.rows = [{**row, "case": f"registry: {row['case']}"} for row in ROWS if row["case"] in HOSTILE]
+    hostile.write()
 
 
 @pytest.fixture(scope="module", autouse=True)
