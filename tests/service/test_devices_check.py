@@ -93,3 +93,25 @@ def test_an_unknown_name_is_bad_input_and_lists_the_known(check):
     assert (code, checks) == (2, {})
     assert "godo" in stderr
     assert "good, nobody, other" in stderr
+
+
+def test_a_board_is_looked_at_and_added_to_the_users_file(fleet: Fleet, tmp_path):
+    path = tmp_path / "devices.yaml"
+    path.write_text(DEVICES)
+    config = fleet.write_ssh_config("bench", "ssh_config_add")
+    environment = {"PATH": "/usr/bin:/bin:/usr/sbin", "ORBITBENCH_SSH_CONFIG": str(config)}
+    environment["ORBITBENCH_DEVICES"] = str(path)
+
+    def add(*words: str):
+        command = [sys.executable, "-m", "orchestrate.cli", "devices", "add", *words, "--host", "board1"]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90)
+
+    asked = add("fresh")
+    assert asked.returncode == 2
+    assert "--yes" in asked.stderr
+    assert path.read_text() == DEVICES
+    done = add("fresh", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert path.read_text().startswith(DEVICES.rstrip())
+    assert "image: cpu" in path.read_text()
+    assert "already" in add("fresh", "--yes").stderr
