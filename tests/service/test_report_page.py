@@ -194,11 +194,11 @@ def test_a_click_on_a_point_shows_its_pair_closely(opened: Any) -> None:
     point.evaluate("(element) => element.scrollIntoView({ block: 'center' })")
     page.wait_for_timeout(500)
     marked = page.evaluate("figures.get('latency').traces[0].customdata[0]")
-    box = point.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     name = page.evaluate(f"JOBS.model[{marked}]")
     hovered = page.locator(".hoverlayer .hovertext", has_text=name)
-    for step in range(20):  # plotly drops moves that follow closely, so a neighbour may be marked still
+    for step in range(50):  # plotly drops moves that follow closely, so a neighbour may be marked still
+        box = point.bounding_box()  # anew: plots that are drawn meanwhile move this one
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x - 3 + 6 * (step % 2), y)
         page.mouse.move(x, y)
         page.wait_for_timeout(200)

@@ -16,7 +16,7 @@ from bench.work.ray_session import ClusterError
 from tests.matrix import Part
 
 ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
-pytestmark = pytest.mark.service
+pytestmark = pytest.mark.integration
 
 # What a neighbour would do. Ray takes 127.0.0.1 for the machine's own address unless it is asked not to.
 DRIVER = """
