@@ -7,8 +7,9 @@ import errno
 import importlib
 import pkgutil
 import sys
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -22,15 +23,32 @@ def application(program: str, about: str, commands: ModuleType, *errors: type[Ex
         cls=_group(program, errors),
         help=about,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # plain help: rich would double the time that --help takes
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(lambda: None)  # a group even while there is one command only
+    app.callback()(_callback(program))  # a group even while there is one command only
     for module in pkgutil.iter_modules(commands.__path__):
         importlib.import_module(f"{commands.__name__}.{module.name}").register(app)
     return app
+
+
+def _callback(program: str) -> Callable[..., None]:
+    def show(wanted: bool) -> None:
+        if wanted:
+            from bench.version import package_version
+
+            typer.echo(f"{program} {package_version()}")
+            raise typer.Exit
+
+    def callback(
+        version: Annotated[
+            bool, typer.Option("--version", callback=show, is_eager=True, help="Show the version and exit.")
+        ] = False,
+    ) -> None:
+        pass
+
+    return callback
 
 
 def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup]:

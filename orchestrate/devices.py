@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from bench.manifests import reader, search_path
 from bench.record import backends
-from orchestrate.errors import BadInput, listed
+from orchestrate.errors import BadInput, listed, meant
 
 UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 RESERVED = {"bundle", "report"}  # what else a run's folder holds
@@ -295,5 +295,7 @@ def choose(devices: dict[str, Device], names: Iterable[str], source: Path) -> di
     wanted = list(dict.fromkeys(names))
     unknown = [name for name in wanted if name not in devices]
     if unknown:
-        raise BadInput(f"unknown device {listed(map(repr, unknown))}; {source} knows: {listed(devices)}")
+        hint = meant(unknown[0], devices)
+        names = f"{listed(map(repr, unknown))}{hint}"
+        raise BadInput(f"unknown device {names}; {source} knows: {listed(devices)}")
     return {name: devices[name] for name in wanted}

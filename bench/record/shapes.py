@@ -157,6 +157,8 @@ _process = fields(
         "drift": number_or_null,
         "cpu_seconds": nullable(number(0)),
         "wall_seconds": nullable(number(0)),
+        "load_seconds": nullable(number(0)),
+        "first_seconds": nullable(number(0)),
         "reasons": listing(anything, most=1000),
     },
 )

@@ -9,8 +9,9 @@ repeat both runs before you blame a commit.
 """
 
 import math
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,11 +21,18 @@ from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.job import Job, flat
 from orchestrate.analysis.records import Study
 from orchestrate.analysis.table import headlines, row
-from orchestrate.errors import BadInput
+from orchestrate.errors import BadInput, listed
 
 Row = dict[str, Any]
+Key = tuple[str, str]  # device, job
 RATE = 0.05
-FIGURES = {"latency": "latency", "memory": memory.PROCESS, "peak": memory.PEAK}
+FIGURES = {
+    "latency": "latency",
+    "memory": memory.PROCESS,
+    "peak": memory.PEAK,
+    "load": "load",
+    "first inference": "first",
+}
 ALL = "all jobs"
 REGRESSION, IMPROVEMENT, SAME = "regression", "improvement", "no change shown"
 
@@ -53,6 +61,7 @@ class RunComparison:
     lost: tuple[str, ...]
     alone: tuple[str, ...]
     unlike: tuple[str, ...]
+    paired: tuple[str, ...]  # own files that are compared though the file has changed
     environment: tuple[tuple[str, str, str, str], ...]
     threshold: float
 
@@ -62,20 +71,29 @@ class RunComparison:
         return [change for change in self.changes if change.verdict == REGRESSION]
 
 
-def compare(a: Study, b: Study, threshold: float = 0.01) -> RunComparison:
-    """What moved from `a` to `b`; `threshold` is the smallest relative change that is reported."""
+def compare(
+    a: Study, b: Study, threshold: float = 0.01, devices: Mapping[str, str] | None = None
+) -> RunComparison:
+    """What moved from `a` to `b`; `threshold` is the smallest relative change that is reported.
+
+    `devices`: device of `a` -> the device of `b` that it is compared with. Files of one's own are paired by
+    the names of their files. BadInput where the runs have nothing in common.
+    """
     for study in (a, b):
         if not study.jobs:
             raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")
+    a = renamed(a, devices or {})
     before = {(job.device, job.id): job for job in a.jobs}
-    after = {(job.device, job.id): job for job in b.jobs}
+    after, paired = _paired(before, {(job.device, job.id): job for job in b.jobs})
     both = sorted(before.keys() & after.keys())
+    failed = {(each.device, each.job): each for each in b.excluded if each.code == "failed"}
+    if not both and not before.keys() & failed.keys():
+        raise BadInput(_nothing_common(a, b))
     rows = [{key: row(side[key]) for key in both} for side in (before, after)]
     changes = [
         change for key in both for change in _changes(before[key], after[key], rows[0][key], rows[1][key])
     ]
     changes += _overall(changes)
-    failed = {(each.device, each.job): each for each in b.excluded if each.code == "failed"}
     return RunComparison(
         changes=tuple(_told(changes, threshold)),
         figures=tuple(
@@ -87,16 +105,68 @@ def compare(a: Study, b: Study, threshold: float = 0.01) -> RunComparison:
         unlike=tuple(
             f"{d}, {j}: not the same ONNX file"
             for d, j in both
-            if before[d, j].model["sha256"] != after[d, j].model["sha256"]
+            if before[d, j].model["sha256"] != after[d, j].model["sha256"] and (d, j) not in paired
         ),
+        paired=tuple(paired.values()),
         environment=tuple(_environment(a, b)),
         threshold=threshold,
     )
 
 
+OWN = re.compile(r"onnx-(.+)-[0-9a-f]{8}(--.*)")  # `bench export` names files of one's own so
+
+
+def own_name(job: str) -> str:
+    """The id of a job on a file of one's own without the file's hash, so that its versions pair."""
+    return OWN.sub(r"onnx-\1\2", job)
+
+
+def renamed(study: Study, devices: Mapping[str, str]) -> Study:
+    """The study with other names of devices; BadInput for a device that it does not have."""
+    known = {job.device for job in study.jobs}
+    if unknown := sorted(devices.keys() - known):
+        raise BadInput(
+            f"--device-map: no valid record of device {unknown[0]!r} before; known: {listed(known)}"
+        )
+    jobs = [replace(job, device=devices.get(job.device, job.device)) for job in study.jobs]
+    return replace(study, jobs=tuple(jobs)) if devices else study
+
+
+def _paired(before: dict[Key, Job], after: dict[Key, Job]) -> tuple[dict[Key, Job], dict[Key, str]]:
+    """`after` with each changed file of one's own under the name it had before; those, in words.
+
+    Only where one file of that name is alone on either side: two of one name are not guessed apart.
+    """
+    groups: list[dict[Key, list[Key]]] = [defaultdict(list), defaultdict(list)]
+    for side, keys in zip(groups, (before.keys() - after.keys(), after.keys() - before.keys()), strict=True):
+        for device, job in keys:
+            if OWN.fullmatch(job):
+                side[device, own_name(job)].append((device, job))
+    found, told = dict(after), {}
+    for name in sorted(groups[0].keys() & groups[1].keys()):
+        (old, *more), (new, *others) = groups[0][name], groups[1][name]
+        if more or others:
+            continue
+        found[old] = found.pop(new)
+        hashes = [job.model["sha256"][:12] for job in (before[old], found[old])]
+        told[old] = f"{name[0]}, {name[1]}: the file has changed ({hashes[0]} -> {hashes[1]})"
+    return found, told
+
+
+def _nothing_common(a: Study, b: Study) -> str:
+    devices = [sorted({job.device for job in study.jobs}) for study in (a, b)]
+    if not set(devices[0]) & set(devices[1]):
+        return (
+            f"nothing to compare: the runs have no device in common ({listed(devices[0])}; "
+            f"{listed(devices[1])}): --device-map BEFORE=AFTER pairs two"
+        )
+    return "nothing to compare: the runs have no model, backend, precision and threads in common"
+
+
 def _values(job: Job, figure: str) -> list[float]:
     """One positive value a process, or nothing."""
-    values = job.p50s if figure == "latency" else list(job.memory.get(FIGURES[figure], ()))
+    of_process = {"latency": job.p50s, "load": job.load, "first inference": job.first}
+    values = list(of_process.get(figure) or job.memory.get(FIGURES[figure], ()))
     return values if all(value > 0 for value in values) else []
 
 

@@ -50,6 +50,8 @@ class Job:
     mean: float
     best: float
     n: int
+    load: tuple[float, ...]  # s, one a process: from the file to a model that can run
+    first: tuple[float, ...]  # s, one a process: its first inference
     memory: dict[str, tuple[float, ...]]
     steps: tuple[float | None, ...]
     power: float | None
@@ -96,6 +98,8 @@ def build(record: Json, path: Path) -> Job:
         mean=float(pooled.mean()),
         best=float(ordered[0]),
         n=len(pooled),
+        load=_of_processes(record, "load_seconds"),
+        first=_of_processes(record, "first_seconds"),
         memory=_memory(ladders),
         steps=_median_steps(ladders),
         power=_power(record.get("sensors") or []),
@@ -104,6 +108,12 @@ def build(record: Json, path: Path) -> Job:
         environment=environment,
         started=min(process.started for process in processes),
     )
+
+
+def _of_processes(record: Json, key: str) -> tuple[float, ...]:
+    """A figure of every process; nothing where one lacks it, as records before it was stored do."""
+    values = [process.get(key) for process in record["latency"]["processes"]]
+    return tuple(values) if all(isinstance(value, int | float) for value in values) else ()
 
 
 def _quantiles(ordered: NDArray[np.float64]) -> tuple[float, ...]:

@@ -36,7 +36,7 @@ ACCURACY = [
     *["accuracy_epoch", "accuracy_best"],
 ]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
-PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
+PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes", "load", "first"]
 COLUMNS = [
     *CONFIGURATION,
     *["model", "job", "run"],
@@ -55,6 +55,8 @@ HEADLINES = {
     "process": memory.PROCESS,
     "model": memory.MODEL,
     "peak": memory.PEAK,
+    "load": "load",
+    "first": "first",
 }
 
 
@@ -135,6 +137,8 @@ def _stated(job: Job) -> dict[str, Any]:
         "best": job.best,
         "samples": job.n,
         "processes": len(job.processes),
+        "load": float(np.median(job.load)) if job.load else np.nan,
+        "first": float(np.median(job.first)) if job.first else np.nan,
         "warnings": " ".join(job.warnings),
         "record": f"{job.run}/{job.device}/{job.path.name}",
         "source": job,

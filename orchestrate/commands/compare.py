@@ -7,20 +7,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrate.commands.complete import runs as complete_runs
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
     from orchestrate.analysis.compare import Change, RunComparison
 
-SHOWN = {"latency": (1e3, "ms"), "memory": (1e-6, "MB"), "peak": (1e-6, "MB")}
+SHOWN = {
+    "latency": (1e3, "ms"),
+    "memory": (1e-6, "MB"),
+    "peak": (1e-6, "MB"),
+    "load": (1e3, "ms"),
+    "first inference": (1e3, "ms"),
+}
 
 
 def compare(
-    run_a: Annotated[str, typer.Argument(metavar="BEFORE", help="the run before: id, or path of its folder")],
-    run_b: Annotated[str, typer.Argument(metavar="AFTER", help="the run after")],
+    run_a: Annotated[
+        str,
+        typer.Argument(
+            metavar="BEFORE",
+            help="the run before: id, its beginning, latest, or path",
+            autocompletion=complete_runs,
+        ),
+    ],
+    run_b: Annotated[
+        str, typer.Argument(metavar="AFTER", help="the run after", autocompletion=complete_runs)
+    ],
     threshold: Annotated[
         str, typer.Option(metavar="PERCENT", help="the smallest change that is reported")
     ] = "1%",
+    device_map: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BEFORE=AFTER", help="compare two devices with each other; may be repeated"),
+    ] = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -32,12 +52,22 @@ def compare(
 
     least = quantities.parse(threshold, quantities.SHARE, "--threshold")
     a, b = (records.read([find_run(run, results)]) for run in (run_a, run_b))
-    made = comparing.compare(a, b, least)
+    made = comparing.compare(a, b, least, dict(map(pair, device_map or [])))
     if as_json:
         typer.echo(json.dumps(as_data(made), indent=1))
     else:
         show(made)
     raise typer.Exit(1 if made.regressions or made.lost else 0)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """`tx2=xavier` as its two names."""
+    from orchestrate.errors import BadInput
+
+    before, _, after = text.partition("=")
+    if not before or not after:
+        raise BadInput(f"--device-map {text}: give BEFORE=AFTER, such as --device-map tx2=xavier")
+    return before, after
 
 
 def line(change: "Change") -> str:
@@ -59,7 +89,7 @@ def show(made: "RunComparison") -> None:
         for change in made.changes:
             if change.verdict == verdict:
                 say(line(change))
-    for text in (*(f"lost: {each}" for each in made.lost), *made.alone, *made.unlike):
+    for text in (*(f"lost: {each}" for each in made.lost), *made.alone, *made.paired, *made.unlike):
         say(text)
     for device, fact, before, after in made.environment:
         say(f"changed around it: {device}, {fact}: {before[:120]} -> {after[:120]}")
@@ -88,6 +118,7 @@ def as_data(made: "RunComparison") -> dict[str, object]:
         "lost": made.lost,
         "alone": made.alone,
         "unlike": made.unlike,
+        "paired": made.paired,
         "environment": around,
     }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrate.commands.complete import runs as complete_runs
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
@@ -16,7 +17,14 @@ NEXT = 5  # other candidates that are listed
 
 
 def recommend(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="run ids, or paths of run folders")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN",
+            help="ids, beginnings of ids, latest, or paths of run folders",
+            autocompletion=complete_runs,
+        ),
+    ],
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="needed where the runs have several devices")
     ] = None,

@@ -5,11 +5,19 @@ from typing import Annotated
 
 import typer
 
+from orchestrate.commands.complete import runs as complete_runs
 from orchestrate.commands.run import Results
 
 
 def report(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="run ids, or paths of run folders")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN",
+            help="ids, beginnings of ids, latest, or paths of run folders",
+            autocompletion=complete_runs,
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="default: report/ in the last run's folder")
     ] = None,

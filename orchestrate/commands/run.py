@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from orchestrate.commands import complete
 from orchestrate.commands.devices import File
 
 Report = Annotated[bool, typer.Option("--report/--no-report", help="write the page at the end")]
@@ -22,7 +23,11 @@ Trust = Annotated[
 def run(
     device: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="of devices.yaml, as `orchestrate devices` lists; may be repeated"),
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="of devices.yaml, as `orchestrate devices` lists; may be repeated",
+            autocompletion=complete.devices,
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="all devices but `local`")] = False,
     experiment: Annotated[
@@ -30,6 +35,7 @@ def run(
         typer.Option(
             metavar="NAME|FILE",
             help="in manifests/experiments, or a file (default: thesis; demo takes minutes)",
+            autocompletion=complete.experiments,
         ),
     ] = None,
     onnx: Annotated[
@@ -45,8 +51,31 @@ def run(
     value: Annotated[
         list[str] | None, typer.Option(metavar="INPUT=NUMBER", help="a constant for an input of --onnx")
     ] = None,
+    accuracy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]PERCENT", help="what a file of --onnx reaches, as you state it"),
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(metavar="N[,N]", help="instead of the device's threads, such as 1,2,4")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[,NAME]", help="instead of the device's precisions, such as fp32,int8"),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(metavar="N", help="fresh processes a job, instead of the experiment's")
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=1024, help="images an inference, instead of the experiment's"),
+    ] = None,
     resume: Annotated[
-        str | None, typer.Option(metavar="RUN", help="finish this run: only what is missing")
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="finish this run (an id, the beginning of one, latest, or a path): only what is missing",
+            autocompletion=complete.runs,
+        ),
     ] = None,
     resume_last: Annotated[
         bool,
@@ -85,15 +114,20 @@ def run(
     orchestrate run --device local --experiment demo
     """
     from orchestrate.execution import run as study
+    from orchestrate.execution.options import RunOptions
+    from orchestrate.execution.own_words import sweep
 
-    options = study.RunOptions(
-        devices=device or [],
+    options = RunOptions(
+        devices=[name.strip() for each in device or [] for name in each.split(",")],
         everything=everything,
         experiment=experiment,
         onnx=onnx or [],
         dims=dim or [],
         inputs=inputs,
         values=value or [],
+        accuracies=accuracy or [],
+        sweep=sweep(threads, precision, processes),
+        batch=batch,
         resume=resume,
         resume_last=resume_last,
         retry=retry,

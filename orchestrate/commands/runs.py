@@ -5,11 +5,19 @@ from typing import Annotated
 
 import typer
 
+from orchestrate.commands.complete import runs as complete_runs
 from orchestrate.commands.devices import File
 from orchestrate.commands.run import Report, Results, Trust
 from orchestrate.errors import BadInput, listed
 
-Name = Annotated[str, typer.Argument(metavar="RUN", help="the run's id, or the path of its folder")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="the run's id, the beginning of one, latest, or the path of its folder",
+        autocompletion=complete_runs,
+    ),
+]
 
 
 def status(

@@ -6,7 +6,6 @@ import shlex
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -19,36 +18,14 @@ from orchestrate.devices import Device, choose, default_path, load_devices
 from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.execution import process_runner, progress, summary
 from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
+from orchestrate.execution.options import RunOptions, check
+from orchestrate.execution.own_words import with_accuracy
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import Signals, terminated_is_interrupted
 from orchestrate.runs import confined, estimate, plan, staging
 from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_json
 
 DESCRIPTORS = 32  # of a board at most: its tunnel, its engine's connections, commands on it
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line asked for."""
-
-    devices: list[str] = field(default_factory=list)
-    everything: bool = False
-    experiment: str | None = None
-    onnx: list[Path] = field(default_factory=list)
-    dims: list[str] = field(default_factory=list)
-    inputs: Path | None = None
-    values: list[str] = field(default_factory=list)
-    resume: str | None = None
-    resume_last: bool = False
-    retry: str | None = None
-    detach: bool = False
-    break_lock: bool = False
-    patience: float = 600.0
-    report: bool = True
-    require_valid: bool = False
-    results: Path = Path("results")
-    manifest: Path | None = None
-    trust_run: bool = False
 
 
 def main(options: RunOptions, as_json: bool = False) -> int:
@@ -68,34 +45,6 @@ def main(options: RunOptions, as_json: bool = False) -> int:
     return summary.conclude(run, problems, go_on, console, as_json, options.report, options.require_valid)
 
 
-def check(options: RunOptions) -> None:
-    """Refuse options that contradict each other, before anything is done."""
-    planning = (
-        options.devices
-        or options.everything
-        or options.experiment
-        or options.onnx
-        or options.dims
-        or options.inputs
-        or options.values
-        or options.resume_last
-    )
-    if options.everything and options.devices:
-        raise BadInput("--all names every device but `local`: leave out --device, or leave out --all")
-    for option, given in (("--resume", options.resume), ("--experiment", options.experiment)):
-        if given == "":
-            raise BadInput(f"{option} is empty: give a name, or leave it out")
-    if options.resume and planning:
-        raise BadInput("--resume goes on with what the run has planned: leave out what plans a new one")
-    if options.retry and not options.resume:
-        raise BadInput("--retry needs a run: --resume RUN --retry failed|invalid|all")
-    if options.trust_run and not options.resume:
-        raise BadInput("--trust-run needs a run that was planned before: --resume RUN --trust-run")
-    own = {"--dim": options.dims, "--input": options.inputs, "--value": options.values}
-    if unused := [name for name, given in own.items() if given and not options.onnx]:
-        raise BadInput(f"{unused[0]} is for models of your own: give --onnx FILE as well")
-
-
 def collect(run: Run, devices: Settings, as_json: bool = False, report: bool = True) -> int:
     """Fetch what devices have finished, starting nothing; the exit code."""
     console = make_console(stderr=as_json)
@@ -113,9 +62,10 @@ def begin(options: RunOptions, console: Console) -> Run:
         bundle = export(options, folder / "bundle", held)
         for skipped in bundle["skipped"]:
             console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
-        jobs = sum(len(plan.jobs_of(bundle["models"], device)) for device in devices.values())
+        swept = options.sweep.devices(devices)
+        jobs = sum(len(plan.jobs_of(bundle["models"], device)) for device in swept.values())
         console.print(f"{len(bundle['models'])} models, {jobs} jobs on {', '.join(devices)}", highlight=False)
-        planned = plan.plan(bundle, devices, metadata.version("orbitbench") if installed() else "source")
+        planned = plan.plan(bundle, devices, version(), swept)
         if options.resume_last and (run := newest_unfinished(options.results, planned["hash"])):
             console.print(f"resuming {run.id}")
             return run
@@ -147,12 +97,12 @@ def resolve(options: RunOptions) -> dict[str, Device]:
     return choose(known, names, path)
 
 
-def installed() -> bool:
-    """Whether the program is installed rather than run from its sources."""
+def version() -> str:
+    """The installed program's version; `source` where it runs from its sources."""
     try:
-        return bool(metadata.version("orbitbench"))
+        return metadata.version("orbitbench")
     except metadata.PackageNotFoundError:
-        return False
+        return "source"
 
 
 def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
@@ -169,6 +119,7 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
     arguments += [part for dim in options.dims for part in ("--dim", dim)]
     arguments += [part for value in options.values for part in ("--value", value)]
     arguments += ["--input", str(options.inputs)] if options.inputs else []
+    arguments += ["--batch", str(options.batch)] if options.batch else []
     command = [
         sys.executable,
         "-m",
@@ -189,6 +140,9 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
     if done.returncode:
         raise OrbitError(f"bench export ended with code {done.returncode}: see above")
     bundle = read_json(confined.Folder(out), "bundle.json", "orbitbench.bundle")
+    if options.accuracies:
+        bundle["models"] = with_accuracy(bundle["models"], options.accuracies)
+        files.write_json(str(out / "bundle.json"), bundle)
     return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
 
 

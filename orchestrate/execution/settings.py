@@ -64,7 +64,8 @@ def differences(run: Run, name: str, present: Device) -> dict[str, str]:
         if key != "description" and before[key] != value
     }
     for job in run.devices[name].planned.values():  # a stranger's job list need not follow his own plan
-        precisions = {*present.precisions, job["model"].get("precision")}  # an int8 file runs as what it is
+        swept = run.plan["devices"][name].get("swept") or today  # what the command line asked for instead
+        precisions = {*swept["precisions"], job["model"].get("precision")}  # an int8 file runs as what it is
         for key, value, holds in (
             ("backend", job["backend"], job["backend"] == present.backend),
             ("options", job.get("options", {}), job.get("options", {}) == present.options),
@@ -73,7 +74,7 @@ def differences(run: Run, name: str, present: Device) -> dict[str, str]:
                 job["precision"],
                 job["precision"] in precisions,
             ),
-            ("threads", job["threads"], job["threads"] in present.threads),
+            ("threads", job["threads"], job["threads"] in swept["threads"]),
         ):
             if not holds:
                 found.setdefault(key, words(key, value, today[key]))

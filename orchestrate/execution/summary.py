@@ -95,7 +95,7 @@ def table(records: list[Json]) -> Table:
     made = Table(box=None, pad_edge=False)
     for name in ("device", "model", "how"):
         made.add_column(name, overflow="fold")
-    for name in ("latency ms", "± %", "model MB", "process MB"):
+    for name in ("latency ms", "± %", "load ms", "first ms", "model MB", "process MB"):
         made.add_column(name, justify="right", no_wrap=True)
     made.add_column("note", overflow="fold")
     for record in records:
@@ -121,14 +121,15 @@ def row(record: Json) -> tuple[str, ...]:
     how = f"{job['backend']} {job['precision']} t{job['threads']}"
     where = record["device"], job["model"]["id"], how
     if found is None:
-        return *where, "", "", "", "", remark(record)
+        return *where, "", "", "", "", "", "", remark(record)
     spread = 50 * (found["latency_high"] - found["latency_low"]) / found["latency"]
     width = f"{spread:.1f}" if math.isfinite(spread) else ""
     sizes = [
         f"{found[key] / 1e6:.1f}" if math.isfinite(found[key]) else ""
         for key in (memory.MODEL, memory.PROCESS)
     ]
-    return *where, f"{found['latency'] * 1e3:.4g}", width, *sizes, remark(record)
+    starting = [f"{found[key] * 1e3:.3g}" if math.isfinite(found[key]) else "" for key in ("load", "first")]
+    return *where, f"{found['latency'] * 1e3:.4g}", width, *starting, *sizes, remark(record)
 
 
 def remark(record: Json) -> str:

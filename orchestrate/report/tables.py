@@ -92,6 +92,8 @@ TABLES = (
             ranged("Latency p50", "latency", "ms", MS),
             plain("p90", "p90", "ms", MS),
             plain("p99", "p99", "ms", MS),
+            plain("Load", "load", "ms", MS),
+            plain("First inference", "first", "ms", MS),
             ranged("Memory, process", memory.PROCESS, "MB", MB),
             ranged("Memory, model", memory.MODEL, "MB", MB),
             ranged("Memory, peak", memory.PEAK, "MB", MB),

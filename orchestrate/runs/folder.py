@@ -14,10 +14,11 @@ from typing import Any
 
 from bench.record import checks, files, schema
 from orchestrate.console import first_line
-from orchestrate.errors import BadInput, Busy, OrbitError, StoreFailed, listed
+from orchestrate.errors import BadInput, Busy, OrbitError, StoreFailed, listed, meant
 from orchestrate.runs import confined, plan
 
 SCHEMA = 1
+LATEST = "latest"  # what a user may call the newest run
 
 Json = dict[str, Any]
 
@@ -167,7 +168,7 @@ class Run:
 
     @classmethod
     def open(cls, results: Path, name: str) -> "Run":
-        """The run called `name` (its id, or the path of its folder); BadInput lists the known ones."""
+        """The run called `name`, as `find_run` takes it; BadInput lists the known ones."""
         path = find_run(name, results)
         if not (path / "plan.json").is_file():
             raise unknown_run(name, results)
@@ -197,18 +198,30 @@ class Run:
 
 
 def find_run(name: str, results: Path) -> Path:
-    """Return the folder of a run, given by its id or by its path; BadInput lists the known ones."""
-    for folder in (results / name, Path(name)):
-        if folder.is_dir():
-            return folder
+    """The folder of a run: by its id, the beginning of one id only, `latest`, or the path of its folder.
+
+    BadInput lists the known ones.
+    """
+    if name and "/" not in name:
+        if (results / name).is_dir():
+            return results / name
+        known = known_runs(results)
+        found = known[-1:] if name == LATEST else [run for run in known if run.startswith(name)]
+        if len(found) > 1:
+            raise BadInput(f"{name!r} is the beginning of {len(found)} runs: {listed(found[-10:])}")
+        if found:
+            return results / found[0]
+    if name and Path(name).is_dir():
+        return Path(name)
     raise unknown_run(name, results)
 
 
 def unknown_run(name: str, results: Path) -> BadInput:
     """What is said where `name` is no run: the newest ones that are there, or how to make one."""
     known = known_runs(results)[-10:]
+    hint = meant(name, known)
     advice = "" if known else "; `orchestrate run` makes one, --results names another folder"
-    return BadInput(f"no run {name!r} in {results}/; known: {listed(known)}{advice}")
+    return BadInput(f"no run {name!r} in {results}/{hint}; known: {listed(known)}{advice}")
 
 
 def known_runs(results: Path) -> list[str]:

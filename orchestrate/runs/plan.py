@@ -17,6 +17,7 @@ from bench.record.checks import (
     listing,
     mapping,
     nullable,
+    number,
     sha256,
     text,
 )
@@ -40,7 +41,10 @@ def _device_names(value: Any, path: str, found: list[Problem]) -> None:
 
 
 _skipped = listing(fields({"id": identifier, "reason": text}, {"command": nullable(text)}))
-_part = fields({"settings": mapping(anything), "jobs": listing(identifier)}, {})
+_swept_part = fields(
+    {"threads": listing(number(0, integer=True, maximum=256)), "precisions": listing(identifier)}, {}
+)
+_part = fields({"settings": mapping(anything), "jobs": listing(identifier)}, {"swept": _swept_part})
 _plan = fields(
     {
         "run": identifier,
@@ -92,18 +96,33 @@ def precisions(model: Json, device: Device) -> list[str]:
     return asked
 
 
-def plan(bundle: Json, devices: Mapping[str, Device], version: str) -> Json:
-    """What is to be done, without when: the same bundle, devices and program give the same plan and hash."""
+def plan(
+    bundle: Json, devices: Mapping[str, Device], version: str, swept: Mapping[str, Device] | None = None
+) -> Json:
+    """What is to be done, without when: the same bundle, devices and program give the same plan and hash.
+
+    swept: the devices as the command line changes them for this run, where it does; `settings` keep what
+    devices.yaml has.
+    """
+    run_as = swept or devices
     content = {
         "experiment": bundle["experiment"],
         "orbitbench": version,
         "devices": {
-            name: {"settings": device.model_dump(mode="json"), "jobs": jobs_of(bundle["models"], device)}
+            name: {
+                "settings": device.model_dump(mode="json"),
+                "jobs": jobs_of(bundle["models"], run_as[name]),
+                **({"swept": _swept(run_as[name])} if run_as[name] != device else {}),
+            }
             for name, device in devices.items()
         },
         "skipped": bundle["skipped"],
     }
     return {"schema": 1, "kind": "orbitbench.plan", "hash": digest(content), **content}
+
+
+def _swept(device: Device) -> Json:
+    return {"threads": [*device.threads], "precisions": [*device.precisions]}
 
 
 def digest(content: Json) -> str:

@@ -93,7 +93,9 @@ def _libraries() -> Dict[str, str]:
 def _measure_model(
     task: Task, part: Part, plan: Any, backend: Any, ladder: Ladder, room: Any, numpy: Any
 ) -> None:
+    start = now_ns()
     tensors = backend.load(task["model"])
+    loaded = (now_ns() - start) * 1e-9
     ladder.read("model_loaded", backend.memory)
     inputs = make_inputs(numpy, tensors, task.get("reference"), task["seed"])
     backend.bind(inputs)
@@ -107,7 +109,7 @@ def _measure_model(
     trim()
     ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
     part["facts"] = process.difference(taken.before, taken.after)
-    part["latency"] = _entry(task, taken, room)
+    part["latency"] = dict(_entry(task, taken, room), load_seconds=loaded, first_seconds=first)
     part["residual"] = residual(ladder.rungs, backend.memory())
     part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
     part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}

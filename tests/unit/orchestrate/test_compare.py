@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from orchestrate import cli
 from orchestrate.analysis import compare, records
+from orchestrate.errors import BadInput
 from tests import synthetic
 from tests.synthetic import Study
 
@@ -132,3 +133,51 @@ def test_a_run_without_a_valid_record_cannot_be_compared(tmp_path: Path) -> None
     done = invoked("before", "before", "--results", str(tmp_path))
     assert done.exit_code == 2
     assert "no valid record in before" in done.stderr
+
+
+def renamed_files(run: Path, stem: str, digest: str) -> None:
+    """Make the run one of a single file of one's own."""
+    first, *others = sorted(run.glob("*/records/*.json"))
+    for other in others:
+        other.unlink()
+    record = json.loads(first.read_text())
+    name = f"onnx-{stem}-{digest[:8]}"
+    record["job"]["model"].update(id=name, architecture=None, sha256=digest * 8)
+    record["job"]["id"] = f"{name}--onnxruntime-fp32-t1"
+    first.unlink()
+    first.with_name(f"{record['job']['id']}.json").write_text(json.dumps(record))
+
+
+def own_pair(results: Path, *stems: str) -> list[str]:
+    runs = [synthetic.write(replace(BEFORE, run=name), results) for name in ("before", "after")]
+    for run, stem, digest in zip(runs, stems, ("0123abcd", "4567abcd"), strict=True):
+        renamed_files(run, stem, digest)
+    return [str(run) for run in runs]
+
+
+def test_two_versions_of_one_own_file_are_compared_and_the_change_is_stated(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli.build(), ["compare", *own_pair(tmp_path, "net", "net"), "--json"])
+    found = json.loads(done.output)
+    assert done.exit_code == 0
+    assert {change["figure"] for change in found["changes"]} >= {"latency", "memory"}
+    (told,) = found["paired"]
+    assert told.endswith("onnx-net--onnxruntime-fp32-t1: the file has changed (0123abcd0123 -> 4567abcd4567)")
+
+
+def test_nothing_in_common_is_a_mistake(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli.build(), ["compare", *own_pair(tmp_path, "net", "other")])
+    assert done.exit_code == 2
+    assert "nothing to compare" in done.output
+
+
+def test_two_devices_are_compared_where_they_are_mapped(tmp_path: Path) -> None:
+    small = replace(BEFORE, architectures=("vgg11",))
+    runs = [synthetic.write(small, tmp_path), synthetic.write(replace(small, run="after"), tmp_path)]
+    a, b = (records.read([run]) for run in runs)
+    other = replace(b, jobs=tuple(replace(job, device="xavier") for job in b.jobs))
+    device = a.jobs[0].device
+    with pytest.raises(BadInput, match="--device-map"):
+        compare.compare(a, other)
+    assert compare.compare(a, other, devices={device: "xavier"}).changes
+    with pytest.raises(BadInput, match="no valid record of device 'tx3'"):
+        compare.compare(a, other, devices={"tx3": "xavier"})

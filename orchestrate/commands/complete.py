@@ -1,0 +1,39 @@
+"""Names that the shell completes: devices, experiments, runs. An unreadable file completes nothing."""
+
+import os
+from pathlib import Path
+
+import typer
+
+
+def devices(incomplete: str) -> list[str]:
+    """Names of devices.yaml; after a comma the next one."""
+    from orchestrate.devices import default_path, load_devices
+    from orchestrate.errors import OrbitError
+
+    before, comma, last = incomplete.rpartition(",")
+    try:
+        given = os.environ.get("ORBITBENCH_DEVICES")
+        known = load_devices(Path(given) if given else default_path())
+    except (OrbitError, OSError):
+        return []
+    return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
+
+
+def experiments(incomplete: str) -> list[str]:
+    """Names of manifests/experiments."""
+    from bench.manifests import search_path
+
+    return sorted(name for name in search_path.files("experiments") if name.startswith(incomplete))
+
+
+def runs(incomplete: str) -> list[str]:
+    """Ids of the results folder, and `latest`."""
+    from orchestrate.runs.folder import LATEST, known_runs
+
+    known = known_runs(Path(os.environ.get("ORBITBENCH_RESULTS") or "results"))
+    return [name for name in (LATEST, *reversed(known)) if name.startswith(incomplete)]
+
+
+def register(_root: typer.Typer) -> None:
+    """Add nothing: completion belongs to the options of the other commands."""

@@ -1,0 +1,72 @@
+"""The options of `orchestrate run`, and which of them contradict each other."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrate.errors import BadInput
+from orchestrate.execution.own_words import Sweep
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line asked for."""
+
+    devices: list[str] = field(default_factory=list)
+    everything: bool = False
+    experiment: str | None = None
+    onnx: list[Path] = field(default_factory=list)
+    dims: list[str] = field(default_factory=list)
+    inputs: Path | None = None
+    values: list[str] = field(default_factory=list)
+    accuracies: list[str] = field(default_factory=list)
+    sweep: Sweep = field(default_factory=Sweep)
+    batch: int | None = None
+    resume: str | None = None
+    resume_last: bool = False
+    retry: str | None = None
+    detach: bool = False
+    break_lock: bool = False
+    patience: float = 600.0
+    report: bool = True
+    require_valid: bool = False
+    results: Path = Path("results")
+    manifest: Path | None = None
+    trust_run: bool = False
+
+
+def check(options: RunOptions) -> None:
+    """Refuse options that contradict each other, before anything is done."""
+    planning = (
+        options.devices
+        or options.everything
+        or options.experiment
+        or options.onnx
+        or options.dims
+        or options.inputs
+        or options.values
+        or options.accuracies
+        or options.batch
+        or options.sweep != Sweep()
+        or options.resume_last
+    )
+    if options.everything and options.devices:
+        raise BadInput("--all names every device but `local`: leave out --device, or leave out --all")
+    for option, given in (("--resume", options.resume), ("--experiment", options.experiment)):
+        if given == "":
+            raise BadInput(f"{option} is empty: give a name, or leave it out")
+    if options.resume and planning:
+        raise BadInput("--resume goes on with what the run has planned: leave out what plans a new one")
+    if options.retry and not options.resume:
+        raise BadInput("--retry needs a run: --resume RUN --retry failed|invalid|all")
+    if options.trust_run and not options.resume:
+        raise BadInput("--trust-run needs a run that was planned before: --resume RUN --trust-run")
+    own = {
+        "--dim": options.dims,
+        "--input": options.inputs,
+        "--value": options.values,
+        "--accuracy": options.accuracies,
+    }
+    if unused := [name for name, given in own.items() if given and not options.onnx]:
+        raise BadInput(f"{unused[0]} is for models of your own: give --onnx FILE as well")
+    if options.batch and options.onnx:
+        raise BadInput("--batch exports an experiment again; the batch of your own file: --dim NAME=SIZE")

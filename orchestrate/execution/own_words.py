@@ -1,0 +1,103 @@
+"""What the command line of `orchestrate run` states of devices and models for one run.
+
+`--threads`, `--precision` and `--processes` replace what devices.yaml and the experiment say, for one run;
+`--accuracy` states what a file of one's own reaches.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from orchestrate.devices import Device, Precision
+from orchestrate.errors import BadInput, listed, meant
+
+Json = dict[str, Any]
+MOST_THREADS, MOST_PROCESSES = 256, 100
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Empty or None: as devices.yaml and the experiment say."""
+
+    threads: tuple[int, ...] = ()
+    precisions: tuple[str, ...] = ()
+    processes: int | None = None
+
+    def devices(self, known: Mapping[str, Device]) -> dict[str, Device]:
+        """The devices with these threads and precisions."""
+        changes: Json = {"threads": [*self.threads], "precisions": [*self.precisions]}
+        given = {key: value for key, value in changes.items() if value}
+        if self.processes:
+            given["measure"] = {"processes": self.processes}
+        return {name: _changed(device, given) for name, device in known.items()}
+
+
+def _changed(device: Device, given: Json) -> Device:
+    measure = {**device.measure, **given.get("measure", {})}
+    return device.model_copy(update={**given, **({"measure": measure} if "measure" in given else {})})
+
+
+def sweep(threads: str | None, precision: str | None, processes: int | None) -> Sweep:
+    """The options as they are typed, such as `1,2,4` and `fp32,int8`; BadInput for a wrong one."""
+    counts = []
+    for word in _words("--threads", threads):
+        if not (word.isascii() and word.isdecimal()) or int(word) > MOST_THREADS:
+            raise BadInput(
+                f"--threads {word}: give whole numbers up to {MOST_THREADS}, such as --threads 1,2,4; "
+                "0 leaves the number to the library"
+            )
+        counts.append(int(word))
+    known = get_args(Precision)
+    names = _words("--precision", precision)
+    for word in names:
+        if word not in known:
+            raise BadInput(f"--precision {word}{meant(word, known)}: known: {listed(known)}")
+    if processes is not None and not 1 <= processes <= MOST_PROCESSES:
+        raise BadInput(f"--processes {processes}: give a whole number from 1 to {MOST_PROCESSES}")
+    return Sweep(tuple(dict.fromkeys(counts)), tuple(dict.fromkeys(names)), processes)
+
+
+def _words(option: str, text: str | None) -> list[str]:
+    if text is None:
+        return []
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise BadInput(f"{option} {text!r}: a value is missing; separate values with one comma")
+    return words
+
+
+def with_accuracy(models: list[Json], given: Sequence[str]) -> list[Json]:
+    """The models with the accuracies that the user states: `91.2` of the only own file, or `NAME=91.2`."""
+    own = {model["id"].removeprefix("onnx-").rpartition("-")[0]: model for model in models if _is_own(model)}
+    found: dict[str, float] = {}
+    for text in given:
+        name, _, number = text.rpartition("=")
+        if not name and len(own) > 1:
+            raise BadInput(
+                f"--accuracy {text}: of which file? --accuracy NAME={number}; names: {listed(own)}"
+            )
+        name = name or next(iter(own))
+        if name not in own:
+            raise BadInput(f"--accuracy {text}: no file is called {name!r}; names: {listed(own)}")
+        found[own[name]["id"]] = _percent(text, number)
+    return [
+        {**model, "accuracy": {"value": found[model["id"]], "source": "stated"}}
+        if model["id"] in found
+        else model
+        for model in models
+    ]
+
+
+def _is_own(model: Json) -> bool:
+    return not model.get("architecture")
+
+
+def _percent(text: str, number: str) -> float:
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise BadInput(f"--accuracy {text}: give a percentage from 0 to 100, such as --accuracy 91.2")
+    return value

@@ -1,0 +1,65 @@
+"""The runs of a results folder as a list, and taking one away."""
+
+import fcntl
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from orchestrate.errors import BadInput, Busy, OrbitError, listed
+from orchestrate.runs.folder import Run, known_runs
+
+
+def rows(results: Path) -> list[dict[str, Any]]:
+    """One row a run, oldest first; `problem` says why a folder cannot be read."""
+    found = []
+    for name in known_runs(results):
+        try:
+            run = Run(results / name)
+        except OrbitError as error:
+            found.append({"run": name, "devices": [], "jobs": None, "records": None, "problem": str(error)})
+            continue
+        jobs = sum(len(folder.wanted) for folder in run.devices.values())
+        done = jobs - sum(map(len, run.missing().values()))
+        devices = sorted(run.devices)
+        found.append({"run": name, "devices": devices, "jobs": jobs, "records": done, "problem": None})
+    return found
+
+
+def table(found: list[dict[str, Any]]) -> Table:
+    """The rows for people."""
+    made = Table("run", "devices", "records", "", box=None, pad_edge=False)
+    for row in found:
+        count = "" if row["jobs"] is None else f"{row['records']}/{row['jobs']}"
+        made.add_row(row["run"], ", ".join(row["devices"]), count, row["problem"] or "")
+    return made
+
+
+def remove(run: Run, force: bool) -> None:
+    """Remove the run's folder. Busy while it is at work; BadInput for an unfinished one without `force`."""
+    if run.path.is_symlink():
+        raise BadInput(f"{run.path} is a link: remove it yourself")
+    waiting = [name for name, missing in run.missing().items() if missing]
+    if waiting and not force:
+        raise BadInput(
+            f"{run.id} has records to come on {listed(waiting)}: finish it with `orchestrate run --resume "
+            f"{run.id}`, or remove it with --force"
+        )
+    with run.held():
+        for name in run.devices:
+            if _at_work(run, name):
+                raise Busy(f"{run.id}: its runtime on {name} is at work; interrupt the run first")
+        shutil.rmtree(run.path)
+
+
+def _at_work(run: Run, device: str) -> bool:
+    """Whether a runtime of this machine holds the device's lock file."""
+    try:
+        with run.files.open(f"{device}/runtime.lock") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
