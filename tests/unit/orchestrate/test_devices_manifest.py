@@ -113,7 +113,9 @@ def test_a_combination_that_cannot_work_is_refused(tmp_path: Path, text: str, sa
 
 def test_an_unknown_device_lists_the_known_ones(root: Path) -> None:
     path = root / "manifests" / "devices.yaml"
-    with pytest.raises(BadInput, match=r"unknown device 'xaver'; .*devices.yaml knows: local, pi4,"):
+    with pytest.raises(
+        BadInput, match=r"unknown device 'xaver' \(did you mean xavier\?\); .*devices.yaml knows: local, pi4,"
+    ):
         choose(load_devices(path), ["xaver"], path)
 
 

@@ -77,6 +77,9 @@ def test_a_run_ends_with_every_record_a_table_and_nothing_left_over(
     assert process.returncode == 0, err
     summary = json.loads(out)
     assert summary["devices"]["local"]["ok"] == 2
+    for job in summary["jobs"]:
+        assert job["figures"]["load"] > 0
+        assert job["figures"]["first"] > 0
     assert "2/2" in err
     assert run.finished()
     assert not run.devices["local"].out.exists()

@@ -78,8 +78,8 @@ def test_a_record_that_changed_on_its_way_is_refused(run: Run) -> None:
 
 
 def test_an_unknown_run_lists_the_known_ones(run: Run) -> None:
-    with pytest.raises(BadInput, match=r"no run '2026'.*known: 20261122-191500-tiny"):
-        Run.open(run.path.parent, "2026")
+    with pytest.raises(BadInput, match=r"no run '2027'.*known: 20261122-191500-tiny"):
+        Run.open(run.path.parent, "2027")
 
 
 def test_a_run_is_found_by_its_name_and_by_its_path(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ OWN = {**sample.model("onnx-net-0123abcd"), "architecture": None}
 
 
 def test_every_thread_count_and_precision_is_a_job_and_the_processes_are_those_asked_for() -> None:
-    device = sample.device(measure={"processes": 9, "max_seconds": 1})
+    device = sample.device(backend="tensorrt", measure={"processes": 9, "max_seconds": 1})
     swept = own_words.sweep("1,2,4", "fp32,int8", 5).devices({"local": device})["local"]
     jobs = plan.jobs_of([sample.model("a")], swept)
     assert [(job["precision"], job["threads"]) for job in jobs] == [
