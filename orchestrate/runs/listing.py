@@ -13,7 +13,7 @@ from orchestrate.runs.folder import Run, known_runs
 
 def rows(results: Path) -> list[dict[str, Any]]:
     """One row a run, oldest first; `problem` says why a folder cannot be read."""
-    found = []
+    found: list[dict[str, Any]] = []
     for name in known_runs(results):
         try:
             run = Run(results / name)
