@@ -11,7 +11,9 @@ from orchestrate.commands.devices import app as devices
 
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="what the device will be called")],
-    host: Annotated[str, typer.Option("--host", help="as ~/.ssh/config knows it, or USER@HOST")],
+    host: Annotated[
+        str, typer.Option("--host", metavar="HOST", help="as ~/.ssh/config knows it, or USER@HOST")
+    ],
     file: File = None,
     yes: Annotated[bool, typer.Option("--yes", help="write without asking")] = False,
 ) -> None:
