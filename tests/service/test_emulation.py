@@ -47,7 +47,6 @@ def arm64_root() -> Path:
 
 
 @pytest.mark.service
-@pytest.mark.slow
 def test_qemu_user_is_seen_through(arm64_root: Path) -> None:
     emulator = shutil.which("qemu-aarch64-static")
     require(emulator, "qemu-aarch64-static (apt-get install qemu-user-static)")
