@@ -30,7 +30,8 @@ class Report:
 
 
 def build(study: Study, stated: list[claims.Claim]) -> Report:
-    """Compute all that a page or a terminal shows."""
+    """Compute all that a page or a terminal shows; claims are about methods, so own files meet none."""
+    stated = [] if own_only(study) else stated
     table = tidy(study)
     found = claims.answers(table, stated)
     configurations = [configuration for configuration, _ in efficiency.configurations(table)]
@@ -49,6 +50,11 @@ def build(study: Study, stated: list[claims.Claim]) -> Report:
     answered = {answer.claim.id for answer in found}
     unasked = [claim for claim in stated if claim.id not in answered]
     return Report(study, frames, found, configurations, unasked)
+
+
+def own_only(study: Study) -> bool:
+    """Whether all models are files of the user's own."""
+    return bool(study.jobs) and not any(job.model.get("architecture") for job in study.jobs)
 
 
 def _numbered(frame: pd.DataFrame, configurations: list[dict[str, Any]]) -> pd.DataFrame:

@@ -73,6 +73,9 @@ function look(series) {
     ? { ...base, name: `${base.name}, multiples of ${series.split(" ×")[1]}`, symbol: "square", dash: "dot" }
     : base;
 }
+// The file name of a model of one's own, without the hash of its id.
+const own = document.getElementById("main").classList.contains("own");
+const fileName = (model) => model.replace(/^onnx-(.+)-[0-9a-f]{8}$/, "$1");
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colour = (series) => css(LOOKS[plainName(series)] ? `--${plainName(series)}` : "--other");
 

@@ -17,6 +17,24 @@ function pairChanged() {
   updates.forEach((update) => update());
 }
 
+// Limits and filters live in the URL's hash, so that a link shows what its sender saw. Other hashes are anchors.
+const KEPT = ["f-config", "f-definition", ...LIMITS.map((limit) => limit.id)];
+function remember() {
+  const found = KEPT.filter((id) => $(id).value !== "").map((id) => [id, $(id).value]);
+  history.replaceState(null, "", `#?${new URLSearchParams(found)}`);
+}
+function recall() {
+  if (!location.hash.startsWith("#?")) return;
+  const given = new URLSearchParams(location.hash.slice(2));
+  for (const id of KEPT.filter((each) => given.has(each))) {
+    const before = $(id).value;
+    $(id).value = given.get(id);
+    if ($(id).tagName === "SELECT" && $(id).selectedIndex < 0) $(id).value = before; // not of this page
+  }
+  state.config = Number($("f-config").value);
+  state.definition = $("f-definition").value;
+}
+
 function checkboxes(place, values, chosen, label) {
   values.forEach((value) => chosen.add(value));
   place.replaceChildren(
@@ -107,6 +125,7 @@ function printed(yes) {
 
 themed();
 filters();
+recall();
 recommend();
 explore();
 ratios();
@@ -114,6 +133,7 @@ onePair();
 updates = DATA.tables.map(table);
 filtered();
 figures.forEach((found) => observer.observe(found.plot));
+for (const id of KEPT) $(id).addEventListener("input", remember);
 $("theme").addEventListener("click", nextTheme);
 systemDark.addEventListener("change", () => {
   themed();

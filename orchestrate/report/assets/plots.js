@@ -87,7 +87,9 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
   return {
     type: "scatter",
     name: `${JOBS.architecture[rows[0]]} ${JOBS.dataset[rows[0]]} ${look(method).name}${JOBS.ratio_of[rows[0]] === "macs" ? " (by MACs)" : ""}`.trim(),
-    mode: rows.length > 40 ? "markers" : "lines+markers",
+    mode: own ? "markers+text" : rows.length > 40 ? "markers" : "lines+markers",
+    textposition: "top center",
+    text: own ? rows.map((i) => fileName(JOBS.model[i])) : undefined,
     xaxis,
     yaxis,
     customdata: rows,
@@ -110,11 +112,11 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
           width: 3,
         }
       : undefined,
-    text: rows.map(
+    hovertext: rows.map(
       (i, k) =>
         `${JOBS.model[i]}<br>${number(y[k])} ${unit}${known && all[k][1] !== null ? ` (${number(all[k][1])} to ${number(all[k][2])})` : ""}<br>${number(JOBS.params[i] / 1e6)} M parameters, ${number(JOBS.macs[i] / 1e6)} M MACs`,
     ),
-    hovertemplate: "%{text}<extra></extra>",
+    hovertemplate: "%{hovertext}<extra></extra>",
   };
 }
 
@@ -137,6 +139,7 @@ function explore() {
     "Under the definition chosen above; bars: 95% interval over fresh processes.",
     (w) => multiples(w, "MB", with_interval(state.definition, MB)),
   );
+  if (own && JOBS.accuracy.every((v) => v === null)) return;
   figure(
     "accuracy",
     "Accuracy",

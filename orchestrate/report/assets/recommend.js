@@ -43,7 +43,7 @@ function judged(i) {
 const known = (i) => JOBS.accuracy[i] !== null && JOBS[state.definition][i] !== null;
 const onFront = (i) =>
   Math.floor(DATA.front[i] / 2 ** Object.keys(DATA.definitions).indexOf(state.definition)) % 2 === 1;
-const best = (rows) => rows.reduce((a, b) => (DATA.rank[b] < DATA.rank[a] ? b : a));
+const best = (rows) => rows.reduce((a, b) => (a !== null && DATA.rank[a] < DATA.rank[b] ? a : b), null);
 
 function recommendWords() {
   const all = shown(JOBS).map(judged),
@@ -54,13 +54,16 @@ function recommendWords() {
   const items = distinct(fits.map((i) => JOBS.dataset[i]))
     .sort()
     .map((dataset) => {
-      const i = best(fits.filter((k) => JOBS.dataset[k] === dataset));
+      const here = fits.filter((k) => JOBS.dataset[k] === dataset),
+        i = best(here),
+        next = best(here.filter((k) => k !== i));
       return make(
         "li",
         {},
         `${dataset || "your own files"}: `,
         make("strong", {}, JOBS.model[i]),
         ` — ${told(i)}`,
+        next === null ? "" : `. Next: ${JOBS.model[next]} — ${told(next)}: ${lost(i, next)}`,
       );
     });
   const count = make("p", {}, `${fits.length} of ${all.length} models fit; ${risk.length} at risk.`);
@@ -68,6 +71,35 @@ function recommendWords() {
     .slice(0, 3)
     .map((j) => make("li", {}, `At risk: ${JOBS.model[j.i]} — ${j.risk.join(", ")}`));
   $("recommend-answer").replaceChildren(count, make("ul", {}, ...items, ...risky));
+}
+
+// The most accurate model for every latency, as steps.
+function frontLine(rows, suffix, t) {
+  const front = [];
+  for (const i of [...rows].sort(
+    (a, b) => JOBS.latency[a] - JOBS.latency[b] || JOBS.accuracy[b] - JOBS.accuracy[a],
+  ))
+    if (!front.length || JOBS.accuracy[i] > JOBS.accuracy[front.at(-1)]) front.push(i);
+  return {
+    type: "scatter",
+    name: "front",
+    mode: "lines",
+    xaxis: `x${suffix}`,
+    yaxis: `y${suffix}`,
+    x: front.map((i) => JOBS.latency[i] * MS),
+    y: front.map((i) => JOBS.accuracy[i]),
+    customdata: front.map(() => null),
+    line: { color: t.soft, width: 1.5, dash: "dot", shape: "hv" },
+    hoverinfo: "skip",
+  };
+}
+
+// Why b is not a: the order of orchestrate/analysis/recommend.py.
+function lost(a, b) {
+  if (JOBS.accuracy[b] === null && JOBS.accuracy[a] !== null) return "its accuracy is unknown";
+  if (JOBS.accuracy[b] < JOBS.accuracy[a])
+    return `${number(JOBS.accuracy[a] - JOBS.accuracy[b])} points less accurate`;
+  return JOBS.latency[b] > JOBS.latency[a] ? "slower" : "larger";
 }
 
 function recommendPlot(width) {
@@ -106,6 +138,9 @@ function recommendPlot(width) {
       yshift: 4,
       showarrow: false,
     });
+    const here = rows.filter((i) => JOBS.dataset[i] === dataset);
+    const chosen = best(here.filter((i) => judged(i).verdict === "fits"));
+    traces.push(frontLine(here, suffix, t));
     for (const method of distinct(rows.map((i) => JOBS.series[i])).sort()) {
       const mine = rows.filter((i) => JOBS.series[i] === method && JOBS.dataset[i] === dataset);
       if (!mine.length) continue;
@@ -113,7 +148,9 @@ function recommendPlot(width) {
       traces.push({
         type: "scatter",
         name: `${dataset} ${look(method).name}`,
-        mode: "markers",
+        mode: "markers+text",
+        textposition: "top center",
+        text: mine.map((i) => (own || i === chosen ? fileName(JOBS.model[i]) : "")),
         xaxis: `x${suffix}`,
         yaxis: `y${suffix}`,
         customdata: mine,
@@ -124,13 +161,13 @@ function recommendPlot(width) {
           symbol: look(method).symbol,
           size: mine.map((i) => 6 + Math.sqrt(Math.max(0, JOBS[state.definition][i]) * MB)),
           opacity: verdicts.map((v) => (v === "fails" ? 0.2 : v === "risk" ? 0.6 : 0.9)),
-          line: { color: css("--ink"), width: mine.map((i) => (onFront(i) ? 2 : 0)) },
+          line: { color: css("--ink"), width: mine.map((i) => (i === chosen ? 3 : 0)) },
         },
-        text: mine.map(
+        hovertext: mine.map(
           (i, k) =>
             `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${number(JOBS.accuracy[i])}%<br>${onFront(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`,
         ),
-        hovertemplate: "%{text}<extra></extra>",
+        hovertemplate: "%{hovertext}<extra></extra>",
       });
     }
   });
@@ -147,7 +184,7 @@ function recommend() {
   figure(
     "recommend",
     "Accuracy against latency",
-    "One point a model; its area grows with memory. Ringed: on the Pareto front of its dataset. Faint: over a limit.",
+    "One point a model; its area grows with memory. Ringed and named: the recommended model. Dotted: the most accurate model for every latency. Faint: over a limit.",
     recommendPlot,
   );
   for (const limit of LIMITS)

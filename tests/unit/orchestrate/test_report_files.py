@@ -56,7 +56,7 @@ def test_the_page_is_one_file_that_refers_to_nothing_outside_it(made: Path) -> N
     markup = re.sub(r"<script>.*?</script>", "", made.read_text(), flags=re.S)
     assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', markup)
     assert "{{" not in markup
-    assert made.read_text().count("plotly.js v") == 1
+    assert made.read_text().count("plotly.js (basic - minified) v") == 1
 
 
 def test_the_page_says_that_synthetic_records_are_synthetic(made: Path) -> None:

@@ -1,0 +1,67 @@
+"""The page's first section for models of one's own: a card each, in plain HTML."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from orchestrate.analysis import compare, memory
+from orchestrate.console import printable
+from orchestrate.report import tables, text
+from orchestrate.report.data import Report, own_only
+
+Row = Mapping[Any, Any]
+SHOWN = 24  # cards; the table below has every model
+
+
+def title(report: Report) -> str:
+    """`2 models on pi4`; '' for a page about scaling methods."""
+    if not own_only(report.study):
+        return ""
+    jobs = report.study.jobs
+    count = len({job.model["id"] for job in jobs})
+    return f"{count} model{'s' * (count != 1)} on {', '.join(sorted({job.device for job in jobs}))}"
+
+
+def section(report: Report) -> str:
+    """The cards, in the order of the table."""
+    rows = report.frames["jobs"].to_dict("records")
+    cards = "".join(card(row) for row in rows[:SHOWN])
+    more = f'<p class="note">The table below has all {len(rows)}.</p>' if len(rows) > SHOWN else ""
+    return (
+        '<section aria-labelledby="h-own"><h2 id="h-own">Measured</h2>'
+        '<p class="sub">Median of one inference, with its 95% interval over fresh processes; memory of the '
+        f'whole process.</p><div class="cards">{cards}</div>{more}</section>'
+    )
+
+
+def name(model: str) -> str:
+    """The file's name without the hash that makes the id unique."""
+    own = compare.own_name(f"{model}--").removesuffix("--")
+    return own.removeprefix("onnx-") if own != model else model
+
+
+def card(row: Row) -> str:
+    """One model in one way of running."""
+    figures = {
+        "Latency p50": tables.cell(tables.ranged("", "latency", "", tables.MS), row) + " ms",
+        "p99": f"{text.number(row['p99'] * tables.MS)} ms",
+        "Load": f"{text.number(row['load'] * tables.MS)} ms",
+        "First inference": f"{text.number(row['first'] * tables.MS)} ms",
+        "Memory": f"{text.number(row[memory.PROCESS] * tables.MB)} MB",
+        "of it the model": f"{text.number(row[memory.MODEL] * tables.MB)} MB",
+        "Peak": f"{text.number(row[memory.PEAK] * tables.MB)} MB",
+        "Parameters": f"{text.number(row['params'] * tables.MILLION)} million",
+        "MACs": f"{text.number(row['macs'] * tables.MILLION)} million",
+        "Accuracy": f"{text.number(row['accuracy'])}% {row['accuracy_source']}",
+        "Warnings": row["warnings"] or text.MISSING,
+    }
+    lines = "".join(
+        f'<tr><th scope="row">{label}</th><td>{escape(printable(value))}</td></tr>'
+        for label, value in figures.items()
+        if not value.startswith(text.MISSING)
+    )
+    where = escape(printable(f"{row['device']}, {text.running(row)}"))
+    return (
+        f'<article class="card own"><h3>{escape(printable(name(row["model"])))}</h3>'
+        f'<p class="how">{where}</p><table><tbody>{lines}</tbody></table></article>'
+    )

@@ -1,0 +1,67 @@
+"""A page about files of one's own answers their owner: a card each, no claims about scaling methods."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrate import report
+from orchestrate.report import own_models
+from tests import synthetic
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two valid records of one's own files; only the first has load and first inference."""
+    small = synthetic.Study(run="own", architectures=("vgg11",), samples=30)
+    folder = synthetic.write(small, tmp_path_factory.mktemp("results"))
+    first, second, *others = sorted(folder.glob("*/records/*.json"))
+    for other in others:
+        other.unlink()
+    for path, name, load in ((first, "onnx-net-0123abcd", 0.25), (second, "onnx-b<r>-0123abce", None)):
+        record = json.loads(path.read_text())
+        record["job"]["model"].update(
+            id=name.replace("<r>", "r"), architecture=None, method=None, dataset=None
+        )
+        record["job"]["id"] = record["job"]["model"]["id"] + "--onnxruntime-fp32-t1"
+        for process in record["latency"]["processes"]:
+            process.update({} if load is None else {"load_seconds": load, "first_seconds": load / 2})
+        path.unlink()
+        path.with_name(f"{record['job']['id']}.json").write_text(json.dumps(record))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(run: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return report.render([run], tmp_path_factory.mktemp("out")).read_text()
+
+
+def test_its_title_counts_models_and_names_devices(page: str) -> None:
+    assert re.search(r"<title>2 models on [\w-]+</title>", page)
+    assert "thesis" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
+
+
+def test_every_model_has_a_card_with_what_is_known_of_it(page: str) -> None:
+    cards = re.findall(r'<article class="card own">.*?</article>', page)
+    assert [re.findall(r"<h3>(.*?)</h3>", card) for card in cards] == [["br"], ["net"]]
+    assert "<td>250 ms</td>" in cards[1]
+    assert "<td>125 ms</td>" in cards[1]
+    assert "Load" not in cards[0]
+
+
+def test_it_is_small(page: str) -> None:
+    assert len(page.encode()) < 1_500_000
+
+
+def test_no_claim_is_asked(run: Path) -> None:
+    built = report.build([run])
+    assert (built.answers, built.unasked) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [("onnx-net-0123abcd", "net"), ("onnx-a-b-0123abcd", "a-b"), ("vgg11-cifar10", "vgg11-cifar10")],
+)
+def test_a_file_is_called_by_its_name(model: str, shown: str) -> None:
+    assert own_models.name(model) == shown
