@@ -73,7 +73,7 @@ def _one(count: int, study: Study, folder: Path) -> list[Row]:
         row(name, seconds, "s", None, SECONDS[count]),
         row(f"{name}: CPU time, json alone = 1", busy / peer, "x", 1.0, 40 if many else None),
         row(f"{name}: peak memory", peak, "MB", None, 250),
-        row(f"{name}: page", page, "MB", "4.8 MB of it plotly.js", 25),
+        row(f"{name}: page", page, "MB", "1.2 MB of it plotly.js", 25),
     ]
 
 
