@@ -33,11 +33,15 @@ MEANING = {
     "Several runs": f"{RULE}; disagreements are listed below.",
 }
 
+OF_METHODS = ("Ratios", "Rounding", "Assumptions")  # nothing to a reader with models of his own
+
 
 def section(report: Report) -> str:
     """Meanings, merging, and per device every fact of its environment."""
     meaning = "".join(
-        f"<dt>{name}</dt><dd>{escape(' '.join(words.split()))}</dd>" for name, words in MEANING.items()
+        f"<dt>{name}</dt><dd>{escape(' '.join(words.split()))}</dd>"
+        for name, words in MEANING.items()
+        if name not in OF_METHODS or not data.own_only(report.study)
     )
     devices = "".join(_device(report, device, facts) for device, facts in data.environment(report).items())
     return f"<dl>{meaning}</dl>{_conflicts(report)}{devices}"
