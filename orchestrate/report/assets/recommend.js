@@ -151,7 +151,7 @@ function recommendPlot(width) {
         mode: "markers+text",
         textposition: "top left",
         cliponaxis: false,
-        text: mine.map((i) => (own || i === chosen ? fileName(JOBS.model[i]) : "")),
+        text: mine.map((i) => (own || (i === chosen && width >= 560) ? fileName(JOBS.model[i]) : "")),
         xaxis: `x${suffix}`,
         yaxis: `y${suffix}`,
         customdata: mine,
