@@ -20,8 +20,9 @@ from pydantic_core import CoreSchema, core_schema
 from bench.manifests import reader, search_path
 from bench.record import backends
 from orchestrate.errors import BadInput, listed, meant
+from orchestrate.quantities import MEMORY
 
-UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+UNITS = {"": 1.0, **MEMORY.units}
 RESERVED = {"bundle", "report"}  # what else a run's folder holds
 
 

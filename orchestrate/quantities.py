@@ -30,6 +30,11 @@ PERCENT = Kind("a percentage", {"%": 1.0, "": 1.0}, "70%")
 SHARE = Kind("a percentage", {"%": 0.01}, "1%")
 
 
+def counted(count: int, what: str) -> str:
+    """`1 model`, `3 models`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def parse(text: str, kind: Kind, option: str) -> float:
     """`text` in the base unit of `kind`, above zero; BadInput names the option and what is allowed."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?([^\s0-9]*)", text.strip())

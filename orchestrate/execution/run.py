@@ -22,6 +22,7 @@ from orchestrate.execution.options import RunOptions, check
 from orchestrate.execution.own_words import with_accuracy
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import Signals, terminated_is_interrupted
+from orchestrate.quantities import counted
 from orchestrate.runs import confined, estimate, plan, staging
 from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_json
 
@@ -64,7 +65,8 @@ def begin(options: RunOptions, console: Console) -> Run:
             console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
         swept = options.sweep.devices(devices)
         jobs = sum(len(plan.jobs_of(bundle["models"], device)) for device in swept.values())
-        console.print(f"{len(bundle['models'])} models, {jobs} jobs on {', '.join(devices)}", highlight=False)
+        work = f"{counted(len(bundle['models']), 'model')}, {counted(jobs, 'job')} on {', '.join(devices)}"
+        console.print(work, highlight=False)
         planned = plan.plan(bundle, devices, version(), swept)
         if options.resume_last and (run := newest_unfinished(options.results, planned["hash"])):
             console.print(f"resuming {run.id}")
