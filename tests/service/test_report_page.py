@@ -197,7 +197,7 @@ def test_a_click_on_a_point_shows_its_pair_closely(opened: Any) -> None:
     name = page.evaluate(f"JOBS.model[{marked}]")
     hovered = page.locator(".hoverlayer .hovertext", has_text=name)
     for step in range(50):  # plotly drops moves that follow closely, so a neighbour may be marked still
-        box = point.bounding_box()  # anew: plots that are drawn meanwhile move this one
+        box = point.bounding_box()  # again: plots that are drawn meanwhile move this one
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x - 3 + 6 * (step % 2), y)
         page.mouse.move(x, y)
