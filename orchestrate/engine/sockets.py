@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrate.engine.errors import BadHost
 
 USUAL = "/var/run/docker.sock"
-SOCKET = re.compile(r"/[A-Za-z0-9._/-]{1,90}")
+SOCKET = re.compile(r"/[A-Za-z0-9._/-]{1,106}")  # the kernel takes 107 bytes
 
 # Prints one word about the socket $s, or `other` and a path: rootless Docker, Docker Desktop.
 LOOK = r"""

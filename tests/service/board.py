@@ -111,7 +111,7 @@ class Board:
         if self.modern:
             (self.folder / "etc/daemon.json").write_text(CONTAINERD_STORE)
             environment |= {
-                "ENGINE_PATH": f"{self.modern}/usr/sbin:{self.modern}/usr/bin:",
+                "ENGINE": str(self.modern),
                 "DOCKERD_ARGS": f"{environment['DOCKERD_ARGS']} --config-file /run/board/etc/daemon.json",
             }
         command = [

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Process 1 of a pretend board: its own network, mounts, processes and host name; its own sshd and engine.
-# $1 folder of the board, $2 its host name, $3 its number, $4 ON when it has an sshd. DOCKERD_ARGS: more flags; ENGINE_PATH: where another engine lies. A file
+# $1 folder of the board, $2 its host name, $3 its number, $4 ON when it has an sshd. DOCKERD_ARGS: more flags; ENGINE: folder of another engine. A file
 # disk.ext4 in the folder becomes the engine's small disk. SIGKILL to this process is a power cut.
 set -eu
 DIR=$1 NAME=$2 NUMBER=$3 SSHD=$4
@@ -10,8 +10,9 @@ mkdir -p "$DIR"/{root,home,tmp,log,etc,docker,shared}
 
 # An own /run puts docker.sock and every pid file at its usual path, with nothing to configure.
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/sshd /run/lock /run/board /var/lib/docker /var/lib/containerd
-mount --bind "$DIR" /run/board  # from here on by this name: $DIR may lie under /tmp
+mkdir -p /run/sshd /run/lock /run/board /run/engine /var/lib/docker /var/lib/containerd
+mount --bind "$DIR" /run/board  # from here on by these names: both may lie under /tmp
+[ -z "${ENGINE:-}" ] || mount --bind "$ENGINE" /run/engine
 for file in passwd group shadow; do mount --bind "/run/board/etc/$file" "/etc/$file"; done
 mount --bind "/run/board/root" /root
 mount --bind "/run/board/tmp" /tmp
@@ -32,7 +33,7 @@ S
 cat >/run/start-dockerd <<S
 #!/bin/sh
 rm -f /run/docker.pid
-exec setsid env -i PATH=${ENGINE_PATH:-}/usr/sbin:/usr/bin:/sbin:/bin HOME=/root dockerd --cgroup-parent /orbitbench/$NUMBER \\
+exec setsid env -i PATH=/run/engine/usr/sbin:/run/engine/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root ${ENGINE:+/run/engine}/usr/sbin/dockerd --cgroup-parent /orbitbench/$NUMBER \\
   -H unix:///run/docker.sock -H unix:///run/board/shared/docker.sock ${DOCKERD_ARGS:-} \\
   </dev/null >>/run/board/log/dockerd.log 2>&1
 S

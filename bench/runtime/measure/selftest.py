@@ -1,7 +1,7 @@
 """Known answers before a run: instruments that miss a known allocation or a known time fail the device,
 not a model."""
 
-import os
+import mmap
 import time
 from typing import Any, Dict, Tuple
 
@@ -18,10 +18,13 @@ def memory_error() -> float:
     """Relative error of the ladder's reader for an allocation of known size whose pages are all touched."""
     kind = "uss" if process_memory()["uss"] is not None else "rss"
     before = process_memory()[kind] or 0
-    block = bytearray(os.sysconf("SC_PAGESIZE"))
-    block = block * (KNOWN_BYTES // len(block))
+    # Fresh pages of the kernel's: an allocator may hand out memory that the process has touched before.
+    block = mmap.mmap(-1, KNOWN_BYTES, flags=mmap.MAP_PRIVATE + mmap.MAP_ANONYMOUS)
+    for page in range(0, KNOWN_BYTES, mmap.PAGESIZE):
+        block[page] = 1
     grown = (process_memory()[kind] or 0) - before
-    return grown / float(len(block)) - 1
+    block.close()
+    return grown / float(KNOWN_BYTES) - 1
 
 
 def time_error() -> float:
