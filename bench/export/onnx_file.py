@@ -77,6 +77,8 @@ def _too_large(size: int) -> str:
 def _refuse_newer(model: onnx.ModelProto) -> None:
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     newest = onnx.defs.onnx_opset_version()
+    if wrong := [entry.version for entry in model.opset_import if not 0 < entry.version < 2**31]:
+        raise ExportError(f"opset {wrong[0]} is no version; is the file damaged?")
     if model.ir_version > onnx.IR_VERSION:
         raise ExportError(
             f"IR version {model.ir_version} is newer than the newest known here ({onnx.IR_VERSION})"

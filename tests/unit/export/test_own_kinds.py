@@ -250,6 +250,16 @@ def test_weights_said_to_be_larger_than_their_file_are_refused(tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize("version", [0, -1, -(2**63), 2**40])
+def test_an_opset_that_is_no_version_is_refused(tmp_path, version):
+    path = conv(tmp_path / "m.onnx", [1, 3, 8, 8])
+    model = onnx.load(str(path))
+    model.opset_import[0].version = version
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ExportError, match=r"opset -?\d+ is (no version|newer)"):
+        read(path)
+
+
 # -- the child process --------------------------------------------------------------------------------------
 
 
