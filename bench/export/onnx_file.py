@@ -64,13 +64,14 @@ def _bytes(path: Path) -> bytes:
             if not stat.S_ISREG(found.st_mode):
                 raise ExportError("cannot be read: not a regular file")
             if found.st_size > MAX_BYTES:
-                raise ExportError(_too_large(found.st_size))
+                raise ExportError(too_large(found.st_size))
             return file.read(found.st_size)  # a larger size would be allocated, needed or not
     except OSError as error:
         raise ExportError(f"cannot be read: {error.strerror}") from None
 
 
-def _too_large(size: int) -> str:
+def too_large(size: int) -> str:
+    """The refusal of a model of `size` bytes, beyond protobuf's limit of one message."""
     return f"{size:,} bytes in one piece; models above 2 GB are not supported"
 
 
@@ -111,7 +112,7 @@ def _embed_external_data(path: Path, model: onnx.ModelProto) -> None:
         total += length
         sizes.append((offset, length))
     if total > MAX_BYTES:
-        raise ExportError(_too_large(total))
+        raise ExportError(too_large(total))
     for tensor, place, (offset, length) in zip(outside, places, sizes, strict=True):
         try:
             with _beside(path, place["location"]).open("rb") as file:

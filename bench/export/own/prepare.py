@@ -14,7 +14,7 @@ import onnx
 
 from bench.export import count
 from bench.export.errors import ExportError
-from bench.export.onnx_file import first_line, parse
+from bench.export.onnx_file import first_line, parse, too_large
 from bench.export.own import dims, values
 from bench.export.own.request import Prepared, Request
 from bench.export.reference import TOLERANCE, pack
@@ -129,9 +129,7 @@ def _serialised(model: onnx.ModelProto) -> bytes:
     try:
         raw: bytes = model.SerializeToString(deterministic=True)
     except ValueError:
-        raise ExportError(
-            f"{model.ByteSize():,} bytes in one piece; models above 2 GB are not supported"
-        ) from None
+        raise ExportError(too_large(model.ByteSize())) from None
     return raw
 
 
