@@ -25,6 +25,8 @@ def parse(path: Path) -> onnx.ModelProto:
     if not model.graph.node or not model.opset_import:
         raise ExportError("not an ONNX file: it holds no graph")
     _refuse_newer(model)
+    if any(not isinstance(name, str) for name in _names(model)):  # protobuf hands out bytes for these
+        raise ExportError("a name in it is not UTF-8 text; is the file damaged?")
     _embed_external_data(path, model)
     return model
 
@@ -38,6 +40,20 @@ def graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionPr
         for attribute in (a for node in graph.node for a in node.attribute):
             waiting += [attribute.g] if attribute.HasField("g") else []
             waiting += attribute.graphs
+
+
+def _names(model: onnx.ModelProto) -> Iterator[str | bytes]:
+    """Names of operators, of values and of operator sets, in all graphs."""
+    yield from (entry.domain for entry in model.opset_import)
+    for graph in graphs(model):
+        for node in graph.node:
+            yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+        if isinstance(graph, onnx.GraphProto):
+            values = (*graph.input, *graph.output, *graph.value_info)
+            yield from (each.name for each in (*values, *graph.initializer))
+            yield from (dim.dim_param for each in values for dim in each.type.tensor_type.shape.dim)
+        else:
+            yield from (graph.name, graph.domain, *graph.input, *graph.output)
 
 
 def tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:

@@ -23,6 +23,7 @@ ANSWER_BYTES = 4 << 20  # JSON of this length may take thirty times as much memo
 LINE_BYTES = 1 << 20
 CHUNK = 64 << 10
 SLOWEST = 1000  # bytes a second that a stream must bring, from the end of its timeout on
+SILENCE = 1800  # seconds that an engine may be silent in a transfer: slow cards take minutes to unpack
 FRAME = struct.Struct(">BxxxL")  # before each piece of a container's output: which one, and its length
 
 
@@ -31,6 +32,7 @@ class _Socket(socket.socket):
 
     deadline: float | None = None
     streams = False
+    patient = False  # a transfer: the timeout is for silence, and anything that comes starts it again
 
     def settimeout(self, value: float | None) -> None:
         """Count from now: urllib3 sets it once a request, before it reads the answer."""
@@ -40,7 +42,7 @@ class _Socket(socket.socket):
 
     def recv_into(self, *arguments: Any) -> int:
         """As a socket's; TimeoutError where the answer has taken its time."""
-        if self.deadline is None:
+        if self.deadline is None or self.patient:
             return super().recv_into(*arguments)
         left = self.deadline - time.monotonic()
         if left <= 0:
@@ -53,32 +55,45 @@ class _Socket(socket.socket):
 
 
 class _Connection(UnixHTTPConnection):  # type: ignore[misc]
+    patient = False
+
     def connect(self) -> None:
         self.sock = _Socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.patient = self.patient
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.unix_socket)
 
 
 class _Pool(UnixHTTPConnectionPool):  # type: ignore[misc]
+    patient = False
+
     def _new_conn(self) -> _Connection:
-        return _Connection(self.base_url, self.socket_path, self.timeout)
+        made = _Connection(self.base_url, self.socket_path, self.timeout)
+        made.patient = self.patient
+        return made
 
 
 class _Adapter(UnixHTTPAdapter):  # type: ignore[misc]
+    patient = False
+
     def get_connection(self, url: str, proxies: Any = None) -> urllib3.HTTPConnectionPool:
         with self.pools.lock:
             pool: urllib3.HTTPConnectionPool | None = self.pools.get(url)
             if pool is None:
                 pool = _Pool(url, self.socket_path, self.timeout, maxsize=self.max_pool_size)
+                pool.patient = self.patient
                 self.pools[url] = pool
             return pool
 
 
 class BoundedClient(docker.APIClient):  # type: ignore[misc]
-    """The SDK's low-level client with its reading replaced. Raises BadAnswer."""
+    """The SDK's low-level client with its reading replaced. Raises BadAnswer.
 
-    def __init__(self, host: str, **options: Any) -> None:
-        self.host = host
+    patient: its timeout is for an engine's silence, not for a whole answer.
+    """
+
+    def __init__(self, host: str, patient: bool = False, **options: Any) -> None:
+        self.host, self.patient = host, patient
         super().__init__(**options)
 
     def mount(self, prefix: str, adapter: Any) -> None:
@@ -86,11 +101,14 @@ class BoundedClient(docker.APIClient):  # type: ignore[misc]
         if isinstance(adapter, UnixHTTPAdapter):
             path, size = f"http+unix://{adapter.socket_path}", adapter.max_pool_size
             adapter = _Adapter(path, adapter.timeout, max_pool_size=size)
+            adapter.patient = self.patient
         super().mount(prefix, adapter)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Read the answer, if it is no stream, up to a limit; follow no redirection."""
         streams = options.get("stream", False)
+        if self.patient and options.get("timeout") is None:  # the SDK sets none for a pull and a load
+            options["timeout"] = self.timeout
         options = {**options, "stream": True, "allow_redirects": False}
         response: requests.Response = super().send(request, **options)
         if response.headers.get("Content-Encoding", "identity") != "identity":  # a few bytes may become all

@@ -10,6 +10,7 @@ import docker
 import docker.errors
 
 from orchestrate.engine import client, sockets, ssh
+from orchestrate.engine.bounded import SILENCE
 from orchestrate.engine.errors import (
     BadAnswer,
     DockerForbidden,
@@ -61,7 +62,8 @@ class Engine:
 
     own: it may know of the user's own Docker configuration, as `docker` does; a board never does. logins: it
     may have the passwords of registries, as devices.yaml says with `registry_logins`. socket: where it
-    listens, if not in the usual place. reverse: ports lent to it.
+    listens, if not in the usual place. reverse: ports lent to it. timeout: seconds for an answer; silence: in
+    a transfer.
 
     Calls go to `client` inside `errors()`, which turns exceptions into typed ones. One thread opens and
     closes; the client may be used from several.
@@ -73,6 +75,7 @@ class Engine:
         *,
         reverse: Sequence[str] = (),
         timeout: float = ANSWER_SECONDS,
+        silence: float = SILENCE,
         own: bool = False,
         logins: bool = False,
         socket: str | None = None,
@@ -82,7 +85,7 @@ class Engine:
         self.socket = socket or sockets.USUAL
         self.reverse = reverse
         self.host = host or "this machine"
-        self.timeout = timeout
+        self.timeout, self.silence = timeout, silence
         self.is_local = self.address.startswith("unix://")
         self.tunnel: ssh.Tunnel | Relay | None = None
         if not self.is_local:
@@ -224,9 +227,13 @@ class Engine:
 
     @contextlib.contextmanager
     def patient(self) -> Iterator[docker.DockerClient]:
-        """A client for long transfers: no limit on the engine's silence; ssh still notices a dead link."""
+        """A client for long transfers, which may take hours; a board may be silent for `silence` seconds.
+
+        The user's own engine may: it also builds.
+        """
         opened = self.client
-        other = self._make(version=opened.api.api_version, timeout=None)
+        silence = None if self.own else self.silence
+        other = self._make(version=opened.api.api_version, timeout=silence, patient=True)
         try:
             yield other
         finally:

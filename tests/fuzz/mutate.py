@@ -10,6 +10,7 @@ TEXTS = (
     "\0", "\ud800", "\U0001f4a5", "[red]x[/]", "=1+1", "<script>", "a\nb", "%s%n", "${HOME}", "$(id)",
 )  # fmt: skip
 NUMBERS = (0, -1, 1, 2**31, 2**63, -(2**63), 2**64, 10**40, 0.0, -0.0, 1e-320, 1e308, -1e308, 0.1, 1e15)
+LONGEST = 100_000  # characters of a text repeated: thrice 300 times would be gigabytes of our own making
 WHOLE = ([], {}, None, True, False, [[]], {"": {}}, [None] * 50, [0, "", {}])
 
 
@@ -65,7 +66,8 @@ def _spoil(holder: Any, key: Any, rng: random.Random) -> None:
     elif action == 3 and isinstance(holder[key], int | float):
         holder[key] = rng.choice((-holder[key], holder[key] * 1e6, str(holder[key]), [holder[key]]))
     elif action == 4 and isinstance(holder[key], str):
-        holder[key] = rng.choice((holder[key] * 300, holder[key][:-1], holder[key] + rng.choice(TEXTS)))
+        longer = holder[key] * min(300, 1 + LONGEST // (1 + len(holder[key])))
+        holder[key] = rng.choice((longer, holder[key][:-1], holder[key] + rng.choice(TEXTS)))
     elif action == 5:
         holder[key] = rng.choice(({"a": holder[key]}, [holder[key]], [holder[key]] * 3))
     else:

@@ -260,6 +260,24 @@ def test_an_opset_that_is_no_version_is_refused(tmp_path, version):
         read(path)
 
 
+@pytest.mark.parametrize("place", ["operator", "domain", "value", "symbol"])
+def test_a_name_that_is_no_text_is_refused(tmp_path, place):
+    path = conv(tmp_path / "m.onnx", [1, 3, 8, 8])
+    model = onnx.load(str(path))
+    node, mark = model.graph.node[0], "MARKED"
+    if place == "operator":
+        node.op_type = mark
+    elif place == "domain":
+        node.domain = mark
+    elif place == "value":
+        node.output[0] = mark
+    else:
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = mark
+    path.write_bytes(model.SerializeToString().replace(mark.encode(), b"D\xff\xfe\x80 \xc3"))
+    with pytest.raises(ExportError, match=r"a name in it is not UTF-8 text"):
+        read(path)
+
+
 # -- the child process --------------------------------------------------------------------------------------
 
 

@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,6 +125,39 @@ def test_an_answer_in_drops_ends_with_its_time(case: str, tmp_path: Path, matrix
     got = outcome(tmp_path, *SLOW[case])
     typed = got.startswith(("LinkBroken", "BadAnswer", "BadArchive"))
     matrix.add(f"engine, a byte now and then: {case}", "typed error once the time is over", got, typed)
+
+
+@pytest.mark.parametrize("case", ["before its answer", "in its answer"])
+def test_a_board_that_falls_silent_in_a_transfer_ends_it(case: str, tmp_path: Path, matrix: Part) -> None:
+    begun = CHUNKED + b'15\r\n{"status":"Waiting"}\n\r\n' if case == "in its answer" else b""
+    silent = dribble(STOP, begun, seconds=60)
+    got = "no error"
+    with (
+        HostileEngine(tmp_path, {"/images/create": silent}) as hostile,
+        Engine(hostile.host, silence=0.5) as engine,
+        engine.patient() as client,
+    ):
+        try:
+            ImageEngine(client).pull("x", "linux/amd64")
+        except EngineError as error:
+            got = f"{type(error).__name__}: {error}"
+    matrix.add(f"engine, silent {case} to a pull", "LinkBroken", got, got.startswith("LinkBroken"))
+
+
+def test_a_transfer_may_take_longer_than_an_answer(tmp_path: Path) -> None:
+    def slow(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED)
+        for _ in range(5):
+            time.sleep(0.3)  # 1.5 s in all, of which no second is silent
+            connection.sendall(b'15\r\n{"status":"Waiting"}\n\r\n')
+        connection.sendall(b"0\r\n\r\n")
+
+    with (
+        HostileEngine(tmp_path, {"/images/create": slow}) as hostile,
+        Engine(hostile.host, silence=1) as engine,
+        engine.patient() as client,
+    ):
+        assert ImageEngine(client).pull("x", "linux/amd64").architecture == "amd64"
 
 
 FLOOD = """
