@@ -101,9 +101,10 @@ target "jetson-xavier-arm64" {
 target "jetson-orin-arm64" {
   context   = "build/images/jetson-orin-arm64-cp310"
   platforms = ["linux/arm64"]
-  args      = { BASE = "nvcr.io/nvidia/l4t-jetpack:r36.4.0" }
+  args      = { BASE = "nvcr.io/nvidia/l4t-jetpack:r36.4.0@sha256:34ccf0f3b63c6da9eee45f2e79de9bf7fdf3beda9abfd72bbf285ae9d40bb673" }
   tags      = ["${REGISTRY}/jetson-orin:${VERSION}-arm64"]
   labels = {
+    "org.opencontainers.image.base.digest" = "sha256:34ccf0f3b63c6da9eee45f2e79de9bf7fdf3beda9abfd72bbf285ae9d40bb673"
     "org.opencontainers.image.base.name" = "nvcr.io/nvidia/l4t-jetpack:r36.4.0"
     "org.opencontainers.image.created" = CREATED
     "org.opencontainers.image.description" = "TensorRT 10.3 on a Jetson Orin with JetPack 6.1 or 6.2"
