@@ -104,7 +104,7 @@ def build(record: Json, path: Path) -> Job:
         steps=_median_steps(ladders),
         power=_power(record.get("sensors") or []),
         accuracy=record.get("accuracy"),
-        warnings=tuple(warning["code"] for warning in (record.get("validity") or {}).get("warnings", [])),
+        warnings=tuple(dict.fromkeys(each["code"] for each in record["validity"]["warnings"])),
         environment=environment,
         started=min(process.started for process in processes),
     )

@@ -2,7 +2,6 @@
 
 import re
 import resource
-import shlex
 import subprocess
 import sys
 import time
@@ -39,7 +38,7 @@ def main(options: RunOptions, as_json: bool = False) -> int:
     policy = FollowPolicy(watch=not options.detach, patience=options.patience)
     devices = Settings(options.manifest, options.trust_run)
     problems = execute(run, devices, console, policy, options.retry, options.break_lock)
-    go_on = resume_command(run, options.manifest)
+    go_on = run.resume_command(options.manifest)
     if options.detach and not problems:
         console.print(f"at work without us; to go on: {go_on}", highlight=False, soft_wrap=True)
         return 0
@@ -50,7 +49,7 @@ def collect(run: Run, devices: Settings, as_json: bool = False, report: bool = T
     """Fetch what devices have finished, starting nothing; the exit code."""
     console = make_console(stderr=as_json)
     problems = execute(run, devices, console, FollowPolicy(start=False, watch=False))
-    return summary.conclude(run, problems, resume_command(run, devices.manifest), console, as_json, report)
+    return summary.conclude(run, problems, run.resume_command(devices.manifest), console, as_json, report)
 
 
 # -- before anything runs ---------------------------------------------------------------------------------
@@ -216,7 +215,7 @@ def execute(
             return drive(followers, view, stop, lambda: ask(view, remote, signals))
     except KeyboardInterrupt:
         left = sum(map(len, run.missing().values()))
-        go_on = resume_command(run, devices.manifest)
+        go_on = run.resume_command(devices.manifest)
         raise Interrupted(f"interrupted, {left} records to come; to go on: {go_on}") from None
 
 
@@ -242,11 +241,3 @@ def allow_descriptors(devices: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-
-
-def resume_command(run: Run, manifest: Path | None = None) -> str:
-    """What to type to finish the run, on the devices of that devices.yaml."""
-    words = ["orchestrate", "run", "--resume", run.id]
-    words += [] if run.path.parent == Path("results") else ["--results", str(run.path.parent)]
-    words += ["--devices", str(manifest)] if manifest else []
-    return shlex.join(words)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def build(run_dirs: list[Path], claims: Path | None = None) -> "Report":
     """All that page, tables and terminal show of `run_dirs`. BadInput where there is no record."""
     from orchestrate.analysis import claim_file, records
-    from orchestrate.report import data
+    from orchestrate.report import absent, data
 
     stated = claim_file.load(claims) if claims else claim_file.load()
-    return data.build(records.read(run_dirs), stated)
+    return data.build(records.read(run_dirs), stated, absent.absent(run_dirs))
 
 
 def render(run_dirs: list[Path], out: Path, claims: Path | None = None) -> Path:

@@ -12,6 +12,7 @@ from orchestrate.analysis.job import flat
 from orchestrate.analysis.records import Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
 from orchestrate.report import text
+from orchestrate.report.absent import Absent
 
 Frames = dict[str, pd.DataFrame]
 PLAIN_QUANTITIES = ("latency", "macs", "params", "accuracy", "energy")
@@ -27,9 +28,10 @@ class Report:
     answers: list[claims.Answer]
     configurations: list[dict[str, Any]]
     unasked: list[claims.Claim]  # about a kind of processor that no device here has
+    absent: tuple[Absent, ...] = ()  # planned, without a record
 
 
-def build(study: Study, stated: list[claims.Claim]) -> Report:
+def build(study: Study, stated: list[claims.Claim], absent: tuple[Absent, ...] = ()) -> Report:
     """Compute all that a page or a terminal shows; claims are about methods, so own files meet none."""
     stated = [] if own_only(study) else stated
     table = tidy(study)
@@ -49,7 +51,7 @@ def build(study: Study, stated: list[claims.Claim]) -> Report:
     }
     answered = {answer.claim.id for answer in found}
     unasked = [claim for claim in stated if claim.id not in answered]
-    return Report(study, frames, found, configurations, unasked)
+    return Report(study, frames, found, configurations, unasked, absent)
 
 
 def own_only(study: Study) -> bool:

@@ -13,6 +13,8 @@ MEANING = {
         monotonic clock. No sample is deleted. The figure of a job is the mean of the medians of its
         fresh processes; its interval is Student's over those processes. p90 and p99 are MLPerf's
         early-stopping estimates.""",
+    "Load and first inference": """Load: from the model's file to a session or engine that can run. First
+        inference: the first one after that. Each from fresh processes, median over them.""",
     "Runtime memory": """Read in each fresh process at seven rungs. Own: RSS without what was shared at the
         start (interpreter, C library), which is the USS of a process that has its libraries for itself; on a
         Jetson with the GPU memory of the process.
@@ -22,6 +24,10 @@ MEANING = {
         batch make a pair; a pair of networks counts once. Means are geometric, each architecture counting
         alike; their intervals are Student's over the means of the architectures, on logarithms: networks of
         one architecture resemble each other. Fits that are stand-ins enter no mean and no verdict.""",
+    "Size": """Ratio: target size divided by the original's, of the parameters (params), of every width (width)
+        or of the multiply-accumulates (macs). Widths: one number of output channels per searchable layer.""",
+    "Fits": """The power laws of NeuralScale's widths. Published: by its authors; searched: on this data set with
+        this program; stand-in: something small in place of a missing one, which decides nothing.""",
     "Rounding": """Aligned widths are multiples of 8. Rounding alone moves latency, so NeuralScale is compared
         with uniform scaling as it comes and in multiples of 8, and aligned with aligned.""",
     "Accuracy": """Taken from its source, never filled in: measured on this device, trained here, or
@@ -30,16 +36,21 @@ MEANING = {
         the repository. In short: which data sets and resolution, precision as each table states it,
         uniform's rounding (both shown), memory as defined above, means over architectures, and whose
         accuracy at which epoch (in the tables).""",
-    "Several runs": f"{RULE}; disagreements are listed below.",
+    "Several runs": f"{RULE.capitalize()}; disagreements are listed below.",
 }
 
-OF_METHODS = ("Ratios", "Rounding", "Assumptions")  # nothing to a reader with models of his own
+OF_METHODS = ("Ratios", "Size", "Fits", "Rounding", "Assumptions")  # nothing to a reader with models of his own
+
+
+def anchor(name: str) -> str:
+    """The id of a meaning, which tables and captions link to."""
+    return f"m-{name.lower().replace(' ', '-')}"
 
 
 def section(report: Report) -> str:
     """Meanings, merging, and per device every fact of its environment."""
     meaning = "".join(
-        f"<dt>{name}</dt><dd>{escape(' '.join(words.split()))}</dd>"
+        f'<dt id="{anchor(name)}">{name}</dt><dd>{escape(" ".join(words.split()))}</dd>'
         for name, words in MEANING.items()
         if name not in OF_METHODS or not data.own_only(report.study)
     )

@@ -1,12 +1,12 @@
 """The page's first section for models of one's own: a card each, in plain HTML."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
 from orchestrate.analysis import compare, memory
 from orchestrate.console import printable
-from orchestrate.report import tables, text
+from orchestrate.report import sketches, tables, text
 from orchestrate.report.data import Report, own_only
 
 Row = Mapping[Any, Any]
@@ -25,13 +25,24 @@ def title(report: Report) -> str:
 def section(report: Report) -> str:
     """The cards, in the order of the table."""
     rows = report.frames["jobs"].to_dict("records")
-    cards = "".join(card(row) for row in rows[:SHOWN])
+    cards = "".join(card(row) for row in rows[:SHOWN]) + "".join(_left_out(report))
     more = f'<p class="note">The table below has all {len(rows)}.</p>' if len(rows) > SHOWN else ""
     return (
-        '<section aria-labelledby="h-own"><h2 id="h-own">Measured</h2>'
+        '<section id="first" aria-labelledby="h-own"><h2 id="h-own">Measured</h2>'
         '<p class="sub">Median of one inference, with its 95% interval over fresh processes; memory of the '
         f'whole process.</p><div class="cards">{cards}</div>{more}</section>'
     )
+
+
+def _left_out(report: Report) -> Iterator[str]:
+    """A card for each record that does not count, with the reason."""
+    for each in report.study.excluded[:SHOWN]:
+        title = compare.own_name(each.job).removeprefix("onnx-")
+        yield (
+            f'<article class="card own fails"><p class="verdict">{escape(printable(each.code))}</p>'
+            f"<h3>{escape(printable(title))}</h3>"
+            f'<p class="how">{escape(printable(each.device))}</p><p>{escape(printable(each.reason))}</p></article>'
+        )
 
 
 def name(model: str) -> str:
@@ -53,7 +64,7 @@ def card(row: Row) -> str:
         "Parameters": f"{text.number(row['params'] * tables.MILLION)} million",
         "MACs": f"{text.number(row['macs'] * tables.MILLION)} million",
         "Accuracy": f"{text.number(row['accuracy'])}% {row['accuracy_source']}",
-        "Warnings": row["warnings"] or text.MISSING,
+        "Validity": "valid" + (f"; warnings: {row['warnings']}" if row["warnings"] else ""),
     }
     lines = "".join(
         f'<tr><th scope="row">{label}</th><td>{escape(printable(value))}</td></tr>'
@@ -63,5 +74,6 @@ def card(row: Row) -> str:
     where = escape(printable(f"{row['device']}, {text.running(row)}"))
     return (
         f'<article class="card own"><h3>{escape(printable(name(row["model"])))}</h3>'
-        f'<p class="how">{where}</p><table><tbody>{lines}</tbody></table></article>'
+        f'<p class="how">{where}</p><table><tbody>{lines}</tbody></table>'
+        f"{sketches.distribution(row['source'])}{sketches.ladder(row['source'])}</article>"
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from orchestrate.analysis import memory, pairs, recommend
 from orchestrate.console import printable
-from orchestrate.report import data, measured, own_models, tables, text, verdict_cards
+from orchestrate.report import absent, data, measured, own_models, tables, text, verdict_cards
 from orchestrate.report.data import Report
 
 ASSETS = Path(__file__).parent / "assets"
@@ -40,8 +40,8 @@ def html(report: Report) -> str:
     parts = {
         "title": escape(own_models.title(report) or data.title(report.study.runs, devices)),
         "style": asset("style.css"),
-        "state": "own" if data.own_only(report.study) else "" if report.study.jobs else "nothing",
-        "banner": verdict_cards.banner(report),
+        "state": state(report),
+        "banner": verdict_cards.banner(report) + absent.banner(report.absent),
         "lede": verdict_cards.lede(report),
         **first_section(report),
         "measured": measured.section(report),
@@ -53,6 +53,14 @@ def html(report: Report) -> str:
     return "".join(parts[piece] if index % 2 else piece for index, piece in enumerate(texts))
 
 
+def state(report: Report) -> str:
+    """CSS classes: what kind of page it is, which hides the sections that such a page has no use for."""
+    if not report.study.jobs:
+        return "nothing"
+    jobs = "one" if len(report.study.jobs) == 1 else ""
+    return f"own {jobs}".strip() if data.own_only(report.study) else jobs
+
+
 def first_section(report: Report) -> dict[str, str]:
     """Heading and first section: models of one's own, or what the records say about the claims."""
     if data.own_only(report.study):
@@ -62,10 +70,17 @@ def first_section(report: Report) -> dict[str, str]:
             "first": own_models.section(report),
             "first_link": "Models",
             "close": "model",
+            "close_label": "Model",
         }
     first = asset("verdicts.html").replace("{{verdicts}}", verdict_cards.verdicts(report))
     question = "Does the scaling method pay off on this hardware?"
-    return {"question": question, "first": first, "first_link": "Verdicts", "close": "pair"}
+    return {
+        "question": question,
+        "first": first,
+        "first_link": "Verdicts",
+        "close": "pair",
+        "close_label": "Architecture and size",
+    }
 
 
 @cache

@@ -6,6 +6,7 @@ results/RUN/plan.json  bundle/  DEVICE/jobs.json  DEVICE/records/JOB.json
 import fcntl
 import hashlib
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -181,6 +182,13 @@ class Run:
     def finished(self) -> bool:
         """Whether every job has left a record."""
         return not any(self.missing().values())
+
+    def resume_command(self, manifest: Path | None = None) -> str:
+        """What to type to finish the run, on the devices of that devices.yaml."""
+        words = ["orchestrate", "run", "--resume", self.id]
+        words += [] if self.path.parent == Path("results") else ["--results", str(self.path.parent)]
+        words += ["--devices", str(manifest)] if manifest else []
+        return shlex.join(words)
 
     @contextmanager
     def held(self) -> Iterator[None]:

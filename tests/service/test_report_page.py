@@ -377,3 +377,53 @@ def test_hostile_text_in_a_record_stays_text(opened: Any, tmp_path: Path) -> Non
     draw(page)
     assert page.title() != "owned"
     assert errors == []
+
+
+def test_a_table_folds_constant_columns_and_keeps_the_model_in_sight(opened: Any) -> None:
+    page = opened("phone").page
+    table_of = page.locator("#table-models")
+    assert "In every row:" in table_of.locator("caption").inner_text()
+    assert "Backend onnxruntime" in table_of.locator("caption").inner_text()
+    assert table_of.locator("thead th", has_text="Backend").count() == 0
+    assert table_of.locator("thead th").first.inner_text() == "Model"
+    table_of.locator(".scroll").evaluate("(box) => { box.scrollLeft = 400; }")
+    assert table_of.locator("tbody th").first.evaluate(
+        "(th) => th.getBoundingClientRect().left - th.closest('.scroll').getBoundingClientRect().left"
+    ) == pytest.approx(0, abs=1)
+    assert table_of.locator("caption a[href='#m-runtime-memory']").count() == 1
+    assert page.locator("#m-runtime-memory").count() == 1
+
+
+def test_limits_and_filters_live_in_the_url(opened: Any, report: Path) -> None:
+    page = opened().page
+    page.fill("#l-latency", "40")
+    page.select_option("#f-config", "1")
+    page.uncheck("#f-architecture input[value=vgg11]")
+    page.select_option("#f-pair", "resnet50|cifar100|0.5|params")
+    page.fill("#f-text", "uniform")
+    shown = page.locator("#recommend-answer").inner_text()
+    found = opened().page
+    found.goto(page.url)
+    found.reload()
+    found.wait_for_selector("html[data-ready=yes]", state="attached")
+    assert found.locator("#recommend-answer").inner_text() == shown
+    assert found.input_value("#f-pair") == "resnet50|cifar100|0.5|params"
+    assert found.input_value("#f-text") == "uniform"
+    assert not found.is_checked("#f-architecture input[value=vgg11]")
+    assert found.input_value("#f-config") == "1"
+
+
+def test_the_rows_of_a_plot_name_their_models(opened: Any) -> None:
+    page = opened().page
+    draw(page, "latency", "recommend", "slope")
+    for name in ("latency", "recommend", "slope"):
+        with page.expect_download() as download:
+            page.locator(f"#figure-{name} .tools button", has_text="CSV").click()
+        head, first = Path(download.value.path()).read_text().splitlines()[:2]
+        assert head.startswith('"model"')
+        assert first.split(",")[0].strip('"') in page.evaluate("JOBS.model")
+
+
+def test_which_model_comes_first(opened: Any) -> None:
+    page = opened().page
+    assert page.evaluate("document.querySelector('main section').id") == "recommend"

@@ -72,11 +72,12 @@ const observer = new IntersectionObserver(
 // Draws when near the screen, so that a page of many plots opens at once.
 function drawn(found) {
   found.stale = false;
-  const { traces, layout, methods, empty, dashed } = found.draw(found.plot.clientWidth);
+  const { traces, layout, methods, empty, dashed, swatches } = found.draw(found.plot.clientWidth);
   found.layout = layout;
   found.traces = traces || [];
   found.key.replaceChildren(
-    ...(methods || []).map((m) => make("li", {}, sign(m), look(m).name)),
+    ...(own ? [] : methods || []).map((m) => make("li", {}, sign(m), look(m).name)),
+    ...(swatches || []).map(([tone, name]) => make("li", {}, icon("square", tone), name)),
     ...(dashed ? [make("li", {}, `dashed: ${dashed}`)] : []),
   );
   if (!found.rows.hidden) fillRows(found);
@@ -112,7 +113,8 @@ const SHAPES = {
   square: "M2 2h8v8H2z",
   "triangle-up": "M6 1l5 9H1z",
 };
-function sign(method) {
+const sign = (method) => icon(look(method).symbol, colour(method));
+function icon(symbol, tone) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"),
     path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   for (const [name, value] of Object.entries({
@@ -122,8 +124,8 @@ function sign(method) {
     "aria-hidden": "true",
   }))
     svg.setAttribute(name, value);
-  path.setAttribute("d", SHAPES[look(method).symbol]);
-  path.setAttribute("fill", colour(method));
+  path.setAttribute("d", SHAPES[symbol]);
+  path.setAttribute("fill", tone);
   svg.append(path);
   return svg;
 }
@@ -161,7 +163,10 @@ function rowsOf(found) {
   const { traces, layout } = found,
     names = layout && layout.yaxis ? layout.yaxis.ticktext : null;
   const title = (axis, otherwise) => (axis && axis.title && axis.title.text) || otherwise;
+  const models = traces.some((t) => (t.customdata || []).some((i) => typeof i === "number"));
+  const model = (t, n) => (typeof t.customdata?.[n] === "number" ? JOBS.model[t.customdata[n]] : "");
   const head = [
+    ...(models ? ["model"] : []),
     "series",
     title(layout && layout.xaxis, "horizontal"),
     ...(names ? [] : [title(layout && layout.yaxis, "vertical")]),
@@ -174,12 +179,13 @@ function rowsOf(found) {
     .flatMap((t) =>
       t.x.map((x, n) => {
         const y = t.y[n];
-        return names
+        const what = names
           ? [names[y], x, ...ends(t.error_x, x, n)]
           : [t.name || "", x, y, ...ends(t.error_y, y, n)];
+        return models ? [model(t, n), ...what] : what;
       }),
     )
-    .filter((row) => row[1] !== null && row[1] !== undefined);
+    .filter((row) => row[models ? 2 : 1] !== null && row[models ? 2 : 1] !== undefined);
   const used = head.map((_, c) => body.some((row) => row[c] !== null && row[c] !== ""));
   const kept = (row) => row.filter((_, c) => used[c]);
   return { head: kept(head), body: body.map(kept) };
@@ -205,7 +211,7 @@ function fillRows(found) {
     make(
       "table",
       {},
-      make("caption", {}, found.title + "." + note),
+      make("caption", {}, `${found.title}.${note}`),
       make("thead", {}, make("tr", {}, ...heads)),
       make("tbody", {}, ...body.slice(0, most).map(row)),
     ),

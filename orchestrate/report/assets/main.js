@@ -18,21 +18,37 @@ function pairChanged() {
 }
 
 // Limits and filters live in the URL's hash, so that a link shows what its sender saw. Other hashes are anchors.
-const KEPT = ["f-config", "f-definition", ...LIMITS.map((limit) => limit.id)];
+const KEPT = ["f-config", "f-definition", "f-size", "f-quantity", "f-memquantity", "f-pair", "f-text"].concat(
+  LIMITS.map((limit) => limit.id),
+);
+const BOXES = { "f-architecture": state.architectures, "f-method": state.methods };
+const untouched = new Map();
 function remember() {
-  const found = KEPT.filter((id) => $(id).value !== "").map((id) => [id, $(id).value]);
+  const found = KEPT.filter((id) => $(id).value !== untouched.get(id)).map((id) => [id, $(id).value]);
+  for (const id of Object.keys(BOXES))
+    for (const box of $(id).querySelectorAll("input:not(:checked)")) found.push([`no-${id}`, box.value]);
   history.replaceState(null, "", `#?${new URLSearchParams(found)}`);
 }
 function recall() {
+  offerPairs();
+  for (const id of KEPT) untouched.set(id, $(id).value);
   if (!location.hash.startsWith("#?")) return;
   const given = new URLSearchParams(location.hash.slice(2));
+  for (const [id, chosen] of Object.entries(BOXES))
+    for (const box of $(id).querySelectorAll("input"))
+      if (given.getAll(`no-${id}`).includes(box.value)) {
+        box.checked = false;
+        chosen.delete(box.value);
+      }
   for (const id of KEPT.filter((each) => given.has(each))) {
+    if (id === "f-pair") offerPairs(); // of the device and the boxes that were just set
     const before = $(id).value;
     $(id).value = given.get(id);
     if ($(id).tagName === "SELECT" && $(id).selectedIndex < 0) $(id).value = before; // not of this page
+    state.config = Number($("f-config").value);
   }
-  state.config = Number($("f-config").value);
   state.definition = $("f-definition").value;
+  state.text = $("f-text").value;
 }
 
 function checkboxes(place, values, chosen, label) {
@@ -47,6 +63,7 @@ function checkboxes(place, values, chosen, label) {
           if (box.checked) chosen.add(value);
           else chosen.delete(value);
           filtered();
+          remember();
         },
       });
       return make("label", {}, box, label(value));
@@ -125,11 +142,11 @@ function printed(yes) {
 
 themed();
 filters();
-recall();
 recommend();
 explore();
 ratios();
 onePair();
+recall();
 updates = DATA.tables.map(table);
 filtered();
 figures.forEach((found) => observer.observe(found.plot));

@@ -16,7 +16,7 @@ const jobOf = (model) => {
 const groupOf = (i) =>
   `${JOBS.architecture[i] || JOBS.model[i]}|${JOBS.dataset[i]}|${JOBS.ratio[i]}|${JOBS.ratio_of[i]}`;
 const members = () => shown(JOBS).filter((i) => groupOf(i) === $("f-pair").value);
-const named = (i) => look(JOBS.series[i]).name;
+const named = (i) => (own ? fileName(JOBS.model[i]) : look(JOBS.series[i]).name);
 const DASHES = ["solid", "dot", "dash"]; // of the first, second, third row of one method: aligned to 8, to 16, to 32
 const dashOf = (rows, i) =>
   DASHES[
@@ -29,7 +29,7 @@ function offerPairs() {
     groups = distinct(shown(JOBS).map(groupOf)).sort((a, b) => first(a) - first(b));
   const label = (g) => {
     const [a, d, r, of] = g.split("|");
-    return r === "null" ? a : `${a} ${d}, ${r} of ${of}`;
+    return r === "null" ? fileName(a) : `${a} ${d}, ${r} of ${of}`;
   };
   $("f-pair").replaceChildren(...groups.map((g) => make("option", { value: g }, label(g))));
   if (groups.includes(before)) $("f-pair").value = before;
@@ -54,6 +54,7 @@ function widths() {
       mode: w.length > 24 ? "lines" : "lines+markers",
       x: w.map((_, n) => n + 1),
       y: w,
+      customdata: w.map(() => i),
       line: { color: colour(JOBS.series[i]), shape: "hvh", width: 2, dash: dashOf(rows, i) },
       marker: { symbol: look(JOBS.series[i]).symbol, size: 6, color: colour(JOBS.series[i]) },
       hovertemplate: `${named(i)}<br>layer %{x}: %{y} channels<extra></extra>`,
@@ -88,17 +89,17 @@ function ladder() {
     orientation: "h",
     name: RUNG_NAMES[rung] || rung,
     y: rows.map(named),
+    customdata: rows,
     x: rows.map((i) => (DATA.steps[i][n] === null ? null : DATA.steps[i][n] * MB)),
     marker: { color: RUNG_COLOURS[n] },
     hovertemplate: `${RUNG_NAMES[rung]}: %{x:.1f} MB<extra>%{y}</extra>`,
   }));
   return {
     traces: rows.length ? traces : [],
+    swatches: traces.map((trace) => [trace.marker.color, trace.name]),
     layout: {
-      height: 190 + 44 * rows.length,
+      height: 90 + 44 * rows.length,
       barmode: "relative",
-      showlegend: true,
-      legend: { orientation: "h", y: -0.42, yanchor: "top", font: { size: 12 }, traceorder: "normal" },
       margin: { l: 10, r: 12, t: 10, b: 44 },
       xaxis: { ...t.axis, title: { text: "MB (own)", font: { size: 12, color: t.soft } } },
       yaxis: { ...t.axis, autorange: "reversed" },

@@ -80,6 +80,7 @@ function multiples(width, unit, value, log) {
 
 function oneLine(rows, key, value, xaxis, yaxis, unit) {
   rows.sort((a, b) => JOBS[key][a] - JOBS[key][b]);
+  const largest = JOBS[key][rows.at(-1)];
   const method = JOBS.series[rows[0]],
     all = rows.map(value),
     y = all.map((v) => v[0]);
@@ -88,7 +89,8 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
     type: "scatter",
     name: `${JOBS.architecture[rows[0]]} ${JOBS.dataset[rows[0]]} ${look(method).name}${JOBS.ratio_of[rows[0]] === "macs" ? " (by MACs)" : ""}`.trim(),
     mode: own ? "markers+text" : rows.length > 40 ? "markers" : "lines+markers",
-    textposition: "top center",
+    textposition: rows.map((i) => (2 * JOBS[key][i] > largest ? "middle left" : "middle right")),
+    cliponaxis: false,
     text: own ? rows.map((i) => fileName(JOBS.model[i])) : undefined,
     xaxis,
     yaxis,

@@ -40,17 +40,24 @@ function judged(i) {
 }
 
 // Rank and front are computed by orchestrate/analysis/recommend.py; limits only leave models out.
-const known = (i) => JOBS.accuracy[i] !== null && JOBS[state.definition][i] !== null;
+const unjudged = !(JOBS.accuracy || []).some((v) => v !== null); // nobody knows an accuracy: memory takes its place
+const known = (i) => (unjudged || JOBS.accuracy[i] !== null) && JOBS[state.definition][i] !== null;
+const height = (i) => (unjudged ? JOBS[state.definition][i] * MB : JOBS.accuracy[i]);
 const onFront = (i) =>
   Math.floor(DATA.front[i] / 2 ** Object.keys(DATA.definitions).indexOf(state.definition)) % 2 === 1;
 const best = (rows) => rows.reduce((a, b) => (a !== null && DATA.rank[a] < DATA.rank[b] ? a : b), null);
+
+function accuracyOf(i) {
+  if (unjudged) return "";
+  return JOBS.accuracy[i] === null ? ", accuracy unknown" : `, ${number(JOBS.accuracy[i])}% accuracy`;
+}
 
 function recommendWords() {
   const all = shown(JOBS).map(judged),
     fits = all.filter((j) => j.verdict === "fits").map((j) => j.i),
     risk = all.filter((j) => j.verdict === "risk");
   const told = (i) =>
-    `${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${JOBS.accuracy[i] === null ? "accuracy unknown" : `${number(JOBS.accuracy[i])}% accuracy`}`;
+    `${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB${accuracyOf(i)}`;
   const items = distinct(fits.map((i) => JOBS.dataset[i]))
     .sort()
     .map((dataset) => {
@@ -61,9 +68,9 @@ function recommendWords() {
         "li",
         {},
         `${dataset || "your own files"}: `,
-        make("strong", {}, JOBS.model[i]),
+        make("strong", {}, fileName(JOBS.model[i])),
         ` — ${told(i)}`,
-        next === null ? "" : `. Next: ${JOBS.model[next]} — ${told(next)}: ${lost(i, next)}`,
+        next === null ? "" : `. Next: ${fileName(JOBS.model[next])} — ${told(next)}: ${lost(i, next)}`,
       );
     });
   const count = make("p", {}, `${fits.length} of ${all.length} models fit; ${risk.length} at risk.`);
@@ -73,13 +80,12 @@ function recommendWords() {
   $("recommend-answer").replaceChildren(count, make("ul", {}, ...items, ...risky));
 }
 
-// The most accurate model for every latency, as steps.
+// The most accurate model (or the smallest, where no accuracy is known) for every latency, as steps.
 function frontLine(rows, suffix, t) {
-  const front = [];
-  for (const i of [...rows].sort(
-    (a, b) => JOBS.latency[a] - JOBS.latency[b] || JOBS.accuracy[b] - JOBS.accuracy[a],
-  ))
-    if (!front.length || JOBS.accuracy[i] > JOBS.accuracy[front.at(-1)]) front.push(i);
+  const front = [],
+    better = (i) => (unjudged ? -height(i) : height(i));
+  for (const i of [...rows].sort((a, b) => JOBS.latency[a] - JOBS.latency[b] || better(b) - better(a)))
+    if (!front.length || better(i) > better(front.at(-1))) front.push(i);
   return {
     type: "scatter",
     name: "front",
@@ -87,8 +93,8 @@ function frontLine(rows, suffix, t) {
     xaxis: `x${suffix}`,
     yaxis: `y${suffix}`,
     x: front.map((i) => JOBS.latency[i] * MS),
-    y: front.map((i) => JOBS.accuracy[i]),
-    customdata: front.map(() => null),
+    y: front.map(height),
+    customdata: front,
     line: { color: t.soft, width: 1.5, dash: "dot", shape: "hv" },
     hoverinfo: "skip",
   };
@@ -125,7 +131,9 @@ function recommendPlot(width) {
     };
     layout[`yaxis${suffix}`] = {
       ...t.axis,
-      ...(n % columns ? {} : { title: { text: "accuracy (%)", font: { size: 12, color: t.soft } } }),
+      ...(n % columns
+        ? {}
+        : { title: { text: unjudged ? "memory (MB)" : "accuracy (%)", font: { size: 12, color: t.soft } } }),
     };
     annotations.push({
       text: `<b>${dataset || "your own files"}</b>`,
@@ -156,17 +164,17 @@ function recommendPlot(width) {
         yaxis: `y${suffix}`,
         customdata: mine,
         x: mine.map((i) => JOBS.latency[i] * MS),
-        y: mine.map((i) => JOBS.accuracy[i]),
+        y: mine.map(height),
         marker: {
           color: colour(method),
           symbol: look(method).symbol,
-          size: mine.map((i) => 6 + Math.sqrt(Math.max(0, JOBS[state.definition][i]) * MB)),
+          size: unjudged ? 10 : mine.map((i) => 6 + Math.sqrt(Math.max(0, JOBS[state.definition][i]) * MB)),
           opacity: verdicts.map((v) => (v === "fails" ? 0.2 : v === "risk" ? 0.6 : 0.9)),
           line: { color: css("--ink"), width: mine.map((i) => (i === chosen ? 3 : 0)) },
         },
         hovertext: mine.map(
           (i, k) =>
-            `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB, ${number(JOBS.accuracy[i])}%<br>${onFront(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`,
+            `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB${accuracyOf(i)}<br>${onFront(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`,
         ),
         hovertemplate: "%{hovertext}<extra></extra>",
       });
@@ -182,10 +190,11 @@ function recommendPlot(width) {
 
 function recommend() {
   $("l-energy-label").hidden = !JOBS.energy || JOBS.energy.every((v) => v === null);
+  $("l-accuracy-label").hidden = unjudged;
   figure(
     "recommend",
-    "Accuracy against latency",
-    "One point a model; its area grows with memory. Ringed and named: the recommended model. Dotted: the most accurate model for every latency. Faint: over a limit.",
+    unjudged ? "Memory against latency" : "Accuracy against latency",
+    `One point per model${unjudged ? "" : "; its area grows with memory"}. Ringed and named: the recommended model. Dotted: the ${unjudged ? "smallest" : "most accurate"} model for every latency. Faint: over a limit.`,
     recommendPlot,
   );
   for (const limit of LIMITS)

@@ -1,5 +1,38 @@
 // Tables: sorted by any column, found by text, following the filters, saved as CSV with full precision.
 const PAGE_ROWS = 50;
+const NEVER_FOLDED = ["model", "job", "reason", "command"];
+
+// Columns with one value in every row are said once, in the caption.
+function folded(frame, columns) {
+  const alike = (c) => c.keys.every((key) => frame[key].every((v) => v === frame[key][0]));
+  const short = (c) => c.numeric || String(frame[c.keys[0]][0]).length < 40;
+  return size(frame) < 2
+    ? []
+    : columns.filter((c) => !NEVER_FOLDED.includes(c.keys[0]) && alike(c) && short(c));
+}
+
+// Where the page explains a column: its key begins with one of these.
+const TERMS = [
+  ["latency", "Latency", "latency"],
+  ["load", "Load and first inference", "load-and-first-inference"],
+  ["process_", "Runtime memory", "runtime-memory"],
+  ["accuracy", "Accuracy", "accuracy"],
+  ["ratio_of", "Ratio", "size"],
+  ["align", "Aligned", "rounding"],
+  ["fit_quality", "Fit", "fits"],
+  ["latency_ratio", "Pairs", "ratios"],
+  ["value", "Means", "ratios"],
+  ["slope", "Runtime memory", "runtime-memory"],
+];
+function terms(columns) {
+  const found = new Map();
+  for (const c of columns)
+    for (const [key, label, id] of TERMS)
+      if ((c.keys[0] === key || (key.endsWith("_") && c.keys[0].startsWith(key))) && $(`m-${id}`))
+        found.set(id, label);
+  const links = [...found].flatMap(([id, label]) => [" · ", make("a", { href: `#m-${id}` }, label)]);
+  return links.length ? [" What the words mean: ", ...links.slice(1)] : [];
+}
 
 function table(spec) {
   const frame = DATA.frames[spec.dataset],
@@ -13,6 +46,10 @@ function table(spec) {
     (c) => frame[c.keys[0]] && frame[c.keys[0]].some((v) => v !== null && v !== ""),
   );
 
+  const constant = folded(frame, used),
+    sticky = used.find((c) => c.keys[0] === "model") || used.find((c) => c.keys[0] === "job"),
+    columns = [sticky, ...used.filter((c) => c !== sticky && !constant.includes(c))].filter(Boolean);
+
   const value = (c, key, i) =>
     frame[key][i] === null ? null : c.numeric ? frame[key][i] * c.scale : frame[key][i];
   const rows = () => {
@@ -20,7 +57,7 @@ function table(spec) {
     const found = shown(frame).filter((i) =>
       words.every((w) => used.some((c) => String(frame[c.keys[0]][i]).toLowerCase().includes(w))),
     );
-    const c = used[sorting.column];
+    const c = columns[sorting.column];
     if (c)
       found.sort(
         (a, b) => compared(frame[c.keys[0]][a], frame[c.keys[0]][b]) * (sorting.up ? 1 : -1) || a - b,
@@ -30,8 +67,9 @@ function table(spec) {
 
   const cell = (c, i) => {
     const [v, low, high] = c.keys.map((key) => value(c, key, i));
+    if (c === sticky) return make("th", { scope: "row", class: "sticky" }, own ? fileName(v) : String(v));
     if (!c.numeric)
-      return make("td", { class: String(v).length > 60 ? "words" : null }, v === null ? "" : String(v));
+      return make("td", { class: String(v).length > 90 ? "words" : null }, v === null ? "" : String(v));
     const spread =
       low === null || low === undefined
         ? []
@@ -44,7 +82,7 @@ function table(spec) {
     );
   };
 
-  const headings = used.map((c, n) => {
+  const headings = columns.map((c, n) => {
     const press = () => {
       sorting.up = sorting.column === n ? !sorting.up : true;
       sorting.column = n;
@@ -54,7 +92,7 @@ function table(spec) {
     const label = c.unit ? `${c.label} (${c.unit})` : c.label;
     return make(
       "th",
-      { scope: "col", class: numeric(c) },
+      { scope: "col", class: c === sticky ? "sticky" : numeric(c) },
       make("button", { type: "button", onclick: press }, label),
     );
   });
@@ -69,7 +107,7 @@ function table(spec) {
         make(
           "tr",
           { class: frame.model && frame.model[i] === state.model ? "picked" : null },
-          ...used.map((c) => cell(c, i)),
+          ...columns.map((c) => cell(c, i)),
         ),
       ),
     );
@@ -112,10 +150,13 @@ function table(spec) {
     { type: "button", onclick: csv, "aria-label": `Save the rows shown of ${spec.title} as CSV` },
     "CSV",
   );
+  const always = constant.length
+    ? ` In every row: ${constant.map((c) => `${c.label} ${cell(c, 0).textContent}${c.unit ? ` ${c.unit}` : ""}`).join(", ")}.`
+    : "";
   const grid = make(
     "table",
     {},
-    make("caption", {}, spec.caption),
+    make("caption", {}, make("div", {}, spec.caption, always, ...terms(used))),
     make("thead", {}, make("tr", {}, ...headings)),
     body,
   );

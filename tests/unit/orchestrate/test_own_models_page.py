@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,28 @@ def test_no_claim_is_asked(run: Path) -> None:
 )
 def test_a_file_is_called_by_its_name(model: str, shown: str) -> None:
     assert own_models.name(model) == shown
+
+
+def test_a_card_draws_ladder_and_distribution(page: str) -> None:
+    card = re.findall(r'<article class="card own">.*?</article>', page)[0]
+    assert "Memory ladder (MB)" in card
+    assert "Distribution of latency" in card
+    assert "<td>valid" in card
+
+
+def test_a_record_that_does_not_count_has_a_card_with_its_reason(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / run.name
+    shutil.copytree(run, folder)
+    path = sorted(folder.glob("*/records/*.json"))[0]
+    record = json.loads(path.read_text())
+    record["validity"] = {
+        "valid": False,
+        "reasons": [{"code": "throttled", "message": "<b>the clock</b> fell"}],
+        "warnings": [],
+    }
+    path.write_text(json.dumps(record))
+    page = report.render([folder], tmp_path / "out").read_text()
+    left = re.findall(r'<article class="card own fails">.*?</article>', page)
+    assert len(left) == 1
+    assert "&lt;b&gt;the clock&lt;/b&gt; fell" in left[0]
+    assert "throttled" in left[0]
