@@ -39,7 +39,13 @@ MEANING = {
     "Several runs": f"{RULE.capitalize()}; disagreements are listed below.",
 }
 
-OF_METHODS = ("Ratios", "Size", "Fits", "Rounding", "Assumptions")  # nothing to a reader with models of his own
+OF_METHODS = (
+    "Ratios",
+    "Size",
+    "Fits",
+    "Rounding",
+    "Assumptions",
+)  # nothing to a reader with models of his own
 
 
 def anchor(name: str) -> str:

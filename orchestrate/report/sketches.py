@@ -44,7 +44,9 @@ def distribution(job: Job) -> str:
         q: EDGE + (WIDTH - 2 * EDGE) * (value - low) / (high - low)
         for q, value in zip(QUANTILES, job.quantiles, strict=True)
     }
-    box = f'<rect class="box" x="{at[0.25]:.1f}" y="4" width="{max(1, at[0.75] - at[0.25]):.1f}" height="12"/>'
+    box = (
+        f'<rect class="box" x="{at[0.25]:.1f}" y="4" width="{max(1, at[0.75] - at[0.25]):.1f}" height="12"/>'
+    )
     line = f'<line class="axis" x1="{EDGE}" x2="{WIDTH - EDGE}" y1="10" y2="10"/>'
     middle = f'<line class="middle" x1="{at[0.5]:.1f}" x2="{at[0.5]:.1f}" y1="2" y2="18"/>'
     shown = [text.number(value * MS) for value in job.quantiles]
