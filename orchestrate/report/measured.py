@@ -24,10 +24,10 @@ MEANING = {
         batch make a pair; a pair of networks counts once. Means are geometric, each architecture counting
         alike; their intervals are Student's over the means of the architectures, on logarithms: networks of
         one architecture resemble each other. Fits that are stand-ins enter no mean and no verdict.""",
-    "Size": """Ratio: target size divided by the original's, of the parameters (params), of every width (width)
-        or of the multiply-accumulates (macs). Widths: one number of output channels per searchable layer.""",
-    "Fits": """The power laws of NeuralScale's widths. Published: by its authors; searched: on this data set with
-        this program; stand-in: something small in place of a missing one, which decides nothing.""",
+    "Size": """Ratio: target size divided by the original's, of the parameters (params), of every width
+        (width) or of the multiply-accumulates (macs). Widths: the output channels of each searchable layer.""",
+    "Fits": """The power laws of NeuralScale's widths. Published: by its authors; searched: on this data set
+        with this program; stand-in: something small in place of a missing one, which decides nothing.""",
     "Rounding": """Aligned widths are multiples of 8. Rounding alone moves latency, so NeuralScale is compared
         with uniform scaling as it comes and in multiples of 8, and aligned with aligned.""",
     "Accuracy": """Taken from its source, never filled in: measured on this device, trained here, or
@@ -45,7 +45,7 @@ OF_METHODS = (
     "Fits",
     "Rounding",
     "Assumptions",
-)  # nothing to a reader with models of his own
+)  # no use on a page of own models
 
 
 def anchor(name: str) -> str:

@@ -41,7 +41,8 @@ def _left_out(report: Report) -> Iterator[str]:
         yield (
             f'<article class="card own fails"><p class="verdict">{escape(printable(each.code))}</p>'
             f"<h3>{escape(printable(title))}</h3>"
-            f'<p class="how">{escape(printable(each.device))}</p><p>{escape(printable(each.reason))}</p></article>'
+            f'<p class="how">{escape(printable(each.device))}</p>'
+            f"<p>{escape(printable(each.reason))}</p></article>"
         )
 
 
