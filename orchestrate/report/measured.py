@@ -25,7 +25,7 @@ MEANING = {
         alike; their intervals are Student's over the means of the architectures, on logarithms: networks of
         one architecture resemble each other. Fits that are stand-ins enter no mean and no verdict.""",
     "Size": """Ratio: target size divided by the original's, of the parameters (params), of every width
-        (width) or of the multiply-accumulates (macs). Widths: the output channels of each searchable layer.""",
+        (width) or of the multiply-accumulates (macs). Widths: output channels of each searchable layer.""",
     "Fits": """The power laws of NeuralScale's widths. Published: by its authors; searched: on this data set
         with this program; stand-in: something small in place of a missing one, which decides nothing.""",
     "Rounding": """Aligned widths are multiples of 8. Rounding alone moves latency, so NeuralScale is compared
