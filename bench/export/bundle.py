@@ -9,6 +9,7 @@ from bench.export.cache import Artefact
 from bench.export.errors import ExportError
 from bench.export.own.request import Prepared
 from bench.record.files import sha256_of
+from bench.record.types import files_of
 
 SCHEMA = 1
 INDEX = "bundle.json"
@@ -58,9 +59,7 @@ def add_own(folder: Path, own: Prepared, made_by: str) -> dict[str, Any]:
 
 def finish(folder: Path, contents: dict[str, Any]) -> Path:
     """Write bundle.json, which makes the folder a bundle, and remove models that it does not name."""
-    named = {entry["file"] for entry in contents["models"]}
-    named |= {entry["reference"]["file"] for entry in contents["models"]}
-    named |= {entry["test_set"]["file"] for entry in contents["models"] if entry.get("test_set")}
+    named = {part["file"] for entry in contents["models"] for part in files_of(entry)}
     for path in [*folder.glob("models/*"), *folder.glob("reference/*")]:
         if path.relative_to(folder).as_posix() not in named:
             path.unlink()

@@ -18,11 +18,9 @@ from torch import nn
 
 from bench.export import count
 from bench.export.errors import ExportError
+from bench.export.onnx_limits import OPSET
 from bench.export.reference import TOLERANCE, pack, random_input, run
 from bench.zoo import Architecture, Dataset
-
-OPSET = 13  # the newest that TensorRT 8.2 (JetPack 4.6) reads
-MAX_IR = 8  # the newest that onnxruntime 1.10 (the last for Python 3.6) reads
 
 
 @dataclass(frozen=True)

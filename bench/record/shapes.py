@@ -48,6 +48,15 @@ number_or_null = nullable(number())
 _percent = number(0, maximum=100)
 _tensor = fields({"name": text, "shape": listing(number(0, integer=True), most=8), "dtype": name}, {})
 _reference = fields({"file": inner_path, "sha256": sha256, "tolerance": number(0)}, {"made_by": text})
+_against = fields(
+    {
+        "file": inner_path,
+        "sha256": sha256,
+        "seconds": number(0, maximum=600),
+        "turn_seconds": number(0, maximum=60),
+    },
+    {},
+)
 _accuracy = fields(
     {"value": nullable(_percent), "source": name},
     {
@@ -67,6 +76,7 @@ _model = fields(
         "precision": nullable(name),
         "reference": nullable(_reference),
         "test_set": nullable(fields({"file": inner_path, "sha256": sha256}, {})),
+        "against": nullable(_against),
         "widths": nullable(listing(number(1, integer=True), most=10000)),
         "params": nullable(count),
         "macs": nullable(count),
@@ -143,6 +153,7 @@ def _series(value: Any, path: str, found: List[Problem]) -> None:
         found.append(Problem(path, str(error)))
 
 
+_pair = listing(number(1, integer=True), least=2, most=2)
 SERIES = ("samples", "warmup", "compute", "overhead")
 _process = fields(
     {"process": count, "samples": _series},
@@ -159,6 +170,7 @@ _process = fields(
         "wall_seconds": nullable(number(0)),
         "load_seconds": nullable(number(0)),
         "first_seconds": nullable(number(0)),
+        "turns": nullable(listing(_pair, most=100000)),
         "reasons": listing(anything, most=1000),
     },
 )

@@ -50,6 +50,13 @@ class Reference(File):
     tolerance: float
 
 
+class Against(File):
+    """A model that another is measured in turns with, for `seconds`, `turn_seconds` a turn."""
+
+    seconds: float
+    turn_seconds: float
+
+
 class _ModelFile(File):
     id: str
 
@@ -60,7 +67,14 @@ class Model(_ModelFile, total=False):
     precision: Optional[str]
     reference: Optional[Reference]
     test_set: Optional[File]
+    against: Optional[Against]
     inputs: List[Dict[str, Any]]
+
+
+def files_of(model: Model) -> List[File]:
+    """The files that a model needs on a device, each with `file` and `sha256`."""
+    found = (model, model.get("reference"), model.get("test_set"), model.get("against"))
+    return [part for part in found if part]
 
 
 class _RequiredJob(TypedDict):
@@ -100,6 +114,7 @@ class Task(_RequiredTask, total=False):
     """
 
     only_build: bool
+    against: Optional[str]
     cpu: Optional[int]  # of a duel: where both models run
 
 

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from bench.record.types import File, Model
+from bench.record.types import files_of
 from orchestrate.console import first_line
 from orchestrate.devices import Device
 from orchestrate.engine.connection import Engine
@@ -190,7 +190,7 @@ class BoardRunner:
     def send(self, missing: list[str], there: dict[str, tuple[int, str]], say: Say) -> None:
         """Send what the board lacks of the models of the jobs in `missing`."""
         jobs = plan.reduced(self.folder.job_list(), missing, {})["jobs"]
-        wanted = {part["file"]: part["sha256"] for job in jobs for part in parts(job["model"])}
+        wanted = {part["file"]: part["sha256"] for job in jobs for part in files_of(job["model"])}
         lacking = [name for name, sha in wanted.items() if there.get(f"bundle/{name}", (0, ""))[1] != sha]
         files = {f"bundle/{name}": self.run.files.checked(f"bundle/{name}", wanted[name]) for name in lacking}
         total = sum(file.size for file in files.values())
@@ -224,8 +224,3 @@ class BoardRunner:
     def clear(self) -> None:
         """Free the board: container and volume."""
         self.discard(set())
-
-
-def parts(model: Model) -> list[File]:
-    """The files of a model, each with `file` and `sha256`."""
-    return [part for part in (model, model.get("reference"), model.get("test_set")) if part]

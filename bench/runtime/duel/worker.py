@@ -9,31 +9,17 @@ import gc
 import json
 import os
 import sys
-from typing import Any, List
+from typing import Any
 
 from bench.record.types import Task
 from bench.runtime.backends import create
-from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.process import die_with_parent
 from bench.runtime.measure import timing
 from bench.runtime.measure.model_io import make_inputs
 from bench.runtime.measure.model_run import settings_of
 from bench.runtime.measure.output_check import check_outputs
+from bench.runtime.measure.turns import ROOM, turn
 from bench.runtime.supervise.worker import failure
-
-LEAST = 3  # samples a turn, however long they take
-ROOM = 100000  # samples a turn, at most
-
-
-def turn(infer: Any, length: int, out: Any) -> List[int]:
-    """The samples of a turn of `length` ns; one inference before them, for the caches that the other one
-    has filled, is not timed."""
-    infer()
-    end, n = now_ns() + length, 0
-    while n < LEAST or (n < len(out) and now_ns() < end):
-        timing.sample(infer, out, n, n + 1)
-        n += 1
-    return list(out[:n])
 
 
 def play(task: Task, answer: Any) -> None:

@@ -13,6 +13,12 @@ def _coarse_ns() -> int:
 now_ns: Callable[[], int] = getattr(time, "perf_counter_ns", _coarse_ns)
 
 
+def cpu_ns() -> int:
+    """CPU time of this process in nanoseconds, all its threads together: what waiting for a CPU adds nothing
+    to. Python 3.6 has it as a float, exact enough while the process is hours old at most."""
+    return int(time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID) * 1e9)
+
+
 def iso_utc(seconds: float) -> str:
     """Seconds since the epoch as `2026-11-22T19:15:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -17,6 +17,7 @@ from bench.runtime.measure.accuracy import top1
 from bench.runtime.measure.memory import Ladder, reset_peak, trim
 from bench.runtime.measure.model_io import make_inputs, residual
 from bench.runtime.measure.output_check import check_outputs
+from bench.runtime.measure.turns import against
 
 OVERHEAD_SAMPLES = 1000
 
@@ -116,6 +117,8 @@ def _measure_model(
     check = part["output_check"] = check_outputs(numpy, backend.outputs(), task, backend.arithmetic())
     if not check["ok"]:
         raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
+    if task.get("against"):  # after the rungs: the reference's memory is not the model's
+        part["latency"]["turns"] = against(numpy, task, backend.settings, backend.infer)
     test_set = task.get("test_set")
     if test_set and task["process"] == 0 and not backend.fake:
         part["accuracy"] = top1(numpy, backend, inputs, task, test_set)

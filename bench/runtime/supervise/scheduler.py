@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from bench.record import files, schema
-from bench.record.types import Error, File, Job, Part, Record, Task
+from bench.record.types import Error, File, Job, Part, Record, Task, files_of
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.environment import describe
 from bench.runtime.machine.nvmap import total_bytes
@@ -131,8 +131,7 @@ class Scheduler(object):
         return part
 
     def _file_problem(self, job: Job) -> Optional[Error]:
-        files = [job["model"], job["model"].get("reference"), job["model"].get("test_set")]
-        found = (file_problem(self.jobs.bundle, f["file"], f["sha256"]) for f in files if f)
+        found = (file_problem(self.jobs.bundle, f["file"], f["sha256"]) for f in files_of(job["model"]))
         return next((problem for problem in found if problem), None)
 
     def _task(self, step: Step) -> Task:
@@ -144,6 +143,7 @@ class Scheduler(object):
             "model": os.path.join(self.jobs.bundle, model["file"]),
             "reference": self._inside(model.get("reference")),
             "test_set": self._inside(model.get("test_set")),
+            "against": self._inside(model.get("against")),
             "measure": step.job["measure"],
             "seed": self.jobs.seed,
             "nvmap_before": total_bytes(),

@@ -16,6 +16,7 @@ from torch import nn
 
 from bench.export import ExportError, count, network
 from bench.export.make import make, metadata
+from bench.export.onnx_limits import MAX_IR, OPSET
 from bench.export.plan import Planned
 from bench.manifests.experiment import Request
 from bench.scaling import scale
@@ -40,10 +41,8 @@ def artefacts(tmp_path_factory):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_file_is_old_enough_for_every_board(artefacts, name):
     model = onnx.load(artefacts[name].model)
-    assert model.ir_version <= network.MAX_IR == 8
-    assert (
-        [(entry.domain, entry.version) for entry in model.opset_import] == [("", network.OPSET)] == [("", 13)]
-    )
+    assert model.ir_version <= MAX_IR == 8
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)] == [("", 13)]
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

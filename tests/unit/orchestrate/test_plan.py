@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from bench.record import schema
-from orchestrate.execution.container_runner import parts
+from bench.record.types import files_of
 from orchestrate.runs import plan
 from tests.unit.orchestrate import sample
 
@@ -53,7 +53,11 @@ def test_a_reduced_list_keeps_the_order_and_everything_else(kept: set[int]) -> N
 def test_a_board_is_sent_the_model_its_reference_and_its_test_set() -> None:
     reference, test_set = ({"file": f"reference/{name}.npz", "sha256": sample.SHA} for name in ("m", "test"))
     model = {**sample.model(), "reference": reference, "test_set": test_set}
-    assert [part["file"] for part in parts(model)] == ["models/m.onnx", reference["file"], test_set["file"]]
-    assert parts({**sample.model(), "reference": None, "test_set": None}) == [
+    assert [part["file"] for part in files_of(model)] == [
+        "models/m.onnx",
+        reference["file"],
+        test_set["file"],
+    ]
+    assert files_of({**sample.model(), "reference": None, "test_set": None}) == [
         {**sample.model(), "reference": None, "test_set": None}
     ]

@@ -1,0 +1,25 @@
+"""What a network of any widths costs on a measured device: latency and memory from a profile, without export.
+
+    model = CostModel(find("local"))
+    model.predict(architecture("vgg11"), widths, dataset("cifar10")).latency.value
+
+`graph` writes a network as operators, `lowering` as the kernels that a backend makes of them; `features` says
+what a kernel's time depends on, `fitting` how much, from measurements of what `design` chose. `profile` is
+the file that keeps the result.
+"""
+
+from bench.cost.errors import ExtrapolationError, ProfileError
+from bench.cost.model import CostModel, Estimate, LayerCost, Prediction, SegmentCost
+from bench.cost.profile import Profile, find
+
+__all__ = [
+    "CostModel",
+    "Estimate",
+    "ExtrapolationError",
+    "LayerCost",
+    "Prediction",
+    "Profile",
+    "ProfileError",
+    "SegmentCost",
+    "find",
+]

@@ -1,0 +1,184 @@
+"""The cost model of a profile: latency and memory of any widths, with an interval, and why.
+
+Everything is a sum over segments (`cost`), which an exact optimiser can walk; `predict` is that sum with the
+interval of 95 %. Outside the tuned range it refuses, unless asked to extrapolate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.cost import design, memory
+from bench.cost.calibration import Calibration, calibrate
+from bench.cost.errors import ExtrapolationError
+from bench.cost.graph import Value, trace
+from bench.cost.lowering import PLAIN, Kernel, lower
+from bench.cost.profile import Profile
+from bench.cost.segments import Segment, segments
+from bench.zoo import Architecture, Dataset
+
+ALIGNED = 8  # channels: what an odd width is compared with where the backend knows no blocks
+
+
+class Estimate(NamedTuple):
+    """A value with its 95 % prediction interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Prediction(NamedTuple):
+    """p50 of one inference (s) and memory (bytes). outside: why this is an extrapolation; empty where not."""
+
+    latency: Estimate
+    process: Estimate
+    model: Estimate
+    peak: Estimate
+    outside: tuple[str, ...]
+
+
+class SegmentCost(NamedTuple):
+    """Seconds; bytes of weights kept; bytes of activations alive at most; layout of the leaving stream."""
+
+    seconds: float
+    weights: int
+    live: int
+    layout: str
+
+
+class LayerCost(NamedTuple):
+    """A layer's share of the latency, and what its odd width costs against the nearest aligned one (s)."""
+
+    layer: str
+    width: int
+    seconds: float
+    share: float
+    aligned: int
+    odd_seconds: float
+
+
+class CostModel:
+    """Predicts from a profile. Making one takes about a second: keep it."""
+
+    START = PLAIN
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.calibration: Calibration = calibrate(profile)
+        self.block = self.calibration.block
+        self._cost = lru_cache(maxsize=1 << 17)(self._segment_cost)
+
+    def predict(
+        self, architecture: Architecture, widths: Sequence[int], dataset: Dataset, extrapolate: bool = False
+    ) -> Prediction:
+        """Latency and memory with intervals; ExtrapolationError outside the tuned range unless asked to."""
+        outside = self.outside(architecture, widths, dataset)
+        if outside and not extrapolate:
+            more = " ..." if len(outside) > 3 else ""
+            raise ExtrapolationError(
+                f"{architecture.name} on {dataset.name} is outside the tuned range of profile "
+                f"{self.profile.name}: {'; '.join(outside[:3])}{more}; --extrapolate to go on"
+            )
+        costs = self.walk(architecture, widths, dataset)
+        seconds = self.base_seconds(architecture, dataset) + sum(cost.seconds for cost in costs)
+        held, most = sum(cost.weights for cost in costs), max(cost.live for cost in costs)
+        spread = self.calibration.spread(self.kernels(architecture, widths, dataset), architecture.name)
+        latency = Estimate(seconds, seconds / spread, seconds * spread)
+        process, model, peak = (self._memory(name, held, most) for name in ("process", "model", "peak"))
+        return Prediction(latency, process, model, peak, outside)
+
+    def _memory(self, name: str, held: int, most: int) -> Estimate:
+        value, half = self.memory(name, held, most), self.calibration.memory[name].half
+        return Estimate(value, max(value - half, 0.0), value + half)
+
+    def memory(self, name: str, weights: int, live: int) -> float:
+        """Bytes of memory.NAME (process, model, peak) for these weights and activations; linear in both."""
+        return self.calibration.memory[name].value(weights, live)
+
+    def base_seconds(self, architecture: Architecture, dataset: Dataset) -> float:
+        """What an inference costs beside its segments."""
+        return self.calibration.run_seconds(architecture.name)
+
+    def segments(self, architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
+        """The network's segments in order."""
+        return segments(architecture, dataset)
+
+    def cost(
+        self, segment: Segment, entry_width: int, own_widths: Sequence[int], layout: str = START
+    ) -> SegmentCost:
+        """What a segment costs for these widths; entry_width 0 and layout START for the first one."""
+        return self._cost(segment, entry_width, tuple(own_widths), layout)
+
+    def _segment_cost(self, segment: Segment, entry: int, own: tuple[int, ...], layout: str) -> SegmentCost:
+        operators, output = segment.operators(entry, own)
+        lowered = segment.lower(entry, own, self.block, layout)
+        seconds = float(self.calibration.seconds(lowered.kernels, segment.architecture.name).sum())
+        return SegmentCost(
+            seconds, memory.weights(lowered.kernels), memory.live(operators, output), lowered.layout
+        )
+
+    def walk(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> list[SegmentCost]:
+        """The cost of each segment of a network, in order."""
+        architecture.check(widths)
+        found: list[SegmentCost] = []
+        for segment in segments(architecture, dataset):
+            entry = 0 if segment.entry is None else widths[segment.entry]
+            layout = found[-1].layout if found else self.START
+            found.append(self.cost(segment, entry, [widths[i] for i in segment.own], layout))
+        return found
+
+    def kernels(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> list[Kernel]:
+        """What the backend runs for the whole network."""
+        image = Value(3, dataset.size)
+        return lower(*trace(architecture.network(widths, dataset), image), self.block).kernels
+
+    def range(self, architecture: Architecture, dataset: Dataset) -> list[tuple[int, int]]:
+        """Lowest and highest width that was tuned, layer by layer."""
+        return design.limits(architecture)
+
+    def outside(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> tuple[str, ...]:
+        """Why a network lies beyond the tuned range, one reason a layer; empty where it does not."""
+        architecture.check(widths)
+        found = []
+        if dataset.size not in (32, 64):
+            found.append(f"images of {dataset.size} pixels, tuned are 32 and 64")
+        if not self.profile.covers(architecture):
+            found.append(f"no network of {architecture.name} was measured")
+        limits = self.range(architecture, dataset)
+        for layer, width, (low, high) in zip(architecture.layers, widths, limits, strict=True):
+            if not low <= width <= high:
+                found.append(f"{layer} = {width}, tuned are {low} to {high}")
+        return tuple(found)
+
+    def explain(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> list[LayerCost]:
+        """Each layer's share of the latency, and what its odd width costs.
+
+        A segment's time is shared by its layers in proportion to their multiplications; what belongs to no
+        layer (the classifier, the call) goes to the last. The shares add up to one.
+        """
+        costs = self.walk(architecture, widths, dataset)
+        base = self.base_seconds(architecture, dataset)
+        total = base + sum(cost.seconds for cost in costs)
+        own = np.zeros(len(widths))
+        for segment, cost in zip(segments(architecture, dataset), costs, strict=True):
+            layers = list(segment.own) or [len(widths) - 1]
+            own[layers] += cost.seconds / len(layers)
+        own[-1] += base
+        found = []
+        for index, layer in enumerate(architecture.layers):
+            aligned = self._aligned(widths[index])
+            moved = [*widths[:index], aligned, *widths[index + 1 :]]
+            other = base + sum(cost.seconds for cost in self.walk(architecture, moved, dataset))
+            found.append(
+                LayerCost(layer, widths[index], own[index], own[index] / total, aligned, total - other)
+            )
+        return found
+
+    def _aligned(self, width: int) -> int:
+        unit = self.block if self.block > 1 else ALIGNED
+        return max(1, round(width / unit)) * unit

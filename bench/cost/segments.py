@@ -1,0 +1,105 @@
+"""A network cut where only one tensor crosses: what a segment costs depends on few widths.
+
+The cost of a network is the sum over its segments. What one needs to know of those before it is the width of
+the stream that enters and the layout that it comes in, which makes an exact optimiser possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from bench.cost.graph import Operator, Value, trace
+from bench.cost.lowering import PLAIN, Lowered, lower
+from bench.zoo import Architecture, Dataset
+from bench.zoo.layers import Chain, Conv, Gate, GlobalPool, Layer, Residual
+
+PROBE = (48, 80)  # two widths: a segment belongs to the layers whose width changes it
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive children of the zoo's chain. name: of the first one.
+
+    entry: index into the width vector of the stream that enters (None: the image); own: indices of the widths
+    that are decided here, the last one the stream that leaves (empty: the stream leaves as it came, or as the
+    classes). size: pixels a side of its input.
+    """
+
+    architecture: Architecture
+    dataset: Dataset
+    name: str
+    children: tuple[str, ...]
+    entry: int | None
+    own: tuple[int, ...]
+    size: int
+
+    def operators(self, entry_width: int, own: Sequence[int]) -> tuple[list[Operator], Value]:
+        """The ONNX operators for these widths, and the output."""
+        widths = [8] * len(self.architecture.layers)
+        for index, width in zip(self.own, own, strict=True):
+            widths[index] = width
+        if self.entry is not None:
+            widths[self.entry] = entry_width
+        chain = self.architecture.network(widths, self.dataset)
+        part = Chain(**{name: chain.layers[name] for name in self.children})
+        return trace(part, Value(3 if self.entry is None else entry_width, self.size))
+
+    def lower(self, entry_width: int, own: Sequence[int], block: int, layout: str = PLAIN) -> Lowered:
+        """The kernels for these widths, and the layout that the stream leaves in."""
+        operators, output = self.operators(entry_width, own)
+        return lower(operators, output, block, layout)
+
+
+@lru_cache(maxsize=64)
+def segments(architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
+    """The network's segments in order."""
+    base = architecture.network([PROBE[0]] * len(architecture.layers), dataset)
+    found: list[Segment] = []
+    size, decided = dataset.size, -1
+    for children in _groups(base):
+        own = tuple(index for index in _uses(architecture, dataset, children) if index > decided)
+        entry = decided if decided >= 0 else None
+        found.append(Segment(architecture, dataset, children[0], children, entry, own, size))
+        decided = max([decided, *own])
+        for name in children:
+            size = base.layers[name].cost(size)[1]
+    return tuple(found)
+
+
+def _uses(architecture: Architecture, dataset: Dataset, children: Sequence[str]) -> list[int]:
+    """The widths that change the description of any of the children."""
+
+    def described(changed: int | None) -> list[Layer]:
+        count = len(architecture.layers)
+        chain = architecture.network([PROBE[index == changed] for index in range(count)], dataset)
+        return [leaf for name in children for leaf in _leaves(chain.layers[name])]
+
+    base = described(None)
+    return [index for index in range(len(architecture.layers)) if described(index) != base]
+
+
+def _leaves(layer: Layer) -> Iterator[Layer]:
+    if isinstance(layer, Chain):
+        for inner in layer.layers.values():
+            yield from _leaves(inner)
+    elif isinstance(layer, Residual):
+        yield from _leaves(layer.branch)
+        if layer.shortcut is not None:
+            yield from _leaves(layer.shortcut)
+    else:
+        yield layer
+
+
+def _groups(chain: Chain) -> list[tuple[str, ...]]:
+    """Children one by one; together where a bare convolution may take what follows it, and the mean over all
+    pixels with the classifier."""
+    groups: list[tuple[str, ...]] = []
+    open_ended = False
+    for name, layer in chain.layers.items():
+        if isinstance(layer, Gate):
+            continue
+        groups = [*groups[:-1], (*groups[-1], name)] if open_ended else [*groups, (name,)]
+        open_ended = isinstance(layer, (Conv, GlobalPool))
+    return groups

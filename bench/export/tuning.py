@@ -1,0 +1,81 @@
+"""A bundle of parts and networks to be measured against one reference, for a device's cost model."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.cost import design
+from bench.cost.design import Item
+from bench.export import bundle, files
+from bench.export.operators import onnx_bytes
+from bench.record.files import sha256_of
+
+REFERENCE = Item("vgg11", "cifar10", None, (32, 48, 64, 64, 96, 96, 128, 128))
+TURN_SECONDS = 0.008
+SECONDS = {True: 1.2, False: 0.6}  # of turns: whole networks, parts
+
+
+def write(
+    out: Path, items: Sequence[Item], name: str, seconds: float | None = None, processes: int = 1,
+    progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the bundle of `items`; its contents."""
+    bundle.begin(out)
+    reference = _file(out, REFERENCE, "reference-network")
+    models = []
+    for number, item in enumerate(items):
+        progress(item.id, number, len(items))
+        against = {
+            **reference,
+            "turn_seconds": TURN_SECONDS,
+            "seconds": seconds or SECONDS[item.part is None],
+        }
+        models.append({**_entry(out, item), "against": against})
+    contents = {
+        "experiment": {"name": name, "measure": measure(processes)},
+        "models": models,
+        "skipped": [],
+    }
+    bundle.finish(out, contents)
+    return contents
+
+
+def measure(processes: int) -> dict[str, Any]:
+    """How a job of a tuning is measured: the turns count, the plain samples are for the memory ladder."""
+    return {
+        "processes": processes, "warmup": 5, "warmup_seconds": 0.02, "min_samples": 20, "max_samples": 2000,
+        "min_seconds": 0.02, "max_seconds": 0.3, "target_ci": 0.05, "timeout_seconds": 120,
+        "repeats": 0, "max_waiting": 1.0,
+    }  # fmt: skip
+
+
+def _file(out: Path, item: Item, name: str) -> dict[str, str]:
+    path = out / f"models/{name}.onnx"
+    files.write(path, _bytes(item))
+    return {"file": f"models/{name}.onnx", "sha256": sha256_of(str(path))}
+
+
+def _bytes(item: Item) -> bytes:
+    operators, _, image = design.operators(item)
+    return onnx_bytes(operators, image, seed=1)
+
+
+def _entry(out: Path, item: Item) -> dict[str, Any]:
+    image = design.operators(item)[2]
+    shape = [1, image.channels, image.size, image.size]
+    return {
+        "id": item.id,
+        **_file(out, item, item.id),
+        "bytes": (out / f"models/{item.id}.onnx").stat().st_size,
+        "architecture": item.architecture,
+        "dataset": item.dataset,
+        "part": item.part,
+        "tuned_widths": list(item.widths),
+        "macs": int(design.macs(item)),
+        "params": None,
+        "precision": "fp32",
+        "batch": 1,
+        "reference": None,
+        "accuracy": None,
+        "inputs": [{"name": "v0", "shape": shape, "dtype": "float32"}],
+    }
