@@ -85,7 +85,7 @@ def export(
 
     bench export demo --out bundle
     """
-    from bench.errors import InputError
+    from bench.errors import InputError, JobError
     from bench.export import cache as caches
     from bench.export import export as make
     from bench.work import writable_paths
@@ -104,6 +104,8 @@ def export(
         typer.echo(json.dumps({"bundle": str(out), **contents}))
     else:
         _show(out, contents)
+    if refused := contents["refused"]:
+        raise JobError("\n".join(f"{each['file']}: refused: {each['reason']}" for each in refused))
 
 
 def _load(name: str) -> "tuple[Experiment, str]":

@@ -13,7 +13,7 @@ import typer
 from bench.commands.export import own_request
 
 if TYPE_CHECKING:
-    from bench.export.own.request import Request
+    from bench.export.own.request import Prepared, Request
 
 MAX_ROUNDS = 1000
 CONFIDENCE = 0.95
@@ -80,6 +80,7 @@ def versus(
     bench versus before.onnx after.onnx
     """
     from bench.errors import JobError
+    from bench.export.own.request import check_names
     from bench.runtime.backends.base import BackendError
     from bench.runtime.duel.duel import rounds as play
     from bench.runtime.machine import emulation
@@ -92,9 +93,9 @@ def versus(
         "options": _options(option or []),
     }
     with TemporaryDirectory(prefix="orbitbench-versus-") as folder:
-        tasks = [
-            _task(path, request, Path(folder, name), timeout, asked) for name, path in (("a", a), ("b", b))
-        ]
+        models = [_prepare(path, request, Path(folder, name)) for name, path in (("a", a), ("b", b))]
+        check_names(request, models)
+        tasks = [_task(*pair, timeout, asked) for pair in zip((a, b), models, strict=True)]
         try:
             played = list(play(tasks, rounds, seconds, turn * 1e-3, seed, watch=_progress(rounds)))
         except BackendError as error:
@@ -130,21 +131,25 @@ def versus(
         raise JobError(f"{b} takes more than {fail_above:g} times as long as {a}")
 
 
-def _task(
-    path: Path, request: "Request", folder: Path, timeout: float, asked: dict[str, Any]
-) -> dict[str, Any]:
-    """A measuring process's task for one side: the model with fixed sizes, as in `orchestrate run`.
-
-    asked: the job without its model. InputError for what the backend does not perform.
-    """
+def _prepare(path: Path, request: "Request", folder: Path) -> "Prepared":
+    """The model with fixed sizes, as in `orchestrate run`."""
     from bench.errors import InputError
     from bench.export.own import process
-    from bench.runtime.backends import problems
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; give an ONNX file, as `bench export` writes them")
     folder.mkdir()
-    found = process.read(path, request, folder)
+    return process.read(path, request, folder)
+
+
+def _task(path: Path, found: "Prepared", timeout: float, asked: dict[str, Any]) -> dict[str, Any]:
+    """A measuring process's task for one side.
+
+    asked: the job without its model. InputError for what the backend does not perform.
+    """
+    from bench.errors import InputError
+    from bench.runtime.backends import problems
+
     file = found.entry["precision"]
     model = {"reference": {"tolerance": found.entry["tolerance"]}, "precision": file}
     job: Any = {

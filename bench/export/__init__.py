@@ -1,13 +1,13 @@
 """Models of an experiment, and a user's own, to a bundle that devices measure."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.export.errors import ExportError
-from bench.export.own.request import Prepared, Request
+from bench.export.own.request import Prepared, Request, check_names
 from bench.manifests.experiment import Experiment
 
 __all__ = ["ExportError", "export"]
@@ -33,7 +33,8 @@ def export(
     where the data sets lie, should the experiment want a test set.
     `request` is for the user's `own` files, each of which may take `own_seconds`.
     `progress` receives the model at hand, how many are done, and of how many. Interrupted, it leaves no
-    bundle.json; run again, it takes what is done from the cache. Raises ExportError, DataError.
+    bundle.json; run again, it takes what is done from the cache. A file of `own` that cannot be measured is
+    in the bundle's `refused`. Raises DataError, and ExportError where nothing is left to measure.
     """
     from bench.export import bundle, cache, testset
     from bench.export.make import make
@@ -41,7 +42,9 @@ def export(
 
     planned, skipped = plan(experiment[0], batch, weights) if experiment else ([], [])
     with tempfile.TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as scratch:
-        users = _own(own, request or Request(), own_seconds, Path(scratch), progress)
+        users, refused = _own(own, request or Request(), own_seconds, Path(scratch), progress)
+        if refused and not (users or planned):
+            raise ExportError("\n".join(f"{path}: {reason}" for path, reason in refused))
         bundle.begin(out)
         own_models = [bundle.add_own(out, user, _onnxruntime()) for user in users]
     folder = cache_folder or cache.default_folder()
@@ -58,6 +61,7 @@ def export(
         "experiment": _experiment(*experiment) if experiment else None,
         "models": models + own_models,
         "skipped": [asdict(missing) for missing in skipped],
+        "refused": [{"file": path.name, "reason": reason} for path, reason in refused],
     }
     bundle.finish(out, contents)
     return contents
@@ -69,37 +73,29 @@ def _experiment(experiment: Experiment, sha256: str) -> dict[str, Any]:
 
 def _own(
     paths: Sequence[Path], request: Request, seconds: float | None, folder: Path, progress: Progress
-) -> list[Prepared]:
-    """The user's models, made ready in `folder`; ExportError lists every file's problem."""
+) -> tuple[list[Prepared], list[tuple[Path, str]]]:
+    """The user's models, made ready in `folder`, and the files that cannot be measured, each with its reason.
+
+    Raises ExportError as `check_names`.
+    """
+    from bench.export import bundle
     from bench.export.own import process
 
-    problems, found = [], dict[str, Prepared]()
+    refused, found = [], dict[str, Prepared]()
     for number, path in enumerate(paths):
         progress(path.name, number, len(paths))
         place = folder / str(number)
         place.mkdir()
         try:
             model = process.read(path, request, place, seconds or process.SECONDS)
+            bundle.check_own(model)
             found[model.id] = model
         except ExportError as error:
-            problems.append(str(error))
+            refused.append((path, str(error).removeprefix(f"{path}: ")))
     models = list(found.values())
-    if models and not problems:
-        dims = {name for model in models for name in model.known_dims}
-        inputs = {name for model in models for name in model.known_inputs}
-        problems += _unknown("--dim", request.dims, dims, "dynamic dimension")
-        problems += _unknown("--value", request.values, inputs, "input")
-    if problems:
-        raise ExportError("\n".join(problems))
-    return models
-
-
-def _unknown(option: str, given: Iterable[str], known: set[str], what: str) -> list[str]:
-    """What is wrong with the names given to an option."""
-    names = ", ".join(sorted(known)) or "none"
-    return [
-        f"{option} {name}: no file has such a {what}; known: {names}" for name in sorted(set(given) - known)
-    ][:1]
+    if models and not refused:
+        check_names(request, models)
+    return models, refused
 
 
 def _onnxruntime() -> str:

@@ -8,10 +8,12 @@ from bench.export import files
 from bench.export.cache import Artefact
 from bench.export.errors import ExportError
 from bench.export.own.request import Prepared
+from bench.record import schema
 from bench.record.files import sha256_of
 from bench.record.types import files_of
 
 SCHEMA = 1
+KIND = "orbitbench.bundle"
 INDEX = "bundle.json"
 PARTS = {INDEX, "models", "reference"}
 UNKNOWN = (  # of a user's own model
@@ -57,13 +59,23 @@ def add_own(folder: Path, own: Prepared, made_by: str) -> dict[str, Any]:
     return _entry(own.id, folder, sha256_of(str(folder / _model(own.id))), reference, described)
 
 
+def check_own(own: Prepared) -> None:
+    """Refuse, as an ExportError, a model that no job list may hold: of too many inputs, dimensions, ..."""
+    described = {key: value for key, value in own.entry.items() if key != "tolerance"}
+    entry = {"id": own.id, "file": _model(own.id), "sha256": "0" * 64, **described}
+    contents = {"experiment": None, "models": [entry], "skipped": []}
+    for problem in schema.problems({"schema": SCHEMA, "kind": KIND, **contents}):
+        what = problem.path.removeprefix("models[0].")
+        raise ExportError(f"cannot be measured: {what} {problem.reason}")
+
+
 def finish(folder: Path, contents: dict[str, Any]) -> Path:
     """Write bundle.json, which makes the folder a bundle, and remove models that it does not name."""
     named = {part["file"] for entry in contents["models"] for part in files_of(entry)}
     for path in [*folder.glob("models/*"), *folder.glob("reference/*")]:
         if path.relative_to(folder).as_posix() not in named:
             path.unlink()
-    head = {"schema": SCHEMA, "kind": "orbitbench.bundle"}
+    head = {"schema": SCHEMA, "kind": KIND}
     files.write(folder / INDEX, (json.dumps({**head, **contents}, indent=1) + "\n").encode())
     return folder / INDEX
 

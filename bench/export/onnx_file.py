@@ -13,6 +13,11 @@ from onnx import TensorProto
 from bench.export.errors import ExportError
 
 MAX_BYTES = 2**31 - 1  # protobuf's own limit of one message
+PREFIXES = (  # that onnxruntime puts before what it has to say: its codes, its source files and signatures
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : ",
+    r"^Exception during initialization: ",
+    r"\S*/onnxruntime/\S+:\d+ .*?[)\]] (?=\S[^()]*? was false)",
+)
 
 
 def parse(path: Path) -> onnx.ModelProto:
@@ -166,5 +171,6 @@ def first_line(error: object, limit: int = 200) -> str:
     text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     text = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(text.split()))
     text = "".join(c if c.isprintable() else "?" for c in text)
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    for pattern in PREFIXES:
+        text = re.sub(pattern, "", text)
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -136,6 +136,7 @@ _bundle = fields(
     {
         "experiment": nullable(fields({"name": text}, {"sha256": text, "measure": _measure})),
         "skipped": listing(fields({"id": identifier, "reason": text}, {"command": nullable(text)})),
+        "refused": listing(fields({"file": text, "reason": text}, {}), most=10000),
     },
 )
 

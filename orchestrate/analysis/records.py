@@ -139,11 +139,11 @@ def _unlike(older: Job, newer: Job) -> list[str]:
 
 
 def _missing(folders: Iterable[Path], jobs: Iterable[Job]) -> list[Missing]:
-    """Models that the bundle skipped, and accuracies that are not known."""
+    """Models that the bundle skipped or refused, and accuracies that are not known."""
     found = {}
     for folder in folders:
         for path in sorted(folder.rglob("bundle.json")):
-            for skipped in _skipped(path):
+            for skipped in _absent(path):
                 command = own_command(skipped.get("command") or "")
                 found[skipped["id"], "model"] = Missing(skipped["id"], "model", skipped["reason"], command)
     for job in jobs:
@@ -155,12 +155,14 @@ def _missing(folders: Iterable[Path], jobs: Iterable[Job]) -> list[Missing]:
     return [found[key] for key in sorted(found)]
 
 
-def _skipped(path: Path) -> list[dict[str, Any]]:
+def _absent(path: Path) -> list[dict[str, Any]]:
     """What a bundle lacks; nothing where it cannot be read, which the run itself reports."""
     try:
-        return list(schema.load(str(path), "bundle").get("skipped", []))
+        bundle = schema.load(str(path), "bundle")
     except BadFileError:
         return []
+    refused = [{"id": each["file"], "reason": each["reason"]} for each in bundle.get("refused", [])]
+    return [*bundle.get("skipped", []), *refused]
 
 
 def restricted(study: Study, keep: Iterable[Job]) -> Study:

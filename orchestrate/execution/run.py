@@ -62,11 +62,13 @@ def begin(options: RunOptions, console: Console) -> Run:
         bundle = export(options, folder / "bundle", held)
         for skipped in bundle["skipped"]:
             console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
-        swept = options.sweep.devices(devices)
-        jobs = sum(len(plan.jobs_of(bundle["models"], device)) for device in swept.values())
+        planned = plan.plan(bundle, devices, version(), options.sweep.devices(devices))
+        for refused in planned.get("refused", []):
+            if "device" in refused:  # of the others `bench export` has told
+                summary.say(console, plan.told(refused))
+        jobs = sum(len(part["jobs"]) for part in planned["devices"].values())
         work = f"{counted(len(bundle['models']), 'model')}, {counted(jobs, 'job')} on {', '.join(devices)}"
         console.print(work, highlight=False)
-        planned = plan.plan(bundle, devices, version(), swept)
         if options.resume_last and (run := newest_unfinished(options.results, planned["hash"])):
             console.print(f"resuming {run.id}")
             return run
@@ -138,7 +140,7 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
     )
     if done.returncode == 2:
         raise BadInput("nothing was run: see above")
-    if done.returncode:
+    if done.returncode and not (out / "bundle.json").exists():  # with one, files were refused: others remain
         raise OrbitError(f"bench export ended with code {done.returncode}: see above")
     bundle = read_json(confined.Folder(out), "bundle.json", "orbitbench.bundle")
     if options.accuracies:

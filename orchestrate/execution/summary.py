@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrate.console import first_line
+from orchestrate.runs import plan
 from orchestrate.runs.folder import Run, quality
 
 Json = dict[str, Any]
@@ -26,7 +27,7 @@ def conclude(
     report: bool = True,
     require_valid: bool = False,
 ) -> int:
-    """Print the outcome and write the report; 0 when every job is done, 1 when one failed or is missing.
+    """Print the outcome and write the report; 1 when a job failed or is missing, or a model was refused.
 
     `problems` says what went wrong on a device; `resume` is the command that finishes the run. With
     `require_valid` a record that does not count is a failure too.
@@ -37,14 +38,19 @@ def conclude(
     }
     page = write_report(run, console) if report and any(device["ok"] for device in devices.values()) else None
     fatal = ("errors", "missing", "problem") + (("invalid", "skipped") if require_valid else ())
-    bad = any(device[key] for device in devices.values() for key in fatal)
+    refused = [plan.told(each) for each in run.plan.get("refused", [])]
+    bad = bool(refused) or any(device[key] for device in devices.values() for key in fatal)
     measured = [record for found in records.values() for record in found if record["status"] == "ok"]
     if as_json:
         whole = {"run": run.id, "path": str(run.path), "devices": devices, "report": page and str(page)}
-        print(json.dumps({**whole, "jobs": [figures(record) for record in measured]}, indent=1))
+        print(
+            json.dumps(
+                {**whole, "refused": refused, "jobs": [figures(record) for record in measured]}, indent=1
+            )
+        )
     if measured:
         console.print(table(measured))
-    for line in lines(devices) + advice(devices, resume):
+    for line in refused + lines(devices) + advice(devices, resume):
         say(console, line)
     if page:
         say(console, f"report: {page}")

@@ -25,6 +25,7 @@ from orchestrate.devices import Device, Name
 from orchestrate.errors import BadInput
 
 Json = dict[str, Any]
+MOST_LINES = 10  # of refused models, where none is left
 _DEVICE_NAME: TypeAdapter[str] = TypeAdapter(Name)
 _SETTINGS = TypeAdapter(Device)
 
@@ -41,6 +42,7 @@ def _device_names(value: Any, path: str, found: list[Problem]) -> None:
 
 
 _skipped = listing(fields({"id": identifier, "reason": text}, {"command": nullable(text)}))
+_refused = listing(fields({"model": text, "reason": text}, {"device": text}), most=100000)
 _swept_part = fields(
     {"threads": listing(number(0, integer=True, maximum=256)), "precisions": listing(identifier)}, {}
 )
@@ -52,7 +54,7 @@ _plan = fields(
         "devices": mapping(_part),
         "experiment": fields({"name": text}, {}),
     },
-    {"skipped": _skipped, "created": text, "orbitbench": text},
+    {"skipped": _skipped, "refused": _refused, "created": text, "orbitbench": text},
 )
 
 
@@ -66,6 +68,12 @@ def problems(document: Json) -> list[Problem]:
         if len(set(part["jobs"])) < len(part["jobs"]):
             found.append(Problem(f"devices.{name}.jobs", "names a job twice"))
     return found
+
+
+def told(refused: Json) -> str:
+    """One line on a model that a run leaves out."""
+    where = f" on {refused['device']}" if "device" in refused else ""
+    return f"{refused['model']}: refused{where}: {refused['reason']}"
 
 
 def jobs_of(models: list[Json], device: Device) -> list[Json]:
@@ -89,11 +97,28 @@ def jobs_of(models: list[Json], device: Device) -> list[Json]:
 
 def precisions(model: Json, device: Device) -> list[str]:
     """In what a model runs there: an fp32 file in all that the device asks for, any other as what it is."""
-    file = model.get("precision") or "fp32"
-    asked: list[str] = [*device.precisions] if file == "fp32" else [file]
-    for problem in filter(None, (backends.precision_problem(device.backend, each, file) for each in asked)):
+    if problem := _precision_problem(model, device):
         raise BadInput(f"{model['id']}: {problem}")
-    return asked
+    return _asked(model, device)
+
+
+def split(models: list[Json], device: Device) -> tuple[list[Json], list[tuple[Json, str]]]:
+    """The models whose files `device` runs, and the others with the reason."""
+    problems = [(model, _precision_problem(model, device)) for model in models]
+    return [m for m, problem in problems if not problem], [(m, found) for m, found in problems if found]
+
+
+def _asked(model: Json, device: Device) -> list[str]:
+    return [*device.precisions] if _file(model) == "fp32" else [_file(model)]
+
+
+def _file(model: Json) -> str:
+    return model.get("precision") or "fp32"
+
+
+def _precision_problem(model: Json, device: Device) -> str | None:
+    found = (backends.precision_problem(device.backend, each, _file(model)) for each in _asked(model, device))
+    return next(filter(None, found), None)
 
 
 def plan(
@@ -105,18 +130,30 @@ def plan(
     devices.yaml has.
     """
     run_as = swept or devices
+    runnable = {name: split(bundle["models"], run_as[name]) for name in devices}
+    refused = [{"model": each["file"], "reason": each["reason"]} for each in bundle.get("refused", [])]
+    refused += [
+        {"model": model["id"], "device": name, "reason": reason}
+        for name, (_, bad) in runnable.items()
+        for model, reason in bad
+    ]
+    for name, (models, bad) in runnable.items():
+        if bad and not models:
+            lines = [f"{name}: {model['id']}: {reason}" for model, reason in bad]
+            raise BadInput("\n".join(lines[:MOST_LINES]))
     content = {
         "experiment": bundle["experiment"],
         "orbitbench": version,
         "devices": {
             name: {
                 "settings": device.model_dump(mode="json"),
-                "jobs": jobs_of(bundle["models"], run_as[name]),
+                "jobs": jobs_of(runnable[name][0], run_as[name]),
                 **({"swept": _swept(run_as[name])} if run_as[name] != device else {}),
             }
             for name, device in devices.items()
         },
         "skipped": bundle["skipped"],
+        **({"refused": refused} if refused else {}),
     }
     return {"schema": 1, "kind": "orbitbench.plan", "hash": digest(content), **content}
 

@@ -50,13 +50,13 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
         values.dtype(item)
     known = [name for item in items for name in dims.names(item) if name]
     batch = _batch_axis(items)
-    arrays = values.given(request.inputs)
-    values.check_names(items, arrays, "--input")
+    given = values.given(request.inputs)
+    arrays = {item.name: given[item.name] for item in items if item.name in given}
     found = dims.sizes(items, request.dims, {name: array.shape for name, array in arrays.items()})
     dims.fix(model, items, found)
     values.refuse_too_large(items, room)
     inputs = values.fill(model, items, arrays, request.values)
-    made_up = len(inputs) > len(arrays) + len(request.values)
+    made_up = any(item.name not in {**arrays, **request.values} for item in items)
     outputs, tolerance = _answer(model, folder, items, inputs, made_up)
     raw = (folder / "model.onnx").read_bytes()
     digest = hashlib.sha256(raw).hexdigest()
@@ -76,7 +76,7 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     names = sorted({*known})
     return Prepared(
         f"onnx-{stem}-{digest[:8]}", folder / "model.onnx", folder / "reference.npz", entry, names,
-        [item.name for item in items],
+        [item.name for item in items], sorted(given),
     )  # fmt: skip
 
 

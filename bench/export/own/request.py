@@ -1,9 +1,11 @@
 """What a user says beside the name of an ONNX file, and what becomes of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from bench.export.errors import ExportError
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Request:
 class Prepared:
     """A model ready for a bundle: its two files, its entry without paths and hashes, and the names it knows.
 
-    `known_dims` and `known_inputs` are what `Request.dims` and `Request.values` may name for this file.
+    `known_dims` and `known_inputs` are what `Request.dims` and `Request.values` may name for this file;
+    `given_inputs` are the names in `Request.inputs`.
     """
 
     id: str
@@ -28,3 +31,23 @@ class Prepared:
     entry: dict[str, Any]
     known_dims: list[str]
     known_inputs: list[str]
+    given_inputs: list[str]
+
+
+def check_names(request: Request, models: Sequence[Prepared]) -> None:
+    """Refuse, as an ExportError, a name of --dim, --value or --input that is none of any of the files."""
+    dims = {name for model in models for name in model.known_dims}
+    inputs = {name for model in models for name in model.known_inputs}
+    given = {name for model in models for name in model.given_inputs}
+    problems = _unknown("--dim", request.dims, dims, "a dynamic dimension")
+    problems += _unknown("--value", request.values, inputs, "an input")
+    problems += _unknown("--input", given, inputs, "an input")
+    if problems:
+        raise ExportError("\n".join(problems))
+
+
+def _unknown(option: str, given: Iterable[str], known: set[str], what: str) -> list[str]:
+    """What is wrong with the names given to an option."""
+    names = ", ".join(sorted(known)) or "none"
+    wrong = sorted(set(given) - known)
+    return [f"{option} {name}: no file has such {what}; known: {names}" for name in wrong[:1]]

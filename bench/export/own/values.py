@@ -42,7 +42,8 @@ def dtype(item: onnx.ValueInfoProto) -> str:
     name = str(kind).removesuffix("_type")
     if kind == "tensor_type":
         try:
-            name = str(helper.tensor_dtype_to_np_dtype(item.type.tensor_type.elem_type))
+            found = helper.tensor_dtype_to_np_dtype(item.type.tensor_type.elem_type)
+            name = "string" if found.kind == "O" else str(found)
         except KeyError:
             name = f"number {item.type.tensor_type.elem_type}"
     if name not in TYPES:
@@ -60,14 +61,6 @@ def given(path: Path | None) -> dict[str, Array]:
         return npz.load(np, str(path))
     except ValueError as error:
         raise ExportError(f"--input {path}: {error}") from None
-
-
-def check_names(items: Sequence[onnx.ValueInfoProto], names: Mapping[str, Any], option: str) -> None:
-    """Refuse a name that no input has."""
-    known = [item.name for item in items]
-    for name in names:
-        if name not in known:
-            raise ExportError(f"{option} {name}: no such input; known: {', '.join(known) or 'none'}")
 
 
 def fill(

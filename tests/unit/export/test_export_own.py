@@ -220,7 +220,7 @@ REFUSED = {
     "IR of tomorrow": (lambda p: unary(p, ir=99), "IR version 99 is newer than the newest known here"),
     "external data missing": (without_weights, "its weights in w.bin cannot be read"),
     "external data elsewhere": (outside, "its weights in ../../etc/passwd cannot be read"),
-    "text input": (of_text, "input x is of type object; supported: float16"),
+    "text input": (of_text, "input x is of type string; supported: float16"),
     "input without rank": (without_rank, "input x has no shape"),
     "shapes that do not fit": (lambda p: dense(p, features=5), "onnxruntime cannot run it"),
     "wired wrongly": (wired_wrongly, "not a valid ONNX model"),

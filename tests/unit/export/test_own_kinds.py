@@ -189,7 +189,6 @@ def test_given_inputs_size_dynamic_dimensions(tmp_path):
 
 
 WRONG_INPUTS = {
-    "no such input": ({"z": np.ones(3, "f4")}, "--input z: no such input; known: x"),
     "shape": (
         {"x": np.ones((1, 4, 8, 8), "f4")},
         r"--input: x has shape \[1, 4, 8, 8\], the model takes \[1, 3",

@@ -1,0 +1,217 @@
+"""The onnx package's backend tests, each through bundle and runtime, compared with the outputs it ships.
+
+`python -m tests.onnx_backend OUT [MODULE...]` prints one JSON row a case as it ends: {case, outcome, said}.
+Without modules it takes every case. Export and measuring run in this process, by the very code that a run has
+in its child processes: some 1,900 interpreters would take an hour. Whoever starts it can skip cases by name
+(standard input, one a line): those that were done before it died.
+"""
+
+import functools
+import gc
+import importlib
+import json
+import random
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+from onnx.backend.test import loader
+from onnx.backend.test.case import node as node_cases
+from onnx.backend.test.runner import Runner
+
+from bench.export import bundle
+from bench.export.errors import ExportError
+from bench.export.own.prepare import prepare
+from bench.export.own.request import Prepared, Request
+from bench.record import schema
+from bench.record.types import Part
+from bench.runtime.measure import model_run
+from bench.runtime.supervise import job_list
+from bench.runtime.supervise.scheduler import Scheduler
+from bench.runtime.supervise.store import Store
+from bench.runtime.supervise.worker import failure
+from orchestrate.devices import Device
+from orchestrate.runs import plan
+
+RIGHT, REFUSED, FAILED, WRONG = "measured right", "refused", "failed after acceptance", "wrong"
+LIBRARY = "as onnxruntime itself, unlike what is shipped"
+EACH = 3  # cases of a module, where modules are named
+ON_DISK = ("simple", "pytorch-converted", "pytorch-operator")
+LIGHT = {"processes": 1, "warmup": 1, "warmup_seconds": 0.0, "min_samples": 20, "max_samples": 20}
+LIGHT |= {"min_seconds": 0.0, "max_seconds": 0.05, "repeats": 0}
+Array = np.ndarray[Any, Any]
+
+
+def cases(modules: Iterable[str] = ()) -> Iterator[Any]:
+    """The package's test cases: of these modules of operators, or all, with those that lie on disk."""
+    warnings.simplefilter("ignore")  # it divides by zero on purpose
+    chosen = list(modules)
+    if chosen:
+        known = node_cases._NodeTestCases
+        for module in chosen:
+            before = len(known)
+            importlib.import_module(f"{node_cases.__name__}.{module}")
+            fresh = known[before:]
+            yield from random.Random(module).sample(fresh, min(EACH, len(fresh)))
+        return
+    yield from loader.load_model_tests(kind="node")
+    for kind in ON_DISK:
+        yield from loader.load_model_tests(kind=kind)
+
+
+def data_sets(case: Any) -> tuple[onnx.ModelProto, list[Any], list[Any]]:
+    """The model, and inputs and outputs of its first data set."""
+    if case.model is not None:
+        inputs, outputs = case.data_sets[0]
+        return case.model, [*map(_array, inputs)], [*map(_array, outputs)]
+    model = onnx.load(f"{case.model_dir}/model.onnx")
+    folder = Path(case.model_dir, "test_data_set_0")
+    return model, _all_stored(folder, "input"), _all_stored(folder, "output")
+
+
+def _all_stored(folder: Path, side: str) -> list[Any]:
+    return [_stored(folder / f"{side}_{n}.pb") for n in range(len(list(folder.glob(f"{side}_*.pb"))))]
+
+
+def _array(value: Any) -> Any:
+    """An array as it is; what is no tensor stays what it is, and is not supported."""
+    if isinstance(value, onnx.TensorProto):
+        return numpy_helper.to_array(value)
+    return value if isinstance(value, list) or value is None else np.asarray(value)
+
+
+def _stored(path: Path) -> Any:
+    tensor = onnx.TensorProto()
+    try:
+        tensor.ParseFromString(path.read_bytes())
+        return numpy_helper.to_array(tensor)
+    except Exception:  # a sequence: protobuf has no common error
+        return None
+
+
+class Trial:
+    """A bundle that accepted cases go into, measured together by the runtime."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.cases: dict[str, str] = {}
+        bundle.begin(folder / "bundle")
+
+    def export(self, case: Any) -> tuple[str, str] | None:
+        """Put a case into the bundle; the outcome where that was not to be, with what was said."""
+        model, inputs, outputs = data_sets(case)
+        place = self.folder / case.name
+        place.mkdir()
+        path = place / f"{case.name}.onnx"
+        onnx.save(model, str(path))
+        try:
+            prepared = prepare(path, Request(inputs=_npz(place, model, inputs)), place)
+            bundle.check_own(prepared)
+        except ExportError as error:
+            told = str(error).removeprefix(f"{path}: ")
+            return (WRONG, f"more than one line: {told}") if "\n" in told else (REFUSED, told)
+        got = _outputs(prepared, len(outputs))
+        try:
+            Runner.assert_similar_outputs(outputs, got, case.rtol, case.atol)
+        except AssertionError as error:
+            return LIBRARY if _same(got, _plainly(model, inputs)) else WRONG, str(error)
+        entry = bundle.add_own(self.folder / "bundle", prepared, "test")
+        self.entries[prepared.id], self.cases[prepared.id] = entry, case.name
+        return None
+
+    def measure(self) -> Iterator[tuple[str, str | None]]:
+        """(case, what failed) of every case in the bundle, through plan, job list, scheduler and record."""
+        models = [*self.entries.values()]
+        contents = {"experiment": None, "models": models, "skipped": []}
+        index = bundle.finish(self.folder / "bundle", contents)
+        schema.load(str(index), "bundle")
+        device = Device.model_validate({"transport": "process", "backend": "onnxruntime"})
+        experiment = {"name": "x", "measure": LIGHT}
+        made = plan.plan({**contents, "experiment": experiment}, {"local": device}, "test")
+        jobs = self.folder / "jobs.json"
+        jobs.write_text(json.dumps({**plan.job_list(made, "20260101-000000-x", "local"), "bundle": "bundle"}))
+        loaded, out = job_list.load(str(jobs)), self.folder / "out"
+        store = Store(str(out))
+        InProcess(loaded, store, lambda event: None).run()
+        for job in loaded.jobs:
+            record = schema.load(store.record_path(job), "record")
+            error = record["error"]
+            yield self.cases[job["model"]["id"]], error and error["message"]
+
+
+class InProcess(Scheduler):
+    """The runtime's scheduler, whose measuring processes are this one."""
+
+    def _run(self, step: Any, readings: Any, watch: Any) -> Part:
+        part: Part = {"status": "ok", "error": None}
+        try:
+            model_run.run(self._task(step), part)
+        except Exception as error:
+            part["status"], part["error"] = "failed", failure(error)
+        return part
+
+
+def _outputs(prepared: Prepared, count: int) -> list[Array]:
+    stored = dict(np.load(prepared.reference))
+    return [stored[f"output.{n}"] for n in range(count) if f"output.{n}" in stored]
+
+
+def _plainly(model: onnx.ModelProto, inputs: list[Any]) -> list[Array]:
+    """What onnxruntime answers without anything of ours."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_inputs()]
+    return list(session.run(None, dict(zip(names, inputs, strict=True))))
+
+
+def _same(got: list[Array], wanted: list[Array]) -> bool:
+    """To 1e-5: another number of threads sums up in another order."""
+    pairs = zip(got, wanted, strict=True)
+    return all(a.shape == b.shape and np.allclose(a, b, 1e-5, 1e-5, equal_nan=True) for a, b in pairs)
+
+
+def _npz(place: Path, model: onnx.ModelProto, inputs: list[Any]) -> Path | None:
+    """The shipped inputs as --input takes them; None where one is no array."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    names = [item.name for item in model.graph.input if item.name not in weights]
+    if not all(isinstance(array, np.ndarray) and array.dtype.kind in "fiub" for array in inputs):
+        return None
+    with np.errstate(all="ignore"):
+        np.savez(place / "x.npz", **dict(zip(names, inputs, strict=False)))
+    return place / "x.npz"
+
+
+def rows(folder: Path, chosen: Iterable[Any], say: Any) -> None:
+    """Export every case, then measure those that were accepted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = Trial(folder)
+    for case in chosen:
+        say(case.name, None, "")  # begun: should the process die now, it is this case's
+        ended = trial.export(case)
+        if ended:
+            say(case.name, *ended)
+    gc.freeze()  # two thousand models in memory are no concern of the collections before each measurement
+    for name, failed in trial.measure():
+        say(name, FAILED if failed else RIGHT, failed or "")
+
+
+def main() -> None:
+    """As the module says."""
+    done = set(sys.stdin.read().split())
+    model_run._libraries = functools.lru_cache(model_run._libraries)
+    say = functools.partial(print, flush=True)
+
+    def tell(case: str, outcome: str | None, said: str) -> None:
+        say(json.dumps({"case": case, "outcome": outcome, "said": " ".join(said.split())[:300]}))
+
+    rows(Path(sys.argv[1]), (case for case in cases(sys.argv[2:]) if case.name not in done), tell)
+
+
+if __name__ == "__main__":
+    main()
