@@ -2,15 +2,17 @@
 wrong.
 
 Nothing raises and nothing is changed: all problems of a file are found at once, each with its path in the
-file.
+file. A record has hundreds of values, a report thousands of records, and nearly all of them are sound: so
+what is sound is accepted first, and a path is written out only once there is something to report.
 """
 
 import math
 import re
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 Problem = NamedTuple("Problem", [("path", str), ("reason", str)])
-Check = Callable[[Any, str, List[Problem]], None]
+Path = Union[str, Tuple[Any, Union[str, int]]]  # text, or (the path of what holds it, its key or index)
+Check = Callable[[Any, Path, List[Problem]], None]
 
 MAX_TEXT = 100 * 1000
 MAX_NAME = 200
@@ -20,9 +22,20 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def _say(problems: List[Problem], path: str, reason: str) -> None:
+def report(problems: List[Problem], path: Path, reason: str) -> None:
+    """Append a problem, up to MAX_PROBLEMS of them."""
     if len(problems) < MAX_PROBLEMS:
-        problems.append(Problem(path or "the file", reason))
+        problems.append(Problem(dotted(path) or "the file", reason))
+
+
+def dotted(path: Path) -> str:
+    """`memory.rungs[3].rss`; keys as they are shown in messages, since a stranger chose them."""
+    steps = []
+    while isinstance(path, tuple):
+        path, step = path
+        steps.append("[{}]".format(step) if isinstance(step, int) else "." + shown(step)[1:-1])
+    inner = "".join(reversed(steps))
+    return path + inner if path else inner[inner[:1] == "." :]
 
 
 def _name(value: Any) -> str:
@@ -38,55 +51,58 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def anything(value: Any, path: str, problems: List[Problem]) -> None:
+def anything(value: Any, path: Path, problems: List[Problem]) -> None:
     """No demand but that every text in it is of a sane length."""
     if isinstance(value, str):
         text(value, path, problems)
     elif isinstance(value, dict):
         for key, element in value.items():
             text(key, path, problems)
-            anything(element, "{}.{}".format(path, shown(key)[1:-1]), problems)
+            anything(element, (path, key), problems)
     elif isinstance(value, list):
         for index, element in enumerate(value):
-            anything(element, "{}[{}]".format(path, index), problems)
+            anything(element, (path, index), problems)
 
 
-def text(value: Any, path: str, problems: List[Problem]) -> None:
+def text(value: Any, path: Path, problems: List[Problem]) -> None:
     """Text of a sane length."""
     if not isinstance(value, str):
-        _say(problems, path, "must be text, is {}".format(_name(value)))
+        report(problems, path, "must be text, is {}".format(_name(value)))
     elif len(value) > MAX_TEXT:
-        _say(problems, path, "is longer than {} characters".format(MAX_TEXT))
+        report(problems, path, "is longer than {} characters".format(MAX_TEXT))
 
 
-def name(value: Any, path: str, problems: List[Problem]) -> None:
+def name(value: Any, path: Path, problems: List[Problem]) -> None:
     """Text that is short enough for a table's cell."""
     before = len(problems)
     text(value, path, problems)
     if len(problems) == before and len(value) > MAX_NAME:
-        _say(problems, path, "is longer than {} characters".format(MAX_NAME))
+        report(problems, path, "is longer than {} characters".format(MAX_NAME))
 
 
-def boolean(value: Any, path: str, problems: List[Problem]) -> None:
+def boolean(value: Any, path: Path, problems: List[Problem]) -> None:
     """true or false."""
     if not isinstance(value, bool):
-        _say(problems, path, "must be true or false, is {}".format(_name(value)))
+        report(problems, path, "must be true or false, is {}".format(_name(value)))
 
 
 def number(minimum: float = -math.inf, integer: bool = False, maximum: float = math.inf) -> Check:
     """A finite number from `minimum` to `maximum`; whole where `integer`."""
 
-    def check(value: Any, path: str, problems: List[Problem]) -> None:
-        kind = "a whole number" if integer else "a number"
-        wanted = (int,) if integer else (int, float)
+    kind = "a whole number" if integer else "a number"
+    wanted = (int,) if integer else (int, float)
+
+    def check(value: Any, path: Path, problems: List[Problem]) -> None:
+        if type(value) in wanted and -MAX_INTEGER < value < MAX_INTEGER and minimum <= value <= maximum:
+            return
         if isinstance(value, bool) or not isinstance(value, wanted):
-            _say(problems, path, "must be {}, is {}".format(kind, shown(value)))
+            report(problems, path, "must be {}, is {}".format(kind, shown(value)))
         elif not -MAX_INTEGER < value < MAX_INTEGER:  # also NaN and infinity
-            _say(problems, path, "is {}, out of any range".format(shown(value)))
+            report(problems, path, "is {}, out of any range".format(shown(value)))
         elif value < minimum:
-            _say(problems, path, "is {}, must be at least {:g}".format(shown(value), minimum))
+            report(problems, path, "is {}, must be at least {:g}".format(shown(value), minimum))
         elif value > maximum:
-            _say(problems, path, "is {}, must be at most {:g}".format(shown(value), maximum))
+            report(problems, path, "is {}, must be at most {:g}".format(shown(value), maximum))
 
     return check
 
@@ -94,35 +110,43 @@ def number(minimum: float = -math.inf, integer: bool = False, maximum: float = m
 def choice(*allowed: Any) -> Check:
     """One of some values."""
 
-    def check(value: Any, path: str, problems: List[Problem]) -> None:
-        if type(value) not in {type(a) for a in allowed} or value not in allowed:
+    kinds = {type(a) for a in allowed}
+
+    def check(value: Any, path: Path, problems: List[Problem]) -> None:
+        if type(value) not in kinds or value not in allowed:
             known = ", ".join(str(a) for a in allowed)
-            _say(problems, path, "is {}, known: {}".format(shown(value), known))
+            report(problems, path, "is {}, known: {}".format(shown(value), known))
 
     return check
+
+
+_WITHOUT_NULL = {}  # type: Dict[Check, Check]
 
 
 def nullable(inner: Check) -> Check:
     """null, or what `inner` demands."""
 
-    def check(value: Any, path: str, problems: List[Problem]) -> None:
+    def check(value: Any, path: Path, problems: List[Problem]) -> None:
         if value is not None:
             inner(value, path, problems)
 
+    _WITHOUT_NULL[check] = (
+        inner  # half the fields of a record are nullable: `fields` calls nothing for a null
+    )
     return check
 
 
 def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
     """A list whose every element passes `inner`."""
 
-    def check(value: Any, path: str, problems: List[Problem]) -> None:
+    def check(value: Any, path: Path, problems: List[Problem]) -> None:
         if not isinstance(value, list):
-            _say(problems, path, "must be a list, is {}".format(_name(value)))
+            report(problems, path, "must be a list, is {}".format(_name(value)))
         elif not least <= len(value) <= most:
-            _say(problems, path, "has {} elements, allowed are {} to {}".format(len(value), least, most))
+            report(problems, path, "has {} elements, allowed are {} to {}".format(len(value), least, most))
         else:
             for index, element in enumerate(value):
-                inner(element, "{}[{}]".format(path, index), problems)
+                inner(element, (path, index), problems)
 
     return check
 
@@ -130,12 +154,12 @@ def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
 def mapping(inner: Check) -> Check:
     """An object with any keys whose every value passes `inner`."""
 
-    def check(value: Any, path: str, problems: List[Problem]) -> None:
+    def check(value: Any, path: Path, problems: List[Problem]) -> None:
         if not isinstance(value, dict):
-            _say(problems, path, "must be an object, is {}".format(_name(value)))
+            report(problems, path, "must be an object, is {}".format(_name(value)))
             return
         for key, element in value.items():
-            inner(element, "{}.{}".format(path, shown(key)[1:-1]), problems)
+            inner(element, (path, key), problems)
 
     return check
 
@@ -143,32 +167,36 @@ def mapping(inner: Check) -> Check:
 def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
     """An object with these fields. Others are let through: a later writer may know more than we do."""
 
-    def check(value: Any, path: str, problems: List[Problem]) -> None:
+    known = [(key, each) for table in (required, optional) for key, each in table.items()]
+    inner = [(key, _WITHOUT_NULL.get(each, each), each in _WITHOUT_NULL) for key, each in known]
+
+    def check(value: Any, path: Path, problems: List[Problem]) -> None:
         if not isinstance(value, dict):
-            _say(problems, path, "must be an object, is {}".format(_name(value)))
+            report(problems, path, "must be an object, is {}".format(_name(value)))
             return
         for key in required:
             if key not in value:
-                _say(problems, path, "lacks `{}`".format(key))
-        for table in (required, optional):
-            for key, inner in table.items():
-                if key in value:
-                    inner(value[key], "{}.{}".format(path, key) if path else key, problems)
+                report(problems, path, "lacks `{}`".format(key))
+        for key, inside, null in inner:
+            if key in value:
+                element = value[key]
+                if element is not None or not null:
+                    inside(element, (path, key), problems)
 
     return check
 
 
-def identifier(value: Any, path: str, problems: List[Problem]) -> None:
+def identifier(value: Any, path: Path, problems: List[Problem]) -> None:
     """A name that may become a file's name: letters, digits, `.`, `_`, `-`, not beginning with a dot."""
     if not isinstance(value, str) or not IDENTIFIER.match(value):
         reason = "is {}; allowed are 1 to 200 of A-Z a-z 0-9 . _ - and no dot in front"
-        _say(problems, path, reason.format(shown(value)))
+        report(problems, path, reason.format(shown(value)))
 
 
-def sha256(value: Any, path: str, problems: List[Problem]) -> None:
+def sha256(value: Any, path: Path, problems: List[Problem]) -> None:
     """64 lower-case hexadecimal digits."""
     if not isinstance(value, str) or not _SHA256.match(value):
-        _say(problems, path, "is {}, must be 64 lower-case hexadecimal digits".format(shown(value)))
+        report(problems, path, "is {}, must be 64 lower-case hexadecimal digits".format(shown(value)))
 
 
 def escapes(relative: str) -> bool:
@@ -177,9 +205,9 @@ def escapes(relative: str) -> bool:
     return relative.startswith("/") or ".." in parts or "\0" in relative
 
 
-def inner_path(value: Any, path: str, problems: List[Problem]) -> None:
+def inner_path(value: Any, path: Path, problems: List[Problem]) -> None:
     """A relative path that stays inside its folder."""
     before = len(problems)
     text(value, path, problems)
     if len(problems) == before and (not value or escapes(value)):
-        _say(problems, path, "is {}, must be a path inside the folder".format(shown(value)))
+        report(problems, path, "is {}, must be a path inside the folder".format(shown(value)))

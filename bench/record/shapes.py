@@ -5,6 +5,7 @@ from typing import Any, List
 
 from bench.record import samples
 from bench.record.checks import (
+    Path,
     Problem,
     anything,
     boolean,
@@ -17,6 +18,7 @@ from bench.record.checks import (
     name,
     nullable,
     number,
+    report,
     sha256,
     text,
 )
@@ -146,12 +148,12 @@ _jobs = fields(
 )
 
 
-def _series(value: Any, path: str, found: List[Problem]) -> None:
+def _series(value: Any, path: Path, found: List[Problem]) -> None:
     """The outside of a series; what it holds is decoded last, where all else is sound."""
     try:
         samples.check_header(value)
     except ValueError as error:
-        found.append(Problem(path, str(error)))
+        report(found, path, str(error))
 
 
 _pair = listing(number(1, integer=True), least=2, most=2)
@@ -230,7 +232,7 @@ _environment = fields(
 )
 
 
-def _whole_environment(value: Any, path: str, found: List[Problem]) -> None:
+def _whole_environment(value: Any, path: Path, found: List[Problem]) -> None:
     _environment(value, path, found)
     anything(value, path, found)
 

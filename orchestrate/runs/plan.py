@@ -30,15 +30,14 @@ _DEVICE_NAME: TypeAdapter[str] = TypeAdapter(Name)
 _SETTINGS = TypeAdapter(Device)
 
 
-def _device_names(value: Any, path: str, found: list[Problem]) -> None:
+def _device_names(value: Any, path: checks.Path, found: list[Problem]) -> None:
     """Keys that may become folders of a run; a plan's own settings are only ever compared and shown."""
     for name, part in value.items() if isinstance(value, dict) else ():
         for adapter, what in ((_DEVICE_NAME, name), (_SETTINGS, part.get("settings"))):
             try:
                 adapter.validate_python(what)
             except ValidationError as error:
-                where = f"{path}.{checks.shown(name)[1:-1]}"
-                found.append(Problem(where, error.errors()[0]["msg"].removeprefix("Value error, ")))
+                checks.report(found, (path, name), error.errors()[0]["msg"].removeprefix("Value error, "))
 
 
 _skipped = listing(fields({"id": identifier, "reason": text}, {"command": nullable(text)}))

@@ -64,6 +64,34 @@ def test_what_is_not_sane_json_is_refused_in_one_line(tmp_path: Path, text: str,
     assert str(tmp_path) in str(caught.value)
 
 
+BRACKETS = ('"]"', '"}"', '"[["', r'"\"]"', '"","]",""', '"\u0394]"')
+
+
+@pytest.mark.parametrize("text", BRACKETS)
+def test_depth_is_that_of_the_lists_whatever_their_texts_hold(text: str) -> None:
+    deep = [f"[{text}," * levels + "[]" + f",{text}]" * levels for levels in (39, 40)]
+    assert files.parse_json(deep[0].encode(), "it")
+    with pytest.raises(files.BadFileError, match="nested deeper than 40"):
+        files.parse_json(deep[1].encode(), "it")
+
+
+def test_a_long_row_of_digits_is_refused_as_a_number_and_not_in_text() -> None:
+    digits = "7" * 31
+    assert files.parse_json(f'["{digits}", {digits[2:]}]'.encode(), "it") == [digits, int(digits[2:])]
+    with pytest.raises(files.BadFileError, match="a number of 31 digits"):
+        files.parse_json(f'{{"a": ["{digits}", {digits}]}}'.encode(), "it")
+
+
+def test_a_file_that_grows_or_shrinks_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 1000)
+    with open(tmp_path / "a", "rb") as stream:
+        for expected in (0, 10, 999, 1000, 5000):
+            stream.seek(0)
+            assert len(files._up_to(stream.fileno(), expected, 5000)) == 1000
+            stream.seek(0)
+            assert len(files._up_to(stream.fileno(), min(expected, 100), 100)) == 101  # too large
+
+
 def test_a_missing_file_and_a_huge_one_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(files.BadFileError, match="No such file"):
         files.read_json(str(tmp_path / "none.json"))
