@@ -14,7 +14,6 @@ from bench.train.run import RESULT, read_result
 
 STATISTIC = "test accuracy after the last epoch, mean over seeds; best: after each seed's best epoch"
 KEYS = ("architecture", "dataset", "method", "ratio", "ratio_of")
-SETTINGS = ("recipe", "data", "torch")  # what seeds must share to have a mean
 
 
 def results(out: Path) -> list[dict[str, Any]]:

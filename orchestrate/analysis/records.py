@@ -5,7 +5,7 @@ Whatever is left out is listed with its reason, never dropped.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -163,8 +163,3 @@ def _absent(path: Path) -> list[dict[str, Any]]:
         return []
     refused = [{"id": each["file"], "reason": each["reason"]} for each in bundle.get("refused", [])]
     return [*bundle.get("skipped", []), *refused]
-
-
-def restricted(study: Study, keep: Iterable[Job]) -> Study:
-    """The same study with other jobs."""
-    return replace(study, jobs=tuple(keep))

@@ -83,16 +83,11 @@ def early_stopping(ordered: Floats, p: float) -> float:
     return float(ordered[len(ordered) - kept_back]) if kept_back else math.nan
 
 
-def of_processes(values: Sequence[float], level: float = LEVEL) -> Estimate:
-    """Return the mean of `values`, one per process, with Student's interval; none from one process."""
-    if not len(values):
-        return NOTHING
-    mean, low, high = of_process_rows(np.asarray([values], dtype=float), level)
-    return Estimate(float(mean[0]), float(low[0]), float(high[0]), len(values))
-
-
 def of_process_rows(values: Floats, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:
-    """Return mean, low and high of each row of (jobs, processes), where NaN is a process that is missing."""
+    """Return the mean of each row of (jobs, processes) and Student's interval around it.
+
+    NaN is a process that is missing; from one process there is no interval.
+    """
     known = np.isfinite(values)
     count = known.sum(axis=1)
     mean = np.where(known, values, 0).sum(axis=1) / np.where(count, count, np.nan)

@@ -4,14 +4,12 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from orchestrate.doctor import rights
+from orchestrate.doctor import limits, rights
 from orchestrate.doctor.checks import BoardFacts, Check, Level
-from orchestrate.engine.room import shown
 
 OLDEST_ENGINE = (20, 10)
 CLOCK_SECONDS = 5.0
 BUSY_SHARE = 0.10
-THROTTLE_BITS = {0: "undervoltage", 1: "clock capped", 2: "throttled", 3: "soft temperature limit"}
 CSV_FOLDER = "/etc/nvidia-container-runtime/host-files-for-container.d"
 MEMORY_CGROUP = (
     "add `cgroup_enable=memory` to the one line of /boot/firmware/cmdline.txt "
@@ -42,8 +40,8 @@ def architecture(patient: BoardFacts) -> Iterator[Check]:
         yield Check(
             "architecture",
             "fail",
-            f"the kernel is {mine}, the programs on the board are 32-bit",
-            "install the 64-bit system",
+            f"the kernel is {mine}, {limits.PROGRAMS_32_BIT}",
+            limits.INSTALL_64_BIT,
         )
     elif mine in patient.image_platforms:
         yield Check("architecture", "ok", mine)
@@ -154,19 +152,6 @@ def memory_cgroup(patient: BoardFacts) -> Iterator[Check]:
     yield Check("memory cgroup", "warn", "off: no limits, no memory figures of the container", advice)
 
 
-def room(patient: BoardFacts) -> Iterator[Check]:
-    """Is there room for the image and the results, and for a model?"""
-    it, least = patient.facts, patient.device.limits
-    for name, free, word, wanted, advice in (
-        ("disk", it.disk_free, "free", least.min_free_disk, "`docker system prune` frees some"),
-        ("memory", it.memory_available, "available", least.min_free_memory, "stop what uses it (a desktop?)"),
-    ):
-        if free is not None:
-            text = f"{shown(free)} {word}, {shown(wanted)} wanted"
-            short = free < wanted
-            yield Check(name, "fail" if short else "ok", text, advice if short else "")
-
-
 def clock(patient: BoardFacts) -> Iterator[Check]:
     """Does it know what time it is? Figures do not depend on it, downloads and file times do."""
     if patient.skew is None:
@@ -206,42 +191,6 @@ def power_mode(patient: BoardFacts) -> Iterator[Check]:
     else:
         advice = "`power: jetson` in devices.yaml sets it for a run; `nvpmodel -p --verbose` lists the modes"
         yield Check("power mode", "warn", f"{have}, devices.yaml names {want}", advice)
-
-
-def throttling(bits: int) -> tuple[list[str], list[str]]:
-    """What a Raspberry Pi's firmware does now, and what it has done since the bits were cleared last."""
-    now = [text for bit, text in THROTTLE_BITS.items() if bits >> bit & 1]
-    return now, [text for bit, text in THROTTLE_BITS.items() if bits >> (16 + bit) & 1]
-
-
-def slowness(patient: BoardFacts) -> Iterator[Check]:
-    """Does a Raspberry Pi's firmware slow it down, or has it since it started?"""
-    bits = patient.facts.throttled
-    if bits is None:
-        return
-    now, once = throttling(bits)
-    weak = "undervoltage" in now + once
-    advice = "use a stronger power supply and a short cable" if weak else "cool it: fan, heat sink"
-    if now:
-        yield Check("throttling", "fail", f"now: {', '.join(now)}", advice)
-    elif once:
-        yield Check(
-            "throttling", "warn", f"since it started: {', '.join(once)}", f"{advice}; a reboot clears this"
-        )
-    else:
-        yield Check("throttling", "ok", "none now; the kernel may have cleared what was before")
-
-
-def temperature(patient: BoardFacts) -> Iterator[Check]:
-    """Is it cool enough to start?"""
-    degrees, limit = patient.facts.temperature, patient.device.limits.max_temperature
-    if degrees is None:
-        return
-    text = f"{degrees:.0f} °C, limit {limit:.0f} °C"
-    hot = degrees > limit
-    yield Check(
-        "temperature", "fail" if hot else "ok", text, "let it cool down, or cool it better" if hot else ""
-    )
 
 
 def load(patient: BoardFacts) -> Iterator[Check]:
@@ -284,6 +233,11 @@ def sudo(patient: BoardFacts) -> Iterator[Check]:
         yield Check("sudo", "ok", "root runs the commands of a run without a password")
 
 
+def limited(patient: BoardFacts) -> Iterator[Check]:
+    """Would a run begin there?"""
+    return limits.checks(patient.facts, patient.device)
+
+
 JUDGES = (
     engine,
     architecture,
@@ -292,12 +246,10 @@ JUDGES = (
     jetpack,
     mounted_libraries,
     memory_cgroup,
-    room,
     clock,
     governor,
     power_mode,
-    slowness,
-    temperature,
+    limited,
     load,
     sudo,
 )

@@ -27,7 +27,7 @@ from orchestrate.engine.errors import (
     UnreachableHost,
 )
 from orchestrate.engine.shapes import texts
-from orchestrate.engine.ssh import Output
+from orchestrate.engine.ssh import ALLOW_SOCKETS, Output
 from orchestrate.errors import OrbitError
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 16
 PROBE_SECONDS = 60
-FORWARDING = "set `AllowStreamLocalForwarding yes` in its /etc/ssh/sshd_config and restart sshd"
 # Version in the tag -> the oldest L4T release of its JetPack (NVIDIA's archive).
 OTHER_TAGS = {
     "cuda": {(10, 2): (32, 7), (11, 4): (35, 1), (12, 2): (36, 2), (12, 6): (36, 4)},
@@ -100,7 +99,7 @@ def forwarding(engine: Engine) -> list[Check]:
     if not engine.roundabout:
         return []
     text = "its sshd forwards nothing: every connection takes an ssh login of its own"
-    return [Check("forwarding", "warn", text, FORWARDING)]
+    return [Check("forwarding", "warn", text, ALLOW_SOCKETS)]
 
 
 def examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:

@@ -26,6 +26,7 @@ from orchestrate.engine.relay import Relay
 from orchestrate.engine.sdk_errors import SDK_EXCEPTIONS, SHAPE_EXCEPTIONS, nonsense, translate
 from orchestrate.engine.shapes import count, mapping, text
 from orchestrate.engine.sockets import local_address
+from orchestrate.engine.tunnel import Tunnel
 
 LENDING = "`orchestrate images load` sends the image over SSH instead, without a registry"
 ANSWER_SECONDS = 30  # of silence on one request: on a slow link 20 s of data may be under way before it
@@ -52,7 +53,6 @@ class Info:
     memory_limit: bool
     cgroup: int
     runtimes: tuple[str, ...]
-    default_runtime: str
     root: str
     programs: str = ""  # the processor that the engine itself is compiled for, as images name it
 
@@ -87,9 +87,9 @@ class Engine:
         self.host = host or "this machine"
         self.timeout, self.silence = timeout, silence
         self.is_local = self.address.startswith("unix://")
-        self.tunnel: ssh.Tunnel | Relay | None = None
+        self.tunnel: Tunnel | Relay | None = None
         if not self.is_local:
-            self.tunnel = ssh.Tunnel(self.address, remote=self.socket, reverse=reverse)
+            self.tunnel = Tunnel(self.address, remote=self.socket, reverse=reverse)
         self._client: docker.DockerClient | None = None
         self._lock = threading.Lock()
 
@@ -192,7 +192,7 @@ class Engine:
             return ForwardingForbidden(
                 self.host,
                 "its sshd does not forward to Docker's socket",
-                "set `AllowStreamLocalForwarding yes` in its /etc/ssh/sshd_config and restart sshd",
+                ssh.ALLOW_SOCKETS,
             )
         missing = f"nothing listens at {self._asked}: Docker is not running, or not installed"
         return EngineDown(
@@ -260,7 +260,6 @@ def described(info: dict[str, Any], version: dict[str, Any]) -> Info:
         memory_limit=bool(info.get("MemoryLimit")),
         cgroup=count(int(text(str(info.get("CgroupVersion") or 1)))),
         runtimes=tuple(sorted(map(text, mapping(info.get("Runtimes"))))),
-        default_runtime=text(info.get("DefaultRuntime", "")),
         root=text(info["DockerRootDir"]),
         programs=text(version.get("Arch", "")),
     )

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import docker.errors
@@ -172,24 +172,15 @@ class Board:
 
     def fetch(self, path: str, name: str = LOCK, *, limit: int = RECORD_BYTES) -> bytes:
         """A file of at most `limit` bytes. Raises NotFound, BadArchive."""
-        files = list(self._archive(path, name, limit, limit))
-        if len(files) != 1 or files[0][0]:
-            raise BadArchive(self.host, f"{path} is not a file there")
-        return files[0][1]
-
-    def fetch_folder(
-        self, path: str, name: str = LOCK, *, limit: int = RECORD_BYTES, total: int = 16 * RECORD_BYTES
-    ) -> Iterator[tuple[str, bytes]]:
-        """(relative name, content) of every file below a folder. Raises NotFound, BadArchive."""
-        return self._archive(path, name, limit, total)
-
-    def _archive(self, path: str, name: str, limit: int, total: int) -> Iterator[tuple[str, bytes]]:
         with self.engine.errors():
             chunks, _ = self.engine.client.api.get_archive(name, path)
             try:
-                yield from archive.read(self.host, chunks, file_limit=limit, total_limit=total)
+                files = list(archive.read(self.host, chunks, file_limit=limit, total_limit=limit))
             finally:
                 chunks.close()
+        if len(files) != 1 or files[0][0]:
+            raise BadArchive(self.host, f"{path} is not a file there")
+        return files[0][1]
 
     def hashes(self, volume: str, image: str, labels: Mapping[str, str]) -> dict[str, tuple[int, str]]:
         """Relative name -> (bytes, sha256) of what is in `volume`, read there by the image's Python."""

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from orchestrate.engine import ssh
 from orchestrate.engine.child_output import Messages
+from orchestrate.engine.sockets import USUAL
+from orchestrate.engine.tunnel import tunnels_folder
 
 _numbers = itertools.count(1)
 
@@ -20,9 +22,9 @@ _numbers = itertools.count(1)
 class Relay:
     """A local unix socket; each connection to it becomes a process that speaks to the engine. As a Tunnel."""
 
-    def __init__(self, host: str, socket: str = ssh.DOCKER_SOCKET) -> None:
+    def __init__(self, host: str, socket: str = USUAL) -> None:
         self.host, self.remote = ssh.checked_host(host), socket
-        self._base = ssh.tunnels_folder() / f"relay{next(_numbers)}"
+        self._base = tunnels_folder() / f"relay{next(_numbers)}"
         self._messages: Messages | None = None
         self._listener: sockets.socket | None = None
         self._children: list[subprocess.Popen[bytes]] = []

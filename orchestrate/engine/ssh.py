@@ -1,25 +1,20 @@
-"""The system's OpenSSH client: one tunnel a board, and single commands.
+"""The system's OpenSSH client: its options, single commands, and the typed error for what it prints.
 
 The user's configuration, agent, jump hosts and known hosts apply. What we insist on: known host keys only, no
 question is ever asked, no password tried, a dead link noticed within 12 s.
 """
 
-import atexit
-import itertools
 import os
 import re
 import shlex
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from orchestrate.devices import SSH_HOST
-from orchestrate.engine import sockets
-from orchestrate.engine.child_output import OUTPUT_BYTES, Messages, both_outputs
+from orchestrate.engine.child_output import OUTPUT_BYTES, both_outputs
 from orchestrate.engine.errors import (
     AuthRefused,
     BadAnswer,
@@ -36,9 +31,9 @@ from orchestrate.engine.errors import (
 
 CONNECT_SECONDS = 10
 ALIVE_SECONDS, ALIVE_COUNT = 3, 3  # a silent peer is given up after (1 + 3) x 3 s at most
+SSHD_OPTION = "set `{} yes` in its /etc/ssh/sshd_config and restart sshd"
+ALLOW_SOCKETS = SSHD_OPTION.format("AllowStreamLocalForwarding")
 OWN_CODE = '"$@"; code=$?; [ "$code" -ne 255 ] || code=254; exit "$code"'
-DOCKER_SOCKET = sockets.USUAL
-SOCKET_PATH_BYTES = 90  # the kernel allows 107 (103 on macOS), ssh adds a random suffix while it binds
 
 
 def checked_host(host: str) -> str:
@@ -139,7 +134,7 @@ MEANINGS: list[tuple[str, type[EngineError], str, str]] = [
         r"remote port forwarding failed",
         ForwardingForbidden,
         "its sshd lends it no port of this machine, or another program there has that port",
-        "set `AllowTcpForwarding yes` in its /etc/ssh/sshd_config and restart sshd",
+        SSHD_OPTION.format("AllowTcpForwarding"),
     ),
     (
         r"Permission denied|Too many authentication failures",
@@ -183,134 +178,3 @@ def explain(host: str, stderr: str) -> EngineError:
         if re.search(pattern, stderr):
             return kind(host, what.format(last=last), advice.format(host=host, name=name))
     return SshFailed(host, last, f"try `ssh {host}` by hand")
-
-
-# Sockets, pid files and logs of this process's tunnels. A tiny process waits for our end, however it comes,
-# and then stops the ssh processes that are left: they have no terminal whose end would tell them.
-JANITOR = 'read -r _; cd "$1" && for f in *.pid; do [ -e "$f" ] && kill "$(cat "$f")"; done; rm -rf "$1"'
-_folder: tuple[int, Path] | None = None
-_folder_lock = threading.Lock()
-_numbers = itertools.count(1)
-
-
-def tunnels_folder() -> Path:
-    """A folder of mode 0700, the same for the life of this process, with a path short enough for sockets."""
-    global _folder
-    with _folder_lock:
-        if _folder is None or _folder[0] != os.getpid():
-            path = Path(tempfile.mkdtemp(prefix="orbitbench-"))
-            if len(os.fsencode(path)) > SOCKET_PATH_BYTES - 16:
-                path.rmdir()
-                path = Path(tempfile.mkdtemp(prefix="orbitbench-", dir="/tmp"))
-            _start_janitor(path)
-            _folder = os.getpid(), path
-        return _folder[1]
-
-
-def _start_janitor(folder: Path) -> None:
-    null = subprocess.DEVNULL
-    janitor = subprocess.Popen(
-        ["/bin/sh", "-c", JANITOR, "orbitbench-janitor", str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=null,
-        stderr=null,
-        env={"PATH": "/usr/bin:/bin"},
-        start_new_session=True,
-    )
-
-    @atexit.register
-    def dismiss() -> None:
-        assert janitor.stdin
-        janitor.stdin.close()
-        janitor.wait(5)
-
-
-class Tunnel:
-    """A local unix socket that is a board's engine socket, for as long as `alive`.
-
-    reverse: what `ssh -R` takes, for boards that fetch from us. A context manager, or `open` and `close`.
-    """
-
-    def __init__(self, host: str, *, remote: str = DOCKER_SOCKET, reverse: Sequence[str] = ()) -> None:
-        self.host = checked_host(host)
-        self.remote = remote
-        self.reverse = tuple(reverse)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._messages: Messages | None = None
-        self._base = tunnels_folder() / str(next(_numbers))
-
-    def __enter__(self) -> "Tunnel":
-        self.open()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def socket(self) -> Path:
-        """Where the engine is, while the tunnel is open."""
-        return self._base.with_suffix(".sock")
-
-    @property
-    def alive(self) -> bool:
-        """Does ssh run? It ends within 12 s of a dead link."""
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def log(self) -> str:
-        """What ssh has said so far."""
-        return self._messages.text() if self._messages else ""
-
-    def open(self, timeout: float = 2.0 * CONNECT_SECONDS) -> None:
-        """Connect; return when the socket is there. Raises what `explain` says, or UnreachableHost."""
-        self.close()
-        self._spawn()
-        end = time.monotonic() + timeout
-        listening = False
-        while not listening:
-            listening = self.socket.exists()
-            if not listening and not self.alive:
-                error = explain(self.host, self.log)
-                self.close()
-                raise error
-            if time.monotonic() > end:
-                self.close()
-                raise UnreachableHost(self.host, f"ssh did not connect within {timeout:g} s")
-            time.sleep(0.01)
-
-    def _spawn(self) -> None:
-        call, self._messages = self._command(), Messages()
-        try:
-            self._process = subprocess.Popen(
-                call,
-                stdin=subprocess.DEVNULL,
-                stdout=self._messages.handle,
-                stderr=self._messages.handle,
-                start_new_session=True,  # Ctrl-C is for us; and no terminal, no question
-            )
-        except FileNotFoundError:
-            self.close()
-            raise SshFailed(self.host, f"no program {call[0]} on this machine") from None
-        finally:
-            self._messages.close()
-        self._base.with_suffix(".pid").write_text(str(self._process.pid))
-
-    def close(self) -> None:
-        """End ssh, and remove the socket."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(2)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
-        for suffix in (".pid", ".sock"):
-            self._base.with_suffix(suffix).unlink(missing_ok=True)
-
-    def _command(self) -> list[str]:
-        options = ["-N", "-o", "ExitOnForwardFailure=yes", "-o", "StreamLocalBindUnlink=yes"]
-        options += ["-o", "StreamLocalBindMask=0177", "-L", f"{self.socket}:{self.remote}"]
-        for forward in self.reverse:
-            options += ["-R", forward]
-        return command(self.host, *options)

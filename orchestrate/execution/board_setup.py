@@ -12,8 +12,7 @@ from typing import Any
 
 from orchestrate.console import first_line
 from orchestrate.devices import Device
-from orchestrate.doctor import probe
-from orchestrate.doctor.judges import throttling
+from orchestrate.doctor import limits, probe
 from orchestrate.engine import room
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.errors import EngineError
@@ -52,7 +51,7 @@ class Host:
     def ready(self) -> dict[str, Any]:
         """Facts for the records; OrbitError where the board does not meet the device's limits."""
         facts = self.facts()
-        problems = unfit(facts, self.device)
+        problems = limits.unmet(facts, self.device)
         if problems:
             raise OrbitError("; ".join(problems))
         self.throttled = facts.throttled
@@ -75,8 +74,8 @@ class Host:
             bits = self.facts().throttled
         except EngineError:
             return None
-        now, once = throttling(bits or 0)
-        _, before = throttling(self.throttled or 0)
+        now, once = limits.throttling(bits or 0)
+        _, before = limits.throttling(self.throttled or 0)
         if not now and set(once) <= set(before):
             return None
         slowed = ", ".join(dict.fromkeys([*now, *once]))
@@ -136,26 +135,3 @@ class Host:
         if problems:
             raise OrbitError("; ".join(problems))
         owed.drop(note)
-
-
-def unfit(facts: probe.Facts, device: Device) -> list[str]:
-    """Which of the device's limits the board does not meet; what is unknown is not held against it."""
-    limits, problems = device.limits, []
-    now, _ = throttling(facts.throttled or 0)
-    if now and not device.emulated:
-        problems.append(f"it is slowed down now ({', '.join(now)}): power supply, cooling")
-    if facts.bits == 32 and facts.kernel.endswith(("aarch64", "x86_64")):
-        problems.append("its kernel is 64-bit, its programs are 32-bit: install the 64-bit system")
-    if facts.temperature is not None and facts.temperature > limits.max_temperature:
-        warm = f"{facts.temperature:.0f} °C, more than {limits.max_temperature:g}"
-        problems.append(f"too hot ({warm}): let it cool, or raise max_temperature of its limits")
-    for name, free, least, advice in (
-        ("memory", facts.memory_available, limits.min_free_memory, "stop what else runs there"),
-        ("disk", facts.disk_free, limits.min_free_disk, "`docker system prune` there frees some"),
-    ):
-        if free is not None and free < least:
-            short = f"{free / 1e6:.0f} MB, less than {least / 1e6:.0f} MB"
-            problems.append(
-                f"too little free {name} ({short}): {advice}, or lower min_free_{name} of its limits"
-            )
-    return problems

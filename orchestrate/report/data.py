@@ -1,7 +1,6 @@
 """Everything the page shows, as plain data: one DataFrame a dataset, and what the plots need beside."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -174,8 +173,3 @@ def title(runs: tuple[str, ...], devices: list[str]) -> str:
 def synthetic(study: Study) -> bool:
     """Whether any record says that it was invented."""
     return any(job.environment.get("synthetic") for job in study.jobs)
-
-
-def destination(run_dirs: list[Path], out: Path | None) -> Path:
-    """Where the report goes when nobody says: into the last run's folder."""
-    return out or run_dirs[-1] / "report"

@@ -45,8 +45,8 @@ def coverage(processes: int, between: float) -> tuple[float, float, float]:
     hits = np.zeros(3)
     for _ in range(TRIALS):
         study = [series(between * RNG.standard_normal()) for _ in range(processes)]
-        ours = statistics.of_processes([float(np.median(p)) for p in study])
-        found = [(ours.low, ours.high), naive(study), hierarchical(study)]
+        _, low, high = statistics.of_process_rows(np.array([[float(np.median(p)) for p in study]]))
+        found = [(float(low[0]), float(high[0])), naive(study), hierarchical(study)]
         for k, (low, high) in enumerate(found):
             hits[k] += low <= 100 <= high
     shares = [float(h) / TRIALS for h in hits]

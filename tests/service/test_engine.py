@@ -101,7 +101,7 @@ def test_files_travel_both_ways(board: Board, tmp_path):
     output(board)
     assert sum(sent) == 3_000_002
     assert board.fetch("/data/jobs.json") == b"{}"
-    assert dict(board.fetch_folder("/data/out")) == {"records/a.json": (tmp_path / "model").read_bytes()}
+    assert board.fetch("/data/out/records/a.json") == (tmp_path / "model").read_bytes()
 
 
 def test_a_file_that_is_gone_here_is_not_taken_for_a_lost_link(board: Board, tmp_path):
@@ -370,8 +370,8 @@ def test_a_full_disk_says_so_and_the_way_out(namespaces, load_image):
 
 def test_no_ssh_process_outlives_a_killed_orchestrator(fleet: Fleet, ssh_config: None):
     script = (
-        "import time; from orchestrate.engine import ssh; t = ssh.Tunnel('board1'); t.open();"
-        "print(t._process.pid, ssh.tunnels_folder(), flush=True); time.sleep(60)"
+        "import time; from orchestrate.engine import tunnel; t = tunnel.Tunnel('board1'); t.open();"
+        "print(t._process.pid, tunnel.tunnels_folder(), flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True

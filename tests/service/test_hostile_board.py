@@ -15,6 +15,7 @@ from orchestrate.engine.connection import Engine
 from orchestrate.engine.container import Board, Spec
 from orchestrate.engine.log_stream import follow
 from orchestrate.engine.relay import Relay
+from orchestrate.engine.tunnel import tunnels_folder
 from tests.matrix import Part
 from tests.service.fleet import Fleet
 
@@ -90,7 +91,7 @@ def test_what_ssh_prints_for_a_board_fills_neither_disk_nor_memory(
             while len(relay.log) < LOG_BYTES and time.monotonic() < end:
                 time.sleep(0.1)
             time.sleep(1)
-            kept, files = len(relay.log), sum(f.stat().st_size for f in ssh.tunnels_folder().iterdir())
+            kept, files = len(relay.log), sum(f.stat().st_size for f in tunnels_folder().iterdir())
     got = f"{kept} bytes kept, {files} in files, +{peak()} of memory"
     ok = kept == LOG_BYTES and files < 10_000 and peak() < 100e6
     matrix.add("ssh, messages without end on a long connection", f"{LOG_BYTES} bytes kept", got, ok)

@@ -10,6 +10,7 @@ from orchestrate.engine import errors, ssh
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.container import Board, Spec
 from orchestrate.engine.log_stream import follow
+from orchestrate.engine.tunnel import Tunnel
 from tests import matrix
 from tests.service.board import Board as Machine
 from tests.service.fleet import Fleet
@@ -176,7 +177,7 @@ def test_a_hostile_container_cannot_make_us_read_what_we_did_not_ask_for(board: 
     board.start()
     list(follow(board))
     try:
-        found = f"{len(list(board.fetch_folder('/data/records', limit=1_000_000, total=4_000_000)))} files"
+        found = f"{len(board.fetch('/data/records', limit=1_000_000))} bytes"
     except errors.BadArchive as error:
         found = error.what
     ok = says in found
@@ -190,7 +191,7 @@ def test_a_link_in_place_of_the_folder_is_not_followed(board: Board):
     board.start()
     list(follow(board))
     with pytest.raises(errors.BadArchive, match="not a plain file"):
-        list(board.fetch_folder("/data/records"))
+        board.fetch("/data/records")
 
 
 def test_a_flood_without_an_end_of_line_is_cut_off(board: Board):
@@ -208,7 +209,7 @@ def test_docker_without_permission_is_said_so(config):
 
 def test_the_tunnels_socket_is_for_this_user_only(config):
     config()
-    with ssh.Tunnel("board1") as tunnel:
+    with Tunnel("board1") as tunnel:
         assert tunnel.socket.parent.stat().st_mode & 0o777 == 0o700
         assert tunnel.socket.stat().st_mode & 0o077 == 0
         assert len(str(tunnel.socket)) < 104

@@ -11,12 +11,12 @@ import pytest
 from bench.runtime.measure import validity
 from bench.runtime.supervise.record_builder import surrounding
 from orchestrate.devices import Device
-from orchestrate.doctor import probe
+from orchestrate.doctor import limits, probe
 from orchestrate.doctor.checks import BoardFacts
 from orchestrate.doctor.judges import examine
 from orchestrate.engine import room, sockets, ssh
 from orchestrate.errors import OrbitError
-from orchestrate.execution import board_commands, board_setup
+from orchestrate.execution import board_commands
 from tests.matrix import Part
 from tests.unit.orchestrate import sample
 from tests.unit.orchestrate.test_board_power import JETSON, PI, Boards, Here, quiet
@@ -106,7 +106,7 @@ def doctor(name: str, text: str = "", info: Any = INFO, device: Device = XAVIER,
 
 
 def unfit(**changes: Any) -> Case:
-    return lambda _, __: "; ".join(board_setup.unfit(replace(HEALTHY, **changes), sample.device()))
+    return lambda _, __: "; ".join(limits.unmet(replace(HEALTHY, **changes), sample.device()))
 
 
 def after(bits: int, before: int | None) -> Case:
@@ -220,13 +220,17 @@ CASES: list[tuple[str, str, Case]] = [
     ),
     (
         "run: 32-bit user land on a 64-bit kernel",
-        r"programs are 32-bit",
+        r"its kernel is 64-bit, the programs on the board are 32-bit; install the 64-bit system",
         unfit(bits=32, kernel="Linux 6.6 aarch64"),
     ),
     ("no room for the image", r"needs 10.0 GB there, 8.0 GB are free: nothing was sent.*data-root", no_room),
     ("sshd lends no port, so no registry", r"lends it no port.*AllowTcpForwarding", forwarding),
     ("rootless Docker", r"socket: /run/user/1000/docker.sock", rootless),
-    ("throttled when the run would start", r"slowed down now \(undervoltage\)", unfit(throttled=0x50001)),
+    (
+        "throttled when the run would start",
+        r"throttling: now: undervoltage; use a",
+        unfit(throttled=0x50001),
+    ),
     ("throttled just before the samples", r"^throttled", measured(0.9, throttled=0x4)),
     ("throttled during the samples", r"^throttled", measured(1.1, throttled=0x4)),
     ("throttled just after the samples", r"^throttled", measured(1.4, throttled=0x4)),

@@ -26,7 +26,6 @@ INFO = Info(
     memory_limit=True,
     cgroup=2,
     runtimes=("io.containerd.runc.v2", "runc"),
-    default_runtime="runc",
     root="/var/lib/docker",
 )
 HEALTHY = probe.Facts(
@@ -80,7 +79,7 @@ def test_a_healthy_board_has_nothing_but_ok():
         ("image", "warn", "not there yet", {"image_present": False}),
         ("memory cgroup", "warn", "cgroup", {"info": dataclasses.replace(INFO, memory_limit=False)}),
         ("disk", "fail", "docker system prune", {"disk_free": 400_000_000}),
-        ("memory", "fail", "100 MB available, 200 MB wanted", {"memory_available": 100_000_000}),
+        ("memory", "fail", "100 MB free, 200 MB wanted", {"memory_available": 100_000_000}),
         ("clock", "warn", "+86400 s", {"skew": 86400.0}),
         ("governor", "warn", "clocks change", {"governors": ("ondemand",)}),
         ("throttling", "fail", "now: undervoltage", {"throttled": 0x50005}),

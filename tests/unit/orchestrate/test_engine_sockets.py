@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrate.devices import Device
-from orchestrate.engine import room, sockets, ssh
+from orchestrate.engine import room, sockets, ssh, tunnel
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.errors import (
     BadHost,
@@ -111,7 +111,7 @@ def test_what_a_board_says_of_its_socket_is_a_path_or_nothing(verdict: str) -> N
 def test_a_boards_socket_reaches_the_tunnel_and_the_relay() -> None:
     path = "/run/user/1000/docker.sock"
     engine = Engine("board", socket=path)
-    assert isinstance(engine.tunnel, ssh.Tunnel)
+    assert isinstance(engine.tunnel, tunnel.Tunnel)
     assert engine.tunnel.remote == path
     assert Relay("board", path).remote == path
 
@@ -133,7 +133,7 @@ def test_a_port_that_cannot_be_lent_is_not_the_registrys_fault(monkeypatch: pyte
     def forbidden(_: Any) -> None:
         raise refused
 
-    monkeypatch.setattr(ssh.Tunnel, "open", forbidden)
+    monkeypatch.setattr(tunnel.Tunnel, "open", forbidden)
     with pytest.raises(ForwardingForbidden, match=r"AllowTcpForwarding|lends it no port") as raised:
         engine.open()
     assert "orchestrate images load" in str(raised.value)

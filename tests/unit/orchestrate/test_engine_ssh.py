@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from orchestrate.devices import Host
-from orchestrate.engine import errors, retry, ssh
+from orchestrate.engine import errors, retry, ssh, tunnel
 from orchestrate.engine.bounded import LINE_BYTES, lines
 from orchestrate.errors import LinkLost
 
@@ -92,15 +92,15 @@ def test_a_missing_ssh_program_is_said(monkeypatch, tmp_path):
     with pytest.raises(errors.SshFailed, match="no program ssh"):
         ssh.run("board", ["true"])
     with pytest.raises(errors.SshFailed, match="no program ssh"):
-        ssh.Tunnel("board").open()
+        tunnel.Tunnel("board").open()
 
 
 def test_the_sockets_folder_is_short_even_where_temporary_files_live_deep(monkeypatch, tmp_path):
     deep = tmp_path / ("x" * 90)
     deep.mkdir()
-    monkeypatch.setattr(ssh, "_folder", None)
-    monkeypatch.setattr(ssh.tempfile, "tempdir", str(deep))
-    assert len(str(ssh.Tunnel("board").socket)) < 90
+    monkeypatch.setattr(tunnel, "_folder", None)
+    monkeypatch.setattr(tunnel.tempfile, "tempdir", str(deep))
+    assert len(str(tunnel.Tunnel("board").socket)) < 90
 
 
 # Trying again

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrate.doctor import probe
+from orchestrate.doctor import limits, probe
 from orchestrate.errors import OrbitError
 from orchestrate.execution import board_setup, owed
 from tests.unit.orchestrate import sample
@@ -68,26 +68,26 @@ def test_a_board_that_says_nothing_leaves_nothing_in_the_records() -> None:
 
 
 def test_a_board_beyond_its_limits_is_not_made_ready() -> None:
-    with pytest.raises(OrbitError, match="too hot"):
+    with pytest.raises(OrbitError, match="temperature: 92 °C, limit 70 °C"):
         at(FakeEngine("== zones\ncpu-thermal 45000\ngpu-thermal 91500")).ready()
 
 
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"temperature": 81.0}, "too hot (81 °C, more than 70)"),
-        ({"memory_available": 10_000_000}, "too little free memory (10 MB, less than 200 MB)"),
-        ({"disk_free": 10_000_000}, "too little free disk (10 MB, less than 500 MB)"),
+        ({"temperature": 81.0}, "temperature: 81 °C, limit 70 °C; let it cool"),
+        ({"memory_available": 10_000_000}, "memory: 10 MB free, 200 MB wanted; stop what uses it"),
+        ({"disk_free": 10_000_000}, "disk: 10 MB free, 500 MB wanted; `docker system prune`"),
     ],
 )
 def test_a_board_beyond_its_limits_is_told_with_what_to_do(facts: dict[str, Any], said: str) -> None:
-    (problem,) = board_setup.unfit(replace(UNKNOWN, **facts), sample.device())
+    (problem,) = limits.unmet(replace(UNKNOWN, **facts), sample.device())
     assert problem.startswith(said)
     assert "limits" in problem
 
 
 def test_a_board_that_says_nothing_is_not_held_unfit() -> None:
-    assert board_setup.unfit(UNKNOWN, sample.device()) == []
+    assert limits.unmet(UNKNOWN, sample.device()) == []
 
 
 def test_what_is_prepared_is_restored_word_by_word(state: Path) -> None:
