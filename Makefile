@@ -43,6 +43,7 @@ lint: setup $(BIOME) ## formatting, types, import arrows, Python 3.6 syntax of w
 	$(BIN)/lint-imports
 	$(BIN)/vermin -t=3.6- --violations --no-tips --eval-annotations --feature union-types --lint bench/__init__.py bench/record bench/runtime
 	$(BIN)/hadolint images/*/Dockerfile
+	mkdir -p build && $(BIN)/python -c 'from orchestrate.report import page; print(page.script())' >build/page.js
 	$(BIOME) ci
 
 bench: setup     ## speed and memory against peers, in one run: a table and build/bench.json (ONLY=pattern runs a part)

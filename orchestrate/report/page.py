@@ -47,7 +47,7 @@ def html(report: Report) -> str:
         "measured": measured.section(report),
         "data": embedded(payload(report)),
         "plotly": plotly(),
-        "script": "\n".join(asset(name) for name in SCRIPTS),
+        "script": script(),
     }
     texts = re.split(r"\{\{(\w+)\}\}", asset("page.html"))  # text, name, text, name, ..., text
     return "".join(parts[piece] if index % 2 else piece for index, piece in enumerate(texts))
@@ -87,6 +87,11 @@ def first_section(report: Report) -> dict[str, str]:
 def asset(name: str) -> str:
     """A file beside this module."""
     return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def script() -> str:
+    """All scripts of the page, which share one scope."""
+    return "\n".join(asset(name) for name in SCRIPTS)
 
 
 @cache

@@ -1,5 +1,5 @@
-"use strict";
-// Data, filters, numbers and figures. Data are columns: DATA.frames.jobs.latency[i] is the latency of job i in seconds.
+// Data, filters, numbers and figures. Data are columns: DATA.frames.jobs.latency[i] is the latency of job i
+// in seconds.
 const DATA = JSON.parse(document.getElementById("data").textContent);
 for (const frame of Object.values(DATA.frames))
   for (const [name, column] of Object.entries(frame))
@@ -20,7 +20,6 @@ const $ = (id) => document.getElementById(id);
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const size = (frame) => (Object.values(frame)[0] || []).length;
 const distinct = (values) => [...new Set(values)];
-const sum = (values) => values.reduce((a, b) => a + b, 0);
 
 // The rule of orchestrate/report/text.py: significant digits, no exponent, a dash where nothing is known.
 function number(value, digits = 3) {
@@ -35,6 +34,11 @@ function number(value, digits = 3) {
   const text = value.toFixed(Math.min(places, 12));
   return Math.abs(value) < 1e-3 ? String(Number(text)) : text;
 }
+
+// An interval after its value, in brackets; nothing where it is unknown.
+const interval = (low, high) => (low === null || !high ? "" : ` (${number(low)} to ${number(high)})`);
+const sentences = (...parts) => parts.join(" ");
+const hover = (...lines) => lines.join("<br>");
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -53,8 +57,8 @@ function shown(frame) {
   return range(size(frame)).filter(
     (i) =>
       (!config || state.config < 0 || config[i] === state.config) &&
-      (!architecture || !architecture[i] || state.architectures.has(architecture[i])) &&
-      (!method || !method[i] || state.methods.has(method[i])),
+      (!architecture?.[i] || state.architectures.has(architecture[i])) &&
+      (!method?.[i] || state.methods.has(method[i])),
   );
 }
 

@@ -139,7 +139,8 @@ function redraw(only) {
   drawRest();
 }
 
-// What is far from the screen follows one by one while the browser is idle: a picture of the whole page has no empty boxes.
+// What is far from the screen follows one by one while the browser is idle: a picture of the whole page has
+// no empty boxes.
 const whenIdle = window.requestIdleCallback
   ? (work) => requestIdleCallback(work, { timeout: 500 })
   : (work) => setTimeout(work, 50);
@@ -161,20 +162,20 @@ function drawRest() {
 function rowsOf(found) {
   if (found.stale) drawn(found);
   const { traces, layout } = found,
-    names = layout && layout.yaxis ? layout.yaxis.ticktext : null;
-  const title = (axis, otherwise) => (axis && axis.title && axis.title.text) || otherwise;
+    names = layout?.yaxis ? layout.yaxis.ticktext : null;
+  const title = (axis, otherwise) => axis?.title?.text || otherwise;
   const models = traces.some((t) => (t.customdata || []).some((i) => typeof i === "number"));
   const model = (t, n) => (typeof t.customdata?.[n] === "number" ? JOBS.model[t.customdata[n]] : "");
   const head = [
     ...(models ? ["model"] : []),
     "series",
-    title(layout && layout.xaxis, "horizontal"),
-    ...(names ? [] : [title(layout && layout.yaxis, "vertical")]),
+    title(layout?.xaxis, "horizontal"),
+    ...(names ? [] : [title(layout?.yaxis, "vertical")]),
     "low",
     "high",
   ];
   const ends = (error, value, n) =>
-    error && error.array ? [value - error.arrayminus[n], value + error.array[n]] : [null, null];
+    error?.array ? [value - error.arrayminus[n], value + error.array[n]] : [null, null];
   const body = traces
     .flatMap((t) =>
       t.x.map((x, n) => {
@@ -228,7 +229,7 @@ function saveRows(found) {
   const { head, body } = rowsOf(found);
   save(
     `${DATA.name}-${found.id}.csv`,
-    [head, ...body].map((row) => row.map(quoted).join(",")).join("\n") + "\n",
+    `${[head, ...body].map((row) => row.map(quoted).join(",")).join("\n")}\n`,
     "text/csv",
   );
 }

@@ -5,7 +5,7 @@ function filtered() {
   offerPairs();
   recommendWords();
   whyWords();
-  updates.forEach((update) => update());
+  for (const update of updates) update();
   const count = shown(JOBS).length;
   $("f-count").textContent =
     `${count.toLocaleString("en-US")} of ${size(JOBS).toLocaleString("en-US")} models`;
@@ -14,10 +14,11 @@ function filtered() {
 
 function pairChanged() {
   redraw(["widths", "ladder", "distribution", "course"]);
-  updates.forEach((update) => update());
+  for (const update of updates) update();
 }
 
-// Limits and filters live in the URL's hash, so that a link shows what its sender saw. Other hashes are anchors.
+// Limits and filters live in the URL's hash, so that a link shows what its sender saw. Other hashes are
+// anchors.
 const KEPT = ["f-config", "f-definition", "f-size", "f-quantity", "f-memquantity", "f-pair", "f-text"].concat(
   LIMITS.map((limit) => limit.id),
 );
@@ -52,7 +53,7 @@ function recall() {
 }
 
 function checkboxes(place, values, chosen, label) {
-  values.forEach((value) => chosen.add(value));
+  for (const value of values) chosen.add(value);
   place.replaceChildren(
     ...values.map((value) => {
       const box = make("input", {
@@ -77,7 +78,7 @@ function filters() {
     state.config = Number(event.target.value);
     filtered();
   });
-  const read = Object.keys(DATA.definitions).filter((key) => JOBS[key] && JOBS[key].some((v) => v !== null));
+  const read = Object.keys(DATA.definitions).filter((key) => JOBS[key]?.some((v) => v !== null));
   $("f-definition").replaceChildren(
     ...read.map((key) => make("option", { value: key }, DATA.definitions[key])),
   );
@@ -99,7 +100,7 @@ function filters() {
   $("f-pair").addEventListener("change", pairChanged);
   $("f-text").addEventListener("input", (event) => {
     state.text = event.target.value;
-    updates.forEach((update) => update());
+    for (const update of updates) update();
   });
   $("filters").addEventListener("submit", (event) => event.preventDefault());
 }
@@ -133,8 +134,8 @@ function nextTheme() {
 function printed(yes) {
   if (yes) document.documentElement.dataset.theme = "light";
   else themed();
-  figures.forEach((found) => drawn(found));
-  updates.forEach((update) => update(yes));
+  for (const found of figures.values()) drawn(found);
+  for (const update of updates) update(yes);
   document.querySelectorAll("details").forEach((each) => {
     each.open = yes || each.open;
   });
@@ -149,7 +150,7 @@ onePair();
 recall();
 updates = DATA.tables.map(table);
 filtered();
-figures.forEach((found) => observer.observe(found.plot));
+for (const found of figures.values()) observer.observe(found.plot);
 for (const id of KEPT) $(id).addEventListener("input", remember);
 $("theme").addEventListener("click", nextTheme);
 systemDark.addEventListener("change", () => {

@@ -17,7 +17,8 @@ const groupOf = (i) =>
   `${JOBS.architecture[i] || JOBS.model[i]}|${JOBS.dataset[i]}|${JOBS.ratio[i]}|${JOBS.ratio_of[i]}`;
 const members = () => shown(JOBS).filter((i) => groupOf(i) === $("f-pair").value);
 const named = (i) => (own ? fileName(JOBS.model[i]) : look(JOBS.series[i]).name);
-const DASHES = ["solid", "dot", "dash"]; // of the first, second, third row of one method: aligned to 8, to 16, to 32
+// Of the first, second, third row of one method: aligned to 8, to 16, to 32.
+const DASHES = ["solid", "dot", "dash"];
 const dashOf = (rows, i) =>
   DASHES[
     rows.slice(0, rows.indexOf(i)).filter((k) => JOBS.series[k] === JOBS.series[i]).length % DASHES.length
@@ -156,10 +157,17 @@ function course() {
       line: { color: colour(JOBS.series[i]), width: 1.2 },
       marker: { size: 5, symbol: look(JOBS.series[i]).symbol, color: colour(JOBS.series[i]) },
       customdata: blocks.map(() => i),
-      hovertemplate: `${named(i)}, process ${p} (run as number ${order})<br>%{x:.2f} s in: %{y:.3f} of the job’s latency<extra></extra>`,
+      hovertemplate: hover(
+        `${named(i)}, process ${p} (run as number ${order})`,
+        "%{x:.2f} s in: %{y:.3f} of the job’s latency<extra></extra>",
+      ),
     })),
   );
-  const empty = `The course over time is kept for the ${DATA.course_of[0]} of ${DATA.course_of[1]} jobs that moved most; this pair is not among them.`;
+  const [kept, all] = DATA.course_of;
+  const empty = sentences(
+    `The course over time is kept for the ${kept} of ${all} jobs that moved most;`,
+    "this pair is not among them.",
+  );
   return {
     traces,
     empty,
@@ -181,19 +189,28 @@ function onePair() {
   figure(
     "ladder",
     "Memory ladder",
-    "What each step adds to the process’s own memory, median over processes; to the left of zero: given back.",
+    sentences(
+      "What each step adds to the process’s own memory, median over processes;",
+      "to the left of zero: given back.",
+    ),
     ladder,
   );
   figure(
     "distribution",
     "Distribution of latency",
-    "Share of inferences that took at most so long, all processes together, from the 1st to the 99th percentile.",
+    sentences(
+      "Share of inferences that took at most so long, all processes together,",
+      "from the 1st to the 99th percentile.",
+    ),
     distribution,
   );
   figure(
     "course",
     "Course over time",
-    "One line a fresh process: medians of twelve consecutive parts of it, relative to the job’s latency. A slope is drift.",
+    sentences(
+      "One line per fresh process: medians of twelve consecutive parts of it, relative to the job’s latency.",
+      "A slope is drift.",
+    ),
     course,
   );
 }

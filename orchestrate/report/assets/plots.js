@@ -85,9 +85,10 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
     all = rows.map(value),
     y = all.map((v) => v[0]);
   const known = all.some((v) => v[1] !== null && v[1] !== undefined);
+  const byMacs = JOBS.ratio_of[rows[0]] === "macs" ? " (by MACs)" : "";
   return {
     type: "scatter",
-    name: `${JOBS.architecture[rows[0]]} ${JOBS.dataset[rows[0]]} ${look(method).name}${JOBS.ratio_of[rows[0]] === "macs" ? " (by MACs)" : ""}`.trim(),
+    name: `${JOBS.architecture[rows[0]]} ${JOBS.dataset[rows[0]]} ${look(method).name}${byMacs}`.trim(),
     mode: own ? "markers+text" : rows.length > 40 ? "markers" : "lines+markers",
     textposition: rows.map((i) => (2 * JOBS[key][i] > largest ? "middle left" : "middle right")),
     cliponaxis: false,
@@ -99,7 +100,7 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
     y,
     line: {
       color: colour(method),
-      dash: JOBS.ratio_of[rows[0]] === "macs" ? "dash" : look(method).dash,
+      dash: byMacs ? "dash" : look(method).dash,
       width: 2,
     },
     marker: { color: colour(method), symbol: look(method).symbol, size: rows.length > 40 ? 5 : 8 },
@@ -114,9 +115,12 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
           width: 3,
         }
       : undefined,
-    hovertext: rows.map(
-      (i, k) =>
-        `${JOBS.model[i]}<br>${number(y[k])} ${unit}${known && all[k][1] !== null ? ` (${number(all[k][1])} to ${number(all[k][2])})` : ""}<br>${number(JOBS.params[i] / 1e6)} M parameters, ${number(JOBS.macs[i] / 1e6)} M MACs`,
+    hovertext: rows.map((i, k) =>
+      hover(
+        JOBS.model[i],
+        `${number(y[k])} ${unit}${known ? interval(all[k][1], all[k][2]) : ""}`,
+        `${number(JOBS.params[i] / 1e6)} M parameters, ${number(JOBS.macs[i] / 1e6)} M MACs`,
+      ),
     ),
     hovertemplate: "%{hovertext}<extra></extra>",
   };
@@ -145,7 +149,11 @@ function explore() {
   figure(
     "accuracy",
     "Accuracy",
-    "Measured on the device where the run had a test set, else as its source states it (‘Every model measured’ says which); bars: 95% interval, over its images or its seeds. Models without a known accuracy are absent.",
+    sentences(
+      "Measured on the device where the run had a test set, else as its source states it",
+      "(‘Every model measured’ says which); bars: 95% interval, over its images or its seeds.",
+      "Models without a known accuracy are absent.",
+    ),
     (w) => ({
       ...multiples(w, "%", with_interval("accuracy", 1), true),
       empty: "No accuracy is known for these models: see ‘Missing’ for the commands that make it.",
@@ -154,7 +162,10 @@ function explore() {
   figure(
     "perMB",
     "Accuracy per MB",
-    "Percentage points, of the accuracy above, for each MB of runtime memory under the definition chosen above.",
+    sentences(
+      "Percentage points, of the accuracy above, for each MB of runtime memory",
+      "under the definition chosen above.",
+    ),
     (w) => ({ ...multiples(w, "points per MB", per_mb), empty: "No accuracy is known for these models." }),
   );
 }

@@ -17,7 +17,10 @@ const spread = (values, frame, key) => ({
   arrayminus: values.map((i) => frame[key][i] - (frame[`${key}_low`][i] ?? frame[key][i])),
 });
 
-// Dots with intervals on a logarithmic axis of ratios, one row each; rows: [{label, frame, key, i, colour, symbol}].
+const lowHigh = (frame, key, i) => [`${key}_low`, `${key}_high`].map((column) => frame[column]?.[i] ?? null);
+
+// Dots with intervals on a logarithmic axis of ratios, one row each;
+// rows: [{label, frame, key, i, colour, symbol}].
 function dots(rows, width, title) {
   const t = theme(),
     narrow = width < 560;
@@ -25,7 +28,7 @@ function dots(rows, width, title) {
     0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 20, 50,
   ];
   const ends = rows
-    .flatMap((r) => [r.frame[r.key][r.i], r.frame[`${r.key}_low`]?.[r.i], r.frame[`${r.key}_high`]?.[r.i], 1])
+    .flatMap((r) => [r.frame[r.key][r.i], ...lowHigh(r.frame, r.key, r.i), 1])
     .filter((v) => v > 0);
   const [low, high] = [Math.min(...ends) / 1.06, Math.max(...ends) * 1.06];
   const fitting = thinned(
@@ -40,7 +43,10 @@ function dots(rows, width, title) {
     customdata: [r.job ?? null],
     marker: { color: r.colour, symbol: r.symbol || "circle", size: r.symbol === "diamond-tall" ? 15 : 9 },
     error_x: { ...spread([r.i], r.frame, r.key), color: r.colour },
-    hovertemplate: `${r.label}<br>${number(r.frame[r.key][r.i])}× ${r.frame[`${r.key}_low`]?.[r.i] ? `(${number(r.frame[`${r.key}_low`][r.i])} to ${number(r.frame[`${r.key}_high`][r.i])})` : ""}<extra></extra>`,
+    hovertemplate: hover(
+      r.label,
+      `${number(r.frame[r.key][r.i])}×${interval(...lowHigh(r.frame, r.key, r.i))}<extra></extra>`,
+    ),
   }));
   return {
     traces,
@@ -88,7 +94,8 @@ function thinned(values, most) {
   return values;
 }
 
-// The column of pairs that holds a quantity; those about memory are made from its ratio under the definition chosen.
+// The column of pairs that holds a quantity; those about memory are made from its ratio under the definition
+// chosen.
 function pairColumn(quantity) {
   const size = PAIRS[`${state.definition}_ratio`],
     made = {
@@ -103,6 +110,7 @@ function pairColumn(quantity) {
 }
 
 const standIn = (i) => (PAIRS.fit_quality[i] === "stand-in" ? " (stand-in fit: decides nothing)" : "");
+const network = (i) => `${PAIRS.architecture[i]} ${PAIRS.dataset[i]}`;
 function byPair(width) {
   const quantity = $("f-quantity").value;
   const key = pairColumn(quantity);
@@ -111,7 +119,7 @@ function byPair(width) {
     .filter((i) => PAIRS.comparison[i] === "params" && PAIRS[key][i] !== null)
     .slice(0, 80);
   const found = rows.map((i) => ({
-    label: `${PAIRS.architecture[i]} ${PAIRS.dataset[i]}, ${PAIRS.ratio[i]} of ${PAIRS.ratio_of[i]}${standIn(i)}`,
+    label: `${network(i)}, ${PAIRS.ratio[i]} of ${PAIRS.ratio_of[i]}${standIn(i)}`,
     short: `${PAIRS.architecture[i]} ${PAIRS.ratio[i]}`,
     frame: PAIRS,
     key,
@@ -202,21 +210,32 @@ function whyWords() {
   const parts = [`At equal parameters NeuralScale takes ${number(total)} times as long`];
   if (work !== null)
     parts.push(
-      `for ${number(work)} times the multiply-accumulates, so each of them costs ${number(total / work)} times as much`,
+      sentences(
+        `for ${number(work)} times the multiply-accumulates,`,
+        `so each of them costs ${number(total / work)} times as much`,
+      ),
     );
   const more = [];
   if (equal !== null) more.push(`At equal work it takes ${number(equal)} times as long.`);
   if (rounding !== undefined)
     more.push(
-      `Rounding uniform’s widths to multiples of 8 alone takes ${number(MEANS.value[rounding])} times the latency${MEANS.value_low[rounding] === null ? "" : ` (${number(MEANS.value_low[rounding])} to ${number(MEANS.value_high[rounding])})`}.`,
+      sentences(
+        `Rounding uniform’s widths to multiples of 8 alone takes ${number(MEANS.value[rounding])} times`,
+        `the latency${interval(...lowHigh(MEANS, "value", rounding))}.`,
+      ),
     );
   if (rounded !== null)
     more.push(
-      `Against uniform in multiples of 8 NeuralScale takes ${number(rounded)} times as long${both === null ? "" : `, both in multiples ${number(both)} times`}.`,
+      `Against uniform in multiples of 8 NeuralScale takes ${number(rounded)} times as long${
+        both === null ? "" : `, both in multiples ${number(both)} times`
+      }.`,
     );
   if (back !== null)
     more.push(
-      `Against its own widths in multiples of 8 it takes ${number(back)} times as long: this part is alignment.`,
+      sentences(
+        `Against its own widths in multiples of 8 it takes ${number(back)} times as long:`,
+        "this part is alignment.",
+      ),
     );
   const lacking = [equal === null ? "equal MACs" : "", back === null ? "aligned widths" : ""].filter(Boolean);
   const add = lacking.length
@@ -237,7 +256,7 @@ function whyWords() {
   return $("why-words").replaceChildren(make("p", {}, `${parts.join(" ")}. ${more.join(" ")}`, ...add));
 }
 
-function slope(width) {
+function slope() {
   const SLOPES = DATA.frames.slopes,
     t = theme(),
     traces = [],
@@ -275,7 +294,10 @@ function slope(width) {
       x: [0, end / 1e6],
       y: [0, end].map((x) => (SLOPES.intercept[s] + SLOPES.slope[s] * x) * MB),
       line: { color: colour(method), width: 1.5, dash: "dot" },
-      hovertemplate: `${look(method).name}: ${number(SLOPES.slope[s])} bytes a parameter above ${number(SLOPES.intercept[s] * MB)} MB<extra></extra>`,
+      hovertemplate: sentences(
+        `${look(method).name}: ${number(SLOPES.slope[s])} bytes a parameter`,
+        `above ${number(SLOPES.intercept[s] * MB)} MB<extra></extra>`,
+      ),
     });
   }
   return {
@@ -307,13 +329,19 @@ function ratios() {
   figure(
     "why",
     "Comparisons side by side",
-    "Filled: latency ratio with its 95% interval. Open: ratio of multiply-accumulates. To the right of 1 the first method needs more.",
+    sentences(
+      "Filled: latency ratio with its 95% interval. Open: ratio of multiply-accumulates.",
+      "To the right of 1 the first method needs more.",
+    ),
     why,
   );
   figure(
     "pairs",
     "Pair by pair",
-    "Each pair with its interval over processes; the tall diamond is the mean with its interval over architectures.",
+    sentences(
+      "Each pair with its interval over processes;",
+      "the tall diamond is the mean with its interval over architectures.",
+    ),
     byPair,
   );
   figure(
@@ -325,7 +353,10 @@ function ratios() {
   figure(
     "slope",
     "Floor and price of a parameter",
-    "Memory against parameters over all models; dotted: least squares. Where it meets zero parameters is the floor that every model pays.",
+    sentences(
+      "Memory against parameters over all models; dotted: least squares.",
+      "Where it meets zero parameters is the floor that every model pays.",
+    ),
     slope,
   );
 }

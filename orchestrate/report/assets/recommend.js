@@ -40,13 +40,16 @@ function judged(i) {
 }
 
 // Rank and front are computed by orchestrate/analysis/recommend.py; limits only leave models out.
-const unjudged = !(JOBS.accuracy || []).some((v) => v !== null); // nobody knows an accuracy: memory takes its place
+// Nobody knows an accuracy: memory takes its place.
+const unjudged = !(JOBS.accuracy || []).some((v) => v !== null);
 const known = (i) => (unjudged || JOBS.accuracy[i] !== null) && JOBS[state.definition][i] !== null;
 const height = (i) => (unjudged ? JOBS[state.definition][i] * MB : JOBS.accuracy[i]);
 const onFront = (i) =>
   Math.floor(DATA.front[i] / 2 ** Object.keys(DATA.definitions).indexOf(state.definition)) % 2 === 1;
 const best = (rows) => rows.reduce((a, b) => (a !== null && DATA.rank[a] < DATA.rank[b] ? a : b), null);
 
+const costs = (i) => `${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB`;
+const LIMITED = { fits: "", risk: ", at risk", fails: ", over a limit" };
 function accuracyOf(i) {
   if (unjudged) return "";
   return JOBS.accuracy[i] === null ? ", accuracy unknown" : `, ${number(JOBS.accuracy[i])}% accuracy`;
@@ -56,8 +59,7 @@ function recommendWords() {
   const all = shown(JOBS).map(judged),
     fits = all.filter((j) => j.verdict === "fits").map((j) => j.i),
     risk = all.filter((j) => j.verdict === "risk");
-  const told = (i) =>
-    `${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB${accuracyOf(i)}`;
+  const told = (i) => costs(i) + accuracyOf(i);
   const items = distinct(fits.map((i) => JOBS.dataset[i]))
     .sort()
     .map((dataset) => {
@@ -172,9 +174,12 @@ function recommendPlot(width) {
           opacity: verdicts.map((v) => (v === "fails" ? 0.2 : v === "risk" ? 0.6 : 0.9)),
           line: { color: css("--ink"), width: mine.map((i) => (i === chosen ? 3 : 0)) },
         },
-        hovertext: mine.map(
-          (i, k) =>
-            `${JOBS.model[i]}<br>${number(JOBS.latency[i] * MS)} ms, ${number(JOBS[state.definition][i] * MB)} MB${accuracyOf(i)}<br>${onFront(i) ? "on the Pareto front" : "beaten"}${verdicts[k] === "fits" ? "" : `, ${verdicts[k] === "risk" ? "at risk" : "over a limit"}`}`,
+        hovertext: mine.map((i, k) =>
+          hover(
+            JOBS.model[i],
+            costs(i) + accuracyOf(i),
+            (onFront(i) ? "on the Pareto front" : "beaten") + LIMITED[verdicts[k]],
+          ),
         ),
         hovertemplate: "%{hovertext}<extra></extra>",
       });
@@ -194,7 +199,11 @@ function recommend() {
   figure(
     "recommend",
     unjudged ? "Memory against latency" : "Accuracy against latency",
-    `One point per model${unjudged ? "" : "; its area grows with memory"}. Ringed and named: the recommended model. Dotted: the ${unjudged ? "smallest" : "most accurate"} model for every latency. Faint: over a limit.`,
+    sentences(
+      `One point per model${unjudged ? "" : "; its area grows with memory"}.`,
+      "Ringed and named: the recommended model.",
+      `Dotted: the ${unjudged ? "smallest" : "most accurate"} model for every latency. Faint: over a limit.`,
+    ),
     recommendPlot,
   );
   for (const limit of LIMITS)

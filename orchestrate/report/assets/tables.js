@@ -115,7 +115,8 @@ function table(spec) {
       if (n === sorting.column) th.setAttribute("aria-sort", sorting.up ? "ascending" : "descending");
       else th.removeAttribute("aria-sort");
     });
-    status.textContent = `${found.length.toLocaleString("en-US")} of ${size(frame).toLocaleString("en-US")} rows`;
+    const [some, total] = [found.length, size(frame)].map((n) => n.toLocaleString("en-US"));
+    status.textContent = `${some} of ${total} rows`;
     const turn = (by, label) =>
       make(
         "button",
@@ -141,7 +142,7 @@ function table(spec) {
     const lines = rows().map((i) =>
       used.flatMap((c) => c.keys.map((key) => quoted(value(c, key, i)))).join(","),
     );
-    save(`${DATA.name}-${spec.id}.csv`, [head.join(","), ...lines].join("\n") + "\n", "text/csv");
+    save(`${DATA.name}-${spec.id}.csv`, `${[head.join(","), ...lines].join("\n")}\n`, "text/csv");
   };
 
   const title = make("h3", { id: `title-${spec.id}` }, spec.title);
@@ -150,9 +151,8 @@ function table(spec) {
     { type: "button", onclick: csv, "aria-label": `Save the rows shown of ${spec.title} as CSV` },
     "CSV",
   );
-  const always = constant.length
-    ? ` In every row: ${constant.map((c) => `${c.label} ${cell(c, 0).textContent}${c.unit ? ` ${c.unit}` : ""}`).join(", ")}.`
-    : "";
+  const same = constant.map((c) => [c.label, cell(c, 0).textContent, c.unit].filter(Boolean).join(" "));
+  const always = same.length ? ` In every row: ${same.join(", ")}.` : "";
   const grid = make(
     "table",
     {},
