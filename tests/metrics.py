@@ -18,7 +18,7 @@ from pathlib import Path
 
 PACKAGES = ("bench", "orchestrate")
 ROOT = Path(__file__).resolve().parent.parent
-# From the module that hands figures to the page to the one that defines them; names of both layouts that were.
+# From the module that hands figures to the page to the one that defines them; the second name is older.
 PAGE = "orchestrate.report.data"
 DEFINITIONS = {
     "latency p50, its interval": ("orchestrate.analysis.statistics", "bench.record.statistics"),
