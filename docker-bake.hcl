@@ -13,7 +13,7 @@ variable "CREATED" {
   default = ""
 }
 group "default" {
-  targets = ["pi4-arm64", "pi4-amd64", "jetson-tx2-arm64", "jetson-xavier-arm64", "jetson-orin-arm64", "jetson-xavier-r32-arm64", "cuda-amd64"]
+  targets = ["pi4-arm64", "pi4-amd64", "jetson-tx2-arm64", "jetson-xavier-arm64", "jetson-orin-arm64", "jetson-xavier-r32-arm64", "jetson-thor-arm64", "tensorrt-amd64", "cuda-amd64"]
 }
 target "pi4-arm64" {
   context   = "build/images/pi4-arm64-cp311"
@@ -135,6 +135,46 @@ target "jetson-xavier-r32-arm64" {
     "org.opencontainers.image.version" = VERSION
     "org.orbitbench.packages" = "numpy==1.19.4"
     "org.orbitbench.python" = "3.6"
+  }
+  output = ["type=docker,compression=gzip"]
+  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
+}
+target "jetson-thor-arm64" {
+  context   = "build/images/jetson-thor-arm64-cp312"
+  platforms = ["linux/arm64"]
+  args      = { BASE = "nvcr.io/nvidia/tensorrt:25.09-py3" }
+  tags      = ["${REGISTRY}/jetson-thor:${VERSION}-arm64"]
+  labels = {
+    "org.opencontainers.image.base.name" = "nvcr.io/nvidia/tensorrt:25.09-py3"
+    "org.opencontainers.image.created" = CREATED
+    "org.opencontainers.image.description" = "TensorRT 10.13 on a Jetson Thor with JetPack 7"
+    "org.opencontainers.image.licenses" = "Apache-2.0"
+    "org.opencontainers.image.revision" = REVISION
+    "org.opencontainers.image.source" = "https://github.com/orbitbench/orbitbench"
+    "org.opencontainers.image.title" = "orbitbench jetson-thor"
+    "org.opencontainers.image.version" = VERSION
+    "org.orbitbench.packages" = "numpy==1.26.4"
+    "org.orbitbench.python" = "3.12"
+  }
+  output = ["type=docker,compression=gzip"]
+  attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]
+}
+target "tensorrt-amd64" {
+  context   = "build/images/tensorrt-amd64-cp312"
+  platforms = ["linux/amd64"]
+  args      = { BASE = "nvcr.io/nvidia/tensorrt:25.09-py3" }
+  tags      = ["${REGISTRY}/tensorrt:${VERSION}-amd64"]
+  labels = {
+    "org.opencontainers.image.base.name" = "nvcr.io/nvidia/tensorrt:25.09-py3"
+    "org.opencontainers.image.created" = CREATED
+    "org.opencontainers.image.description" = "TensorRT 10.13 on x86 machines with an NVIDIA GPU"
+    "org.opencontainers.image.licenses" = "Apache-2.0"
+    "org.opencontainers.image.revision" = REVISION
+    "org.opencontainers.image.source" = "https://github.com/orbitbench/orbitbench"
+    "org.opencontainers.image.title" = "orbitbench tensorrt"
+    "org.opencontainers.image.version" = VERSION
+    "org.orbitbench.packages" = "numpy==1.26.4"
+    "org.orbitbench.python" = "3.12"
   }
   output = ["type=docker,compression=gzip"]
   attest = ["type=provenance,disabled=true", "type=sbom,disabled=true"]

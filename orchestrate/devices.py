@@ -239,11 +239,6 @@ class Devices(reader.Manifest):
     devices: dict[Name, Device] = Field(min_length=1)
 
 
-def default_path() -> Path:
-    """The user's own devices.yaml under the current folder, or else the one that came with the program."""
-    return search_path.file("devices.yaml")
-
-
 def load_devices(path: Path) -> dict[str, Device]:
     """Devices by name; BadInput lists every mistake of the file with its line."""
     try:
@@ -291,7 +286,7 @@ def unperformed(name: str, device: Device) -> Iterator[tuple[reader.KeyPath, str
         yield ("devices", name, "options", key), problem
 
 
-def choose(devices: dict[str, Device], names: Iterable[str], source: Path) -> dict[str, Device]:
+def choose(devices: dict[str, Device], names: Iterable[str], source: Path | str) -> dict[str, Device]:
     """The devices called `names`, in their order; BadInput lists the known ones."""
     wanted = list(dict.fromkeys(names))
     unknown = [name for name in wanted if name not in devices]

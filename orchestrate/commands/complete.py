@@ -8,13 +8,13 @@ import typer
 
 def devices(incomplete: str) -> list[str]:
     """Names of devices.yaml; after a comma the next one."""
-    from orchestrate.devices import default_path, load_devices
+    from orchestrate import device_files
     from orchestrate.errors import OrbitError
 
     before, comma, last = incomplete.rpartition(",")
     try:
         given = os.environ.get("ORBITBENCH_DEVICES")
-        known = load_devices(Path(given) if given else default_path())
+        known = device_files.known(Path(given) if given else None)
     except (OrbitError, OSError):
         return []
     return [f"{before}{comma}{name}" for name in known if name.startswith(last)]

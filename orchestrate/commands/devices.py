@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from orchestrate.devices import Device
 
 app = typer.Typer(
     invoke_without_command=True, help="List the devices of devices.yaml; `check` examines boards."
@@ -13,7 +16,7 @@ app = typer.Typer(
 File = Annotated[
     Path | None,
     typer.Option(
-        "--devices", metavar="FILE", envvar="ORBITBENCH_DEVICES", help="default: manifests/devices.yaml"
+        "--devices", metavar="FILE", envvar="ORBITBENCH_DEVICES", help="use no other file of devices"
     ),
 ]
 
@@ -30,31 +33,34 @@ def devices(
     """List the devices of devices.yaml; `check` examines boards."""
     if context.invoked_subcommand:
         return
-    from orchestrate.devices import default_path, json_schema, load_devices
+    from orchestrate import device_files
+    from orchestrate.devices import json_schema
 
     if schema:
         typer.echo(json.dumps(json_schema(), indent=1))
         return
-    known = load_devices(file or default_path())
+    known = device_files.known(file)
     if as_json:
         typer.echo(
             json.dumps({name: device.model_dump(mode="json") for name, device in known.items()}, indent=1)
         )
         return
-    show(known)
+    show(known, device_files.origin(file))
 
 
-def show(known: dict) -> None:  # type: ignore[type-arg]
+def show(known: "dict[str, Device]", origin: dict[str, str]) -> None:
     """Print one row a device."""
     from rich.table import Table
 
     from orchestrate.console import make_console
 
-    table = Table("device", "where", "backend", "precisions", "threads", "what", box=None, pad_edge=False)
+    columns = ("device", "where", "backend", "precisions", "threads", "entry", "what")
+    table = Table(*columns, box=None, pad_edge=False)
     for name, device in known.items():
         where = "this machine" if device.host is None else device.host
         threads = ", ".join(map(str, device.threads))
-        table.add_row(name, where, device.backend, ", ".join(device.precisions), threads, device.description)
+        precisions = ", ".join(device.precisions)
+        table.add_row(name, where, device.backend, precisions, threads, origin[name], device.description)
     make_console().print(table)
 
 

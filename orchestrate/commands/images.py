@@ -28,7 +28,7 @@ Devices = Annotated[
 File = Annotated[
     Path | None,
     typer.Option(
-        "--devices", metavar="FILE", envvar="ORBITBENCH_DEVICES", help="default: manifests/devices.yaml"
+        "--devices", metavar="FILE", envvar="ORBITBENCH_DEVICES", help="use no other file of devices"
     ),
 ]
 

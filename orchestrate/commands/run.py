@@ -29,7 +29,9 @@ def run(
             autocompletion=complete.devices,
         ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="all devices but `local`")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="all devices of your own files but `local`")
+    ] = False,
     experiment: Annotated[
         str | None,
         typer.Option(

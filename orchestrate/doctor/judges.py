@@ -67,9 +67,12 @@ def image(patient: BoardFacts) -> Iterator[Check]:
 
 def nvidia(patient: BoardFacts) -> Iterator[Check]:
     """Can containers have the GPU?"""
-    if patient.device.runtime != "nvidia" or patient.info is None:
+    if patient.info is None or not (patient.device.gpus or patient.device.runtime == "nvidia"):
         return
-    if "nvidia" in patient.info.runtimes:
+    if patient.device.gpus and "nvidia" not in patient.info.runtimes:
+        advice = "install nvidia-container-toolkit, `sudo nvidia-ctk runtime configure`, restart docker"
+        yield Check("nvidia runtime", "warn", "Docker lists none, unless it gives GPUs by CDI", advice)
+    elif "nvidia" in patient.info.runtimes:
         yield Check("nvidia runtime", "ok", "Docker has it")
     else:
         has = ", ".join(patient.info.runtimes)

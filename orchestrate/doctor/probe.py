@@ -26,6 +26,7 @@ s l4t; head -n 1 /etc/nv_tegra_release 2>/dev/null
 s nvidia_csv; ls /etc/nvidia-container-runtime/host-files-for-container.d 2>/dev/null
 s csv_python; cat /etc/nvidia-container-runtime/host-files-for-container.d/*.csv 2>/dev/null |
   grep 'dist-packages/tensorrt'
+s gpus; ls -d /dev/nvidia[0-9]* 2>/dev/null
 s tensorrt_python; ls -d /usr/lib/python3*/dist-packages/tensorrt 2>/dev/null
 s memory; cat /proc/meminfo
 s kernel_options; cat /proc/cmdline
@@ -88,6 +89,7 @@ class Facts:
     bits: int | None = None
     csv_python: tuple[str, ...] = ()
     rights: tuple[Right, ...] = ()
+    gpus: int = 0
 
 
 def facts(text: str) -> Facts:
@@ -115,6 +117,7 @@ def facts(text: str) -> Facts:
         bits=whole(get("bits", "")),
         csv_python=tuple(get("csv_python", "").splitlines()),
         rights=rights.read(get("rights", ""), get("sudoers", "")),
+        gpus=len(get("gpus", "").split()),
     )
 
 

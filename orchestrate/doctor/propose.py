@@ -15,6 +15,7 @@ from orchestrate.engine.connection import Engine
 from orchestrate.errors import BadInput
 
 IMAGE_OF_L4T = {35: "jetson-xavier", 36: "jetson-orin"}  # by major release; r32 depends on the board
+EMPTY = "schema: 1\ndevices:\n"  # the beginning of a first file of one's own
 MACHINES = ("aarch64", "x86_64")
 
 
@@ -47,7 +48,9 @@ def entry(host: str, facts: probe.Facts) -> dict[str, Any]:
         what = f"{machine or 'no machine we know'}{' with a 32-bit system' if facts.bits == 32 else ''}"
         raise BadInput(f"{host} is {what}: images are made for arm64 and amd64 systems of 64 bits")
     found: dict[str, Any] = {"description": described(facts), "host": host}
-    return found | (jetson(host, facts, facts.l4t) if facts.l4t else cpu(facts))
+    if facts.l4t:
+        return found | jetson(host, facts, facts.l4t)
+    return found | (gpu() if facts.gpus and machine == "x86_64" else cpu(facts))
 
 
 def described(facts: probe.Facts) -> str:
@@ -61,16 +64,24 @@ def jetson(host: str, facts: probe.Facts, l4t: tuple[int, int]) -> dict[str, Any
     """Return the keys of a Jetson: its image by the L4T release, the power mode that it has now."""
     xavier = "xavier" in facts.model.lower()
     image = IMAGE_OF_L4T.get(l4t[0])
+    if l4t[0] >= 38 and "thor" in facts.model.lower():  # r39 serves Orins too, with other engines
+        image = "jetson-thor"
     if l4t >= (32, 7) and l4t[0] == 32:
         image = "jetson-xavier-r32" if xavier else "jetson-tx2"
     if image is None:
-        known = "r32.7, " + ", ".join(f"r{major}" for major in IMAGE_OF_L4T)
+        known = "r32.7, " + ", ".join(f"r{major}" for major in IMAGE_OF_L4T) + ", r38 of a Thor"
         raise BadInput(f"{host} has L4T r{l4t[0]}.{l4t[1]}, for which there is no image (known: {known})")
     found: dict[str, Any] = {"image": image, "runtime": "nvidia", "backend": "tensorrt"}
     # a TX2's GPU (and a Nano's, a TX1's) has no fast INT8
     found["precisions"] = ["fp32", "fp16"] if image == "jetson-tx2" else ["fp32", "fp16", "int8"]
     found["threads"] = [0]
     return found | ({"power": "jetson", "power_mode": facts.power_mode} if facts.power_mode else {})
+
+
+def gpu() -> dict[str, Any]:
+    """Return the keys of an x86 machine with an NVIDIA GPU."""
+    found: dict[str, Any] = {"image": "tensorrt", "gpus": True, "backend": "tensorrt"}
+    return found | {"precisions": ["fp32", "fp16", "int8"], "threads": [0]}
 
 
 def cpu(facts: probe.Facts) -> dict[str, Any]:
@@ -94,18 +105,18 @@ def users_file() -> Path:
 
 
 def write(path: Path, name: str, text: str) -> None:
-    """Add an entry at the end of the file; a new file begins with what the program came with.
+    """Add an entry at the end of the file, which is made where there is none; it extends what we ship.
 
     Raises BadInput, the file unchanged, for a name that is taken and where the result cannot be read.
     """
-    source = path if path.is_file() else search_path.file("devices.yaml")
-    before = load_devices(source)
+    there = path.read_text() if path.is_file() else EMPTY
+    before = load_devices(path) if path.is_file() else {}
     if name in before:
-        raise BadInput(f"{source} has a device {name} already: take another name, or edit that entry")
+        raise BadInput(f"{path} has a device {name} already: take another name, or edit that entry")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".devices-") as folder:
         new = Path(folder) / path.name
-        new.write_text(f"{source.read_text().rstrip()}\n\n{text}")
+        new.write_text(f"{there.rstrip()}\n\n{text}" if before else there + text)
         try:
             added = load_devices(new).keys() - before.keys()
         except BadInput as error:

@@ -94,6 +94,11 @@ def _with_engine(device: Device, engine: Engine) -> list[Check]:
     return [reached, *forwarding(engine), *examine(device, engine, info)]
 
 
+def reached(device: Device, found: list[Check]) -> bool:
+    """Whether the verdicts are of a device on which something could run."""
+    return device.transport == "process" or any(check.name == "connection" for check in found)
+
+
 def forwarding(engine: Engine) -> list[Check]:
     """A complaint where every connection takes an ssh login of its own."""
     if not engine.roundabout:

@@ -25,6 +25,7 @@ from orchestrate.runs import plan
 from orchestrate.runs.folder import DeviceFolder, Run
 
 Say = Callable[[str], None]
+CHECK = "device-check"  # how the runs of `devices check --deep` end: nobody wants their records
 STOP_SECONDS = 20  # a runtime that was asked to end has this long to write down what it has
 
 
@@ -165,10 +166,15 @@ class BoardRunner:
             raise
 
     def remove_finished_container(self) -> None:
-        """Remove our own container that has ended, and with --break-lock another run's dead one."""
+        """Remove our own container that has ended, a killed check's, and with --break-lock any dead one."""
         found = self.board.holder()
-        if found is not None and (self.holder() is not None or (self.break_lock and not found.alive)):
+        if found is None:
+            return
+        if self.holder() is not None or (self.break_lock and not found.alive):
             self.board.remove()  # its volume, with all records, stays
+        elif not found.alive and (run := found.labels.get("orbitbench.run", "")).endswith(f"-{CHECK}"):
+            self.board.remove()
+            self.board.remove_volume(f"orbitbench-{run}-{found.labels.get('orbitbench.device')}")
 
     def spec(self, image: str) -> Spec:
         """Our container."""

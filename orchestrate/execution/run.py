@@ -12,8 +12,9 @@ from typing import Any
 from rich.console import Console
 
 from bench.record import files, schema
+from orchestrate import device_files
 from orchestrate.console import make_console
-from orchestrate.devices import Device, choose, default_path, load_devices
+from orchestrate.devices import Device, choose
 from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.execution import process_runner, progress, summary
 from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
@@ -92,12 +93,11 @@ def check_jobs(planned: dict[str, Any]) -> None:
 
 def resolve(options: RunOptions) -> dict[str, Device]:
     """The devices that the options name, in its order."""
-    path = options.manifest or default_path()
-    known = load_devices(path)
-    names = [name for name in known if name != "local"] if options.everything else options.devices
+    known, source = device_files.known(options.manifest), device_files.named(options.manifest)
+    names = [*device_files.own(options.manifest)] if options.everything else options.devices
     if not names:
-        raise BadInput(f"which device? --device NAME; {path} knows: {', '.join(sorted(known))}")
-    return choose(known, names, path)
+        raise BadInput(f"which device? --device NAME; {source} knows: {', '.join(sorted(known))}")
+    return choose(known, names, source)
 
 
 def version() -> str:

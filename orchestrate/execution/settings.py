@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from orchestrate import device_files
 from orchestrate.console import first_line
-from orchestrate.devices import Device, default_path, load_devices
+from orchestrate.devices import Device
 from orchestrate.errors import BadInput, listed
 from orchestrate.runs.folder import Run
 
@@ -25,13 +26,13 @@ class Settings:
     def known(self) -> Mapping[str, Device]:
         """Every device of devices.yaml."""
         if self._known is None:
-            self._known = load_devices(self.manifest or default_path())
+            self._known = device_files.known(self.manifest)
         return self._known
 
     def of(self, name: str) -> Device:
         """The device called `name` as devices.yaml has it; BadInput where it has none."""
         if name not in self.known:
-            source = self.manifest or default_path()
+            source = device_files.named(self.manifest)
             advice = "add it there, or name another file with --devices"
             raise BadInput(f"device {name} of this run is not in {source} ({listed(self.known)}): {advice}")
         return self.known[name]

@@ -130,11 +130,11 @@ def places(
         return [
             (connected, [name for name, built in pushed.items() if any(b.digest for b in built.values())])
         ]
-    from orchestrate.devices import choose, default_path, load_devices
+    from orchestrate import device_files
+    from orchestrate.devices import choose
 
-    source = file or default_path()
     found: list[tuple[Place, list[str]]] = []
-    for name, device in choose(load_devices(source), devices, source).items():
+    for name, device in choose(device_files.known(file), devices, device_files.named(file)).items():
         if device.transport != "docker" or device.image is None:
             raise BadInput(f"{name} runs without Docker: it needs no image")
         found.append(

@@ -17,7 +17,7 @@ from tests.service.arm64 import Bench, bench, check, pi4
 from tests.service.qboard import QBoard
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
-JETSONS = ("jetson-tx2", "jetson-xavier", "jetson-xavier-r32", "jetson-orin")
+JETSONS = ("jetson-tx2", "jetson-xavier", "jetson-xavier-r32", "jetson-orin", "jetson-thor")
 __all__ = ["bench", "pi4"]  # fixtures
 
 
@@ -26,6 +26,16 @@ def test_the_jetson_dockerfiles_build_up_to_what_needs_l4t(bench: Bench) -> None
     for name in JETSONS:
         said = bench.engine.docker("run", "--rm", "--network=none", bench.built(name)["tag"], "--help")
         assert "JOBS" in said or "jobs" in said
+
+
+def names(board: QBoard) -> str:
+    """The names of the board's images."""
+    return board.ssh("docker image ls --format '{{.Repository}}:{{.Tag}}'")
+
+
+def short(name: str) -> str:
+    """A name without its registry, which differs between those who reach it in different ways."""
+    return name.rpartition("/")[2]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +58,11 @@ def test_a_fresh_board_pulls_by_digest_and_its_records_are_right_but_never_valid
         "pull", "--device", "pi4-emulated", registry=f"127.0.0.1:{bench.registry.port}/orbitbench"
     )
     assert "by digest" in said
-    assert pi4 in board.ssh("docker image ls -q --no-trunc")
+    assert short(pi4) in names(board)
+    deep = bench.orchestrate("devices", "check", "--deep", "pi4-emulated")
+    assert deep.returncode == 0, "its clock is no failure"
+    assert "output (fp32): off by 0.0" in deep.stdout
+    assert "emulated cpu (fp32): the CPU is emulated" in deep.stdout
     records = bench.measure("--experiment", "smoke")
     assert len(records) == 2
     for record in records:
@@ -72,7 +86,7 @@ def test_with_the_registry_stopped_the_image_comes_over_ssh_and_records_come_out
 ) -> None:
     bench.registry.stop()
     board.ssh("docker image prune -af")
-    assert pi4 not in board.ssh("docker image ls -aq --no-trunc")
+    assert short(pi4) not in names(board)
     assert "sent" in bench.images("load", "--device", "pi4-emulated")
     assert "had it already" in bench.images("load", "--device", "pi4-emulated")
     records = bench.measure("--onnx", str(models.cnn(tmp_path / "own.onnx")))

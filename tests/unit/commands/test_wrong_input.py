@@ -70,7 +70,7 @@ CASES = {
     "orchestrate compare good nope": ("no run 'nope' in results/", "known: "),
     "orchestrate recommend good --max-memory 64": ("--max-memory '64': a unit is missing", "such as 64MB"),
     "orchestrate devices --devices bad.yaml": ("bad.yaml:2: not valid YAML",),
-    "orchestrate devices check xaver": ("unknown device 'xaver'", "knows: local"),
+    "orchestrate devices check xaver": ("unknown device 'xaver'", "knows: gpu, local"),
     f"{SCALE} -r -0.5": ("the ratio must be a positive number, not -0.5",),
     f"{SCALE} -r 0.5 -m magic": ("unknown method 'magic'", "known: uniform"),
     "bench fit nope.csv vgg11 -d cifar10": ("nope.csv: cannot be read: No such file",),

@@ -52,8 +52,8 @@ def test_device_images_hold_record_and_runtime_and_nothing_of_torch(root: Path) 
 
 def test_bases_of_images_that_can_be_pinned_are_pinned_by_digest(root: Path) -> None:
     unpinned = {n for n, i in open_project(root).images.images.items() if i.base and "@sha256:" not in i.base}
-    # no public source tells the digest of l4t-base:r32.7.1, a tag that NVIDIA no longer moves
-    assert unpinned == {"jetson-tx2", "jetson-xavier-r32"}
+    # no public source names digests of these tags of NVIDIA's
+    assert unpinned == {"jetson-tx2", "jetson-xavier-r32", "jetson-thor", "tensorrt"}
 
 
 def test_a_target_is_named_after_image_version_and_architecture(project: Project) -> None:

@@ -11,7 +11,7 @@ PAGE = (Path(__file__).parents[3] / "docs/add-a-board.md").read_text()
 ENTRIES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize(("text", "name"), zip(ENTRIES, ("pi5", "orin-nano", "minipc"), strict=True))
+@pytest.mark.parametrize(("text", "name"), zip(ENTRIES, ("pi5", "orin-nano", "minipc", "gpu"), strict=True))
 def test_an_entry_to_copy_is_valid_as_it_is(text: str, name: str, tmp_path: Path) -> None:
     path = tmp_path / "devices.yaml"
     path.write_text(text)

@@ -42,13 +42,9 @@ def test_help_needs_no_library_beyond_the_command_line_itself(
 def test_devices_are_listed_without_torch_or_docker(tmp_path: Path) -> None:
     done = orchestrate("devices", cwd=tmp_path, banned=["torch", "numpy", "onnx", "docker", "pandas"])
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == [
-        "local",
-        "tx2",
-        "xavier",
-        "pi4",
-        "pi4-emulated",
-    ]
+    names = [line.split()[0] for line in done.stdout.splitlines()[1:]]
+    shipped = ["tx2", "xavier", "orin", "thor", "pi4", "pi5", "minipc", "gpu", "pi4-emulated"]
+    assert names == ["local", *shipped]
     assert json.loads(orchestrate("devices", "--json", cwd=tmp_path).stdout)["tx2"]["runtime"] == "nvidia"
     assert "$schema" in json.loads(orchestrate("devices", "--json-schema", cwd=tmp_path).stdout)
 
@@ -60,7 +56,11 @@ def test_tables_that_go_to_a_pipe_keep_each_row_on_one_line(tmp_path: Path, word
 
 
 WRONG = {
-    "an unknown device": (["run", "--device", "xaver"], "unknown device 'xaver'", "local, pi4, pi4-emulated"),
+    "an unknown device": (
+        ["run", "--device", "xaver"],
+        "unknown device 'xaver'",
+        "gpu, local, minipc, orin, pi4",
+    ),
     "no device": (["run"], "which device? --device NAME", "xavier"),
     "an unknown run": (["run", "--resume", "yesterday"], "no run 'yesterday' in results/", "known: none"),
     "a missing devices.yaml": (["devices", "--devices", "nope.yaml"], "nope.yaml", "no such file"),

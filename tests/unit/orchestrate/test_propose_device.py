@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrate import device_files
 from orchestrate.devices import load_devices
 from orchestrate.doctor import probe, propose
 from orchestrate.errors import BadInput
@@ -36,7 +37,12 @@ def release(major: int, revision: str) -> str:
         (facts(model="Jetson AGX Xavier", l4t=release(35, "4.1")), ("jetson-xavier", "tensorrt")),
         (facts(model="Jetson Orin Nano", l4t=release(36, "4.3")), ("jetson-orin", "tensorrt")),
         (facts(model="Raspberry Pi 5 Model B Rev 1.0"), ("cpu", "onnxruntime")),
+        (
+            facts(model="Jetson AGX Thor Developer Kit", l4t=release(38, "2.0")),
+            ("jetson-thor", "tensorrt"),
+        ),
         (facts("Linux 6.1.0-18-amd64 x86_64"), ("cpu", "onnxruntime")),
+        (facts("Linux 6.8.0 x86_64", gpus="/dev/nvidia0"), ("tensorrt", "tensorrt")),
     ],
 )
 def test_a_board_gets_the_image_that_fits_its_system(
@@ -61,7 +67,10 @@ def test_power_is_what_the_board_has_now() -> None:
     ("seen", "reason"),
     [
         (facts("Linux 6.1 armv7l"), "armv7l.*arm64 and amd64"),
-        (facts(l4t=release(38, "2.0")), r"L4T r38.2, for which there is no image \(known: r32.7, r35, r36\)"),
+        (
+            facts(l4t=release(39, "2.0")),
+            r"L4T r39.2.* no image \(known: r32.7, r35, r36, r38",
+        ),
         (facts(l4t=release(32, "5.1")), r"L4T r32.5"),
         (facts(""), "no machine we know"),
     ],
@@ -81,10 +90,17 @@ def test_what_the_file_had_stays_as_it_was_comments_too(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_first_file_of_ones_own_begins_with_the_shipped_devices(tmp_path: Path) -> None:
-    path = tmp_path / "config" / "devices.yaml"
-    propose.write(path, "pi5", propose.text_of("pi5", propose.entry("pi5", facts())))
-    assert {"local", "xavier", "pi5"} <= load_devices(path).keys()
+def test_a_first_file_of_ones_own_holds_that_device_alone_and_extends_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    path = propose.users_file()
+    assert path == tmp_path / "orbitbench/devices.yaml"
+    propose.write(path, "pi4", propose.text_of("pi4", propose.entry("mine", facts())))
+    assert list(load_devices(path)) == ["pi4"]
+    assert device_files.known()["pi4"].host == "mine"
+    assert {"local", "xavier"} <= device_files.known().keys()
 
 
 @pytest.mark.parametrize(
