@@ -129,6 +129,7 @@ Measure = Literal[
     "target_ci",
     "timeout_seconds",
     "repeats",
+    "cold_loads",
     "builds",
     "build_timeout_seconds",
 ]

@@ -72,6 +72,9 @@ class Measure(reader.Section):
     build_timeout_seconds: float = Field(
         default=1800, gt=0, le=86_400, description="an engine build that takes longer has failed"
     )
+    cold_loads: int = Field(
+        default=1, ge=0, le=100, description="more processes that load the model from a file out of the cache"
+    )
     repeats: int = Field(
         default=2, ge=0, le=10, description="times a process is measured again after other load or throttling"
     )

@@ -14,6 +14,7 @@ DEFAULTS: Dict[str, Any] = {
     "timeout_seconds": 120,
     "builds": 3,  # engines of a job, where its backend builds any: process p measures engine p modulo builds
     "build_timeout_seconds": 1800,  # of one build: TensorRT takes minutes on a Jetson
+    "cold_loads": 1,  # further processes of a job that load its model from a file out of the page cache
     "repeats": 2,  # times that a process is measured again after other load, throttling or a moved clock
     "max_waiting": 0.05,  # share of the timed span that a thread may wait for a CPU; more: `other_load`
 }

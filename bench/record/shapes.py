@@ -116,6 +116,7 @@ _measure = fields(
         "timeout_seconds": number(0),
         "max_waiting": number(0),
         "repeats": count,
+        "cold_loads": count,
         "builds": number(1, integer=True),
         "build_timeout_seconds": number(0),
     },
@@ -174,6 +175,8 @@ _process = fields(
         "load_seconds": nullable(number(0)),
         "first_seconds": nullable(number(0)),
         "turns": nullable(listing(_pair, most=100000)),
+        "cold_load_seconds": nullable(number(0)),
+        "cold_first_seconds": nullable(number(0)),
         "reasons": listing(anything, most=1000),
     },
 )

@@ -111,10 +111,12 @@ class Task(_RequiredTask, total=False):
     """What one measuring process is to do: a job, with absolute paths and the number of the process.
 
     build: number of its engine; None where its backend builds none. only_build: measure nothing.
+    only_load: measure loading and the first inference with the model's files out of the page cache.
     """
 
     only_build: bool
     against: Optional[str]
+    only_load: bool
     cpu: Optional[int]  # of a duel: where both models run
 
 
@@ -130,6 +132,7 @@ class Part(_RequiredPart, total=False):
     """
 
     build: Optional[Dict[str, Any]]
+    cold: Optional[Dict[str, float]]
     rungs: List[Dict[str, Any]]
     residual: List[Dict[str, Any]]
     facts: Dict[str, Any]

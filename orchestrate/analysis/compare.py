@@ -72,19 +72,24 @@ class RunComparison:
 
 
 def compare(
-    a: Study, b: Study, threshold: float = 0.01, devices: Mapping[str, str] | None = None
+    a: Study,
+    b: Study,
+    threshold: float = 0.01,
+    devices: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> RunComparison:
     """What moved from `a` to `b`; `threshold` is the smallest relative change that is reported.
 
     `devices`: device of `a` -> the device of `b` that it is compared with. Files of one's own are paired by
-    the names of their files. BadInput where the runs have nothing in common.
+    the names of their files, or as `names` says (name in `a` -> name in `b`). BadInput where the runs have nothing in common.
     """
     for study in (a, b):
         if not study.jobs:
             raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")
     a = renamed(a, devices or {})
     before = {(job.device, job.id): job for job in a.jobs}
-    after, paired = _paired(before, {(job.device, job.id): job for job in b.jobs})
+    _check_names(names or {}, before)
+    after, paired = _paired(before, {(job.device, job.id): job for job in b.jobs}, names or {})
     both = sorted(before.keys() & after.keys())
     failed = {(each.device, each.job): each for each in b.excluded if each.code == "failed"}
     if not both and not before.keys() & failed.keys():
@@ -132,16 +137,31 @@ def renamed(study: Study, devices: Mapping[str, str]) -> Study:
     return replace(study, jobs=tuple(jobs)) if devices else study
 
 
-def _paired(before: dict[Key, Job], after: dict[Key, Job]) -> tuple[dict[Key, Job], dict[Key, str]]:
+def _check_names(names: Mapping[str, str], before: Mapping[Key, Job]) -> None:
+    """Refuse a name that no file of one's own has in the first run."""
+    known = {found[1] for _, job in before if (found := OWN.fullmatch(job))}
+    if unknown := sorted(names.keys() - known):
+        raise BadInput(f"--name: no file is called {unknown[0]!r} in the first run; files: {listed(known)}")
+
+
+def _called(job: str, names: Mapping[str, str]) -> str:
+    """`own_name`, with the name in the second run."""
+    return OWN.sub(lambda found: f"onnx-{names.get(found[1], found[1])}{found[2]}", job)
+
+
+def _paired(
+    before: dict[Key, Job], after: dict[Key, Job], names: Mapping[str, str]
+) -> tuple[dict[Key, Job], dict[Key, str]]:
     """`after` with each changed file of one's own under the name it had before; those, in words.
 
     Only where one file of that name is alone on either side: two of one name are not guessed apart.
     """
     groups: list[dict[Key, list[Key]]] = [defaultdict(list), defaultdict(list)]
-    for side, keys in zip(groups, (before.keys() - after.keys(), after.keys() - before.keys()), strict=True):
+    sides = (before.keys() - after.keys(), names), (after.keys() - before.keys(), {})
+    for side, (keys, renamed_to) in zip(groups, sides, strict=True):
         for device, job in keys:
             if OWN.fullmatch(job):
-                side[device, own_name(job)].append((device, job))
+                side[device, _called(job, renamed_to)].append((device, job))
     found, told = dict(after), {}
     for name in sorted(groups[0].keys() & groups[1].keys()):
         (old, *more), (new, *others) = groups[0][name], groups[1][name]

@@ -52,6 +52,7 @@ class Job:
     n: int
     load: tuple[float, ...]  # s, one a process: from the file to a model that can run
     first: tuple[float, ...]  # s, one a process: its first inference
+    cold_load: tuple[float, ...]  # s, of the extra processes that loaded it from a file out of the page cache
     memory: dict[str, tuple[float, ...]]
     steps: tuple[float | None, ...]
     power: float | None
@@ -100,6 +101,7 @@ def build(record: Json, path: Path) -> Job:
         n=len(pooled),
         load=_of_processes(record, "load_seconds"),
         first=_of_processes(record, "first_seconds"),
+        cold_load=_of_some(record, "cold_load_seconds"),
         memory=_memory(ladders),
         steps=_median_steps(ladders),
         power=_power(record.get("sensors") or []),
@@ -114,6 +116,12 @@ def _of_processes(record: Json, key: str) -> tuple[float, ...]:
     """A figure of every process; nothing where one lacks it, as records before it was stored do."""
     values = [process.get(key) for process in record["latency"]["processes"]]
     return tuple(values) if all(isinstance(value, int | float) for value in values) else ()
+
+
+def _of_some(record: Json, key: str) -> tuple[float, ...]:
+    """A figure of those processes that have it."""
+    values = [process.get(key) for process in record["latency"]["processes"]]
+    return tuple(value for value in values if isinstance(value, int | float))
 
 
 def _quantiles(ordered: NDArray[np.float64]) -> tuple[float, ...]:

@@ -36,7 +36,8 @@ ACCURACY = [
     *["accuracy_epoch", "accuracy_best"],
 ]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
-PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes", "load", "first"]
+PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
+PLAIN += ["load", "cold_load", "first"]
 COLUMNS = [
     *CONFIGURATION,
     *["model", "job", "run"],
@@ -56,6 +57,7 @@ HEADLINES = {
     "model": memory.MODEL,
     "peak": memory.PEAK,
     "load": "load",
+    "cold_load": "cold_load",
     "first": "first",
 }
 
@@ -138,6 +140,7 @@ def _stated(job: Job) -> dict[str, Any]:
         "samples": job.n,
         "processes": len(job.processes),
         "load": float(np.median(job.load)) if job.load else np.nan,
+        "cold_load": float(np.median(job.cold_load)) if job.cold_load else np.nan,
         "first": float(np.median(job.first)) if job.first else np.nan,
         "warnings": " ".join(job.warnings),
         "record": f"{job.run}/{job.device}/{job.path.name}",

@@ -41,6 +41,10 @@ def compare(
         list[str] | None,
         typer.Option(metavar="BEFORE=AFTER", help="compare two devices with each other; may be repeated"),
     ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BEFORE=AFTER", help="compare two files of other names; may be repeated"),
+    ] = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -52,7 +56,9 @@ def compare(
 
     least = quantities.parse(threshold, quantities.SHARE, "--threshold")
     a, b = (records.read([find_run(run, results)]) for run in (run_a, run_b))
-    made = comparing.compare(a, b, least, dict(map(pair, device_map or [])))
+    devices = dict(pair("--device-map", each, "tx2=xavier") for each in device_map or [])
+    names = dict(pair("--name", each, "detector=detector-pruned") for each in name or [])
+    made = comparing.compare(a, b, least, devices, names)
     if as_json:
         typer.echo(json.dumps(as_data(made), indent=1))
     else:
@@ -60,13 +66,13 @@ def compare(
     raise typer.Exit(1 if made.regressions or made.lost else 0)
 
 
-def pair(text: str) -> tuple[str, str]:
+def pair(option: str, text: str, example: str) -> tuple[str, str]:
     """`tx2=xavier` as its two names."""
     from orchestrate.errors import BadInput
 
     before, _, after = text.partition("=")
     if not before or not after:
-        raise BadInput(f"--device-map {text}: give BEFORE=AFTER, such as --device-map tx2=xavier")
+        raise BadInput(f"{option} {text}: give BEFORE=AFTER, such as {option} {example}")
     return before, after
 
 

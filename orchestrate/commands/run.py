@@ -57,6 +57,10 @@ def run(
         list[str] | None,
         typer.Option(metavar="[NAME=]PERCENT", help="what a file of --onnx reaches, as you state it"),
     ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[FILE=]NAME", help="what a file of --onnx is called, so that versions compare"),
+    ] = None,
     threads: Annotated[
         str | None, typer.Option(metavar="N[,N]", help="instead of the device's threads, such as 1,2,4")
     ] = None,
@@ -128,6 +132,7 @@ def run(
         inputs=inputs,
         values=value or [],
         accuracies=accuracy or [],
+        names=name or [],
         sweep=sweep(threads, precision, processes),
         batch=batch,
         resume=resume,

@@ -19,6 +19,7 @@ class RunOptions:
     inputs: Path | None = None
     values: list[str] = field(default_factory=list)
     accuracies: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     sweep: Sweep = field(default_factory=Sweep)
     batch: int | None = None
     resume: str | None = None
@@ -45,6 +46,7 @@ def check(options: RunOptions) -> None:
         or options.inputs
         or options.values
         or options.accuracies
+        or options.names
         or options.batch
         or options.sweep != Sweep()
         or options.resume_last
@@ -65,6 +67,7 @@ def check(options: RunOptions) -> None:
         "--input": options.inputs,
         "--value": options.values,
         "--accuracy": options.accuracies,
+        "--name": options.names,
     }
     if unused := [name for name, given in own.items() if given and not options.onnx]:
         raise BadInput(f"{unused[0]} is for models of your own: give --onnx FILE as well")

@@ -1,10 +1,11 @@
 """What the command line of `orchestrate run` states of devices and models for one run.
 
 `--threads`, `--precision` and `--processes` replace what devices.yaml and the experiment say, for one run;
-`--accuracy` states what a file of one's own reaches.
+`--name` says what a file of one's own is called, `--accuracy` states what a file of one's own reaches.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -67,19 +68,47 @@ def _words(option: str, text: str | None) -> list[str]:
     return words
 
 
+def with_names(models: list[Json], given: Sequence[str]) -> list[Json]:
+    """The models with the names that the user gives his files: `NAME` of the only one, or `FILE=NAME`.
+
+    A name takes the place of the file's own in the model's id, so that files of other names compare.
+    """
+    own = _own(models)
+    renamed: dict[str, str] = {}
+    for text in given:
+        file, _, name = text.rpartition("=")
+        file = _file("--name", text, file, name, own)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
+            raise BadInput(f"--name {text}: give letters, digits and . _ -, at most 60, such as --name detector")
+        renamed[own[file]["id"]] = f"onnx-{name}-{own[file]['id'].rpartition('-')[2]}"
+    found = [{**model, "id": renamed.get(model["id"], model["id"])} for model in models]
+    if twice := [model["id"] for model in found if [each["id"] for each in found].count(model["id"]) > 1]:
+        raise BadInput(f"--name: two files would be called {twice[0]}")
+    return found
+
+
+def _own(models: Sequence[Json]) -> dict[str, Json]:
+    """The user's own models by the names of their files."""
+    return {model["id"].removeprefix("onnx-").rpartition("-")[0]: model for model in models if _is_own(model)}
+
+
+def _file(option: str, text: str, file: str, value: str, own: Mapping[str, Json]) -> str:
+    """Which file an option is about: the one that it names, or the only one; BadInput lists them."""
+    if not file and len(own) > 1:
+        raise BadInput(f"{option} {text}: of which file? {option} FILE={value}; files: {listed(own)}")
+    file = file or next(iter(own))
+    if file not in own:
+        raise BadInput(f"{option} {text}: no file is called {file!r}{meant(file, own)}; files: {listed(own)}")
+    return file
+
+
 def with_accuracy(models: list[Json], given: Sequence[str]) -> list[Json]:
     """The models with the accuracies that the user states: `91.2` of the only own file, or `NAME=91.2`."""
-    own = {model["id"].removeprefix("onnx-").rpartition("-")[0]: model for model in models if _is_own(model)}
+    own = _own(models)
     found: dict[str, float] = {}
     for text in given:
         name, _, number = text.rpartition("=")
-        if not name and len(own) > 1:
-            raise BadInput(
-                f"--accuracy {text}: of which file? --accuracy NAME={number}; names: {listed(own)}"
-            )
-        name = name or next(iter(own))
-        if name not in own:
-            raise BadInput(f"--accuracy {text}: no file is called {name!r}; names: {listed(own)}")
+        name = _file("--accuracy", text, name, number, own)
         found[own[name]["id"]] = _percent(text, number)
     return [
         {**model, "accuracy": {"value": found[model["id"]], "source": "stated"}}

@@ -19,7 +19,7 @@ from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.execution import process_runner, progress, summary
 from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
 from orchestrate.execution.options import RunOptions, check
-from orchestrate.execution.own_words import with_accuracy
+from orchestrate.execution.own_words import with_accuracy, with_names
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import Signals, terminated_is_interrupted
 from orchestrate.quantities import counted
@@ -143,8 +143,9 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
     if done.returncode and not (out / "bundle.json").exists():  # with one, files were refused: others remain
         raise OrbitError(f"bench export ended with code {done.returncode}: see above")
     bundle = read_json(confined.Folder(out), "bundle.json", "orbitbench.bundle")
-    if options.accuracies:
-        bundle["models"] = with_accuracy(bundle["models"], options.accuracies)
+    if options.accuracies or options.names:
+        models = with_accuracy(bundle["models"], options.accuracies)
+        bundle["models"] = with_names(models, options.names)
         files.write_json(str(out / "bundle.json"), bundle)
     return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
 

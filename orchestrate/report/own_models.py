@@ -58,6 +58,7 @@ def card(row: Row) -> str:
         "Latency p50": tables.cell(tables.ranged("", "latency", "", tables.MS), row) + " ms",
         "p99": f"{text.number(row['p99'] * tables.MS)} ms",
         "Load": f"{text.number(row['load'] * tables.MS)} ms",
+        "Load, cold file": f"{text.number(row['cold_load'] * tables.MS)} ms",
         "First inference": f"{text.number(row['first'] * tables.MS)} ms",
         "Memory": f"{text.number(row[memory.PROCESS] * tables.MB)} MB",
         "of it the model": f"{text.number(row[memory.MODEL] * tables.MB)} MB",

@@ -93,6 +93,7 @@ TABLES = (
             plain("p90", "p90", "ms", MS),
             plain("p99", "p99", "ms", MS),
             plain("Load", "load", "ms", MS),
+            plain("Load, cold file", "cold_load", "ms", MS),
             plain("First inference", "first", "ms", MS),
             ranged("Memory, process", memory.PROCESS, "MB", MB),
             ranged("Memory, model", memory.MODEL, "MB", MB),

@@ -90,6 +90,10 @@ class Backend(object):
         raise NotImplementedError
 
     # -- optional ---------------------------------------------------------------------------------------
+    def first_seconds(self) -> Optional[float]:
+        """Seconds of the first inference, where `bind` has made it; None where the caller makes it."""
+        return None
+
     def compute_seconds(self) -> Optional[float]:
         """Seconds on the device of the last inference, copies apart (CUDA events); None on a CPU."""
         return None

@@ -4,10 +4,11 @@ timed."""
 import functools
 import os
 import re
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from bench.record.onnxfile import weight_bytes
 from bench.runtime.backends.base import Backend, BackendError, Tensor
+from bench.runtime.machine.clock import now_ns
 
 DTYPES = {
     "tensor(float)": "float32",
@@ -90,6 +91,7 @@ class OnnxRuntimeBackend(Backend):
         self._inputs: Dict[str, Any] = {}
         self._results: List[Any] = []
         self._known: Dict[str, int] = {}
+        self._first: Optional[float] = None
 
     def __exit__(self, *exc: Any) -> None:
         """Drop binding, session and arrays."""
@@ -156,7 +158,11 @@ class OnnxRuntimeBackend(Backend):
         self._arrays = dict(arrays)
         self._inputs = {name: value.ortvalue_from_numpy(array) for name, array in arrays.items()}
         try:
-            shapes = [(o.shape, o.dtype) for o in session.run(None, arrays)]
+            start = now_ns()
+            results = session.run(None, arrays)
+            self._first = (now_ns() - start) * 1e-9
+            shapes = [(array.shape, array.dtype) for array in results]
+            del results
             self._results = [value.ortvalue_from_shape_and_type(*pair) for pair in shapes]
             self._binding = self._bound(session)
             session.run_with_iobinding(self._binding)
@@ -165,6 +171,10 @@ class OnnxRuntimeBackend(Backend):
         held = list(arrays.values()) + self.outputs()
         self._known["activations"] = sum(int(array.nbytes) for array in held)
         self.infer = functools.partial(session.run_with_iobinding, self._binding)  # type: ignore[method-assign]
+
+    def first_seconds(self) -> Optional[float]:
+        """Seconds of the run that found the shapes of the outputs: the session's first."""
+        return self._first
 
     def infer(self) -> None:
         """One inference; `bind` puts the library's own call in this method's place."""

@@ -13,6 +13,7 @@ import time
 from typing import Any, Dict, List, Optional
 
 from bench.runtime.backends.base import Backend, BackendError, Tensor
+from bench.runtime.machine.clock import now_ns
 
 
 class TorchBackend(Backend):
@@ -30,6 +31,7 @@ class TorchBackend(Backend):
         self._module: Any = None
         self._inputs: List[Any] = []
         self._results: List[Any] = []
+        self._first: Optional[float] = None
         self._names: List[str] = []
         self._threads_before: Optional[int] = None
         self._seconds: Optional[float] = None
@@ -93,7 +95,13 @@ class TorchBackend(Backend):
         if missing:
             raise BackendError("inference_failed", "no array for %s" % missing, "give one array an input")
         self._inputs = [self._torch.from_numpy(arrays[name]) for name in self._names]
+        start = now_ns()
         self.infer()  # a wrong shape fails here, not in the timed loop
+        self._first = (now_ns() - start) * 1e-9
+
+    def first_seconds(self) -> Optional[float]:
+        """Seconds of the inference that `bind` makes to check the shapes."""
+        return self._first
 
     def infer(self) -> None:
         """One forward pass; a CPU has finished when it returns."""

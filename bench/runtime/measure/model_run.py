@@ -3,14 +3,14 @@
 import os
 import time
 import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from bench.record import files, samples
 from bench.record.types import Part, Task
 from bench.runtime.backends import create
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.null import NullBackend
-from bench.runtime.machine import process
+from bench.runtime.machine import page_cache, process
 from bench.runtime.machine.clock import iso_utc, now_ns
 from bench.runtime.measure import timing
 from bench.runtime.measure.accuracy import top1
@@ -55,6 +55,33 @@ def build(task: Task) -> Optional[Dict[str, Any]]:
     return made
 
 
+def timed(work: Callable[[], Any]) -> Tuple[Any, float]:
+    """What `work` returns, and the seconds that it took."""
+    start = now_ns()
+    found = work()
+    return found, (now_ns() - start) * 1e-9
+
+
+def load_cold(task: Task) -> Optional[Dict[str, float]]:
+    """Seconds of loading and of the first inference, the files of the model dropped from the page cache.
+
+    None where they cannot be dropped. The libraries stay cached.
+    """
+    backend = create(task["job"], settings_of(task))
+    backend.import_library()
+    import numpy
+
+    kept = page_cache.files_below(task["cache_dir"]) if task["build"] is not None and task["cache_dir"] else []
+    with backend:
+        if not page_cache.drop([task["model"]] + kept):
+            return None
+        tensors, loaded = timed(lambda: backend.load(task["model"]))
+        backend.bind(make_inputs(numpy, tensors, task.get("reference"), task["seed"]))
+        _, once = timed(backend.infer)
+        first = backend.first_seconds()
+    return {"cold_load_seconds": loaded, "cold_first_seconds": once if first is None else first}
+
+
 def run(task: Task, part: Part) -> None:
     """Measure; `part` is filled as it goes, so that a failure keeps what was known before it."""
     plan = dict(timing.DEFAULTS, **task["measure"])
@@ -94,23 +121,20 @@ def _libraries() -> Dict[str, str]:
 def _measure_model(
     task: Task, part: Part, plan: Any, backend: Any, ladder: Ladder, room: Any, numpy: Any
 ) -> None:
-    start = now_ns()
-    tensors = backend.load(task["model"])
-    loaded = (now_ns() - start) * 1e-9
+    tensors, loaded = timed(lambda: backend.load(task["model"]))
     ladder.read("model_loaded", backend.memory)
     inputs = make_inputs(numpy, tensors, task.get("reference"), task["seed"])
     backend.bind(inputs)
-    start = now_ns()
-    backend.infer()
-    first = (now_ns() - start) * 1e-9
+    _, once = timed(backend.infer)
+    first = backend.first_seconds()
     ladder.read("first_run", backend.memory)
-    plan = timing.adapted(plan, first, plan["timeout_seconds"] - process.age())
+    plan = timing.adapted(plan, once, plan["timeout_seconds"] - process.age())
     taken = _sample(plan, backend, room, numpy)
     ladder.read("steady", backend.memory)
     trim()
     ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
     part["facts"] = process.difference(taken.before, taken.after)
-    part["latency"] = dict(_entry(task, taken, room), load_seconds=loaded, first_seconds=first)
+    part["latency"] = dict(_entry(task, taken, room), load_seconds=loaded, first_seconds=once if first is None else first)
     part["residual"] = residual(ladder.rungs, backend.memory())
     part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
     part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}

@@ -126,9 +126,18 @@ class Scheduler(object):
             return failed
         del readings[:]  # those taken while building say nothing of the measurement
         task = self._task(step)
-        part = supervisor.run_child(task, step.job["measure"]["timeout_seconds"], watch)
+        limit = step.job["measure"]["timeout_seconds"]
+        part = supervisor.run_child(task, limit, watch)
         self.builds.describe(task, part)
+        if part["error"] is None and self._loads_cold(step):
+            alone: Task = {**task, "only_load": True}
+            cold = supervisor.run_child(alone, limit, lambda pid: None)
+            part["latency"].update(cold.get("cold") or {})
         return part
+
+    def _loads_cold(self, step: Step) -> bool:
+        is_real = step.job["backend"] not in schema.FAKE_BACKENDS
+        return bool(is_real and step.process < step.job["measure"]["cold_loads"])
 
     def _file_problem(self, job: Job) -> Optional[Error]:
         found = (file_problem(self.jobs.bundle, f["file"], f["sha256"]) for f in files_of(job["model"]))

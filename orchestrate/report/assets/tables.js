@@ -14,6 +14,7 @@ function folded(frame, columns) {
 // Where the page explains a column: its key begins with one of these.
 const TERMS = [
   ["latency", "Latency", "latency"],
+  ["cold_load", "Load and first inference", "load-and-first-inference"],
   ["load", "Load and first inference", "load-and-first-inference"],
   ["process_", "Runtime memory", "runtime-memory"],
   ["accuracy", "Accuracy", "accuracy"],

@@ -181,3 +181,14 @@ def test_two_devices_are_compared_where_they_are_mapped(tmp_path: Path) -> None:
     assert compare.compare(a, other, devices={device: "xavier"}).changes
     with pytest.raises(BadInput, match="no valid record of device 'tx3'"):
         compare.compare(a, other, devices={"tx3": "xavier"})
+
+
+def test_two_files_of_other_names_are_compared_where_they_are_named(tmp_path: Path) -> None:
+    runs = own_pair(tmp_path, "net", "other")
+    done = CliRunner().invoke(cli.build(), ["compare", *runs, "--name", "net=other", "--json"])
+    found = json.loads(done.output)
+    assert done.exit_code == 0, found
+    assert found["changes"]
+    assert "onnx-other--onnxruntime-fp32-t1: the file has changed" in found["paired"][0]
+    wrong = CliRunner().invoke(cli.build(), ["compare", *runs, "--name", "nett=other"])
+    assert (wrong.exit_code, "files: net" in wrong.output) == (2, True)

@@ -60,11 +60,27 @@ def test_a_stated_accuracy_belongs_to_the_file_that_is_named() -> None:
     models = own_words.with_accuracy([OWN, other], ["other=70"])
     assert [model.get("accuracy") for model in models] == [None, {"value": 70.0, "source": "stated"}]
     for text, expected in (
-        ("70", "of which file? --accuracy NAME=70; names: net, other"),
-        ("nett=70", "no file is called 'nett'; names: net, other"),
+        ("70", "of which file? --accuracy FILE=70; files: net, other"),
+        ("nett=70", "no file is called 'nett' (did you mean net?); files: net, other"),
         ("net=700", "give a percentage"),
         ("net=nan", "give a percentage"),
     ):
         with pytest.raises(BadInput) as caught:
             own_words.with_accuracy([OWN, other], [text])
+        assert expected in str(caught.value)
+
+
+def test_a_file_is_called_what_the_user_says() -> None:
+    (model,) = own_words.with_names([OWN], ["detector"])
+    assert model == {**OWN, "id": "onnx-detector-0123abcd"}
+    other = {**OWN, "id": "onnx-other-0123abcd"}
+    models = own_words.with_names([OWN, other, sample.model("a")], ["other=b.2"])
+    assert [model["id"] for model in models] == ["onnx-net-0123abcd", "onnx-b.2-0123abcd", "a"]
+    for text, expected in (
+        ("b", "of which file? --name FILE=b; files: net, other"),
+        ("net=a/b", "--name net=a/b: give letters, digits"),
+        ("net=other", "two files would be called onnx-other-0123abcd"),
+    ):
+        with pytest.raises(BadInput) as caught:
+            own_words.with_names([OWN, other], [text])
         assert expected in str(caught.value)
