@@ -6,7 +6,7 @@ memory. After either, whoever reads the document need not ask again whether a fi
 
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from bench.record import checks, samples
+from bench.record import checks, loads, samples
 from bench.record.checks import Problem, choice, fields
 from bench.record.files import BadFileError, read_json
 from bench.record.shapes import INVALID_CODES, KINDS, RUNGS, SERIES, STATUSES
@@ -14,7 +14,9 @@ from bench.record.shapes import INVALID_CODES, KINDS, RUNGS, SERIES, STATUSES
 __all__ = ["INVALID_CODES", "RUNGS", "STATUSES", "load", "must_be_invalid", "problems", "upgrade"]
 
 VERSION = 1
+RECORDS = tuple(loads.KINDS.values())  # one kind for each load shape
 FAKE_BACKENDS = ("null",)  # their timings mean nothing, whatever a record claims
+SLACK = 1.001  # clocks of two threads, floats
 MAX_RECORD_SAMPLES = 8 * 1000 * 1000  # of all series together: what a few seconds decode
 
 Decode = Callable[[Any], Sequence[int]]
@@ -39,7 +41,7 @@ def problems(document: Any, decode: Optional[Decode] = samples.decode) -> List[P
     header(document, "", found)
     if not found:
         KINDS[document["kind"]](document, "", found)
-    if not found and document["kind"] == "orbitbench.record":
+    if not found and document["kind"] in RECORDS:
         found += _contradictions(document) or _bad_samples(document, decode)
     if not found and document["kind"] == "orbitbench.jobs":
         found += _repeated(document["jobs"], "jobs")
@@ -70,6 +72,9 @@ def must_be_invalid(record: Dict[str, Any]) -> List[str]:
 def _contradictions(record: Dict[str, Any]) -> List[Problem]:
     found = []
     valid, why = record["validity"]["valid"], must_be_invalid(record)
+    if record["kind"] != loads.record_kind(record["job"]):
+        message = "is {}, but its job is {}".format(checks.shown(record["kind"]), loads.of(record["job"]))
+        found.append(Problem("kind", message))
     if valid and why:
         found.append(Problem("validity.valid", "is true although " + " and ".join(why)))
     if not valid and record["status"] == "ok" and not record["validity"]["reasons"]:
@@ -94,8 +99,25 @@ def _bad_samples(record: Dict[str, Any], decode: Optional[Decode]) -> List[Probl
         except ValueError as error:
             found.append(Problem(path, str(error)))
             continue
-        if key == "samples" and record["validity"]["valid"] and min(values) <= 0:
+        if key in ("samples", "response") and record["validity"]["valid"] and min(values, default=0) <= 0:
             found.append(Problem(path, "holds a duration that is not above 0"))
+    return found or _impossible(record, decode)
+
+
+def _impossible(record: Dict[str, Any], decode: Decode) -> List[Problem]:
+    """Processes under load whose figures cannot be of one another."""
+    found, shape = [], loads.of(record["job"])
+    for index, process in enumerate(record["latency"]["processes"] if shape != loads.SINGLE else []):
+        path, durations = "latency.processes[{}]".format(index), decode(process["samples"])
+        if shape == loads.OFFLINE:
+            if process["streams"] != record["job"]["load"]["streams"]:
+                found.append(Problem(path + ".streams", "is not what its job asks for"))
+            elif sum(durations) > process["seconds"] * process["streams"] * 1e9 * SLACK:
+                found.append(Problem(path + ".seconds", "is shorter than the inferences that it holds"))
+        else:
+            response = decode(process["response"])
+            if len(response) != len(durations) or any(r < d for r, d in zip(response, durations)):
+                found.append(Problem(path + ".response", "is not of the same inferences as `samples`"))
     return found
 
 
@@ -138,7 +160,7 @@ def upgrade(document: Any, path: str) -> Dict[str, Any]:
 def load(path: str, kind: str = "", decode: Optional[Decode] = samples.decode) -> Dict[str, Any]:
     """Read, upgrade and check a file; BadFileError with the first problems, each with its place in the file.
 
-    kind: `bundle`, `jobs` or `record` where only that will do. decode: as in `problems`.
+    kind: `bundle`, `jobs` or `record` (of any load shape) where only that will do. decode: as in `problems`.
     """
     return checked(read_json(path), path, kind, decode)
 
@@ -148,7 +170,8 @@ def checked(
 ) -> Dict[str, Any]:
     """The document that `path` holds, upgraded and checked; the rest as `load`."""
     document = upgrade(value, path)
-    if kind and document.get("kind") != "orbitbench." + kind:
+    allowed = RECORDS if kind == "record" else ("orbitbench." + kind,)
+    if kind and document.get("kind") not in allowed:
         raise BadFileError(
             "{}: is {}, expected orbitbench.{}".format(path, checks.shown(document.get("kind")), kind)
         )

@@ -1,9 +1,9 @@
 """What a bundle, a job list and a record are made of: every field that somebody reads, with its type and
 range."""
 
-from typing import Any, List
+from typing import Any, Dict, List
 
-from bench.record import samples
+from bench.record import checks, loads, samples
 from bench.record.checks import (
     Path,
     Problem,
@@ -122,6 +122,21 @@ _measure = fields(
     },
 )
 
+_loads = {
+    loads.SINGLE: fields({}, {}),
+    loads.OFFLINE: fields({"streams": number(1, integer=True, maximum=loads.MAX_STREAMS)}, {}),
+    loads.PACED: fields({"rate": number(loads.LOWEST_RATE, maximum=loads.HIGHEST_RATE)}, {}),
+}
+
+
+def _load(value: Any, path: str, found: List[Problem]) -> None:
+    """A load shape with what belongs to it."""
+    known = len(found)
+    fields({"kind": choice(*_loads)}, {})(value, path, found)
+    if len(found) == known:
+        _loads[value["kind"]](value, path, found)
+
+
 _job = fields(
     {
         "id": identifier,
@@ -131,7 +146,7 @@ _job = fields(
         "threads": count,
         "batch": count,
     },
-    {"options": mapping(anything), "measure": _measure},
+    {"options": mapping(anything), "measure": _measure, "load": nullable(_load)},
 )
 
 _bundle = fields(
@@ -158,28 +173,33 @@ def _series(value: Any, path: Path, found: List[Problem]) -> None:
 
 
 _pair = listing(number(1, integer=True), least=2, most=2)
-SERIES = ("samples", "warmup", "compute", "overhead")
-_process = fields(
-    {"process": count, "samples": _series},
-    {
-        "order": count,
-        "started": name,
-        "build": nullable(anything),
-        "warmup": nullable(_series),
-        "compute": nullable(_series),
-        "overhead": nullable(_series),
-        "stopped_by": name,
-        "drift": number_or_null,
-        "cpu_seconds": nullable(number(0)),
-        "wall_seconds": nullable(number(0)),
-        "load_seconds": nullable(number(0)),
-        "first_seconds": nullable(number(0)),
-        "turns": nullable(listing(_pair, most=100000)),
-        "cold_load_seconds": nullable(number(0)),
-        "cold_first_seconds": nullable(number(0)),
-        "reasons": listing(anything, most=1000),
+SERIES = ("samples", "warmup", "compute", "overhead", "response")
+_of_process = {
+    "order": count,
+    "started": name,
+    "build": nullable(anything),
+    "warmup": nullable(_series),
+    "compute": nullable(_series),
+    "overhead": nullable(_series),
+    "stopped_by": name,
+    "drift": number_or_null,
+    "cpu_seconds": nullable(number(0)),
+    "wall_seconds": nullable(number(0)),
+    "load_seconds": nullable(number(0)),
+    "first_seconds": nullable(number(0)),
+    "turns": nullable(listing(_pair, most=100000)),
+    "cold_load_seconds": nullable(number(0)),
+    "cold_first_seconds": nullable(number(0)),
+    "reasons": listing(anything, most=1000),
+}
+_processes: Dict[str, Dict[str, checks.Check]] = {
+    loads.SINGLE: {},
+    loads.OFFLINE: {
+        "seconds": number(0),  # from the start of all streams to the end of the last
+        "streams": number(1, integer=True, maximum=loads.MAX_STREAMS),
     },
-)
+    loads.PACED: {"response": _series},  # from when a request was due to its answer
+}
 _rung = fields(
     {"process": count, "rung": choice(*RUNGS)},
     {
@@ -240,42 +260,50 @@ def _whole_environment(value: Any, path: Path, found: List[Problem]) -> None:
     anything(value, path, found)
 
 
-_record = fields(
-    {
-        "run": identifier,
-        "device": identifier,
-        "job": _job,
-        "status": choice(*STATUSES),
-        "error": nullable(fields({"kind": name, "message": text, "advice": text}, {})),
-        "validity": fields({"valid": boolean, "reasons": listing(_invalid), "warnings": _notes}, {}),
-        "latency": fields(
-            {"unit": choice("s"), "processes": listing(_process, most=1000)},
-            {"disturbed": listing(_process, most=1000)},
-        ),
-        "memory": fields(
-            {"unit": choice("byte"), "rungs": listing(_rung)},
-            {"residual": listing(mapping(number_or_null))},
-        ),
-        "environment": _whole_environment,
-    },
-    {
-        "output_check": nullable(
-            fields(
-                {"max_abs_error": nullable(number(0)), "tolerance": nullable(number(0))},
-                {
-                    "ok": boolean,
-                    "message": text,
-                    "arithmetic": name,
-                    "max_rel_error": nullable(number(0)),
-                    "top1_agreement": nullable(number(0, maximum=1)),
-                    "correlation": nullable(number(-1, maximum=1)),
-                },
-            )
-        ),
-        "accuracy": nullable(_accuracy),
-        "sensors": listing(_sensor),
-        "figures": _figures,
-    },
-)
+def _record(load: str) -> checks.Check:
+    """A record of one load shape; its processes differ from those of others."""
+    process = fields({"process": count, "samples": _series, **_processes[load]}, _of_process)
+    return fields(
+        {
+            "run": identifier,
+            "device": identifier,
+            "job": _job,
+            "status": choice(*STATUSES),
+            "error": nullable(fields({"kind": name, "message": text, "advice": text}, {})),
+            "validity": fields({"valid": boolean, "reasons": listing(_invalid), "warnings": _notes}, {}),
+            "latency": fields(
+                {"unit": choice("s"), "processes": listing(process, most=1000)},
+                {"disturbed": listing(process, most=1000)},
+            ),
+            "memory": fields(
+                {"unit": choice("byte"), "rungs": listing(_rung)},
+                {"residual": listing(mapping(number_or_null))},
+            ),
+            "environment": _whole_environment,
+        },
+        {
+            "output_check": nullable(
+                fields(
+                    {"max_abs_error": nullable(number(0)), "tolerance": nullable(number(0))},
+                    {
+                        "ok": boolean,
+                        "message": text,
+                        "arithmetic": name,
+                        "max_rel_error": nullable(number(0)),
+                        "top1_agreement": nullable(number(0, maximum=1)),
+                        "correlation": nullable(number(-1, maximum=1)),
+                    },
+                )
+            ),
+            "accuracy": nullable(_accuracy),
+            "sensors": listing(_sensor),
+            "figures": _figures,
+        },
+    )
 
-KINDS = {"orbitbench.bundle": _bundle, "orbitbench.jobs": _jobs, "orbitbench.record": _record}
+
+KINDS = {
+    "orbitbench.bundle": _bundle,
+    "orbitbench.jobs": _jobs,
+    **{kind: _record(load) for load, kind in loads.KINDS.items()},
+}

@@ -91,6 +91,7 @@ class Job(_RequiredJob, total=False):
 
     options: Dict[str, Any]
     measure: Dict[str, Any]
+    load: Dict[str, Any]
 
 
 class _RequiredTask(TypedDict):

@@ -30,7 +30,7 @@ def _dropped(path: str) -> bool:
 
 
 def _resident(handle: int) -> float:
-    """Share of the file's pages in memory. The kernel says 1 of a file that is not ours to write (mincore(2))."""
+    """Share of the file's pages in memory; 1 of a file that is not ours to write (mincore(2))."""
     size = os.fstat(handle).st_size
     if not size:
         return 0.0

@@ -5,14 +5,14 @@ import time
 import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from bench.record import files, samples
+from bench.record import files, loads, samples
 from bench.record.types import Part, Task
 from bench.runtime.backends import create
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.machine import page_cache, process
 from bench.runtime.machine.clock import iso_utc, now_ns
-from bench.runtime.measure import timing
+from bench.runtime.measure import load_shapes, timing
 from bench.runtime.measure.accuracy import top1
 from bench.runtime.measure.memory import Ladder, reset_peak, trim
 from bench.runtime.measure.model_io import make_inputs, residual
@@ -71,7 +71,9 @@ def load_cold(task: Task) -> Optional[Dict[str, float]]:
     backend.import_library()
     import numpy
 
-    kept = page_cache.files_below(task["cache_dir"]) if task["build"] is not None and task["cache_dir"] else []
+    kept = (
+        page_cache.files_below(task["cache_dir"]) if task["build"] is not None and task["cache_dir"] else []
+    )
     with backend:
         if not page_cache.drop([task["model"]] + kept):
             return None
@@ -129,12 +131,16 @@ def _measure_model(
     first = backend.first_seconds()
     ladder.read("first_run", backend.memory)
     plan = timing.adapted(plan, once, plan["timeout_seconds"] - process.age())
-    taken = _sample(plan, backend, room, numpy)
-    ladder.read("steady", backend.memory)
-    trim()
-    ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
+    with load_shapes.streams(task, backend.settings, inputs) as others:
+        taken = _sample(task, plan, [backend.infer] + others, backend, room, numpy)
+        ladder.read("steady", backend.memory)
+        trim()
+        ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
     part["facts"] = process.difference(taken.before, taken.after)
-    part["latency"] = dict(_entry(task, taken, room), load_seconds=loaded, first_seconds=once if first is None else first)
+    part["facts"]["oversubscribed"] = int(_oversubscribed(task["job"], 1 + len(others)))
+    part["latency"] = dict(
+        _entry(task, taken, room), load_seconds=loaded, first_seconds=once if first is None else first
+    )
     part["residual"] = residual(ladder.rungs, backend.memory())
     part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
     part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}
@@ -148,21 +154,43 @@ def _measure_model(
         part["accuracy"] = top1(numpy, backend, inputs, task, test_set)
 
 
-def _sample(plan: Dict[str, Any], backend: Any, room: Any, numpy: Any) -> Taken:
+def _oversubscribed(job: Any, streams: int) -> bool:
+    """Whether the streams' own threads wait for each other's CPUs, which says nothing of other load."""
+    threads = job["threads"] or len(os.sched_getaffinity(0))
+    return streams > 1 and streams * threads > len(os.sched_getaffinity(0))
+
+
+def _sample(
+    task: Task, plan: Dict[str, Any], infers: List[Callable[[], None]], backend: Any, room: Any, numpy: Any
+) -> Taken:
     """Warm up, then fill the buffers; the machine's state just before and just after the samples."""
-    infer, started, loop = backend.infer, time.time(), None
-    if backend.compute_seconds() is not None:
+    started, shape, loop = time.time(), loads.of(task["job"]), None
+    for infer in infers[1:]:
+        timing.warm_up(infer, dict(plan, warmup_seconds=plan["warmup_seconds"] / len(infers)), room["warmup"])
+    if shape == loads.SINGLE and backend.compute_seconds() is not None:
         loop = timing.with_compute(room["compute"], backend.compute_seconds)
-    warm = timing.warm_up(infer, plan, room["warmup"])
+    warm = timing.warm_up(infers[0], plan, room["warmup"])
     before = process.snapshot()
-    outcome = timing.measure(infer, plan, room["samples"], numpy, loop)
+    if shape == loads.OFFLINE:
+        outcome = load_shapes.Offline(infers, room["samples"]).run(plan)
+    elif shape == loads.PACED:
+        rate = task["job"]["load"]["rate"]
+        outcome = load_shapes.paced(infers[0], room["samples"], room["compute"], rate, plan)
+    else:
+        outcome = timing.measure(infers[0], plan, room["samples"], numpy, loop)
     return Taken(started, warm, outcome, before, process.snapshot(), loop is not None)
 
 
 def _entry(task: Task, taken: Taken, room: Any) -> Dict[str, Any]:
     """The process's entry in the record's `latency`."""
-    n = taken.outcome.n
+    n, shape = taken.outcome.n, loads.of(task["job"])
+    own: Dict[str, Any] = {}
+    if shape == loads.OFFLINE:
+        own = {"streams": task["job"]["load"]["streams"], "seconds": taken.outcome.wall_seconds}
+    if shape == loads.PACED:
+        own = {"response": samples.encode(room["compute"][:n])}
     return {
+        **own,
         "process": task["process"],
         "order": task["order"],
         "started": iso_utc(taken.started),

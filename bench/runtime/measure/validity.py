@@ -60,7 +60,13 @@ def judge(
         message = "this machine shows no sign by which throttling could be noticed"
         verdict.warnings.append(note("throttling_unknown", message))
     _moved(verdict, sensors, around)
-    return verdict
+    return _of_idle(verdict) if entry.get("response") else verdict
+
+
+def _of_idle(verdict: Verdict) -> Verdict:
+    """Between the requests of a paced job clocks fall by design: that is what it measures."""
+    moved = [each for each in verdict.reasons if each["code"] == "clock_changed"]
+    return Verdict([each for each in verdict.reasons if each not in moved], verdict.warnings + moved)
 
 
 def _machine(verdict: Verdict, environment: Dict[str, Any]) -> None:
@@ -101,7 +107,11 @@ def _samples(verdict: Verdict, entry: Dict[str, Any]) -> None:
 def _rivals(verdict: Verdict, entry: Dict[str, Any], facts: Dict[str, Any]) -> None:
     span = facts["span"]
     allowed = entry["plan"]["max_waiting"]
-    if facts.get("waiting") is not None and facts["waiting"] > allowed * span:
+    if facts.get("oversubscribed"):
+        if (facts.get("others") or 0.0) > allowed * span:
+            message = "other processes used {:.2f} CPUs meanwhile; stop what else runs on the device"
+            verdict.reasons.append(note("other_load", message.format(facts["others"] / span)))
+    elif facts.get("waiting") is not None and facts["waiting"] > allowed * span:
         message = (
             "a thread waited for a CPU during {:.0%} of the measurement; stop what else runs on the device"
         )

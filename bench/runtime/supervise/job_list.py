@@ -4,7 +4,7 @@ import os
 import random
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from bench.record import files, schema
+from bench.record import files, loads, schema
 from bench.record import measure as defaults
 from bench.record.checks import escapes
 from bench.record.files import BadFileError
@@ -44,7 +44,7 @@ def load(path: str) -> JobList:
 
 def complete(job: Job, measure: Dict[str, Any], path: str) -> Job:
     """The job with its whole measuring plan: its own over the list's over the defaults."""
-    for problem in problems(job):
+    for problem in problems(job) + list(filter(None, [loads.problem(job)])):
         raise BadFileError("{}: job {}: {}".format(path, job["id"], problem))
     plan = defaults.complete(measure, job.get("measure"))
     if plan["max_samples"] < plan["min_samples"] or plan["max_seconds"] < plan["min_seconds"]:

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
-from bench.record import samples, schema
+from bench.record import loads, samples, schema
 from bench.record.types import Error, Job, Note, Part, Record, Validity
 from bench.runtime.machine.environment import without_places
 from bench.runtime.measure.validity import Verdict, judge
@@ -67,7 +67,7 @@ def record(jobs: JobList, job: Job, parts: List[Part]) -> Record:
     entries = [p["latency"] for p in parts if p.get("latency")]
     return {
         "schema": schema.VERSION,
-        "kind": "orbitbench.record",
+        "kind": loads.record_kind(job),
         "run": jobs.run,
         "device": jobs.device,
         "job": job,

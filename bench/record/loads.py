@@ -1,0 +1,44 @@
+"""Load shapes, by MLPerf's names: how requests come while a job is measured. Each has a record kind of its own.
+
+single-stream: the next inference begins when the last has ended. offline: everything is there at once, and
+`streams` work on it side by side; what counts is throughput. paced: one request every 1/`rate` seconds,
+whether the last is answered or not; what counts is when the answer comes.
+"""
+
+from typing import Any, Dict, Optional
+
+from bench.record import backends
+
+SINGLE, OFFLINE, PACED = "single-stream", "offline", "paced"
+KINDS = {SINGLE: "orbitbench.record", OFFLINE: "orbitbench.offline", PACED: "orbitbench.paced"}
+MAX_STREAMS = 64
+LOWEST_RATE, HIGHEST_RATE = 0.01, 100000.0  # requests a second
+
+
+def of(job: Any) -> str:
+    """The load shape of a job; one without `load` is single-stream."""
+    load = job.get("load") or {}
+    return str(load.get("kind", SINGLE))
+
+
+def record_kind(job: Any) -> str:
+    """The `kind` of the record that a job leaves."""
+    return KINDS[of(job)]
+
+
+def suffix(load: Dict[str, Any]) -> str:
+    """What a job's id ends in: `-offline4`, `-paced10`; nothing for single-stream."""
+    if load.get("kind") == OFFLINE:
+        return "-offline{}".format(load["streams"])
+    return "-paced{:g}".format(load["rate"]) if load.get("kind") == PACED else ""
+
+
+def problem(job: Any) -> Optional[str]:
+    """Why a job's backend cannot serve its load; None where it can. ValueError for an unknown backend."""
+    load = job.get("load") or {}
+    if load.get("kind") == OFFLINE and load["streams"] > 1:
+        if backends.find(job["backend"]).device != "cpu":
+            return "backend {} runs one stream (asked for: {} streams)".format(
+                job["backend"], load["streams"]
+            )
+    return None
