@@ -1,4 +1,4 @@
-"""Load shapes, by MLPerf's names: how requests come while a job is measured. Each has a record kind of its own.
+"""Load shapes, by MLPerf's names: how requests come while a job is measured; a record kind for each.
 
 single-stream: the next inference begins when the last has ended. offline: everything is there at once, and
 `streams` work on it side by side; what counts is throughput. paced: one request every 1/`rate` seconds,
@@ -36,9 +36,7 @@ def suffix(load: Dict[str, Any]) -> str:
 def problem(job: Any) -> Optional[str]:
     """Why a job's backend cannot serve its load; None where it can. ValueError for an unknown backend."""
     load = job.get("load") or {}
-    if load.get("kind") == OFFLINE and load["streams"] > 1:
-        if backends.find(job["backend"]).device != "cpu":
-            return "backend {} runs one stream (asked for: {} streams)".format(
-                job["backend"], load["streams"]
-            )
-    return None
+    one = load.get("kind") != OFFLINE or load["streams"] == 1
+    if one or backends.find(job["backend"]).device == "cpu":
+        return None
+    return "backend {} runs one stream (asked for: {} streams)".format(job["backend"], load["streams"])

@@ -81,7 +81,8 @@ def compare(
     """What moved from `a` to `b`; `threshold` is the smallest relative change that is reported.
 
     `devices`: device of `a` -> the device of `b` that it is compared with. Files of one's own are paired by
-    the names of their files, or as `names` says (name in `a` -> name in `b`). BadInput where the runs have nothing in common.
+    the names of their files, or as `names` says (name in `a` -> name in `b`). BadInput where the runs have
+    nothing in common.
     """
     for study in (a, b):
         if not study.jobs:

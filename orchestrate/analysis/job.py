@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.record import loads
 from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.samples import seconds
 
@@ -73,6 +74,10 @@ def build(record: Json, path: Path) -> Job:
     record: as `bench.record.schema` has validated it. ValueError where its samples do not decode.
     """
     job, environment = record["job"], record.get("environment") or {}
+    if loads.of(job) != loads.SINGLE:
+        raise ValueError(
+            f"a record of load {loads.of(job)} is not one of a single stream: they are not pooled"
+        )
     decoded = [seconds(process["samples"]) for process in record["latency"]["processes"]]
     pooled = np.concatenate(decoded) if decoded else np.empty(0)
     if not len(pooled) or pooled.min() <= 0:

@@ -7,14 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from bench.record import schema
+import numpy as np
+
+from bench.record import loads, schema
 from bench.record.files import BadFileError
+from orchestrate.analysis import under_load
 from orchestrate.analysis.job import Job, build
+from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import first_line, own_command, printable
 from orchestrate.errors import BadInput
 
+J = TypeVar("J", Job, LoadedJob)
 RULE = "the newest valid record of a job on a device counts; older ones are listed"
 
 
@@ -47,25 +52,30 @@ class Study:
     missing: tuple[Missing, ...]
     replaced: tuple[Excluded, ...]
     conflicts: tuple[str, ...]
+    loaded: tuple[LoadedJob, ...] = ()  # of load offline and paced, which no figure pools with `jobs`
 
 
 def read(run_dirs: Iterable[Path]) -> Study:
     """The study in `run_dirs`. BadInput where a folder is missing or holds no record."""
     folders = [Path(folder) for folder in run_dirs]
     jobs: list[Job] = []
+    loaded: list[LoadedJob] = []
     excluded: list[Excluded] = []
     for folder in folders:
         for path in _record_files(folder):
             found = _one(path, folder)
             if isinstance(found, Job):
                 jobs.append(found)
+            elif isinstance(found, LoadedJob):
+                loaded.append(found)
             else:
                 excluded.append(found)
     kept, replaced, conflicts = merge(jobs)
+    kept_loaded, replaced_loaded, _ = merge(loaded)
     return Study(
         runs=tuple(sorted({folder.resolve().name for folder in folders})), jobs=tuple(kept),
         excluded=tuple(sorted(excluded)), missing=tuple(_missing(folders, kept)),
-        replaced=tuple(replaced), conflicts=tuple(conflicts),
+        replaced=tuple(replaced + replaced_loaded), conflicts=tuple(conflicts), loaded=tuple(kept_loaded),
     )  # fmt: skip
 
 
@@ -80,14 +90,17 @@ def _record_files(folder: Path) -> list[Path]:
     return files
 
 
-def _one(path: Path, folder: Path) -> Job | Excluded:
+def _one(path: Path, folder: Path) -> Job | LoadedJob | Excluded:
     """A job when the record is valid, otherwise why not. The one place where a record is believed."""
     where = Excluded(*map(printable, (path.parent.parent.name, path.stem, "", "", folder.resolve().name)))
     try:
         record = schema.load(str(path), "record", decode=None)
         where = where._replace(device=record["device"], job=record["job"]["id"])
         refused = _refusal(record)
-        return where._replace(code=refused[0], reason=refused[1]) if refused else build(record, path)
+        if refused:
+            return where._replace(code=refused[0], reason=refused[1])
+        single = loads.of(record["job"]) == loads.SINGLE
+        return build(record, path) if single else under_load.build(record, path)
     except ValueError as error:
         code = "contradictory" if isinstance(error, schema.ContradictionError) else "unreadable"
         reason = str(error) if isinstance(error, BadFileError) else f"{path}: {error}"
@@ -106,12 +119,12 @@ def _refusal(record: dict[str, Any]) -> tuple[str, str] | None:
     return (", ".join(sorted(first)), "; ".join(first[code] for code in sorted(first))) if first else None
 
 
-def merge(jobs: Iterable[Job]) -> tuple[list[Job], list[Excluded], list[str]]:
+def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
     """One job of each (device, id): the newest.
 
     Also what was replaced, and jobs of one name that are not alike.
     """
-    groups: dict[tuple[str, str], list[Job]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[J]] = defaultdict(list)
     for job in jobs:
         groups[job.device, job.id].append(job)
     kept, replaced, conflicts = [], [], []
@@ -125,7 +138,7 @@ def merge(jobs: Iterable[Job]) -> tuple[list[Job], list[Excluded], list[str]]:
     return kept, replaced, conflicts
 
 
-def _unlike(older: Job, newer: Job) -> list[str]:
+def _unlike(older: Job | LoadedJob, newer: Job | LoadedJob) -> list[str]:
     """What makes two records of one job incomparable, both values named."""
     told = []
     if older.model["sha256"] != newer.model["sha256"]:
@@ -133,7 +146,7 @@ def _unlike(older: Job, newer: Job) -> list[str]:
                     f"{newer.model['sha256'][:12]} in {newer.run})")  # fmt: skip
     lows, highs = (min(older.p50s), min(newer.p50s)), (max(older.p50s), max(newer.p50s))
     if lows[0] > highs[1] or lows[1] > highs[0]:
-        shift = newer.quantiles[4] / older.quantiles[4]
+        shift = float(np.median(newer.p50s)) / float(np.median(older.p50s))
         told.append(f"the newer run is {shift:.3g} times as long, beyond the spread of its processes")
     return told
 

@@ -72,8 +72,20 @@ def run(
         int | None, typer.Option(metavar="N", help="fresh processes a job, instead of the experiment's")
     ] = None,
     batch: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1024, help="images an inference, instead of the experiment's"),
+        str | None,
+        typer.Option(metavar="N[,N]", help="images an inference, such as 1,8, instead of the experiment's"),
+    ] = None,
+    load: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHAPE[,SHAPE]", help="single-stream (the default), offline (throughput), paced"
+        ),
+    ] = None,
+    streams: Annotated[
+        str | None, typer.Option(metavar="N[,N]", help="of --load offline: inferences side by side")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option(metavar="N/s", help="of --load paced: requests a second, such as 10/s")
     ] = None,
     resume: Annotated[
         str | None,
@@ -121,7 +133,7 @@ def run(
     """
     from orchestrate.execution import run as study
     from orchestrate.execution.options import RunOptions
-    from orchestrate.execution.own_words import sweep
+    from orchestrate.execution.own_words import sweep, whole
 
     options = RunOptions(
         devices=[name.strip() for each in device or [] for name in each.split(",")],
@@ -133,8 +145,8 @@ def run(
         values=value or [],
         accuracies=accuracy or [],
         names=name or [],
-        sweep=sweep(threads, precision, processes),
-        batch=batch,
+        sweep=sweep(threads, precision, processes, load, streams, rate),
+        batches=whole("--batch", batch, 1, 1024, "1,8"),
         resume=resume,
         resume_last=resume_last,
         retry=retry,

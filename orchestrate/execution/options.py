@@ -21,7 +21,7 @@ class RunOptions:
     accuracies: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     sweep: Sweep = field(default_factory=Sweep)
-    batch: int | None = None
+    batches: tuple[int, ...] = ()
     resume: str | None = None
     resume_last: bool = False
     retry: str | None = None
@@ -47,7 +47,7 @@ def check(options: RunOptions) -> None:
         or options.values
         or options.accuracies
         or options.names
-        or options.batch
+        or options.batches
         or options.sweep != Sweep()
         or options.resume_last
     )
@@ -71,5 +71,3 @@ def check(options: RunOptions) -> None:
     }
     if unused := [name for name, given in own.items() if given and not options.onnx]:
         raise BadInput(f"{unused[0]} is for models of your own: give --onnx FILE as well")
-    if options.batch and options.onnx:
-        raise BadInput("--batch exports an experiment again; the batch of your own file: --dim NAME=SIZE")

@@ -1,6 +1,6 @@
 """What the command line of `orchestrate run` states of devices and models for one run.
 
-`--threads`, `--precision` and `--processes` replace what devices.yaml and the experiment say, for one run;
+`--threads`, `--precision`, `--processes` and `--load` replace what devices.yaml and the experiment say;
 `--name` says what a file of one's own is called, `--accuracy` states what a file of one's own reaches.
 """
 
@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from bench.record import loads
 from orchestrate.devices import Device, Precision
 from orchestrate.errors import BadInput, listed, meant
 
 Json = dict[str, Any]
+Load = tuple[str, float]  # kind; streams of offline, requests a second of paced
 MOST_THREADS, MOST_PROCESSES = 256, 100
 
 
@@ -24,6 +26,12 @@ class Sweep:
     threads: tuple[int, ...] = ()
     precisions: tuple[str, ...] = ()
     processes: int | None = None
+    loads: tuple[Load, ...] = ()
+
+    @property
+    def load_shapes(self) -> list[Json]:
+        """The loads as jobs have them; one single stream where none is asked for."""
+        return [_load(*each) for each in self.loads] or [{}]
 
     def devices(self, known: Mapping[str, Device]) -> dict[str, Device]:
         """The devices with these threads and precisions."""
@@ -34,21 +42,27 @@ class Sweep:
         return {name: _changed(device, given) for name, device in known.items()}
 
 
+def _load(kind: str, value: float) -> Json:
+    if kind == loads.OFFLINE:
+        return {"kind": kind, "streams": int(value)}
+    return {"kind": kind, "rate": value} if kind == loads.PACED else {}
+
+
 def _changed(device: Device, given: Json) -> Device:
     measure = {**device.measure, **given.get("measure", {})}
     return device.model_copy(update={**given, **({"measure": measure} if "measure" in given else {})})
 
 
-def sweep(threads: str | None, precision: str | None, processes: int | None) -> Sweep:
+def sweep(
+    threads: str | None,
+    precision: str | None,
+    processes: int | None,
+    load: str | None = None,
+    streams: str | None = None,
+    rate: str | None = None,
+) -> Sweep:
     """The options as they are typed, such as `1,2,4` and `fp32,int8`; BadInput for a wrong one."""
-    counts = []
-    for word in _words("--threads", threads):
-        if not (word.isascii() and word.isdecimal()) or int(word) > MOST_THREADS:
-            raise BadInput(
-                f"--threads {word}: give whole numbers up to {MOST_THREADS}, such as --threads 1,2,4; "
-                "0 leaves the number to the library"
-            )
-        counts.append(int(word))
+    counts = whole("--threads", threads, 0, MOST_THREADS, "1,2,4", "; 0 leaves the number to the library")
     known = get_args(Precision)
     names = _words("--precision", precision)
     for word in names:
@@ -56,7 +70,54 @@ def sweep(threads: str | None, precision: str | None, processes: int | None) -> 
             raise BadInput(f"--precision {word}{meant(word, known)}: known: {listed(known)}")
     if processes is not None and not 1 <= processes <= MOST_PROCESSES:
         raise BadInput(f"--processes {processes}: give a whole number from 1 to {MOST_PROCESSES}")
-    return Sweep(tuple(dict.fromkeys(counts)), tuple(dict.fromkeys(names)), processes)
+    return Sweep(counts, tuple(dict.fromkeys(names)), processes, load_shapes(load, streams, rate))
+
+
+def whole(
+    option: str, text: str | None, least: int, most: int, example: str, more: str = ""
+) -> tuple[int, ...]:
+    """Whole numbers separated by commas, each once; BadInput for anything else."""
+    found = []
+    for word in _words(option, text):
+        if not (word.isascii() and word.isdecimal()) or len(word) > 9 or not least <= int(word) <= most:
+            bounds = f"up to {most}" if least == 0 else f"from {least} to {most}"
+            raise BadInput(f"{option} {word}: give whole numbers {bounds}, such as {option} {example}{more}")
+        found.append(int(word))
+    return tuple(dict.fromkeys(found))
+
+
+def load_shapes(load: str | None, streams: str | None, rate: str | None) -> tuple[Load, ...]:
+    """`--load`, `--streams` and `--rate` together; a number of streams or a rate says which load is meant."""
+    kinds = _words("--load", load)
+    for word in kinds:
+        if word not in loads.KINDS:
+            raise BadInput(f"--load {word}{meant(word, loads.KINDS)}: known: {listed(loads.KINDS)}")
+    kinds = kinds or [
+        kind for kind, given in ((loads.OFFLINE, streams), (loads.PACED, rate)) if given is not None
+    ]
+    for option, kind, given in (("--streams", loads.OFFLINE, streams), ("--rate", loads.PACED, rate)):
+        if given is not None and kind not in kinds:
+            raise BadInput(f"{option} {given} is for --load {kind}")
+    if loads.PACED in kinds and rate is None:
+        raise BadInput("--load paced needs how often a request comes: --rate 10/s")
+    counts = whole("--streams", streams, 1, loads.MAX_STREAMS, "1,2,4") or (1,)
+    values = {
+        loads.SINGLE: (0.0,),
+        loads.OFFLINE: tuple(map(float, counts)),
+        loads.PACED: tuple(_rate(word) for word in _words("--rate", rate)),
+    }
+    return tuple(dict.fromkeys((kind, value) for kind in kinds for value in values[kind]))
+
+
+def _rate(word: str) -> float:
+    try:
+        value = float(word.removesuffix("/s"))
+    except ValueError:
+        value = math.nan
+    if not loads.LOWEST_RATE <= value <= loads.HIGHEST_RATE:
+        bounds = f"from {loads.LOWEST_RATE:g} to {loads.HIGHEST_RATE:g}"
+        raise BadInput(f"--rate {word}: give requests a second {bounds}, such as --rate 10/s")
+    return value
 
 
 def _words(option: str, text: str | None) -> list[str]:
@@ -79,7 +140,9 @@ def with_names(models: list[Json], given: Sequence[str]) -> list[Json]:
         file, _, name = text.rpartition("=")
         file = _file("--name", text, file, name, own)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
-            raise BadInput(f"--name {text}: give letters, digits and . _ -, at most 60, such as --name detector")
+            raise BadInput(
+                f"--name {text}: give letters, digits and . _ -, at most 60, such as --name detector"
+            )
         renamed[own[file]["id"]] = f"onnx-{name}-{own[file]['id'].rpartition('-')[2]}"
     found = [{**model, "id": renamed.get(model["id"], model["id"])} for model in models]
     if twice := [model["id"] for model in found if [each["id"] for each in found].count(model["id"]) > 1]:

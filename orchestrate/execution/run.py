@@ -63,7 +63,7 @@ def begin(options: RunOptions, console: Console) -> Run:
         bundle = export(options, folder / "bundle", held)
         for skipped in bundle["skipped"]:
             console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
-        planned = plan.plan(bundle, devices, version(), options.sweep.devices(devices))
+        planned = plan.plan(bundle, devices, version(), options.sweep.devices(devices), options.sweep.load_shapes)
         for refused in planned.get("refused", []):
             if "device" in refused:  # of the others `bench export` has told
                 summary.say(console, plan.told(refused))
@@ -122,7 +122,7 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
     arguments += [part for dim in options.dims for part in ("--dim", dim)]
     arguments += [part for value in options.values for part in ("--value", value)]
     arguments += ["--input", str(options.inputs)] if options.inputs else []
-    arguments += ["--batch", str(options.batch)] if options.batch else []
+    arguments += ["--batch", ",".join(map(str, options.batches))] if options.batches else []
     command = [
         sys.executable,
         "-m",

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from orchestrate.analysis import claims, efficiency, memory, pairs, statistics
+from bench.record import loads
+from orchestrate.analysis import claims, efficiency, memory, pairs, statistics, under_load
 from orchestrate.analysis.job import flat
 from orchestrate.analysis.records import Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
@@ -43,6 +44,7 @@ def build(study: Study, stated: list[claims.Claim], absent: tuple[Absent, ...] =
         "means": _means(paired, configurations),
         "claims": pd.DataFrame([_answer(answer) for answer in found]),
         "slopes": _labelled(efficiency.slopes(table)),
+        **{load: under_load.frame(study.loaded, load) for load in (loads.OFFLINE, loads.PACED)},
         "excluded": pd.DataFrame(
             [*study.excluded, *study.replaced], columns=["device", "job", "code", "reason", "run"]
         ),

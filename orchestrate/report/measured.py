@@ -15,8 +15,8 @@ MEANING = {
         early-stopping estimates.""",
     "Load and first inference": """Load: from the model's file to a session or engine that can run. First
         inference: the first one after that. Each from fresh processes, median over them; the file is in the
-        page cache. Cold: a further process of the job, the model's file dropped from the page cache before (the
-        libraries stay cached); not given where the system does not let us see that it is gone.""",
+        page cache. Cold: a further process of the job, the model's file dropped from the page cache
+        before (the libraries stay cached); not given where the system does not show that it is gone.""",
     "Runtime memory": """Read in each fresh process at seven rungs. Own: RSS without what was shared at the
         start (interpreter, C library), which is the USS of a process that has its libraries for itself; on a
         Jetson with the GPU memory of the process.

@@ -56,7 +56,7 @@ def html(report: Report) -> str:
 def state(report: Report) -> str:
     """CSS classes: what kind of page it is, which hides the sections that such a page has no use for."""
     if not report.study.jobs:
-        return "nothing"
+        return "nothing loaded" if report.study.loaded else "nothing"
     jobs = "one" if len(report.study.jobs) == 1 else ""
     return f"own {jobs}".strip() if data.own_only(report.study) else jobs
 
@@ -171,6 +171,7 @@ def _table(table: tables.Table) -> dict[str, Any]:
         "title": table.title,
         "caption": table.caption,
         "dataset": table.dataset,
+        "optional": table.optional,
         "columns": described,
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from orchestrate.analysis import claims, efficiency
+from orchestrate.quantities import counted
 from orchestrate.report import text
 from orchestrate.report.data import Report, synthetic
 from orchestrate.report.interval_bar import bar
@@ -45,7 +46,7 @@ def _list(items: tuple[str, ...] | list[str], noun: str) -> str:
 def verdicts(report: Report) -> str:
     """Cards for the main configuration of each device, then how often verdicts err."""
     if not report.study.jobs:
-        return _nothing(report)
+        return _loaded(report) if report.study.loaded else _nothing(report)
     main = [answer for answer in report.answers if answer.main]
     devices = sorted({answer.configuration["device"] for answer in main})
     if not devices:
@@ -65,6 +66,12 @@ def unasked(stated: list[claims.Claim]) -> str:
         for claim in stated
     )
     return f"<h3>Not answered by these devices</h3><ul>{items}</ul>"
+
+
+def _loaded(report: Report) -> str:
+    """What to say where all was measured under load: a claim is about one inference at a time."""
+    count = counted(len(report.study.loaded), "record")
+    return f'<p class="banner">{count} under load (offline, paced), <a href="#tables">in the tables</a>.</p>'
 
 
 def _nothing(report: Report) -> str:

@@ -3,12 +3,12 @@ nothing, knows no clock."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bench.record import backends, checks
+from bench.record import backends, checks, loads
 from bench.record.checks import (
     Problem,
     anything,
@@ -75,11 +75,17 @@ def told(refused: Json) -> str:
     return f"{refused['model']}: refused{where}: {refused['reason']}"
 
 
-def jobs_of(models: list[Json], device: Device) -> list[Json]:
-    """Every model x precision x thread count of `device`; BadInput for a file that it cannot run."""
+def jobs_of(models: list[Json], device: Device, shapes: Sequence[Json] = ({},)) -> list[Json]:
+    """Every model x precision x thread count of `device` x load shape (`{}`: a single stream).
+
+    BadInput for a file or a load that the device's backend cannot serve.
+    """
+    for shape in shapes:
+        if problem := loads.problem({"backend": device.backend, "load": shape}):
+            raise BadInput(problem)
     return [
         {
-            "id": f"{model['id']}--{device.backend}-{precision}-t{threads}",
+            "id": f"{model['id']}--{device.backend}-{precision}-t{threads}{loads.suffix(shape)}",
             "model": model,
             "backend": device.backend,
             "precision": precision,
@@ -87,10 +93,12 @@ def jobs_of(models: list[Json], device: Device) -> list[Json]:
             "batch": model.get("batch") or 1,
             "options": dict(device.options),
             "measure": dict(device.measure),
+            **({"load": shape} if shape else {}),
         }
         for model in models
         for precision in precisions(model, device)
         for threads in device.threads
+        for shape in shapes
     ]
 
 
@@ -121,12 +129,16 @@ def _precision_problem(model: Json, device: Device) -> str | None:
 
 
 def plan(
-    bundle: Json, devices: Mapping[str, Device], version: str, swept: Mapping[str, Device] | None = None
+    bundle: Json,
+    devices: Mapping[str, Device],
+    version: str,
+    swept: Mapping[str, Device] | None = None,
+    shapes: Sequence[Json] = ({},),
 ) -> Json:
     """What is to be done, without when: the same bundle, devices and program give the same plan and hash.
 
     swept: the devices as the command line changes them for this run, where it does; `settings` keep what
-    devices.yaml has.
+    devices.yaml has. shapes: of load, as `jobs_of` takes them.
     """
     run_as = swept or devices
     runnable = {name: split(bundle["models"], run_as[name]) for name in devices}
@@ -146,7 +158,7 @@ def plan(
         "devices": {
             name: {
                 "settings": device.model_dump(mode="json"),
-                "jobs": jobs_of(runnable[name][0], run_as[name]),
+                "jobs": jobs_of(runnable[name][0], run_as[name], shapes),
                 **({"swept": _swept(run_as[name])} if run_as[name] != device else {}),
             }
             for name, device in devices.items()

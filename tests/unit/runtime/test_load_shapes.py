@@ -23,7 +23,14 @@ LOADS: list[dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Kind of load -> the record that the real runtime left with the real onnxruntime."""
-    run = sample.real_run(tmp_path_factory.mktemp("results"), models=1, processes=2, max_seconds=0.2, min_samples=40, max_samples=900)
+    run = sample.real_run(
+        tmp_path_factory.mktemp("results"),
+        models=1,
+        processes=2,
+        max_seconds=0.2,
+        min_samples=40,
+        max_samples=900,
+    )
     path = run.path / "local" / "jobs.json"
     jobs = json.loads(path.read_text())
     (job,) = jobs["jobs"]

@@ -1,0 +1,125 @@
+"""Records of the load shapes offline and paced: their figures, never pooled with those of a single stream."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.record import loads, schema
+from orchestrate.analysis import statistics
+from orchestrate.analysis.samples import seconds
+
+Json = dict[str, Any]
+SHARED = [
+    *["device", "backend", "precision", "threads", "batch", "model", "job", "run", "processes", "samples"],
+    *["p99", "warnings"],
+]
+OFFLINE = [*SHARED, "streams", "throughput", "throughput_low", "throughput_high", "latency"]
+PACED = [
+    *SHARED,
+    *["rate", "latency", "latency_low", "latency_high", "response", "response_low", "response_high"],
+    *["misses", "missed"],
+]
+FIGURES = {
+    loads.OFFLINE: ("throughput", "latency", "p99"),
+    loads.PACED: ("latency", "response", "p99", "misses", "missed"),
+}
+
+
+@dataclass(frozen=True)
+class LoadedJob:
+    """A valid record under load. `figures`: columns of OFFLINE or PACED; base units, images a second."""
+
+    path: Path
+    run: str
+    device: str
+    id: str
+    load: str
+    started: str
+    model: Json
+    figures: Json
+
+    @property
+    def p50s(self) -> list[float]:
+        """What of each process says whether two records of the job agree."""
+        return list(self.figures["of_processes"])
+
+
+def build(record: Json, path: Path) -> LoadedJob:
+    """The job of a valid record of load offline or paced.
+
+    record: as `bench.record.schema` has validated it. ValueError for a single stream, and for series that
+    do not hold together.
+    """
+    job, shape = record["job"], loads.of(record["job"])
+    if shape == loads.SINGLE:
+        raise ValueError("a record of a single stream is none under load")
+    if found := schema.problems(record):
+        raise ValueError(f"{found[0].path} {found[0].reason}")
+    processes = record["latency"]["processes"]
+    own = (
+        _offline(processes, job["batch"])
+        if shape == loads.OFFLINE
+        else _paced(processes, job["load"]["rate"])
+    )
+    names = {key: job[key] for key in ("backend", "precision", "threads", "batch")}
+    codes = dict.fromkeys(each["code"] for each in record["validity"]["warnings"])
+    figures = {
+        "device": record["device"], "model": job["model"]["id"], "job": job["id"], "run": record["run"],
+        "processes": len(processes), "warnings": " ".join(codes), **names, **own,
+    }  # fmt: skip
+    started = min(str(process.get("started") or "") for process in processes)
+    return LoadedJob(path, record["run"], record["device"], job["id"], shape, started, job["model"], figures)
+
+
+def _offline(processes: list[Json], batch: int) -> Json:
+    """Throughput: images of all streams in the time of the slowest, mean over processes."""
+    durations = [seconds(process["samples"]) for process in processes]
+    rates = [batch * len(each) / p["seconds"] for each, p in zip(durations, processes, strict=True)]
+    ordered = np.sort(np.concatenate(durations))
+    return {
+        **_ranged("throughput", rates), "of_processes": rates, "streams": processes[0]["streams"],
+        "latency": float(np.median(ordered)), "p99": statistics.early_stopping(ordered, 0.99),
+        "samples": len(ordered),
+    }  # fmt: skip
+
+
+def _paced(processes: list[Json], rate: float) -> Json:
+    """Its own time and the time from due to answered; a deadline is missed when the next request is due."""
+    service = [seconds(process["samples"]) for process in processes]
+    response = [seconds(process["response"]) for process in processes]
+    ordered = np.sort(np.concatenate(response))
+    misses = int((ordered > 1 / rate).sum())
+    own = _medians(service)
+    return {
+        **_ranged("latency", own), **_ranged("response", _medians(response)), "of_processes": own,
+        "rate": rate, "p99": statistics.early_stopping(ordered, 0.99), "samples": len(ordered),
+        "misses": misses, "missed": misses / len(ordered),
+    }  # fmt: skip
+
+
+def _medians(series: list[NDArray[np.float64]]) -> list[float]:
+    return [float(np.median(each)) for each in series]
+
+
+def _ranged(name: str, values: list[float]) -> Json:
+    found = statistics.of_processes(values)
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def frame(jobs: Iterable[LoadedJob], load: str) -> pd.DataFrame:
+    """One row a job of that load; base units."""
+    names = OFFLINE if load == loads.OFFLINE else PACED
+    rows = [{key: job.figures[key] for key in names} for job in jobs if job.load == load]
+    made = pd.DataFrame(rows, columns=names)
+    return made.sort_values(["device", "backend", "precision", "threads", "batch", "model"], kind="stable")
+
+
+def headlines(job: LoadedJob) -> dict[str, float | None]:
+    """A job's figures as JSON gives them; None where unknown."""
+    values = {name: float(job.figures[name]) for name in FIGURES[job.load]}
+    return {name: value if np.isfinite(value) else None for name, value in values.items()}
