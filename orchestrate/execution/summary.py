@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.record import loads
 from orchestrate.console import first_line
+from orchestrate.execution import loaded
 from orchestrate.runs import plan
 from orchestrate.runs.folder import Run, quality
 
@@ -48,8 +50,8 @@ def conclude(
                 {**whole, "refused": refused, "jobs": [figures(record) for record in measured]}, indent=1
             )
         )
-    if measured:
-        console.print(table(measured))
+    for made in tables(measured):
+        console.print(made)
     for line in refused + lines(devices) + advice(devices, resume):
         say(console, line)
     if page:
@@ -94,6 +96,14 @@ def write_report(run: Run, console: Console) -> Path | None:
     except Exception as error:
         say(console, f"no report ({type(error).__name__}: {error}); the records are whole, in {run.path}")
         return None
+
+
+def tables(records: list[Json]) -> list[Table]:
+    """A table for each load shape that was measured."""
+    by_shape = {shape: [r for r in records if loads.of(r["job"]) == shape] for shape in loads.KINDS}
+    made = [loaded.table(shape, by_shape[shape], remark) for shape in loaded.COLUMNS if by_shape[shape]]
+    single = by_shape[loads.SINGLE]
+    return [*([table(single)] if single else []), *made]
 
 
 def table(records: list[Json]) -> Table:
@@ -152,7 +162,11 @@ def figures(record: Json) -> Json:
     """A measured record as `--json` prints it: base units, null where unknown."""
     from orchestrate.analysis.table import headlines
 
-    job, found = record["job"], computed(record)
+    job = record["job"]
+    if loads.of(job) != loads.SINGLE:
+        known = loaded.figures(record)
+    else:
+        known = headlines(found) if (found := computed(record)) else None
     reasons = [reason["code"] for reason in record["validity"]["reasons"]]
     return {
         "device": record["device"],
@@ -160,7 +174,8 @@ def figures(record: Json) -> Json:
         "model": job["model"]["id"],
         "valid": quality(record) == "good",
         "reasons": list(dict.fromkeys(reasons)),
-        "figures": headlines(found) if found else None,
+        "load": loads.of(job),
+        "figures": known,
     }
 
 

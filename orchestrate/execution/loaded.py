@@ -1,0 +1,61 @@
+"""The outcome of jobs under load, for people and for scripts: a table for each load shape."""
+
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from bench.record import loads
+from orchestrate.quantities import number
+
+Json = dict[str, Any]
+COLUMNS = {
+    loads.OFFLINE: {
+        "streams": ("streams", 1.0), "images/s": ("throughput", 1.0), "p50 ms": ("latency", 1e3),
+        "p99 ms": ("p99", 1e3),
+    },
+    loads.PACED: {
+        "1/s": ("rate", 1.0), "latency ms": ("latency", 1e3), "response ms": ("response", 1e3),
+        "p99 ms": ("p99", 1e3), "missed": ("misses", 1.0), "missed %": ("missed", 100.0),
+    },
+}  # fmt: skip
+
+
+def computed(record: Json) -> Any:
+    """The record's job under load; None where its samples give no figure."""
+    from orchestrate.analysis import under_load
+
+    try:
+        return under_load.build(record, Path())
+    except ValueError:
+        return None
+
+
+def figures(record: Json) -> Json | None:
+    """The figures of a record as `--json` prints them: base units, null where unknown."""
+    from orchestrate.analysis import under_load
+
+    found = computed(record)
+    return under_load.headlines(found) if found else None
+
+
+def table(shape: str, records: list[Json], remark: Callable[[Json], str]) -> Table:
+    """One row a record of this load shape."""
+    made = Table(title=shape, title_justify="left", box=None, pad_edge=False)
+    for name in ("device", "model", "how"):
+        made.add_column(name, overflow="fold")
+    for name in COLUMNS[shape]:
+        made.add_column(name, justify="right", no_wrap=True)
+    made.add_column("note", overflow="fold")
+    for record in records:
+        job, found = record["job"], computed(record)
+        how = f"{job['backend']} {job['precision']} t{job['threads']}"
+        cells = [_cell(found.figures[key] * scale) if found else "" for key, scale in COLUMNS[shape].values()]
+        made.add_row(record["device"], job["model"]["id"], how, *cells, remark(record))
+    return made
+
+
+def _cell(value: float) -> str:
+    return number(value) if isfinite(value) else ""

@@ -1,0 +1,162 @@
+"""Load shapes on the host: options, plans, figures, tables; one shape is never pooled with another."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.record import samples
+from orchestrate import report
+from orchestrate.analysis import job, records, under_load
+from orchestrate.errors import BadInput
+from orchestrate.execution import own_words, summary
+from orchestrate.runs import plan
+from tests import synthetic
+from tests.unit.orchestrate import sample
+
+MS = 1_000_000  # ns
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One job as a single stream, offline on two streams, and paced at 100/s."""
+    small = synthetic.Study(run="loads", architectures=("vgg11",), samples=30)
+    folder = synthetic.write(small, tmp_path_factory.mktemp("results"))
+    first, *others = sorted(folder.glob("*/records/*.json"))
+    for other in others:
+        other.unlink()
+    record = json.loads(first.read_text())
+    put(first, record, {"kind": "offline", "streams": 2}, "orbitbench.offline")
+    put(first, record, {"kind": "paced", "rate": 100}, "orbitbench.paced")
+    return folder
+
+
+def put(beside: Path, record: dict[str, Any], load: dict[str, Any], kind: str) -> None:
+    """The record under load: 40 inferences of 2 ms a process, the last of a paced one 30 ms late."""
+    made = json.loads(json.dumps(record))
+    made["kind"] = kind
+    made["job"].update(id=f"{made['job']['id']}-{load['kind']}", load=load)
+    for process in made["latency"]["processes"]:
+        process["samples"] = samples.encode([2 * MS] * 40)
+        if load["kind"] == "offline":
+            process.update(streams=2, seconds=0.05)
+        else:
+            process["response"] = samples.encode([3 * MS] * 39 + [30 * MS])
+    beside.with_name(f"{made['job']['id']}.json").write_text(json.dumps(made))
+
+
+def test_each_shape_has_figures_and_a_table_of_its_own(run: Path) -> None:
+    study = records.read([run])
+    assert (len(study.jobs), len(study.loaded), study.excluded) == (1, 2, ())
+    offline, paced = sorted(study.loaded, key=lambda each: each.load)
+    assert offline.figures["throughput"] == pytest.approx(40 / 0.05)
+    assert paced.figures["response"] == pytest.approx(0.003)
+    assert paced.figures["latency"] == pytest.approx(0.002)
+    count = len(study.jobs[0].processes)
+    assert (paced.figures["misses"], paced.figures["missed"]) == (count, pytest.approx(1 / 40))
+    frames = report.build([run]).frames
+    assert {name: len(frames[name]) for name in ("jobs", "offline", "paced")} == {
+        "jobs": 1,
+        "offline": 1,
+        "paced": 1,
+    }
+
+
+def test_pooling_is_refused_either_way(run: Path) -> None:
+    for path in run.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        single = "load" not in record["job"]
+        wrong, right = (under_load, job) if single else (job, under_load)
+        with pytest.raises(ValueError, match="single stream"):
+            wrong.build(record, path)
+        assert right.build(record, path)
+
+
+def test_the_report_writes_the_tables_and_the_page_has_them(run: Path, tmp_path: Path) -> None:
+    page = report.render([run], tmp_path).read_text()
+    csv = (tmp_path / "tables" / "offline.csv").read_text().splitlines()
+    assert "Throughput (images/s)" in csv[0]
+    assert ",800," in csv[1]
+    assert "Deadlines missed" in (tmp_path / "tables" / "paced.csv").read_text()
+    assert '"id":"paced"' in page
+
+
+def test_a_record_that_contradicts_itself_is_left_out(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "20260101-000000-bad"
+    (folder / "bench-a" / "records").mkdir(parents=True)
+    path = next(each for each in run.glob("*/records/*-offline.json"))
+    record = json.loads(path.read_text())
+    record["latency"]["processes"][0]["seconds"] = 0.001
+    (folder / "bench-a" / "records" / path.name).write_text(json.dumps(record))
+    (left,) = records.read([folder]).excluded
+    assert "is shorter than the inferences that it holds" in left.reason
+
+
+def test_only_jobs_under_load_make_a_page_that_says_so(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "20260101-000000-loads"
+    (folder / "bench-a" / "records").mkdir(parents=True)
+    path = next(each for each in run.glob("*/records/*-paced.json"))
+    (folder / "bench-a" / "records" / path.name).write_bytes(path.read_bytes())
+    page = report.render([folder], tmp_path / "out").read_text()
+    assert "1 record under load" in page
+    assert "No record counts" not in page
+
+
+def test_after_a_run_every_shape_has_its_own_table_and_json(run: Path) -> None:
+    found = [json.loads(path.read_text()) for path in run.glob("*/records/*.json")]
+    assert [str(made.title) for made in summary.tables(found)][1:] == ["offline", "paced"]
+    shown = {each["load"]: each["figures"] for each in map(summary.figures, found)}
+    assert shown["offline"]["throughput"] == pytest.approx(800)
+    assert shown["paced"]["missed"] == pytest.approx(1 / 40)
+    assert "p50" in shown["single-stream"]
+
+
+def test_every_load_is_a_job_with_an_id_of_its_own() -> None:
+    swept = own_words.sweep(None, None, None, "single-stream,offline,paced", "1,4", "10/s,2.5")
+    jobs = plan.jobs_of([sample.model("a")], sample.device(), swept.load_shapes)
+    assert [(each["id"].rpartition("-t1")[2], each.get("load")) for each in jobs] == [
+        ("", None),
+        ("-offline1", {"kind": "offline", "streams": 1}),
+        ("-offline4", {"kind": "offline", "streams": 4}),
+        ("-paced10", {"kind": "paced", "rate": 10.0}),
+        ("-paced2.5", {"kind": "paced", "rate": 2.5}),
+    ]
+
+
+def test_a_number_of_streams_or_a_rate_says_which_load_is_meant() -> None:
+    assert own_words.load_shapes(None, "4", None) == (("offline", 4.0),)
+    assert own_words.load_shapes(None, None, "10/s") == (("paced", 10.0),)
+    assert own_words.load_shapes("offline", None, None) == (("offline", 1.0),)
+    assert own_words.load_shapes(None, None, None) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            ("offlin", None, None),
+            "--load offlin (did you mean offline?): known: offline, paced, single-stream",
+        ),
+        (("paced", None, None), "--load paced needs how often a request comes: --rate 10/s"),
+        (("offline", None, "10/s"), "--rate 10/s is for --load paced"),
+        (("paced", "2", "10/s"), "--streams 2 is for --load offline"),
+        ((None, "0", None), "--streams 0: give whole numbers from 1 to 64"),
+        ((None, None, "0/s"), "--rate 0/s: give requests a second from 0.01 to 100000"),
+        ((None, None, "nan"), "--rate nan: give requests a second"),
+        ((None, None, "10/min"), "--rate 10/min: give requests a second"),
+    ],
+    ids=str,
+)
+def test_a_wrong_load_is_named_with_what_is_allowed(
+    given: tuple[str | None, str | None, str | None], expected: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        own_words.load_shapes(*given)
+    assert expected in str(caught.value)
+
+
+def test_a_gpu_backend_is_refused_several_streams_before_anything_runs() -> None:
+    shapes = own_words.Sweep(loads=(("offline", 2.0),)).load_shapes
+    with pytest.raises(BadInput, match="backend tensorrt runs one stream"):
+        plan.jobs_of([sample.model("a")], sample.device(backend="tensorrt"), shapes)
