@@ -58,4 +58,6 @@ def table(shape: str, records: list[Json], remark: Callable[[Json], str]) -> Tab
 
 
 def _cell(value: float) -> str:
-    return number(value) if isfinite(value) else ""
+    if not isfinite(value):
+        return ""
+    return f"{value:,.0f}" if value == int(value) else number(value)
