@@ -56,8 +56,8 @@ def export(
         ),
     ] = 300,
     batch: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=1024, help="images an inference; overrides the experiment's"),
+        str | None,
+        typer.Option(metavar="N[,N]", help="images an inference, such as 1,8; overrides the experiment's"),
     ] = None,
     cache: Annotated[
         Path | None,
@@ -92,12 +92,12 @@ def export(
 
     if not experiment and not onnx:
         raise InputError("nothing to export: name an experiment, or give --onnx FILE")
-    request = own_request(dim, value, inputs)
+    request, sizes = own_request(dim, value, inputs), _batches(batch)
     chosen = _load(experiment) if experiment else None
     trained = writable_paths.existing("--weights", weights) if weights else Path("results/training")
     kept = writable_paths.folder("--cache", cache or caches.default_folder()) if experiment else None
     with _progress() as progress:
-        contents = make(out, chosen, onnx or [], request, onnx_timeout, batch, kept, trained, data, progress)
+        contents = make(out, chosen, onnx or [], request, onnx_timeout, sizes, kept, trained, data, progress)
     if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
         typer.echo(_untested(untested), err=True)
     if as_json:
@@ -144,6 +144,16 @@ def _dim(text: str) -> tuple[str, int]:
     if not name or not (size.isascii() and size.isdecimal()) or len(size) > 12 or int(size) < 1:
         raise InputError(f"--dim {text}: give NAME=SIZE with a whole number from 1, such as --dim batch=1")
     return name, int(size)
+
+
+def _batches(text: str | None) -> list[int]:
+    from bench.errors import InputError
+
+    words = [word.strip() for word in text.split(",")] if text is not None else []
+    for word in words:
+        if not (word.isascii() and word.isdecimal()) or len(word) > 4 or not 1 <= int(word) <= 1024:
+            raise InputError(f"--batch {text}: give whole numbers from 1 to 1024, such as --batch 1,8")
+    return list(dict.fromkeys(map(int, words)))
 
 
 @contextmanager

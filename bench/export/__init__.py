@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def export(
     own: Sequence[Path] = (),
     request: Request | None = None,
     own_seconds: float | None = None,
-    batch: int | None = None,
+    batches: Sequence[int] = (),
     cache_folder: Path | None = None,
     weights: Path | None = None,
     data: str | None = None,
@@ -31,6 +31,7 @@ def export(
 
     `experiment` comes with the SHA-256 of its file; `weights` is where `bench train` left its models, `data`
     where the data sets lie, should the experiment want a test set.
+    Each model is made for every size of `batches`; without any, for the experiment's.
     `request` is for the user's `own` files, each of which may take `own_seconds`.
     `progress` receives the model at hand, how many are done, and of how many. Interrupted, it leaves no
     bundle.json; run again, it takes what is done from the cache. A file of `own` that cannot be measured is
@@ -40,9 +41,14 @@ def export(
     from bench.export.make import make
     from bench.export.plan import plan
 
-    planned, skipped = plan(experiment[0], batch, weights) if experiment else ([], [])
+    sizes: Sequence[int | None] = list(batches) or [None]
+    plans = [plan(experiment[0], size, weights) for size in sizes] if experiment else []
+    planned = [each for found, _ in plans for each in found]
+    skipped = [each for _, found in plans for each in found]
+    request = request or Request()
+    asked = [(path, replace(request, batch=size)) for path in own for size in sizes]
     with tempfile.TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as scratch:
-        users, refused = _own(own, request or Request(), own_seconds, Path(scratch), progress)
+        users, refused = _own(asked, own_seconds, Path(scratch), progress)
         if refused and not (users or planned):
             raise ExportError("\n".join(f"{path}: {reason}" for path, reason in refused))
         bundle.begin(out)
@@ -72,7 +78,7 @@ def _experiment(experiment: Experiment, sha256: str) -> dict[str, Any]:
 
 
 def _own(
-    paths: Sequence[Path], request: Request, seconds: float | None, folder: Path, progress: Progress
+    asked: Sequence[tuple[Path, Request]], seconds: float | None, folder: Path, progress: Progress
 ) -> tuple[list[Prepared], list[tuple[Path, str]]]:
     """The user's models, made ready in `folder`, and the files that cannot be measured, each with its reason.
 
@@ -82,8 +88,8 @@ def _own(
     from bench.export.own import process
 
     refused, found = [], dict[str, Prepared]()
-    for number, path in enumerate(paths):
-        progress(path.name, number, len(paths))
+    for number, (path, request) in enumerate(asked):
+        progress(path.name, number, len(asked))
         place = folder / str(number)
         place.mkdir()
         try:
@@ -94,7 +100,7 @@ def _own(
             refused.append((path, str(error).removeprefix(f"{path}: ")))
     models = list(found.values())
     if models and not refused:
-        check_names(request, models)
+        check_names(asked[0][1], models)
     return models, refused
 
 

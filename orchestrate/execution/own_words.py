@@ -143,19 +143,24 @@ def with_names(models: list[Json], given: Sequence[str]) -> list[Json]:
             raise BadInput(
                 f"--name {text}: give letters, digits and . _ -, at most 60, such as --name detector"
             )
-        renamed[own[file]["id"]] = f"onnx-{name}-{own[file]['id'].rpartition('-')[2]}"
+        for model in own[file]:
+            renamed[model["id"]] = f"onnx-{name}{model['id'].removeprefix(f'onnx-{file}')}"
     found = [{**model, "id": renamed.get(model["id"], model["id"])} for model in models]
     if twice := [model["id"] for model in found if [each["id"] for each in found].count(model["id"]) > 1]:
         raise BadInput(f"--name: two files would be called {twice[0]}")
     return found
 
 
-def _own(models: Sequence[Json]) -> dict[str, Json]:
-    """The user's own models by the names of their files."""
-    return {model["id"].removeprefix("onnx-").rpartition("-")[0]: model for model in models if _is_own(model)}
+def _own(models: Sequence[Json]) -> dict[str, list[Json]]:
+    """The user's own models by the names of their files: one for each batch."""
+    found: dict[str, list[Json]] = {}
+    for model in filter(_is_own, models):
+        name = model["id"].removeprefix("onnx-").rpartition("-")[0]
+        found.setdefault(name.removesuffix(f"-b{model.get('batch')}"), []).append(model)
+    return found
 
 
-def _file(option: str, text: str, file: str, value: str, own: Mapping[str, Json]) -> str:
+def _file(option: str, text: str, file: str, value: str, own: Mapping[str, Any]) -> str:
     """Which file an option is about: the one that it names, or the only one; BadInput lists them."""
     if not file and len(own) > 1:
         raise BadInput(f"{option} {text}: of which file? {option} FILE={value}; files: {listed(own)}")
@@ -172,7 +177,7 @@ def with_accuracy(models: list[Json], given: Sequence[str]) -> list[Json]:
     for text in given:
         name, _, number = text.rpartition("=")
         name = _file("--accuracy", text, name, number, own)
-        found[own[name]["id"]] = _percent(text, number)
+        found |= dict.fromkeys([model["id"] for model in own[name]], _percent(text, number))
     return [
         {**model, "accuracy": {"value": found[model["id"]], "source": "stated"}}
         if model["id"] in found

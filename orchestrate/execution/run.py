@@ -63,7 +63,9 @@ def begin(options: RunOptions, console: Console) -> Run:
         bundle = export(options, folder / "bundle", held)
         for skipped in bundle["skipped"]:
             console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
-        planned = plan.plan(bundle, devices, version(), options.sweep.devices(devices), options.sweep.load_shapes)
+        planned = plan.plan(
+            bundle, devices, version(), options.sweep.devices(devices), options.sweep.load_shapes
+        )
         for refused in planned.get("refused", []):
             if "device" in refused:  # of the others `bench export` has told
                 summary.say(console, plan.told(refused))

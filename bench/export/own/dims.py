@@ -42,6 +42,26 @@ def batches(items: Iterable[onnx.ValueInfoProto]) -> set[str]:
     return first - elsewhere
 
 
+def of_batch(items: Sequence[onnx.ValueInfoProto], batch: int | None) -> dict[str, int]:
+    """The size of every dimension that can only be a batch, as `--batch` asks for it.
+
+    Raises ExportError for a file whose batch is fixed at another size.
+    """
+    named = batches(items)
+    if batch is None or named:
+        return dict.fromkeys(named, batch) if batch else {}
+    first = items[0].type.tensor_type.shape.dim if items else []
+    fixed = first[0].dim_value if len(first) > 1 and first[0].HasField("dim_value") else None
+    if fixed == batch or (fixed is None and batch == 1):
+        return {}
+    if fixed is None:
+        raise ExportError(f"--batch {batch}: the model has no batch axis; leave it out, or give 1")
+    raise ExportError(
+        f"--batch {batch}: the first axis of input {items[0].name} is fixed at {fixed}; export it with a "
+        f"dynamic one, such as torch.onnx.export(..., dynamic_axes={{'{items[0].name}': {{0: 'batch'}}}})"
+    )
+
+
 def sizes(
     items: Sequence[onnx.ValueInfoProto], dims: Mapping[str, int], shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, int]:

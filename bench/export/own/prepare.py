@@ -52,7 +52,8 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     batch = _batch_axis(items)
     given = values.given(request.inputs)
     arrays = {item.name: given[item.name] for item in items if item.name in given}
-    found = dims.sizes(items, request.dims, {name: array.shape for name, array in arrays.items()})
+    wanted = {**dims.of_batch(items, request.batch), **request.dims}
+    found = dims.sizes(items, wanted, {name: array.shape for name, array in arrays.items()})
     dims.fix(model, items, found)
     values.refuse_too_large(items, room)
     inputs = values.fill(model, items, arrays, request.values)
@@ -61,6 +62,7 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     raw = (folder / "model.onnx").read_bytes()
     digest = hashlib.sha256(raw).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:STEM].strip("-.") or "model"
+    stem += f"-b{request.batch}" if request.batch not in (None, 1) else ""
     (folder / "reference.npz").write_bytes(pack(inputs, outputs))
     entry = {
         "precision": _precision(raw),

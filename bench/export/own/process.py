@@ -31,6 +31,7 @@ def read(path: Path, request: Request, folder: Path, seconds: float = SECONDS) -
     task = {
         "path": str(path),
         "dims": dict(request.dims),
+        "batch": request.batch,
         "values": dict(request.values),
         "inputs": request.inputs and str(request.inputs),
         "folder": str(folder),
@@ -105,7 +106,8 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (task["room"], task["room"]))
     from bench.export.own.prepare import prepare
 
-    request = Request(task["dims"], task["values"], Path(task["inputs"]) if task["inputs"] else None)
+    inputs = Path(task["inputs"]) if task["inputs"] else None
+    request = Request(task["dims"], task["values"], inputs, task["batch"])
     try:
         found = prepare(Path(task["path"]), request, Path(task["folder"]), task["room"])
         answer: dict[str, Any] = {"prepared": dataclasses.asdict(found)}

@@ -15,6 +15,7 @@ class Request:
     dims: Mapping[str, int] = field(default_factory=dict)
     values: Mapping[str, float] = field(default_factory=dict)
     inputs: Path | None = None
+    batch: int | None = None  # what a dynamic batch axis is set to
 
 
 @dataclass(frozen=True)

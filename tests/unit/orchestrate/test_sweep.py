@@ -84,3 +84,10 @@ def test_a_file_is_called_what_the_user_says() -> None:
         with pytest.raises(BadInput) as caught:
             own_words.with_names([OWN, other], [text])
         assert expected in str(caught.value)
+
+
+def test_a_name_and_an_accuracy_are_of_every_batch_of_a_file() -> None:
+    eight = {**OWN, "id": "onnx-net-b8-4567abcd", "batch": 8}
+    models = own_words.with_names(own_words.with_accuracy([OWN, eight], ["91"]), ["detector"])
+    assert [model["id"] for model in models] == ["onnx-detector-0123abcd", "onnx-detector-b8-4567abcd"]
+    assert {model["accuracy"]["value"] for model in models} == {91.0}
