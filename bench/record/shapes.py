@@ -129,7 +129,7 @@ _loads = {
 }
 
 
-def _load(value: Any, path: str, found: List[Problem]) -> None:
+def _load(value: Any, path: Path, found: List[Problem]) -> None:
     """A load shape with what belongs to it."""
     known = len(found)
     fields({"kind": choice(*_loads)}, {})(value, path, found)

@@ -158,8 +158,8 @@ def _paired(
     Only where one file of that name is alone on either side: two of one name are not guessed apart.
     """
     groups: list[dict[Key, list[Key]]] = [defaultdict(list), defaultdict(list)]
-    sides = (before.keys() - after.keys(), names), (after.keys() - before.keys(), {})
-    for side, (keys, renamed_to) in zip(groups, sides, strict=True):
+    alone = before.keys() - after.keys(), after.keys() - before.keys()
+    for side, keys, renamed_to in zip(groups, alone, (names, dict[str, str]()), strict=True):
         for device, job in keys:
             if OWN.fullmatch(job):
                 side[device, _called(job, renamed_to)].append((device, job))

@@ -19,7 +19,7 @@ from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import first_line, own_command, printable
 from orchestrate.errors import BadInput
 
-J = TypeVar("J", Job, LoadedJob)
+J = TypeVar("J", bound=Job | LoadedJob)
 RULE = "the newest valid record of a job on a device counts; older ones are listed"
 
 
@@ -71,11 +71,11 @@ def read(run_dirs: Iterable[Path]) -> Study:
             else:
                 excluded.append(found)
     kept, replaced, conflicts = merge(jobs)
-    kept_loaded, replaced_loaded, _ = merge(loaded)
+    kept_loaded, replaced_loaded, unlike = merge(loaded)
     return Study(
         runs=tuple(sorted({folder.resolve().name for folder in folders})), jobs=tuple(kept),
         excluded=tuple(sorted(excluded)), missing=tuple(_missing(folders, kept)),
-        replaced=tuple(replaced + replaced_loaded), conflicts=tuple(conflicts), loaded=tuple(kept_loaded),
+        replaced=tuple(replaced + replaced_loaded), conflicts=tuple(conflicts + unlike), loaded=tuple(kept_loaded),
     )  # fmt: skip
 
 

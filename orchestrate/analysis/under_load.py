@@ -107,8 +107,8 @@ def _medians(series: list[NDArray[np.float64]]) -> list[float]:
 
 
 def _ranged(name: str, values: list[float]) -> Json:
-    found = statistics.of_processes(values)
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+    found = statistics.of_process_rows(np.array([values]))
+    return {f"{name}{end}": float(row[0]) for end, row in zip(("", "_low", "_high"), found, strict=True)}
 
 
 def frame(jobs: Iterable[LoadedJob], load: str) -> pd.DataFrame:

@@ -38,7 +38,14 @@ def _resident(handle: int) -> float:
     found = (ctypes.c_ubyte * pages)()
     library = ctypes.CDLL(None, use_errno=True)
     library.mmap.restype = ctypes.c_void_p
-    library.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+    library.mmap.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_long,
+    ]
     library.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
     library.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     place = library.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, handle, 0)
