@@ -75,7 +75,8 @@ def read(run_dirs: Iterable[Path]) -> Study:
     return Study(
         runs=tuple(sorted({folder.resolve().name for folder in folders})), jobs=tuple(kept),
         excluded=tuple(sorted(excluded)), missing=tuple(_missing(folders, kept)),
-        replaced=tuple(replaced + replaced_loaded), conflicts=tuple(conflicts + unlike), loaded=tuple(kept_loaded),
+        replaced=tuple(replaced + replaced_loaded), conflicts=tuple(conflicts + unlike),
+        loaded=tuple(kept_loaded),
     )  # fmt: skip
 
 
