@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,24 @@ class MemoryFit:
         return self.base + self.weights * held + self.live * most
 
 
+class Quality(NamedTuple):
+    """How well whole networks are predicted that were left out of the fit."""
+
+    networks: int
+    median_error: float  # relative
+    worst_error: float
+    within_10: float  # share of networks
+
+    def text(self) -> str:
+        """In one line."""
+        if not self.networks:
+            return "no whole network measured"
+        return (
+            f"{self.networks} networks left out in turn: median error {self.median_error:.1%}, "
+            f"{self.within_10:.0%} within 10 %, worst {self.worst_error:.1%}"
+        )
+
+
 @dataclass(frozen=True)
 class Calibration:
     """What CostModel asks."""
@@ -43,6 +61,7 @@ class Calibration:
     process: Process
     memory: dict[str, MemoryFit]
     stretch: float  # of the process's deviation, so that whole networks left out lie within
+    quality: Quality
 
     def seconds(self, kernels: Sequence[Kernel], architecture: str) -> Array:
         """Time of each kernel within a network of that architecture."""
@@ -71,7 +90,22 @@ def calibrate(profile: Profile) -> Calibration:
     errors, deviations = fitting.leave_one_out(process, residual)
     whole = np.array([s.whole is not None for s in samples])
     scores = (errors / deviations)[whole]
-    return Calibration(block, linear, process, _memory(profile, block), _stretch(scores))
+    quality = _quality(np.abs(errors / (1 + residual))[whole])
+    return Calibration(block, linear, process, _memory(profile, block), _stretch(scores), quality)
+
+
+def left_out(profile: Profile, made: Calibration) -> Array:
+    """The relative error of each measurement when the process is not shown it."""
+    samples = _samples(profile, made.block)
+    sums = np.array([made.linear.run + sum(made.linear.seconds(k) for k in s.kernels) for s in samples])
+    return fitting.leave_one_out(made.process, np.array([s.seconds for s in samples]) / sums - 1)[0]
+
+
+def _quality(errors: Array) -> Quality:
+    if not len(errors):
+        return Quality(0, math.nan, math.nan, math.nan)
+    within = float(np.mean(errors <= 0.1))
+    return Quality(len(errors), float(np.median(errors)), float(errors.max()), within)
 
 
 def _fitted(profile: Profile, block: int) -> tuple[int, Linear, Process, float]:

@@ -11,7 +11,7 @@ from bench.export.operators import onnx_bytes
 from bench.record.files import sha256_of
 
 REFERENCE = Item("vgg11", "cifar10", None, (32, 48, 64, 64, 96, 96, 128, 128))
-TURN_SECONDS = 0.008
+TURN_SECONDS = 0.006
 SECONDS = {True: 1.2, False: 0.6}  # of turns: whole networks, parts
 
 

@@ -84,7 +84,7 @@ def build(record: Json, path: Path) -> Job:
         raise ValueError("no latency samples, or one that is not above 0")
     pairs = zip(record["latency"]["processes"], decoded, strict=True)
     processes = tuple(_process(entry, samples) for entry, samples in pairs if len(samples))
-    ladders = _ladders(record["memory"]["rungs"])
+    ladder = ladders(record["memory"]["rungs"])
     ordered = np.sort(pooled)
     return Job(
         path=path,
@@ -107,8 +107,8 @@ def build(record: Json, path: Path) -> Job:
         load=_of_processes(record, "load_seconds"),
         first=_of_processes(record, "first_seconds"),
         cold_load=_of_some(record, "cold_load_seconds"),
-        memory=_memory(ladders),
-        steps=_median_steps(ladders),
+        memory=_memory(ladder),
+        steps=_median_steps(ladder),
         power=_power(record.get("sensors") or []),
         accuracy=record.get("accuracy"),
         warnings=tuple(dict.fromkeys(each["code"] for each in record["validity"]["warnings"])),
@@ -151,7 +151,8 @@ def _process(entry: Json, durations: NDArray[np.float64]) -> Process:
     )  # fmt: skip
 
 
-def _ladders(rungs: list[Json]) -> list[memory.Rungs]:
+def ladders(rungs: list[Json]) -> list[memory.Rungs]:
+    """The rungs of each process, by name."""
     found: dict[Any, memory.Rungs] = defaultdict(dict)
     for rung in rungs:
         found[rung["process"]][rung["rung"]] = rung

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from orchestrate.quantities import counted
 from orchestrate.runs import confined, estimate, plan, staging
 from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_json
 
+MakeBundle = Callable[[RunOptions, Path, int], dict[str, Any]]
+FindRun = Callable[[Path, str], Run | None]
 DESCRIPTORS = 32  # of a board at most: its tunnel, its engine's connections, commands on it
 
 
@@ -56,11 +59,16 @@ def collect(run: Run, devices: Settings, as_json: bool = False, report: bool = T
 # -- before anything runs ---------------------------------------------------------------------------------
 
 
-def begin(options: RunOptions, console: Console) -> Run:
-    """Plan a new run and create its folder, or find the unfinished one of the same plan."""
+def begin(
+    options: RunOptions, console: Console, make: MakeBundle | None = None, known: FindRun = newest_unfinished
+) -> Run:
+    """Plan a new run and create its folder, or, with `resume_last`, go on with the `known` one of its plan.
+
+    make: writes the bundle instead of `export`.
+    """
     devices = resolve(options)
     with staging.draft(options.results) as (folder, held):
-        bundle = export(options, folder / "bundle", held)
+        bundle = (make or export)(options, folder / "bundle", held)
         for skipped in bundle["skipped"]:
             console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
         planned = plan.plan(
@@ -72,7 +80,7 @@ def begin(options: RunOptions, console: Console) -> Run:
         jobs = sum(len(part["jobs"]) for part in planned["devices"].values())
         work = f"{counted(len(bundle['models']), 'model')}, {counted(jobs, 'job')} on {', '.join(devices)}"
         console.print(work, highlight=False)
-        if options.resume_last and (run := newest_unfinished(options.results, planned["hash"])):
+        if options.resume_last and (run := known(options.results, planned["hash"])):
             console.print(f"resuming {run.id}")
             return run
         check_jobs(planned)
@@ -144,11 +152,17 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
         raise BadInput("nothing was run: see above")
     if done.returncode and not (out / "bundle.json").exists():  # with one, files were refused: others remain
         raise OrbitError(f"bench export ended with code {done.returncode}: see above")
-    bundle = read_json(confined.Folder(out), "bundle.json", "orbitbench.bundle")
+    bundle = bundle_of(out)
     if options.accuracies or options.names:
         models = with_accuracy(bundle["models"], options.accuracies)
         bundle["models"] = with_names(models, options.names)
         files.write_json(str(out / "bundle.json"), bundle)
+    return bundle
+
+
+def bundle_of(out: Path) -> dict[str, Any]:
+    """The contents of a bundle that the workshop has just made."""
+    bundle = read_json(confined.Folder(out), "bundle.json", "orbitbench.bundle")
     return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
 
 

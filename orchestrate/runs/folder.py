@@ -241,11 +241,19 @@ def known_runs(results: Path) -> list[str]:
 
 def newest_unfinished(results: Path, plan_hash: str) -> Run | None:
     """The newest run of this very plan that still lacks records, or None."""
+    return next((run for run in _of_plan(results, plan_hash) if not run.finished()), None)
+
+
+def newest_of_plan(results: Path, plan_hash: str) -> Run | None:
+    """The newest run of this very plan, finished or not, or None."""
+    return next(_of_plan(results, plan_hash), None)
+
+
+def _of_plan(results: Path, plan_hash: str) -> Iterator[Run]:
     for name in reversed(known_runs(results)):
         try:
             run = Run(results / name)
         except OrbitError:
             continue  # a folder that this program cannot read is not one to resume
-        if run.plan["hash"] == plan_hash and not run.finished():
-            return run
-    return None
+        if run.plan["hash"] == plan_hash:
+            yield run

@@ -1,0 +1,169 @@
+"""`bench cost`: what `orchestrate tune` is made of, and what a device's profile predicts."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.commands.scale import Architecture, AsJson, Dataset
+
+if TYPE_CHECKING:
+    from bench.cost import CostModel, Prediction
+    from bench.cost.design import Item
+
+ABOUT = """What networks cost on a device that `orchestrate tune` has measured.
+
+orchestrate tune --device local, then: bench cost predict vgg11 -d cifar10 --widths 32,64,... --profile local
+"""
+
+app = typer.Typer(no_args_is_help=True, help=ABOUT)
+Measurements = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="JSON of what is measured so far, as `fit` takes it")
+]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands."""
+    root.add_typer(app, name="cost")
+
+
+@app.command()
+def predict(
+    arch: Architecture,
+    dataset: Dataset,
+    widths: Annotated[
+        str, typer.Option(metavar="N,N,...", help="one width per layer, as `bench scale` prints them")
+    ],
+    profile: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="in manifests/profiles, or a file of orchestrate tune")
+    ] = "local",
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="also beyond the widths and sizes that were tuned")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="each layer's share, and what its odd width costs")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Latency and memory of a network that need not exist, with 95 % prediction intervals.
+
+    bench cost predict vgg11 -d cifar10 --widths 32,64,128,128,256,256,256,256 --profile local --explain
+    """
+    from bench import zoo
+    from bench.cost import CostModel, find
+
+    network, task = zoo.architecture(arch), zoo.dataset(dataset)
+    numbers = _widths(widths)
+    network.check(numbers)
+    found = find(profile)
+    model = CostModel(found)
+    prediction = model.predict(network, numbers, task, extrapolate)
+    layers = model.explain(network, numbers, task) if explain else []
+    if as_json:
+        data = {"architecture": arch, "dataset": dataset, "widths": numbers, "profile": found.name}
+        typer.echo(json.dumps({**data, **_data(prediction, model), "layers": [x._asdict() for x in layers]}))
+    else:
+        typer.echo("\n".join([*_lines(prediction, model), *_shares(layers)]))
+
+
+def _widths(text: str) -> list[int]:
+    from bench.errors import InputError
+
+    words = [word.strip() for word in text.replace(" ", ",").split(",") if word.strip()]
+    for word in words:
+        if not (word.isascii() and word.isdecimal()) or not 1 <= len(word) <= 6:
+            raise InputError(f"--widths {word}: give whole numbers, such as --widths 32,64,128")
+    return [int(word) for word in words]
+
+
+def _data(prediction: "Prediction", model: "CostModel") -> dict[str, Any]:
+    figures = {name: getattr(prediction, name)._asdict() for name in ("latency", "process", "model", "peak")}
+    return {
+        **figures,
+        "outside": list(prediction.outside),
+        "emulated": model.profile.emulated,
+        "environment": model.profile.environment.model_dump(),
+    }
+
+
+def _lines(prediction: "Prediction", model: "CostModel") -> list[str]:
+    found, latency = model.profile.environment, prediction.latency
+    where = f"{found.device}: {found.backend} {found.version}, {found.precision}, {found.threads} threads"
+    lines = [
+        f"predicted on {where}",
+        f"latency  {latency.value * 1e3:.3f} ms  ({latency.low * 1e3:.3f} to {latency.high * 1e3:.3f}, 95 %)",
+    ]
+    for name in ("process", "model", "peak"):
+        value, low, high = getattr(prediction, name)
+        lines.append(f"{name:<8} {value / 1e6:.1f} MB  ({low / 1e6:.1f} to {high / 1e6:.1f}, 95 %)")
+    lines += [f"extrapolated: {reason}" for reason in prediction.outside]
+    if model.profile.emulated:
+        lines.append(f"the CPU was emulated ({model.profile.emulated}): this says nothing about a board")
+    return lines
+
+
+def _shares(layers: list[Any]) -> list[str]:
+    if not layers:
+        return []
+    lines = [f"{'layer':<18} {'width':>6} {'share':>7}   of an odd width"]
+    for layer in layers:
+        odd = f"{layer.odd_seconds * 1e3:+.3f} ms against {layer.aligned}" if layer.odd_seconds else ""
+        lines.append(f"{layer.layer:<18} {layer.width:>6} {layer.share:>7.1%}   {odd}".rstrip())
+    return lines
+
+
+@app.command()
+def design(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="the bundle's folder: new, empty, or a bundle")],
+    parts: Annotated[int, typer.Option(metavar="N", min=0, max=500, help="parts of networks")] = 120,
+    networks: Annotated[int, typer.Option(metavar="N", min=0, max=200, help="whole networks")] = 24,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="decides what is chosen")] = 1,
+    after: Measurements = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose what to measure and write it as a bundle; `--after` puts parts where the fit is poor.
+
+    bench cost design --out bundle
+    """
+    from bench.cost import choice
+    from bench.export import tuning
+
+    known = _read(after) if after else None
+    items: list[Item] = choice.choose(parts, networks, seed, known)
+    contents = tuning.write(out, items, "tune" if known is None else "tune-more")
+    text = f"bundle of {len(items)} measurements: {out}"
+    typer.echo(json.dumps({"bundle": str(out), **contents}) if as_json else text)
+
+
+@app.command()
+def fit(
+    measurements: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON of measurements, as orchestrate tune writes it")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="the profile, YAML")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a profile of measurements, and say how well it predicts networks that it left out.
+
+    bench cost fit measurements.json --out manifests/profiles/local.yaml
+    """
+    from bench.cost import CostModel
+    from bench.cost.profile import save
+    from bench.work import writable_paths
+
+    profile = _read(measurements).model_copy(update={"name": out.stem})
+    path = writable_paths.file("--out", out)
+    quality = CostModel(profile).calibration.quality
+    save(profile, path)
+    if as_json:
+        typer.echo(json.dumps({"profile": str(path), **quality._asdict()}))
+    else:
+        typer.echo(f"{path}: {len(profile.measurements)} measurements; {quality.text()}")
+
+
+def _read(path: Path) -> Any:
+    from bench.cost.profile import Profile
+    from bench.manifests import reader
+
+    return reader.load(path, Profile)  # JSON is YAML

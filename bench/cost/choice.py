@@ -1,0 +1,33 @@
+"""What to measure next: first a design, then more of those parts whose errors are largest."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from bench.cost import design
+from bench.cost.calibration import calibrate, left_out
+from bench.cost.design import Item
+from bench.cost.profile import Profile
+
+SHARE = 0.3  # of the kinds of parts: where the fit is poorest
+
+
+def choose(parts: int, networks: int, seed: int, known: Profile | None = None) -> list[Item]:
+    """`parts` parts and `networks` networks; after `known`, parts of the kinds that it predicts worst."""
+    measured = {m.item for m in known.measurements} if known else set()
+    wanted = poorest(known) if known else ()
+    found = [item for item in design.parts(parts + len(measured), seed, wanted) if item not in measured]
+    return found[:parts] + [item for item in design.networks(networks, seed) if item not in measured]
+
+
+def poorest(profile: Profile) -> tuple[tuple[str, str], ...]:
+    """(architecture, part) of those predicted worst when left out: root mean square of relative errors."""
+    errors = left_out(profile, calibrate(profile))
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for measurement, error in zip(profile.measurements, errors, strict=True):
+        if measurement.part is not None:
+            found[measurement.architecture, measurement.part].append(error)
+    ranked = sorted(found, key=lambda key: -float(np.mean(np.square(found[key]))))
+    return tuple(ranked[: max(3, round(SHARE * len(ranked)))])

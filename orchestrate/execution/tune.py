@@ -1,0 +1,169 @@
+"""A tuning: parts of networks and whole ones measured against a reference, and a profile made of them.
+
+Each stage is an ordinary run in a folder of its own, so that a tuning has what runs have: boards, progress,
+resuming. The second stage is chosen by the workshop (`bench cost design --after`) where the first one's fit
+is poor. Killed, the same command goes on: finished stages are found by the hash of their plans.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.record import files
+from orchestrate.analysis import turns
+from orchestrate.console import make_console
+from orchestrate.errors import BadInput, OrbitError
+from orchestrate.execution import process_runner
+from orchestrate.execution.follower import FollowPolicy
+from orchestrate.execution.options import RunOptions
+from orchestrate.execution.own_words import Sweep
+from orchestrate.execution.run import begin, bundle_of, execute, resolve, version
+from orchestrate.execution.settings import Settings
+from orchestrate.execution.signals import terminated_is_interrupted
+from orchestrate.runs.folder import Run, newest_of_plan
+
+LEAST, MOST = 16, 200
+TWO_STAGES = 60  # measurements from which a second stage pays
+UNFIT = ("fake_backend", "wrong_output")  # reasons for which turns say nothing either
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What the command line asked for."""
+
+    device: str
+    measurements: int
+    out: Path
+    results: Path
+    sweep: Sweep
+    manifest: Path | None = None
+
+    def stages(self) -> list[tuple[int, int]]:
+        """(parts, networks) of each stage: a fifth networks, a fifth parts where the first fit is poor."""
+        networks = max(4, self.measurements // 5)
+        later = self.measurements // 5 if self.measurements >= TWO_STAGES else 0
+        first = (self.measurements - networks - later, networks)
+        return [first, (later, 0)] if later else [first]
+
+
+def main(wanted: Tuning, as_json: bool = False) -> int:
+    """Measure what is missing, fit, write the profile; the exit code."""
+    console = make_console(stderr=as_json)
+    folder, began = wanted.results / "tuning" / wanted.device, time.monotonic()
+    measured: Json = {}
+    with terminated_is_interrupted():
+        for number, (parts, networks) in enumerate(wanted.stages()):
+            words = ["--parts", str(parts), "--networks", str(networks), "--seed", str(number + 1)]
+            after = ["--after", str(folder / "measurements.json")] if number else []
+            run = stage(wanted, folder, [*words, *after], console)
+            measured = joined(measured, run, time.monotonic() - began)
+            files.write_json(str(folder / "measurements.json"), measured)
+        fitted = workshop("fit", str(folder / "measurements.json"), "--out", str(wanted.out), "--json")
+    profile = {**json.loads(fitted), "measurements": len(measured["measurements"])}
+    folder.rename(folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"))
+    if as_json:
+        print(json.dumps({**profile, "emulated": measured.get("emulated")}))
+    else:
+        console.print("\n".join(told(profile, measured)), highlight=False, soft_wrap=True)
+    return 0
+
+
+def told(profile: Json, measured: Json) -> Iterator[str]:
+    """What a person reads at the end."""
+    yield f"profile {profile['profile']}: {profile['measurements']} measurements"
+    yield (
+        f"{profile['networks']} whole networks, each left out in turn: median error "
+        f"{profile['median_error']:.1%}, {profile['within_10']:.0%} within 10 %"
+    )
+    if measured.get("emulated"):
+        yield f"the CPU is emulated ({measured['emulated']}): for tests only, it enters no verdict"
+    yield "ask it: bench cost predict ARCH -d DATASET --widths N,N,... --profile " + profile["profile"]
+
+
+def stage(wanted: Tuning, folder: Path, design: list[str], console: Console) -> Run:
+    """The finished run of one stage: found, gone on with, or begun."""
+
+    def make(options: RunOptions, out: Path, held: int) -> Json:
+        workshop("design", "--out", str(out), *design, held=held)
+        return bundle_of(out)
+
+    options = RunOptions(
+        devices=[wanted.device],
+        sweep=wanted.sweep,
+        results=folder,
+        manifest=wanted.manifest,
+        resume_last=True,
+    )
+    run = begin(options, console, make, newest_of_plan)
+    console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
+    problems = execute(run, Settings(wanted.manifest), console, FollowPolicy())
+    if problems:
+        raise OrbitError(f"{'; '.join(problems.values())}; the same command goes on with what is measured")
+    return run
+
+
+def joined(before: Json, run: Run, seconds: float) -> Json:
+    """The measurements so far with those of `run`: what `bench cost fit` reads."""
+    [folder] = run.devices.values()
+    records = [record for record in folder.stored() if fit_to_use(record)]
+    if not records:
+        failed = next((r["error"]["message"] for r in folder.stored() if r["error"]), "nothing was measured")
+        raise OrbitError(f"no measurement of {folder.name} can be used: {failed}")
+    return {
+        "schema": 1,
+        "name": folder.name,
+        "environment": turns.environment(records[0]),
+        "emulated": records[0]["environment"].get("emulated") or None,
+        "reference_seconds": turns.reference_seconds(records),
+        "measured": time.strftime("%Y-%m-%d", time.gmtime()),
+        "orbitbench": version(),
+        **before,
+        "tuning_seconds": round(seconds, 1),
+        "measurements": [*before.get("measurements", []), *map(turns.measurement, records)],
+    }
+
+
+def fit_to_use(record: Json) -> bool:
+    """Whether a record holds turns that count; a busy or emulated machine spoils other figures only."""
+    reasons = {reason["code"] for reason in record["validity"]["reasons"]}
+    return record["status"] == "ok" and bool(turns.pairs(record)) and not reasons & set(UNFIT)
+
+
+def check(wanted: Tuning) -> None:
+    """Refuse what cannot be tuned, before anything is done."""
+    if not LEAST <= wanted.measurements <= MOST:
+        raise BadInput(f"--measurements {wanted.measurements}: give a whole number from {LEAST} to {MOST}")
+    [device] = resolve(RunOptions(devices=[wanted.device], manifest=wanted.manifest)).values()
+    swept = wanted.sweep.devices({wanted.device: device})[wanted.device]
+    for option, given in (("--threads", swept.threads), ("--precision", swept.precisions)):
+        if len(given) > 1:
+            raise BadInput(
+                f"a profile is of one configuration, {wanted.device} has {', '.join(map(str, given))}: "
+                f"choose one with {option}"
+            )
+
+
+def workshop(*arguments: str, held: int | None = None) -> str:
+    """What `bench cost` prints; its errors are for the user, its exit code is for us."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.cli", "cost", *arguments],
+        env=process_runner.environment(),
+        stdout=subprocess.PIPE,
+        pass_fds=[held] if held is not None else [],
+        text=True,
+        check=False,
+    )
+    if done.returncode == 2:
+        raise BadInput("nothing was tuned: see above")
+    if done.returncode:
+        raise OrbitError(f"bench cost {arguments[0]} ended with code {done.returncode}: see above")
+    return done.stdout
