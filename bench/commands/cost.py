@@ -148,18 +148,18 @@ def fit(
 
     bench cost fit measurements.json --out manifests/profiles/local.yaml
     """
-    from bench.cost import CostModel
+    from bench.cost.calibration import judge
     from bench.cost.profile import save
     from bench.work import writable_paths
 
-    profile = _read(measurements).model_copy(update={"name": out.stem})
-    path = writable_paths.file("--out", out)
-    quality = CostModel(profile).calibration.quality
+    read, path = _read(measurements), writable_paths.file("--out", out)
+    fitted = judge(read)
+    profile = read.model_copy(update={"name": out.stem, "fitted": fitted})
     save(profile, path)
     if as_json:
-        typer.echo(json.dumps({"profile": str(path), **quality._asdict()}))
+        typer.echo(json.dumps({"profile": str(path), **fitted.model_dump()}))
     else:
-        typer.echo(f"{path}: {len(profile.measurements)} measurements; {quality.text()}")
+        typer.echo(f"{path}: {len(profile.measurements)} measurements; {fitted.text()}")
 
 
 def _read(path: Path) -> Any:

@@ -5,51 +5,52 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from bench.cost import design, fitting, memory
+from bench.cost import design, fitting
 from bench.cost.fitting import Linear, Process, Sample
 from bench.cost.lowering import Kernel
-from bench.cost.profile import Measurement, Profile
+from bench.cost.memory import NAMES, MemoryFit, fit_memory
+from bench.cost.profile import Fitted, Profile
 
 Array = np.ndarray[Any, Any]
 BLOCKS = (1, 8, 16)  # none (Arm before onnxruntime 1.24, TensorRT), AVX2, AVX-512
-NAMES = ("process", "model", "peak")
+FOLDS = 6
 COVERAGE = 0.95
+NEAR = 0.1  # relative: what counts as predicted
 
 
 @dataclass(frozen=True)
-class MemoryFit:
-    """bytes = base + weights * held + live * most; half: of the 95 % prediction interval."""
+class Model:
+    """The time of any kernel."""
 
-    base: float
-    weights: float
-    live: float
-    half: float
+    linear: Linear
+    process: Process
 
-    def value(self, held: int, most: int) -> float:
-        """Bytes."""
-        return self.base + self.weights * held + self.live * most
+    def plain(self, kernels: Sequence[Kernel]) -> Array:
+        """Time of each kernel by the linear part alone."""
+        return np.array([self.linear.seconds(kernel) for kernel in kernels])
 
+    def seconds(self, kernels: Sequence[Kernel], whole: str | None) -> Array:
+        """Time of each kernel, within a network of the architecture `whole` or by itself."""
+        factor = 1 + self.process.error(kernels) + self.process.offsets.get(whole or "", 0.0)
+        found: Array = self.plain(kernels) * np.maximum(factor, 0.1)
+        return found
 
-class Quality(NamedTuple):
-    """How well whole networks are predicted that were left out of the fit."""
+    def run(self, whole: str | None) -> float:
+        """What an inference costs beside its kernels."""
+        return self.linear.run * (1 + self.process.offsets.get(whole or "", 0.0))
 
-    networks: int
-    median_error: float  # relative
-    worst_error: float
-    within_10: float  # share of networks
+    def total(self, sample: Sample) -> float:
+        """Time of all of a sample."""
+        return self.run(sample.whole) + float(self.seconds(sample.kernels, sample.whole).sum())
 
-    def text(self) -> str:
-        """In one line."""
-        if not self.networks:
-            return "no whole network measured"
-        return (
-            f"{self.networks} networks left out in turn: median error {self.median_error:.1%}, "
-            f"{self.within_10:.0%} within 10 %, worst {self.worst_error:.1%}"
-        )
+    def deviation(self, kernels: Sequence[Kernel], whole: str | None) -> float:
+        """Standard deviation of the relative error of the sum."""
+        plain = self.plain(kernels)
+        return self.process.deviation(kernels, plain / (plain.sum() + self.linear.run), whole)
 
 
 @dataclass(frozen=True)
@@ -57,66 +58,68 @@ class Calibration:
     """What CostModel asks."""
 
     block: int
-    linear: Linear
-    process: Process
+    model: Model
     memory: dict[str, MemoryFit]
-    stretch: float  # of the process's deviation, so that whole networks left out lie within
-    quality: Quality
-
-    def seconds(self, kernels: Sequence[Kernel], architecture: str) -> Array:
-        """Time of each kernel within a network of that architecture."""
-        plain = np.array([self.linear.seconds(kernel) for kernel in kernels])
-        factor = 1 + self.process.error(kernels) + self.process.offsets.get(architecture, 0.0)
-        return plain * np.maximum(factor, 0.1)
-
-    def run_seconds(self, architecture: str) -> float:
-        """What an inference costs beside its kernels."""
-        return self.linear.run * (1 + self.process.offsets.get(architecture, 0.0))
+    fitted: Fitted
 
     def spread(self, kernels: Sequence[Kernel], architecture: str) -> float:
         """The factor by which a network's latency may be off, either way, in 95 of 100 cases."""
-        plain = np.array([self.linear.seconds(kernel) for kernel in kernels])
-        shares = plain / (plain.sum() + self.linear.run)
-        return math.exp(self.stretch * self.process.deviation(kernels, shares, architecture))
+        return math.exp(self.fitted.stretch * self.model.deviation(kernels, architecture))
 
 
 def calibrate(profile: Profile) -> Calibration:
-    """The model of a profile, with the channel block that explains its measurements best."""
-    found = [_fitted(profile, block) for block in BLOCKS]
-    block, linear, process, _ = min(found, key=lambda each: each[3])
-    samples = _samples(profile, block)
-    sums = np.array([linear.run + sum(linear.seconds(k) for k in s.kernels) for s in samples])
-    residual = np.array([s.seconds for s in samples]) / sums - 1
-    errors, deviations = fitting.leave_one_out(process, residual)
-    whole = np.array([s.whole is not None for s in samples])
-    scores = (errors / deviations)[whole]
-    quality = _quality(np.abs(errors / (1 + residual))[whole])
-    return Calibration(block, linear, process, _memory(profile, block), _stretch(scores), quality)
+    """The model of a profile; what takes long to find is taken from it where it is there."""
+    fitted = profile.fitted or judge(profile)
+    samples = samples_of(profile, fitted.block)
+    memory = {name: fit_memory(profile.measurements, name, fitted.block) for name in NAMES}
+    return Calibration(fitted.block, fit(samples, fitted.block), memory, fitted)
 
 
-def left_out(profile: Profile, made: Calibration) -> Array:
-    """The relative error of each measurement when the process is not shown it."""
-    samples = _samples(profile, made.block)
-    sums = np.array([made.linear.run + sum(made.linear.seconds(k) for k in s.kernels) for s in samples])
-    return fitting.leave_one_out(made.process, np.array([s.seconds for s in samples]) / sums - 1)[0]
-
-
-def _quality(errors: Array) -> Quality:
-    if not len(errors):
-        return Quality(0, math.nan, math.nan, math.nan)
-    within = float(np.mean(errors <= 0.1))
-    return Quality(len(errors), float(np.median(errors)), float(errors.max()), within)
-
-
-def _fitted(profile: Profile, block: int) -> tuple[int, Linear, Process, float]:
-    samples = _samples(profile, block)
+def fit(samples: Sequence[Sample], block: int) -> Model:
+    """Both parts of the model."""
     linear = fitting.fit_linear(samples, block)
-    sums = np.array([linear.run + sum(linear.seconds(k) for k in s.kernels) for s in samples])
-    residual = np.array([s.seconds for s in samples]) / sums - 1
-    return block, linear, fitting.fit_process(samples, linear), float(np.mean(residual**2))
+    return Model(linear, fitting.fit_process(samples, linear))
 
 
-def _samples(profile: Profile, block: int) -> list[Sample]:
+def judge(profile: Profile) -> Fitted:
+    """The channel block that explains the measurements best, and how well networks left out are predicted.
+
+    Every network is predicted once by a model that has not seen it; those errors, in the deviations that the
+    model states, stretch its intervals until they hold 95 of 100 (Student's t).
+    """
+    from scipy import special
+
+    block = min(BLOCKS, key=lambda each: _linear_error(samples_of(profile, each), each))
+    samples = samples_of(profile, block)
+    found = left_out(samples, block, [i for i, s in enumerate(samples) if s.whole])
+    errors, scores = np.abs([e for _, e, _ in found]), np.array([e / d for _, e, d in found])
+    quantile = float(special.stdtrit(len(found) - 1, (1 + COVERAGE) / 2)) if len(found) > 1 else 4.0
+    stretch = quantile * max(math.sqrt(float(np.mean(scores**2))), 0.5) if len(found) else 4.0
+    return Fitted(
+        block=block,
+        stretch=round(stretch, 4),
+        networks=len(found),
+        median_error=round(float(np.median(errors)), 5) if len(found) else None,
+        within_10=round(float(np.mean(errors <= math.log1p(NEAR))), 4) if len(found) else None,
+    )
+
+
+def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> list[tuple[int, float, float]]:
+    """Of the samples in `which`: index, logarithmic error of a model not shown it, and its deviation."""
+    found = []
+    for fold in range(min(FOLDS, len(which))):
+        hidden = set(which[fold::FOLDS])
+        model = fit([s for i, s in enumerate(samples) if i not in hidden], block)
+        for index in hidden:
+            sample = samples[index]
+            if model.linear.knows(sample.kernels):
+                error = math.log(model.total(sample) / sample.seconds)
+                found.append((index, error, model.deviation(sample.kernels, sample.whole)))
+    return found
+
+
+def samples_of(profile: Profile, block: int) -> list[Sample]:
+    """The measurements as sums over kernels."""
     return [
         Sample(
             design.lowered(m.item, block).kernels,
@@ -127,36 +130,7 @@ def _samples(profile: Profile, block: int) -> list[Sample]:
     ]
 
 
-def _stretch(scores: Array) -> float:
-    """How many deviations hold 95 of 100 networks, from those left out: Student's t on their own spread."""
-    from scipy import special
-
-    if len(scores) < 2:
-        return 3.0
-    quantile = float(special.stdtrit(len(scores), (1 + COVERAGE) / 2))
-    return quantile * math.sqrt(float(np.mean(scores**2)))
-
-
-def _memory(profile: Profile, block: int) -> dict[str, MemoryFit]:
-    measured = [m for m in profile.measurements if m.memory is not None]
-    return {name: _memory_fit(measured, name, block) for name in NAMES}
-
-
-def _memory_fit(measured: Sequence[Measurement], name: str, block: int) -> MemoryFit:
-    from scipy import special
-    from scipy.optimize import nnls
-
-    rows, values = [], []
-    for each in measured:
-        operators, output, _ = design.operators(each.item)
-        lowered = design.lowered(each.item, block)
-        rows.append([1e6, memory.weights(lowered.kernels), memory.live(operators, output)])
-        values.append(getattr(each.memory, name))
-    if len(rows) < 5:
-        return MemoryFit(math.nan, 0, 0, math.inf)
-    table, bytes_ = np.array(rows, float), np.array(values, float)
-    weight = 1 / np.maximum(bytes_, 1e5)
-    found, _ = nnls(table * weight[:, None], bytes_ * weight)
-    residual = bytes_ - table @ found
-    quantile = float(special.stdtrit(len(rows) - 3, (1 + COVERAGE) / 2))
-    return MemoryFit(found[0] * 1e6, found[1], found[2], quantile * float(np.sqrt(np.mean(residual**2))))
+def _linear_error(samples: Sequence[Sample], block: int) -> float:
+    linear = fitting.fit_linear(samples, block)
+    sums = [linear.run + sum(map(linear.seconds, s.kernels)) for s in samples]
+    return float(np.mean([(total / s.seconds - 1) ** 2 for total, s in zip(sums, samples, strict=True)]))

@@ -7,7 +7,8 @@ from collections import defaultdict
 import numpy as np
 
 from bench.cost import design
-from bench.cost.calibration import calibrate, left_out
+from bench.cost.calibration import judge as judged
+from bench.cost.calibration import left_out, samples_of
 from bench.cost.design import Item
 from bench.cost.profile import Profile
 
@@ -24,10 +25,11 @@ def choose(parts: int, networks: int, seed: int, known: Profile | None = None) -
 
 def poorest(profile: Profile) -> tuple[tuple[str, str], ...]:
     """(architecture, part) of those predicted worst when left out: root mean square of relative errors."""
-    errors = left_out(profile, calibrate(profile))
+    block = judged(profile).block
+    parts = [i for i, m in enumerate(profile.measurements) if m.part is not None]
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for measurement, error in zip(profile.measurements, errors, strict=True):
-        if measurement.part is not None:
-            found[measurement.architecture, measurement.part].append(error)
+    for index, error, _ in left_out(samples_of(profile, block), block, parts):
+        measurement = profile.measurements[index]
+        found[measurement.architecture, measurement.part or ""].append(error)
     ranked = sorted(found, key=lambda key: -float(np.mean(np.square(found[key]))))
     return tuple(ranked[: max(3, round(SHARE * len(ranked)))])

@@ -48,6 +48,10 @@ class Linear:
         """Time of one kernel; a group that was never measured is refused by KeyError."""
         return float(np.dot(self.coefficients[group(kernel)], amounts(kernel, self.block)))
 
+    def knows(self, kernels: Sequence[Kernel]) -> bool:
+        """Whether every group among `kernels` was measured."""
+        return all(group(kernel) in self.coefficients for kernel in kernels)
+
     @property
     def run(self) -> float:
         """Time of an inference beside its kernels."""

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from bench.cost import design
 from bench.cost.graph import Operator, Value
 from bench.cost.lowering import Kernel
+from bench.cost.profile import Measurement
+
+NAMES = ("process", "model", "peak")
+LEAST = 6  # measurements
+COVERAGE = 0.95
 
 
 def weights(kernels: Sequence[Kernel]) -> int:
@@ -30,3 +40,39 @@ def live(operators: Sequence[Operator], output: Value) -> int:
         most = max(most, sum(4 * v.channels * v.size**2 for v in alive.values()))
         alive = {key: v for key, v in alive.items() if last.get(key, -1) > at}
     return most
+
+
+@dataclass(frozen=True)
+class MemoryFit:
+    """bytes = base + weights * held + live * most; half: of the 95 % prediction interval."""
+
+    base: float
+    weights: float
+    live: float
+    half: float
+
+    def value(self, held: int, most: int) -> float:
+        """Bytes."""
+        return self.base + self.weights * held + self.live * most
+
+
+def fit_memory(measurements: Sequence[Measurement], name: str, block: int) -> MemoryFit:
+    """memory.NAME over what was measured, by relative errors; NaN where nothing was."""
+    from scipy import special
+    from scipy.optimize import nnls
+
+    rows, values = [], []
+    for each in measurements:
+        if each.memory is not None:
+            operators, output, _ = design.operators(each.item)
+            held = weights(design.lowered(each.item, block).kernels)
+            rows.append([1e6, held, live(operators, output)])
+            values.append(getattr(each.memory, name))
+    if len(rows) < LEAST:
+        return MemoryFit(math.nan, 0, 0, math.nan)
+    table, measured = np.array(rows, float), np.array(values, float)
+    weight = 1 / np.maximum(measured, 1e5)
+    found, _ = nnls(table * weight[:, None], measured * weight)
+    error = math.sqrt(float(np.mean((measured - table @ found) ** 2)))
+    half = float(special.stdtrit(len(rows) - 3, (1 + COVERAGE) / 2)) * error
+    return MemoryFit(float(found[0]) * 1e6, float(found[1]), float(found[2]), half)

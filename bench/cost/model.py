@@ -102,7 +102,7 @@ class CostModel:
 
     def base_seconds(self, architecture: Architecture, dataset: Dataset) -> float:
         """What an inference costs beside its segments."""
-        return self.calibration.run_seconds(architecture.name)
+        return self.calibration.model.run(architecture.name)
 
     def segments(self, architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
         """The network's segments in order."""
@@ -117,7 +117,7 @@ class CostModel:
     def _segment_cost(self, segment: Segment, entry: int, own: tuple[int, ...], layout: str) -> SegmentCost:
         operators, output = segment.operators(entry, own)
         lowered = segment.lower(entry, own, self.block, layout)
-        seconds = float(self.calibration.seconds(lowered.kernels, segment.architecture.name).sum())
+        seconds = float(self.calibration.model.seconds(lowered.kernels, segment.architecture.name).sum())
         return SegmentCost(
             seconds, memory.weights(lowered.kernels), memory.live(operators, output), lowered.layout
         )

@@ -89,6 +89,25 @@ class Measurement(reader.Section):
         return Item(self.architecture, self.dataset, self.part, tuple(self.widths))
 
 
+class Fitted(reader.Section):
+    """What takes long to find in the measurements, kept beside them."""
+
+    block: Literal[1, 8, 16] = Field(description="channels in a block of the backend; 1 is none")
+    stretch: float = Field(gt=0, lt=100, description="deviations that hold 95 of 100 networks left out")
+    networks: int = Field(ge=0, description="whole networks, each predicted once by a model not shown it")
+    median_error: float | None = Field(None, ge=0, description="relative, of those")
+    within_10: float | None = Field(None, ge=0, le=1, description="share of those within 10 %")
+
+    def text(self) -> str:
+        """In one line."""
+        if self.median_error is None or self.within_10 is None:
+            return "no whole network was measured"
+        return (
+            f"{self.networks} networks, each left out: median error {self.median_error:.1%}, "
+            f"{self.within_10:.0%} within 10 %"
+        )
+
+
 class Profile(reader.Manifest):
     """What was measured on one device with one backend, precision and thread count."""
 
@@ -99,6 +118,7 @@ class Profile(reader.Manifest):
     tuning_seconds: float = Field(ge=0, description="what measuring took")
     measured: Word = Field(description="when: a date")
     orbitbench: Word
+    fitted: Fitted | None = None
     measurements: list[Measurement] = Field(min_length=LEAST, max_length=MOST)
 
     def check(self, **environment: str | int | None) -> None:

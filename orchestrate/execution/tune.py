@@ -80,10 +80,11 @@ def main(wanted: Tuning, as_json: bool = False) -> int:
 def told(profile: Json, measured: Json) -> Iterator[str]:
     """What a person reads at the end."""
     yield f"profile {profile['profile']}: {profile['measurements']} measurements"
-    yield (
-        f"{profile['networks']} whole networks, each left out in turn: median error "
-        f"{profile['median_error']:.1%}, {profile['within_10']:.0%} within 10 %"
-    )
+    if profile["median_error"] is not None:
+        yield (
+            f"{profile['networks']} whole networks, each left out in turn: median error "
+            f"{profile['median_error']:.1%}, {profile['within_10']:.0%} within 10 %"
+        )
     if measured.get("emulated"):
         yield f"the CPU is emulated ({measured['emulated']}): for tests only, it enters no verdict"
     yield "ask it: bench cost predict ARCH -d DATASET --widths N,N,... --profile " + profile["profile"]

@@ -7,7 +7,7 @@ for a CPU somewhere, a short one seldom, and their ratio would say so. All else 
 """
 
 import random
-from statistics import mean, median
+from statistics import median
 from typing import Any, Callable, List
 
 from bench.record.types import Task
@@ -53,16 +53,13 @@ def against(numpy: Any, task: Task, settings: Any, infer: Callable[[], None]) ->
 def alternate(
     infers: List[Callable[[], None]], seconds: float, length: float, seed: int, clock: Clock = now_ns
 ) -> List[List[int]]:
-    """Turns of `length` s in random order for `seconds`: what an inference takes (ns) on each side, a pair a
-    time. By the clock that is a turn's median, which leaves out waiting; of CPU time it is the mean, as a
-    core
-    that another one disturbs runs at two speeds, and long inferences meet both."""
+    """Turns of `length` s in random order for `seconds`; the median (ns) of each side, a pair a time."""
     order, out, pairs = random.Random(seed), timing.buffer(ROOM), []  # type: Any, Any, List[List[int]]
     until = now_ns() + seconds * 1e9
     while len(pairs) < PAIRS or now_ns() < until:
         took = [0, 0]
         for side in order.sample([0, 1], 2):
             samples = turn(infers[side], int(length * 1e9), out, 1, clock)
-            took[side] = max(1, int(median(samples) if clock is now_ns else mean(samples)))
+            took[side] = max(1, int(median(samples)))
         pairs.append(took)
     return pairs

@@ -1,0 +1,118 @@
+"""What a device costs any network: sums, intervals, the tuned range, and what an odd width costs."""
+
+import math
+from random import Random
+
+import pytest
+
+from bench.cost import CostModel, ExtrapolationError, ProfileError, design
+from bench.cost.calibration import judge, samples_of
+from bench.zoo import ARCHITECTURES, architecture, dataset
+from tests.unit.cost import synthetic_profile as synthetic
+
+DATASETS = ("cifar10", "tinyimagenet")
+
+
+@pytest.fixture(scope="module")
+def model() -> CostModel:
+    return CostModel(synthetic.profile())
+
+
+def some_widths(name: str, seed: int, unit: int = 1) -> list[int]:
+    random, net = Random(f"{name}{seed}"), architecture(name)
+    return [max(unit, 2, int(w * random.uniform(0.15, 0.7)) // unit * unit) for w in net.default_widths]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_network_that_was_not_measured_is_predicted_within_a_tenth(model, name):
+    for seed, data in enumerate(DATASETS):
+        widths = some_widths(name, seed)
+        found = model.predict(architecture(name), widths, dataset(data)).latency
+        true = synthetic.true_seconds(design.Item(name, data, None, tuple(widths)))
+        assert abs(found.value / true - 1) < 0.1
+        assert 0 < found.low < found.value < found.high
+
+
+def test_memory_that_follows_weights_and_activations_is_predicted(model):
+    widths = some_widths("resnet50", 5)
+    found = model.predict(architecture("resnet50"), widths, dataset("cifar10"))
+    true = synthetic.bytes_of(design.Item("resnet50", "cifar10", None, tuple(widths)))
+    for name, bytes_ in true.items():
+        estimate = getattr(found, name)
+        assert estimate.value == pytest.approx(bytes_, rel=0.001)
+        assert estimate.low <= estimate.value <= estimate.high
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_whole_is_the_sum_of_its_segments(model, name):
+    net, task, widths = architecture(name), dataset("cifar10"), some_widths(name, 1)
+    found, layout, seconds = model.predict(net, widths, task), model.START, model.base_seconds(net, task)
+    held, most = 0, 0
+    for segment in model.segments(net, task):
+        entry = 0 if segment.entry is None else widths[segment.entry]
+        cost = model.cost(segment, entry, [widths[i] for i in segment.own], layout)
+        seconds, layout = seconds + cost.seconds, cost.layout
+        held, most = held + cost.weights, max(most, cost.live)
+    assert found.latency.value == pytest.approx(seconds)
+    for memory in ("process", "model", "peak"):
+        assert getattr(found, memory).value == pytest.approx(model.memory(memory, held, most))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_layers_share_all_of_the_latency(model, name):
+    layers = model.explain(architecture(name), some_widths(name, 2), dataset("cifar10"))
+    assert [layer.layer for layer in layers] == list(architecture(name).layers)
+    assert math.isclose(sum(layer.share for layer in layers), 1)
+    assert all(layer.share > 0 for layer in layers)
+
+
+def test_an_odd_width_costs_and_an_aligned_one_does_not(model):
+    net, task = architecture("vgg11"), dataset("cifar10")
+    even = [32, 64, 64, 64, 128, 128, 128, 128]
+    odd = [*even[:3], 65, *even[4:]]
+    assert all(layer.odd_seconds == 0 for layer in model.explain(net, even, task))
+    found = {layer.layer: layer for layer in model.explain(net, odd, task)}["conv3"]
+    assert found.aligned == 64
+    more = model.predict(net, odd, task).latency.value - model.predict(net, even, task).latency.value
+    assert found.odd_seconds == pytest.approx(more)
+    assert more > 0
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_larger_images_take_longer(model, name):
+    widths = some_widths(name, 3, unit=8)
+    small, large = (model.predict(architecture(name), widths, dataset(d)) for d in DATASETS)
+    assert large.latency.value > small.latency.value
+
+
+def test_beyond_the_tuned_range_it_refuses_unless_asked_and_then_says_so(model):
+    net, task = architecture("vgg11"), dataset("cifar10")
+    widths = [400, *some_widths("vgg11", 1)[1:]]
+    with pytest.raises(
+        ExtrapolationError, match=r"conv0 = 400, tuned are 2 to 288.*--extrapolate"
+    ) as refusal:
+        model.predict(net, widths, task)
+    assert "\n" not in str(refusal.value)
+    assert model.predict(net, widths, task, extrapolate=True).outside == ("conv0 = 400, tuned are 2 to 288",)
+    with pytest.raises(ExtrapolationError, match="224 pixels"):
+        model.predict(net, some_widths("vgg11", 1), dataset("imagenet"))
+
+
+def test_the_channel_block_is_found_in_the_measurements():
+    fitted = judge(synthetic.profile())
+    assert fitted.block == synthetic.BLOCK
+    assert fitted.networks == 16
+    assert fitted.median_error < 0.05
+
+
+def test_a_profile_of_another_environment_is_refused_by_what_differs():
+    profile = synthetic.profile()
+    profile.check(device="nowhere", backend="onnxruntime", threads=1, cpu=None)
+    with pytest.raises(ProfileError, match=r"threads 1, not 4; .*tune --device pi4") as refusal:
+        profile.check(device="pi4", threads=4)
+    assert "device nowhere, not pi4" in str(refusal.value)
+
+
+def test_a_sample_is_whole_or_a_part():
+    samples = samples_of(synthetic.profile(), 8)
+    assert sum(sample.whole is not None for sample in samples) == 16
