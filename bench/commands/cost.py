@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from bench.cost import CostModel, Prediction
     from bench.cost.design import Item
 
-ABOUT = """What networks cost on a device that `orchestrate tune` has measured.
-
-orchestrate tune --device local, then: bench cost predict vgg11 -d cifar10 --widths 32,64,... --profile local
+ABOUT = """What networks cost on a device that `orchestrate tune --device NAME` has measured.
 """
 
 app = typer.Typer(no_args_is_help=True, help=ABOUT)
@@ -48,7 +46,7 @@ def predict(
 ) -> None:
     """Latency and memory of a network that need not exist, with 95 % prediction intervals.
 
-    bench cost predict vgg11 -d cifar10 --widths 32,64,128,128,256,256,256,256 --profile local --explain
+    bench cost predict vgg11 -d cifar10 --explain --widths 32,64,99,99,256,256,256,256
     """
     from bench import zoo
     from bench.cost import CostModel, find
