@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,11 @@ from bench.cost.memory import NAMES, MemoryFit, fit_memory
 from bench.cost.profile import Fitted, Profile
 
 Array = np.ndarray[Any, Any]
-BLOCKS = (1, 8, 16)  # none (Arm before onnxruntime 1.24, TensorRT), AVX2, AVX-512
+BLOCKS: tuple[Literal[1, 8, 16], ...] = (
+    1,
+    8,
+    16,
+)  # none (Arm before onnxruntime 1.24, TensorRT), AVX2, AVX-512
 FOLDS = 6
 COVERAGE = 0.95
 NEAR = 0.1  # relative: what counts as predicted
