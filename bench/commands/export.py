@@ -5,9 +5,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import isfinite, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -45,6 +46,20 @@ def export(
     value: Annotated[
         list[str] | None,
         typer.Option(metavar="INPUT=NUMBER", help="a constant for an input of --onnx; may be repeated"),
+    ] = None,
+    test_set: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz|FOLDER",
+            help="labelled inputs of --onnx, whose accuracy the device then measures",
+        ),
+    ] = None,
+    metric: Annotated[
+        Literal["top1", "top5"], typer.Option(help="of --test-set: the label among so many largest outputs")
+    ] = "top1",
+    pixels: Annotated[
+        Literal["unit", "signed", "imagenet", "raw"] | None,
+        typer.Option(help="of a folder of images: 0 to 1, -1 to 1, ImageNet's mean and deviation, 0 to 255"),
     ] = None,
     onnx_timeout: Annotated[
         float,
@@ -92,7 +107,10 @@ def export(
 
     if not experiment and not onnx:
         raise InputError("nothing to export: name an experiment, or give --onnx FILE")
-    request, sizes = own_request(dim, value, inputs), _batches(batch)
+    if test_set and not onnx:
+        raise InputError("--test-set is for models of your own: give --onnx FILE as well")
+    request = replace(own_request(dim, value, inputs), test_set=test_set, metric=metric, pixels=pixels)
+    sizes = _batches(batch)
     chosen = _load(experiment) if experiment else None
     trained = writable_paths.existing("--weights", weights) if weights else Path("results/training")
     kept = writable_paths.folder("--cache", cache or caches.default_folder()) if experiment else None

@@ -85,7 +85,7 @@ def _own(
     Raises ExportError as `check_names`.
     """
     from bench.export import bundle
-    from bench.export.own import process
+    from bench.export.own import labelled, process
 
     refused, found = [], dict[str, Prepared]()
     for number, (path, request) in enumerate(asked):
@@ -95,7 +95,7 @@ def _own(
         try:
             model = process.read(path, request, place, seconds or process.SECONDS)
             bundle.check_own(model)
-            found[model.id] = model
+            found[model.id] = labelled.add(model, request, place)
         except ExportError as error:
             refused.append((path, str(error).removeprefix(f"{path}: ")))
     models = list(found.values())

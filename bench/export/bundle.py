@@ -51,12 +51,22 @@ def add_own(folder: Path, own: Prepared, made_by: str) -> dict[str, Any]:
     files.place(own.model, folder / _model(own.id))
     files.place(own.reference, folder / _reference(own.id))
     described = {**dict.fromkeys(UNKNOWN.split()), **own.entry}
+    if metric := described.pop("metric", None):
+        described["test_set"] = {**_test_set(folder, own), "metric": metric}
     reference = {
         "sha256": sha256_of(str(folder / _reference(own.id))),
         "tolerance": described.pop("tolerance"),
         "made_by": made_by,
     }
     return _entry(own.id, folder, sha256_of(str(folder / _model(own.id))), reference, described)
+
+
+def _test_set(folder: Path, own: Prepared) -> dict[str, str]:
+    assert own.test_set  # it has a metric
+    sha256 = sha256_of(str(own.test_set))
+    name = f"reference/test-own-{sha256[:8]}.npz"
+    files.place(own.test_set, folder / name)
+    return {"file": name, "sha256": sha256}
 
 
 def check_own(own: Prepared) -> None:

@@ -45,6 +45,8 @@ INVALID_CODES = (
     "clock_stepped",
 )
 
+METRICS = ("top1", "top5")  # of a labelled test set
+
 count = size = number(0, integer=True)
 number_or_null = nullable(number())
 _percent = number(0, maximum=100)
@@ -63,6 +65,7 @@ _accuracy = fields(
     {"value": nullable(_percent), "source": name},
     {
         "unit": name,
+        "metric": choice(*METRICS),
         "statistic": text,
         "reference": text,
         "seeds": nullable(count),
@@ -77,7 +80,7 @@ _model = fields(
         "bytes": size,
         "precision": nullable(name),
         "reference": nullable(_reference),
-        "test_set": nullable(fields({"file": inner_path, "sha256": sha256}, {})),
+        "test_set": nullable(fields({"file": inner_path, "sha256": sha256}, {"metric": choice(*METRICS)})),
         "against": nullable(_against),
         "widths": nullable(listing(number(1, integer=True), most=10000)),
         "params": nullable(count),
@@ -119,6 +122,7 @@ _measure = fields(
         "cold_loads": count,
         "builds": number(1, integer=True),
         "build_timeout_seconds": number(0),
+        "profile": boolean,
     },
 )
 
@@ -212,6 +216,16 @@ _rung = fields(
         "backend": nullable(mapping(anything)),
     },
 )
+MOST_LAYERS = 1000  # of a profile; what is left over is one sum
+_layer = fields(
+    {"name": name, "operator": name, "seconds": number(0)},
+    {"calls": number(1, integer=True), "macs": nullable(count), "bytes": nullable(size)},
+)
+_error = fields({"kind": name, "message": text, "advice": text}, {})
+_profile = fields(
+    {"source": name, "runs": count, "layers": listing(_layer, most=MOST_LAYERS)},
+    {"others": nullable(fields({"count": count, "seconds": number(0)}, {})), "error": nullable(_error)},
+)
 _notes = listing(fields({"code": name, "message": text}, {}), most=1000)
 _invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {})
 _sensor = fields(
@@ -269,7 +283,7 @@ def _record(load: str) -> checks.Check:
             "device": identifier,
             "job": _job,
             "status": choice(*STATUSES),
-            "error": nullable(fields({"kind": name, "message": text, "advice": text}, {})),
+            "error": nullable(_error),
             "validity": fields({"valid": boolean, "reasons": listing(_invalid), "warnings": _notes}, {}),
             "latency": fields(
                 {"unit": choice("s"), "processes": listing(process, most=1000)},
@@ -296,6 +310,7 @@ def _record(load: str) -> checks.Check:
                 )
             ),
             "accuracy": nullable(_accuracy),
+            "profile": nullable(_profile),
             "sensors": listing(_sensor),
             "figures": _figures,
         },

@@ -44,6 +44,12 @@ class File(TypedDict):
     sha256: str
 
 
+class LabelledSet(File, total=False):
+    """Labelled images, and by which metric they are judged (top1 where it does not say)."""
+
+    metric: str
+
+
 class Reference(File):
     """Input and output of the original network, and how far (absolute) an output may be from it."""
 
@@ -66,7 +72,7 @@ class Model(_ModelFile, total=False):
 
     precision: Optional[str]
     reference: Optional[Reference]
-    test_set: Optional[File]
+    test_set: Optional[LabelledSet]
     against: Optional[Against]
     inputs: List[Dict[str, Any]]
 
@@ -113,11 +119,14 @@ class Task(_RequiredTask, total=False):
 
     build: number of its engine; None where its backend builds none. only_build: measure nothing.
     only_load: measure loading and the first inference with the model's files out of the page cache.
+    profile: nothing but where the time goes; `folder` is where its library may write.
     """
 
     only_build: bool
     against: Optional[str]
     only_load: bool
+    profile: bool
+    folder: str
     cpu: Optional[int]  # of a duel: where both models run
 
 
@@ -140,6 +149,7 @@ class Part(_RequiredPart, total=False):
     latency: Dict[str, Any]
     output_check: Dict[str, Any]
     accuracy: Dict[str, Any]
+    profile: Dict[str, Any]
     environment: Dict[str, Any]
     process: int
     run: str
@@ -180,5 +190,6 @@ class Record(TypedDict):
     memory: Memory
     output_check: Optional[Dict[str, Any]]
     accuracy: Optional[Dict[str, Any]]
+    profile: Optional[Dict[str, Any]]
     sensors: List[Dict[str, Any]]
     environment: Dict[str, Any]

@@ -172,7 +172,8 @@ def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) ->
 
     What the device measured comes before what the bundle states (`_stated`), and the difference is reported.
     """
-    known = {**measured, "source": MEASURED} if measured else stated or {}
+    top5 = ", top-5" if (measured or {}).get("metric") == "top5" else ""
+    known = {**measured, "source": MEASURED + top5} if measured else stated or {}
     value, other = _number(known.get("value")), _number((stated or {}).get("value"))
     std = _number(known.get("std"))
     seeds = statistics.of_seeds(value, std, known.get("seeds") or 0)

@@ -53,6 +53,17 @@ def run(
     value: Annotated[
         list[str] | None, typer.Option(metavar="INPUT=NUMBER", help="a constant for an input of --onnx")
     ] = None,
+    test_set: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz|FOLDER", help="labelled inputs of --onnx: the device measures accuracy"
+        ),
+    ] = None,
+    metric: Annotated[Literal["top1", "top5"], typer.Option(help="of --test-set")] = "top1",
+    pixels: Annotated[
+        Literal["unit", "signed", "imagenet", "raw"] | None,
+        typer.Option(help="of a folder of images: 0 to 1, -1 to 1, ImageNet's mean and deviation, 0 to 255"),
+    ] = None,
     accuracy: Annotated[
         list[str] | None,
         typer.Option(metavar="[NAME=]PERCENT", help="what a file of --onnx reaches, as you state it"),
@@ -71,6 +82,12 @@ def run(
     processes: Annotated[
         int | None, typer.Option(metavar="N", help="fresh processes a job, instead of the experiment's")
     ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile", help="where the time goes, by operator: one more process a job, never a timed one"
+        ),
+    ] = False,
     batch: Annotated[
         str | None,
         typer.Option(metavar="N[,N]", help="images an inference, such as 1,8, instead of the experiment's"),
@@ -143,9 +160,12 @@ def run(
         dims=dim or [],
         inputs=inputs,
         values=value or [],
+        test_set=test_set,
+        metric=metric,
+        pixels=pixels,
         accuracies=accuracy or [],
         names=name or [],
-        sweep=sweep(threads, precision, processes, load, streams, rate),
+        sweep=sweep(threads, precision, processes, load, streams, rate, profile),
         batches=whole("--batch", batch, 1, 1024, "1,8"),
         resume=resume,
         resume_last=resume_last,

@@ -18,6 +18,9 @@ class RunOptions:
     dims: list[str] = field(default_factory=list)
     inputs: Path | None = None
     values: list[str] = field(default_factory=list)
+    test_set: Path | None = None
+    metric: str = "top1"
+    pixels: str | None = None
     accuracies: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     sweep: Sweep = field(default_factory=Sweep)
@@ -45,6 +48,7 @@ def check(options: RunOptions) -> None:
         or options.dims
         or options.inputs
         or options.values
+        or options.test_set
         or options.accuracies
         or options.names
         or options.batches
@@ -66,8 +70,11 @@ def check(options: RunOptions) -> None:
         "--dim": options.dims,
         "--input": options.inputs,
         "--value": options.values,
+        "--test-set": options.test_set,
         "--accuracy": options.accuracies,
         "--name": options.names,
     }
     if unused := [name for name, given in own.items() if given and not options.onnx]:
         raise BadInput(f"{unused[0]} is for models of your own: give --onnx FILE as well")
+    if (options.pixels or options.metric != "top1") and not options.test_set:
+        raise BadInput("--metric and --pixels say how to judge a test set: give --test-set as well")

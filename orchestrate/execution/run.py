@@ -133,6 +133,8 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
     arguments += [part for value in options.values for part in ("--value", value)]
     arguments += ["--input", str(options.inputs)] if options.inputs else []
     arguments += ["--batch", ",".join(map(str, options.batches))] if options.batches else []
+    arguments += ["--test-set", str(options.test_set), "--metric", options.metric] if options.test_set else []
+    arguments += ["--pixels", options.pixels] if options.pixels else []
     command = [
         sys.executable,
         "-m",

@@ -112,7 +112,8 @@ def _answer(
         try:
             outputs, again = _run(place, feed)
         except BackendError as error:
-            raise ExportError(_explain(model, error.message, made_up)) from None
+            by_values = made_up and error.kind == "inference_failed"  # a type is wrong whatever the values
+            raise ExportError(_explain(model, error.message, by_values)) from None
         if not dims.declare(model.graph.output, [array.shape for array in outputs]):
             break  # what lies in the folder is what has run
     for output, first, second in zip(model.graph.output, outputs, again, strict=True):

@@ -43,7 +43,7 @@ def read(path: Path, request: Request, folder: Path, seconds: float = SECONDS) -
         except subprocess.TimeoutExpired:
             raise ExportError(
                 f"{path}: reading and running it takes more than {seconds:g} s; is there a loop without end? "
-                "`--onnx-timeout SECONDS` allows more"
+                "`bench export --onnx-timeout`, or ORBITBENCH_ONNX_TIMEOUT in seconds, allows more"
             ) from None
         answer = _answer(out)
         if answer is None:

@@ -10,12 +10,18 @@ from bench.export.errors import ExportError
 
 @dataclass(frozen=True)
 class Request:
-    """`dims`: sizes of dynamic dimensions by name; `values`: constants by input; `inputs`: npz of arrays."""
+    """`dims`: sizes of dynamic dimensions by name; `values`: constants by input; `inputs`: an npz of arrays.
+
+    `test_set`: labelled data (see `labelled`), judged by `metric`; `pixels`: how images become numbers.
+    """
 
     dims: Mapping[str, int] = field(default_factory=dict)
     values: Mapping[str, float] = field(default_factory=dict)
     inputs: Path | None = None
     batch: int | None = None  # what a dynamic batch axis is set to
+    test_set: Path | None = None
+    metric: str = "top1"
+    pixels: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Prepared:
     known_dims: list[str]
     known_inputs: list[str]
     given_inputs: list[str]
+    test_set: Path | None = None
 
 
 def check_names(request: Request, models: Sequence[Prepared]) -> None:

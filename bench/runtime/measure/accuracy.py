@@ -1,4 +1,4 @@
-"""Top-1 accuracy of the very artefact that was timed, on a labelled test set that the bundle may hold."""
+"""Accuracy of the very artefact that was timed, on a labelled test set that the bundle may hold."""
 
 from typing import Any, Dict
 
@@ -6,9 +6,11 @@ from bench.record.types import Task
 from bench.runtime.backends.base import BackendError
 from bench.runtime.measure.model_io import stored_arrays
 
+PLACES = {"top1": 1, "top5": 5}  # metric -> how many of the largest outputs may hold the label
 
-def top1(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Task, test_set: str) -> Dict[str, Any]:
-    """{value (percent), n, source, hashes of model and test set}; run after the last rung, never timed.
+
+def measured(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Task, test_set: str) -> Dict[str, Any]:
+    """{value (percent), metric, n, source, hashes of model and test set}; run after the last rung, untimed.
 
     The test set is an npz with `input.0` (N, ...) and `label` (N,). It is fed through the bound input array,
     batch by batch; the last batch is filled up with its own first image, which is not counted again.
@@ -31,6 +33,7 @@ def top1(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Task, test_set:
             list(images.shape), len(labels), [list(a.shape) for a in inputs.values()]
         )
         raise BackendError("bad_reference", message, "export the bundle again")
+    metric = described.get("metric") or "top1"
     hits, batch = 0, array.shape[0]
     for first in range(0, len(labels), batch):
         part = images[first : first + batch]
@@ -38,13 +41,22 @@ def top1(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Task, test_set:
         array[: len(part)] = part
         backend.bind(inputs)
         backend.infer()
-        found = backend.outputs()[0].reshape(batch, -1)[: len(part)].argmax(axis=1)
-        hits += int((found == labels[first : first + batch]).sum())
+        found = backend.outputs()[0].reshape(batch, -1)[: len(part)]
+        hits += _hits(numpy, found, labels[first : first + batch], PLACES[metric])
     return {
         "value": 100.0 * hits / len(labels),
         "unit": "percent",
+        "metric": metric,
         "source": "measured",
         "n": len(labels),
         "model_sha256": model["sha256"],
         "test_set_sha256": described["sha256"],
     }
+
+
+def _hits(numpy: Any, outputs: Any, labels: Any, places: int) -> int:
+    """How many rows have their label among the `places` largest; of equal outputs the first is the larger."""
+    if places == 1:
+        return int((outputs.argmax(axis=1) == labels).sum())
+    largest = numpy.argsort(-outputs.astype("float64"), axis=1, kind="stable")[:, :places]
+    return int((largest == labels[:, None]).any(axis=1).sum())

@@ -13,7 +13,7 @@ from bench.runtime.backends.null import NullBackend
 from bench.runtime.machine import page_cache, process
 from bench.runtime.machine.clock import iso_utc, now_ns
 from bench.runtime.measure import load_shapes, timing
-from bench.runtime.measure.accuracy import top1
+from bench.runtime.measure.accuracy import measured
 from bench.runtime.measure.memory import Ladder, reset_peak, trim
 from bench.runtime.measure.model_io import make_inputs, residual
 from bench.runtime.measure.output_check import check_outputs
@@ -151,7 +151,7 @@ def _measure_model(
         part["latency"]["turns"] = against(numpy, task, backend.settings, backend.infer)
     test_set = task.get("test_set")
     if test_set and task["process"] == 0 and not backend.fake:
-        part["accuracy"] = top1(numpy, backend, inputs, task, test_set)
+        part["accuracy"] = measured(numpy, backend, inputs, task, test_set)
 
 
 def _oversubscribed(job: Any, streams: int) -> bool:

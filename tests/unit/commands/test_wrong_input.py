@@ -66,6 +66,18 @@ CASES = {
     f"{SEARCH} --out file/x.yaml": ("--out file: this is a file", "give a folder"),
     f"{SEARCH} --out empty": ("--out empty: this is a folder", "give a file"),
     "bench search vgg11 -d digits --seed -1": ("--seed", "greater than or equal to 0"),
+    # More of models of one's own, where a file must be read for it: tests/integration/test_strange_models.py.
+    "bench export --out o --onnx m.onnx --dim W=0": ("--dim W=0: give NAME=SIZE with a whole number from 1",),
+    "bench export --out o --onnx m.onnx --dim W=9e9": ("--dim W=9e9: give NAME=SIZE with a whole number",),
+    "bench export --out o --onnx m.onnx --value sr": ("--value sr: give INPUT=NUMBER",),
+    "bench export --out o --onnx m.onnx --value sr=nan": ("--value sr=nan: give INPUT=NUMBER",),
+    "bench export --out o --onnx m.onnx --metric top3": ("Usage: ", "'top3' is not one of 'top1', 'top5'"),
+    "bench export smoke --out o --test-set t.npz": ("--test-set is for models of your own",),
+    "bench versus m.onnx n.onnx": ("m.onnx: no such file; give an ONNX file",),
+    "orchestrate run --device local --test-set t.npz": ("--test-set is for models of your own",),
+    "orchestrate run --device local --onnx m.onnx --metric top5": ("give --test-set as well",),
+    "orchestrate run --device local --onnx m.onnx --pixels unit": ("give --test-set as well",),
+    "orchestrate run --resume damaged --profile": ("--resume goes on with what the run has planned",),
     # These were right already, and stay so.
     "orchestrate compare good nope": ("no run 'nope' in results/", "known: "),
     "orchestrate recommend good --max-memory 64": ("--max-memory '64': a unit is missing", "such as 64MB"),

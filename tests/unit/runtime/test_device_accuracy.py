@@ -50,3 +50,19 @@ def test_a_test_set_that_does_not_fit_fails_the_job_with_both_shapes(
     error = next(event["error"] for event in events if event["event"] == "process")
     assert error["kind"] == "bad_reference"
     assert str(list(shape)) in error["message"]
+
+
+def test_top_5_counts_a_label_among_the_five_largest(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    images = random.standard_normal((12, 3, 8, 8)).astype("f4") * 3
+    bundle_with_test_set(tmp_path, images, np.zeros(12, "i8"))
+    session = onnxruntime.InferenceSession(str(tmp_path / "bundle/models/cnn.onnx"))
+    order = [np.argsort(-session.run(None, {"input": image[None]})[0][0]) for image in images]
+    labels = np.array([found[4] if n < 9 else found[5] for n, found in enumerate(order)])
+    jobs, name = bundle_with_test_set(tmp_path, images, labels)
+    document = json.loads(jobs.read_text())
+    document["jobs"][0]["model"]["test_set"]["metric"] = "top5"
+    jobs.write_text(json.dumps(document))
+    assert main([str(jobs), str(tmp_path / "out")]) == 0
+    record = schema.load(str(tmp_path / f"out/records/{name}.json"), "record")
+    assert (record["accuracy"]["value"], record["accuracy"]["metric"]) == (75.0, "top5")

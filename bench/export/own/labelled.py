@@ -1,0 +1,96 @@
+"""A labelled test set of one's own for one's own model: an npz, or a folder of images with a file of labels.
+
+What goes into the bundle is what a model of the zoo gets, `input.0` (N, ...) and `label` (N,): the device
+counts how often the very file that it times is right.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.export import files
+from bench.export.errors import ExportError
+from bench.export.own.request import Prepared, Request
+from bench.export.reference import archive
+from bench.record import npz
+
+Array = np.ndarray[Any, Any]
+LABELS = ("label", "labels", "y")
+NEEDED = {"top1": 1, "top5": 5}  # outputs of a model, at least
+
+
+def add(model: Prepared, request: Request, folder: Path) -> Prepared:
+    """The model with its test set in `folder`; as it is where the user gave none. Raises ExportError."""
+    source = request.test_set
+    if source is None:
+        return model
+    try:
+        shape, dtype = _input(model)
+        images, labels = _read(source, request, str(model.entry["inputs"][0]["name"]), shape, dtype)
+        _check(model, images, labels, request.metric)
+    except ExportError as error:
+        raise ExportError(f"--test-set {source}: {error}") from None
+    place = folder / "test.npz"
+    files.write(
+        place, archive({"input.0": images.astype(dtype, copy=False), "label": labels.astype(np.int64)})
+    )
+    return replace(model, test_set=place, entry={**model.entry, "metric": request.metric})
+
+
+def _input(model: Prepared) -> tuple[list[int], str]:
+    """Shape of one image, and the type of the model's only input."""
+    inputs = model.entry["inputs"]
+    if len(inputs) != 1 or len(inputs[0]["shape"]) < 2:
+        raise ExportError(
+            f"needs a model with one input whose first dimension is the batch; this one has {len(inputs)}"
+            if len(inputs) != 1
+            else "needs a model whose first dimension is the batch"
+        )
+    return list(inputs[0]["shape"][1:]), str(inputs[0]["dtype"])
+
+
+def _read(source: Path, request: Request, name: str, shape: list[int], dtype: str) -> tuple[Array, Array]:
+    if source.is_dir():
+        from bench.export.own import images
+
+        return images.read(source, shape, dtype, request.pixels)
+    if request.pixels:
+        raise ExportError("--pixels is for a folder of images; an npz is taken as it is")
+    try:
+        arrays = npz.load(np, str(source))
+    except ValueError as error:
+        raise ExportError(str(error)) from None
+    labels = [arrays.pop(key) for key in LABELS if key in arrays]
+    if len(labels) != 1:
+        raise ExportError(f"holds no array of labels; one is called {', '.join(LABELS)}")
+    only = next(iter(arrays.values())) if len(arrays) == 1 else None
+    found = arrays.get(name, arrays.get("input.0", only))
+    if found is None:
+        held = ", ".join(sorted(arrays)) or "none"
+        raise ExportError(f"holds no array for the input {name}; it holds: {held}")
+    return found, labels[0]
+
+
+def _check(model: Prepared, images: Array, labels: Array, metric: str) -> None:
+    """Refuse what a device would fail at."""
+    shape, dtype = _input(model)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
+        raise ExportError("labels are one whole number an image, from 0")
+    if images.shape != (len(labels), *shape):
+        raise ExportError(f"images have shape {list(images.shape)}, the model takes {[len(labels), *shape]}")
+    if not np.can_cast(images.dtype, dtype, "same_kind"):
+        raise ExportError(f"images are of type {images.dtype}, the model takes {dtype}")
+    outputs, highest = _outputs(model), int(labels.max())
+    if labels.min() < 0 or highest >= outputs:
+        worst = int(labels.min()) if labels.min() < 0 else highest
+        raise ExportError(f"label {worst} is none of the model's {outputs} outputs, 0 to {outputs - 1}")
+    if outputs < NEEDED[metric]:
+        raise ExportError(f"--metric {metric}: the model has {outputs} outputs only")
+
+
+def _outputs(model: Prepared) -> int:
+    """Values of the first output for one image."""
+    first = npz.load(np, str(model.reference), lambda name: name == "output.0")["output.0"]
+    return int(first.size // model.entry["inputs"][0]["shape"][0])

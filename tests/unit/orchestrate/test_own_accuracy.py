@@ -1,0 +1,59 @@
+"""Accuracy of one's own: from a labelled test set to `recommend`, through the real commands."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrate.errors import BadInput
+from orchestrate.execution.options import RunOptions, check
+from tests.models import mlp
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_a_measured_accuracy_decides_what_is_recommended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORBITBENCH_LOCK_DIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def orchestrate(*words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "orchestrate.cli", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    mlp(tmp_path / "net.onnx", 16, batch=1)
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    inputs = np.random.default_rng(0).standard_normal((20, 16)).astype("f4")
+    answers = np.array([session.run(None, {"input": row[None]})[0].argmax() for row in inputs])
+    answers[:5] = (answers[:5] + 1) % 16
+    np.savez(tmp_path / "t.npz", input=inputs, label=answers)
+    words = ["--device", "local", "--onnx", "net.onnx", "--test-set", "t.npz", "--processes", "2"]
+    ran = orchestrate("run", *words, "--no-report", "--json")
+    assert ran.returncode == 0, ran.stderr
+    (record,) = (tmp_path / json.loads(ran.stdout)["path"]).glob("local/records/*.json")
+    accuracy = json.loads(record.read_text())["accuracy"]
+    assert (accuracy["value"], accuracy["n"], accuracy["source"]) == (75.0, 20, "measured")
+    run = json.loads(ran.stdout)["run"]
+    limits = ["recommend", run, "--device", "local", "--max-latency", "10s", "--min-accuracy"]
+    assert orchestrate(*limits, "95").returncode == 1
+    assert "75" in orchestrate(*limits, "20").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (RunOptions(test_set=Path("t.npz")), "--test-set is for models of your own"),
+        (RunOptions(onnx=[Path("m")], pixels="unit"), "--metric and --pixels say how to judge a test set"),
+        (RunOptions(onnx=[Path("m")], metric="top5"), "--metric and --pixels say how to judge a test set"),
+        (RunOptions(resume="x", test_set=Path("t.npz")), "--resume goes on with what the run has planned"),
+    ],
+)
+def test_options_that_say_nothing_alone_are_refused(options: RunOptions, told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        check(options)
