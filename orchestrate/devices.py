@@ -132,6 +132,7 @@ Measure = Literal[
     "cold_loads",
     "builds",
     "build_timeout_seconds",
+    "profile",
 ]
 
 
@@ -172,7 +173,7 @@ class Device(reader.Section):
     options: dict[Word, Scalar | dict[Entry, Scalar]] = Field(
         {}, description="for the backend; kept in every record"
     )
-    measure: dict[Measure, int | float] = Field(  # int first: counts stay whole numbers
+    measure: dict[Measure, int | float | bool] = Field(  # int first: counts stay whole numbers
         {}, description="overrides the experiment's, such as max_seconds: 10"
     )
     memory: Bytes | None = Field(

@@ -78,6 +78,9 @@ class Measure(reader.Section):
     repeats: int = Field(
         default=2, ge=0, le=10, description="times a process is measured again after other load or throttling"
     )
+    profile: StrictBool = Field(
+        default=False, description="one more process a job, watched by the library's profiler"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "Measure":

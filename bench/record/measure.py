@@ -26,8 +26,16 @@ def complete(of_list: Dict[str, Any], of_job: Optional[Dict[str, Any]]) -> Dict[
 
 
 def build_of(plan: Dict[str, Any], process: int) -> int:
-    """Which engine of a job its process measures. plan: complete."""
-    return int(process % plan["builds"])
+    """Which engine of a job its process measures; the profile is of the first. plan: complete."""
+    return int(process % plan["builds"]) if process < plan["processes"] else 0
+
+
+def steps(plan: Dict[str, Any]) -> int:
+    """How many processes a job takes: those that measure, and after them the profile's. plan: complete.
+
+    `profile` is in a plan only where it is asked for: one more process, watched by the library's profiler.
+    """
+    return int(plan["processes"]) + bool(plan.get("profile"))
 
 
 def builds(plan: Dict[str, Any]) -> int:

@@ -1,8 +1,8 @@
 """The main graph of an ONNX file as plain data: operators, and the types and shapes of its tensors.
 
 Read from the protobuf without the onnx package, which boards do not have; weights are skipped, not loaded.
-Field numbers from onnx/onnx.proto3: ModelProto.graph 7; GraphProto.node 1, initializer 5, input 11;
-NodeProto.input 1, output 2, op_type 4, attribute 5; AttributeProto.name 1, i 3, t 5; TensorProto.dims 1,
+Field numbers from onnx/onnx.proto3: ModelProto.graph 7; GraphProto.node 1, initializer 5, input 11; NodeProto
+.input 1, .output 2, .name 3, .op_type 4, .attribute 5; AttributeProto.name 1, i 3, t 5; TensorProto.dims 1,
 data_type 2, name 8; ValueInfoProto.name 1, type 2; TypeProto.tensor_type 1; TypeProto.Tensor.elem_type 1.
 """
 
@@ -15,7 +15,13 @@ from bench.record.onnxfile import BYTES, VARINT, fields, varint
 Tensor = NamedTuple("Tensor", [("kind", int), ("shape", Tuple[int, ...])])  # kind: TensorProto.DataType
 Node = NamedTuple(
     "Node",
-    [("operator", str), ("inputs", List[str]), ("outputs", List[str]), ("attributes", Dict[str, Any])],
+    [
+        ("operator", str),
+        ("inputs", List[str]),
+        ("outputs", List[str]),
+        ("attributes", Dict[str, Any]),
+        ("name", str),
+    ],
 )
 Graph = NamedTuple(
     "Graph",
@@ -71,16 +77,18 @@ def _graph(stream: BinaryIO, end: int, found: Graph) -> None:
 
 
 def _node(stream: BinaryIO, end: int) -> Node:
-    operator, node = "", Node("", [], [], {})
+    operator, name, node = "", "", Node("", [], [], {}, "")
     for number, wire, value in fields(stream, end):
         if wire == BYTES and number in (1, 2):
             (node.inputs if number == 1 else node.outputs).append(_text(stream, value))
+        elif wire == BYTES and number == 3:
+            name = _text(stream, value)
         elif wire == BYTES and number == 4:
             operator = _text(stream, value)
         elif wire == BYTES and number == 5:
-            name, content = _attribute(stream, value)
-            node.attributes[name] = content
-    return node._replace(operator=operator)
+            key, content = _attribute(stream, value)
+            node.attributes[key] = content
+    return node._replace(operator=operator, name=name)
 
 
 def _attribute(stream: BinaryIO, end: int) -> Tuple[str, Any]:

@@ -61,6 +61,7 @@ class Job:
     warnings: tuple[str, ...]
     environment: Json
     started: str
+    profile: Json | None = None  # where the time goes, by the library's own profiler
 
     @property
     def p50s(self) -> list[float]:
@@ -114,6 +115,7 @@ def build(record: Json, path: Path) -> Job:
         warnings=tuple(dict.fromkeys(each["code"] for each in record["validity"]["warnings"])),
         environment=environment,
         started=min(process.started for process in processes),
+        profile=record.get("profile"),
     )
 
 

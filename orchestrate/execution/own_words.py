@@ -1,7 +1,7 @@
 """What the command line of `orchestrate run` states of devices and models for one run.
 
-`--threads`, `--precision`, `--processes` and `--load` replace what devices.yaml and the experiment say;
-`--name` says what a file of one's own is called, `--accuracy` states what a file of one's own reaches.
+`--threads`, `--precision`, `--processes`, `--profile` and `--load` replace what devices.yaml and the
+experiment say; `--name` says what a file of one's own is called, `--accuracy` what it reaches.
 """
 
 import math
@@ -26,6 +26,7 @@ class Sweep:
     threads: tuple[int, ...] = ()
     precisions: tuple[str, ...] = ()
     processes: int | None = None
+    profile: bool = False
     loads: tuple[Load, ...] = ()
 
     @property
@@ -37,8 +38,11 @@ class Sweep:
         """The devices with these threads and precisions."""
         changes: Json = {"threads": [*self.threads], "precisions": [*self.precisions]}
         given = {key: value for key, value in changes.items() if value}
-        if self.processes:
-            given["measure"] = {"processes": self.processes}
+        measure: Json = {"processes": self.processes} if self.processes else {}
+        if self.profile:
+            measure["profile"] = True
+        if measure:
+            given["measure"] = measure
         return {name: _changed(device, given) for name, device in known.items()}
 
 
@@ -60,6 +64,7 @@ def sweep(
     load: str | None = None,
     streams: str | None = None,
     rate: str | None = None,
+    profile: bool = False,
 ) -> Sweep:
     """The options as they are typed, such as `1,2,4` and `fp32,int8`; BadInput for a wrong one."""
     counts = whole("--threads", threads, 0, MOST_THREADS, "1,2,4", "; 0 leaves the number to the library")
@@ -70,7 +75,8 @@ def sweep(
             raise BadInput(f"--precision {word}{meant(word, known)}: known: {listed(known)}")
     if processes is not None and not 1 <= processes <= MOST_PROCESSES:
         raise BadInput(f"--processes {processes}: give a whole number from 1 to {MOST_PROCESSES}")
-    return Sweep(counts, tuple(dict.fromkeys(names)), processes, load_shapes(load, streams, rate))
+    shapes = load_shapes(load, streams, rate)
+    return Sweep(counts, tuple(dict.fromkeys(names)), processes, profile, shapes)
 
 
 def whole(

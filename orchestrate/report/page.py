@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from orchestrate.analysis import memory, pairs, recommend
 from orchestrate.console import printable
-from orchestrate.report import absent, data, measured, own_models, tables, text, verdict_cards
+from orchestrate.report import absent, data, measured, own_models, profile, tables, text, verdict_cards
 from orchestrate.report.data import Report
 
 ASSETS = Path(__file__).parent / "assets"
@@ -39,11 +39,12 @@ def html(report: Report) -> str:
     devices = sorted({job.device for job in report.study.jobs})
     parts = {
         "title": escape(own_models.title(report) or data.title(report.study.runs, devices)),
-        "style": asset("style.css"),
+        "style": asset("style.css") + asset("profile.css"),
         "state": state(report),
         "banner": verdict_cards.banner(report) + absent.banner(report.absent),
         "lede": verdict_cards.lede(report),
         **first_section(report),
+        "profile": profile.section(report.study.jobs),
         "measured": measured.section(report),
         "data": embedded(payload(report)),
         "plotly": plotly(),

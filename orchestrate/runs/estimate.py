@@ -16,9 +16,9 @@ def lines(planned: Json) -> list[str]:
 
 def _line(name: str, jobs: list[Json], experiment: Json) -> str:
     plans = [measure.complete(experiment.get("measure") or {}, job["measure"]) for job in jobs]
-    processes = sum(plan["processes"] for plan in plans)
-    shortest = sum(plan["processes"] * _process(plan, "min_seconds", START_SECONDS[0]) for plan in plans)
-    longest = sum(plan["processes"] * _process(plan, "max_seconds", START_SECONDS[1]) for plan in plans)
+    processes = sum(map(measure.steps, plans))
+    shortest = sum(measure.steps(plan) * _process(plan, "min_seconds", START_SECONDS[0]) for plan in plans)
+    longest = sum(measure.steps(plan) * _process(plan, "max_seconds", START_SECONDS[1]) for plan in plans)
     line = f"{name}: {processes} processes, about {spoken(shortest)} to {spoken(longest)}"
     pairs = zip(jobs, plans, strict=True)
     built = [plan for job, plan in pairs if backends.find(job["backend"]).builds]

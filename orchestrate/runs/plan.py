@@ -92,7 +92,8 @@ def jobs_of(models: list[Json], device: Device, shapes: Sequence[Json] = ({},)) 
             "threads": threads,
             "batch": model.get("batch") or 1,
             "options": dict(device.options),
-            "measure": dict(device.measure),
+            # A profile is of single inferences.
+            "measure": {**device.measure, **({"profile": False} if shape else {})},
             **({"load": shape} if shape else {}),
         }
         for model in models

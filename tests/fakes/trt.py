@@ -9,7 +9,7 @@ import types
 from typing import Any
 
 from tests.fakes.gpu import Gpu
-from tests.fakes.trt_base import Gone, IInt8EntropyCalibrator2, ILogger, exists, number
+from tests.fakes.trt_base import Gone, IInt8EntropyCalibrator2, ILogger, IProfiler, exists, number
 from tests.fakes.trt_build import (
     Builder,
     IBuilderConfig,
@@ -79,7 +79,7 @@ CLASSES = [
     ICudaEngine,
     IExecutionContext,
 ]
-BASES = [ILogger, IInt8EntropyCalibrator2]
+BASES = [ILogger, IInt8EntropyCalibrator2, IProfiler]
 
 
 def make_tensorrt(version: str, gpu: Gpu) -> types.ModuleType:

@@ -60,6 +60,10 @@ class ILogger(Subclassable):
     pass
 
 
+class IProfiler(Subclassable):
+    pass
+
+
 @until("11.0")
 class IInt8EntropyCalibrator2(Subclassable):
     pass

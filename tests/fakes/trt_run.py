@@ -13,6 +13,7 @@ from tests.fakes.trt_build import ONNX_TYPES
 
 TYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT8": np.int8, "INT32": np.int32, "BOOL": np.bool_}
 ACTIVATIONS = 8192  # bytes of one execution context
+PROFILED = 0.125  # ms of every layer
 
 
 class Runtime(Strict):
@@ -50,6 +51,7 @@ class ICudaEngine(Strict):
         self._weights = self._gpu.allocate(len(model))
         graph = onnx.load_from_string(model).graph
         self._evaluator = onnx.reference.ReferenceEvaluator(onnx.load_from_string(model))
+        self._layers = [node.name or node.output[0] for node in graph.node]
         self._io = [(value, True) for value in graph.input] + [(value, False) for value in graph.output]
         super().__init__()
 
@@ -145,6 +147,7 @@ class IExecutionContext(Strict):
     def __init__(self, engine: Any) -> None:
         self._engine, self._addresses = engine, {}
         self._activations = self._gpu.allocate(ACTIVATIONS)
+        self._profiler: Any = None
         super().__init__()
 
     def __del__(self) -> None:
@@ -153,6 +156,16 @@ class IExecutionContext(Strict):
                 self._gpu.violations.append("execution context destroyed while the device works")
             self._gpu.release(self._activations)
         super().__del__()
+
+    @property
+    def profiler(self) -> Any:
+        return self._profiler
+
+    @profiler.setter
+    def profiler(self, profiler: Any) -> None:
+        if not getattr(profiler, "_initialised", False):
+            raise TypeError("profiler: IProfiler.__init__() must be called when overriding __init__")
+        self._profiler = profiler
 
     @since("8.5")
     def set_tensor_address(self, name: str, memory: int) -> bool:
@@ -180,6 +193,9 @@ class IExecutionContext(Strict):
             return False
         engine, gpu = self._engine, self._gpu
         gpu.streams[handle].put(lambda: run(gpu, engine, addresses))
+        if self._profiler is not None:
+            report = self._profiler.report_layer_time
+            gpu.streams[handle].put(lambda: [report(name, PROFILED) for name in engine._layers])
         return True
 
 

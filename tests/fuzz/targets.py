@@ -32,6 +32,7 @@ from orchestrate.engine.connection import Engine
 from orchestrate.engine.container import Board
 from orchestrate.errors import OrbitError
 from orchestrate.execution import progress
+from orchestrate.report import profile, profile_rows
 from orchestrate.runs.folder import Run
 from tests import synthetic
 from tests.conftest import ROOT
@@ -112,6 +113,10 @@ def valid_records() -> list[Any]:
     made = synthetic.Study(architectures=("vgg11",), ratios=(0.5,), samples=12, processes=2)
     run = synthetic.write(made, folder() / "made")
     found = [json.loads(path.read_bytes()) for path in sorted(run.glob("*/records/*.json"))[:2]]
+    layer = {"name": "/0/Conv", "operator": "Conv", "seconds": 0.001, "calls": 1, "macs": 9, "bytes": 8}
+    for made_up in found:
+        rest = {"others": {"count": 2, "seconds": 0.001}, "error": None}
+        made_up["profile"] = {"source": "onnxruntime", "runs": 75, "layers": [layer] * 3, **rest}
     return [*found, json.loads((ROOT / "tests/records/v1-failed.json").read_bytes())]
 
 
@@ -121,6 +126,8 @@ def record(rng: random.Random) -> None:
     study = records.read([folder() / "run"])
     assert len(study.jobs) + len(study.excluded) == 1
     table.tidy(study)
+    profile_rows.frames(study.jobs)
+    profile.section(study.jobs)
 
 
 def sample_block(rng: random.Random) -> None:

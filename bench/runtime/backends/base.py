@@ -30,6 +30,18 @@ Settings = NamedTuple(
 
 Tensor = NamedTuple("Tensor", [("name", str), ("shape", Tuple[int, ...]), ("dtype", str)])  # numpy dtype name
 
+# One operator at work in one inference, as a library's own profiler reports it.
+Event = NamedTuple(
+    "Event",
+    [
+        ("name", str),
+        ("operator", str),  # '' where the library does not say
+        ("seconds", float),
+        ("macs", Optional[int]),  # as executed, padding included; None where unknown
+        ("bytes", Optional[int]),  # read and written, as far as the library says
+    ],
+)
+
 
 class BackendError(Exception):
     """What a backend could not do, as data: becomes the `error` of a failed record.
@@ -105,6 +117,18 @@ class Backend(object):
     def memory(self) -> Dict[str, int]:
         """Bytes that the backend itself knows of: weights, activations, free and total device memory."""
         return {}
+
+    def expect_profile(self, folder: str) -> None:
+        """Before `load`: inferences are going to be profiled; the library may write into `folder`.
+
+        BackendError `no_profiler` where it has none.
+        """
+        message = "backend {} has no profiler".format(self.name)
+        raise BackendError("no_profiler", message, "leave out --profile for this backend")
+
+    def profile(self, runs: int) -> List[List[Event]]:
+        """After `bind`: run `runs` inferences under the profiler; the events of each."""
+        raise NotImplementedError
 
     def build_info(self) -> Optional[Dict[str, Any]]:
         """How the engine was built or found in the cache; None where there is no build."""

@@ -7,7 +7,8 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from bench.record.onnxfile import weight_bytes
-from bench.runtime.backends.base import Backend, BackendError, Tensor
+from bench.runtime.backends import onnxruntime_profile
+from bench.runtime.backends.base import Backend, BackendError, Event, Tensor
 from bench.runtime.machine.clock import now_ns
 
 DTYPES = {
@@ -92,6 +93,7 @@ class OnnxRuntimeBackend(Backend):
         self._results: List[Any] = []
         self._known: Dict[str, int] = {}
         self._first: Optional[float] = None
+        self._trace: Optional[str] = None
 
     def __exit__(self, *exc: Any) -> None:
         """Drop binding, session and arrays."""
@@ -108,6 +110,9 @@ class OnnxRuntimeBackend(Backend):
         options.enable_cpu_mem_arena = settings.get("arena", True)
         options.enable_mem_pattern = settings.get("mem_pattern", True)
         options.log_severity_level = 3
+        if self._trace:
+            options.enable_profiling = True
+            options.profile_file_prefix = os.path.join(self._trace, "profile-{}".format(os.getpid()))
         for key, value in self._entries().items():
             options.add_session_config_entry(key, value)
         return options
@@ -191,6 +196,20 @@ class OnnxRuntimeBackend(Backend):
     def outputs(self) -> List[Any]:
         """Copies of the bound outputs."""
         return [value.numpy() for value in self._results]
+
+    def expect_profile(self, folder: str) -> None:
+        """Have the next session write a trace into `folder`."""
+        self._trace = folder
+
+    def profile(self, runs: int) -> List[List[Event]]:
+        """The events of `runs` inferences; the trace is removed. Ends the session's profiling."""
+        for _ in range(runs):
+            self.infer()
+        path = self._session.end_profiling()
+        try:
+            return onnxruntime_profile.read(path, runs)
+        finally:
+            os.unlink(path)
 
     def memory(self) -> Dict[str, int]:
         """weights: of the file; activations: bound inputs and outputs. What the arena holds the library

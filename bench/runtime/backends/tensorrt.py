@@ -21,9 +21,9 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 
 from bench.record import files
-from bench.runtime.backends import engine_cache, tensorrt_build, tensorrt_child
+from bench.runtime.backends import engine_cache, tensorrt_build, tensorrt_child, tensorrt_profile
 from bench.runtime.backends import tensorrt_api as api
-from bench.runtime.backends.base import Backend, BackendError, Settings, Tensor
+from bench.runtime.backends.base import Backend, BackendError, Event, Settings, Tensor
 from bench.runtime.backends.cuda import Gpu, import_driver, out_of_memory
 
 
@@ -234,6 +234,14 @@ class TensorRtBackend(Backend):
         if self._host:
             found["io"] = sum(array.nbytes for array in self._host.values())
         return found
+
+    def expect_profile(self, folder: str) -> None:
+        """Nothing to prepare: any execution context takes a profiler."""
+
+    def profile(self, runs: int) -> List[List[Event]]:
+        """The layers of `runs` inferences, by TensorRT's own profiler."""
+        self._require(self._enqueue, "profile")
+        return tensorrt_profile.profile(self._trt, self._context, self.infer, runs)
 
     def arithmetic(self) -> str:
         """The precision; TF32 where an option lets fp32 run in it."""

@@ -12,7 +12,7 @@ import os
 import time
 from typing import Any, Dict, List, Optional
 
-from bench.runtime.backends.base import Backend, BackendError, Tensor
+from bench.runtime.backends.base import Backend, BackendError, Event, Tensor
 from bench.runtime.machine.clock import now_ns
 
 
@@ -122,6 +122,16 @@ class TorchBackend(Backend):
         if not self._results:
             raise BackendError("inference_failed", "no inference yet, or after exit", "call infer first")
         return [result.numpy() for result in self._results]
+
+    def expect_profile(self, folder: str) -> None:
+        """Nothing to prepare: torch's profiler starts with the first profiled inference."""
+
+    def profile(self, runs: int) -> List[List[Event]]:
+        """The events of `runs` inferences: a node of the graph each, or a torch operator where compiled."""
+        from bench.runtime.backends import torch_profile
+
+        compiled = bool(self.settings.options.get("compile"))
+        return torch_profile.events(self._torch, self._module, self._inputs, runs, compiled)
 
     def memory(self) -> Dict[str, int]:
         """`weights`: bytes of the file's tensors, each held once."""

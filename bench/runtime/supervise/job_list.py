@@ -60,13 +60,17 @@ def complete(job: Job, measure: Dict[str, Any], path: str) -> Job:
 
 
 def order(jobs: List[Job], seed: int) -> List[Step]:
-    """All first processes shuffled, then all second ones, ...: drift of the device cannot favour a job."""
+    """All first processes shuffled, then all second ones, ...: drift of the device cannot favour a job.
+
+    Profiles come last, in the order of the jobs.
+    """
     steps: List[Step] = []
     for process in range(max([job["measure"]["processes"] for job in jobs] or [0])):
         turn = [job for job in jobs if process < job["measure"]["processes"]]
         random.Random("{}.{}".format(seed, process)).shuffle(turn)
         steps += [Step(job, process, len(steps) + i) for i, job in enumerate(turn)]
-    return steps
+    profiled = [job for job in jobs if job["measure"].get("profile")]
+    return steps + [Step(job, job["measure"]["processes"], len(steps) + i) for i, job in enumerate(profiled)]
 
 
 def file_problem(bundle: str, relative: str, sha256: Optional[str]) -> Optional[Error]:

@@ -54,6 +54,12 @@ def _last_size(message: str, sensors: List[Dict[str, Any]]) -> str:
     return "{} It held {:.0f} MB when last seen.".format(message, sizes[-1] / 1e6) if sizes else message
 
 
+def of_profile(part: Part) -> Part:
+    """The part of a profile's process, which may fail without failing its job."""
+    profile = part.get("profile") or {"source": "", "runs": 0, "layers": [], "error": part["error"]}
+    return {"status": "ok", "error": None, "profile": profile}
+
+
 def attempt(part: Part) -> Dict[str, Any]:
     """What a record keeps of an attempt that was disturbed: its samples and why they do not count."""
     return dict(part["latency"], reasons=part["validity"]["reasons"])
@@ -86,7 +92,10 @@ def record(jobs: JobList, job: Job, parts: List[Part]) -> Record:
         },
         "output_check": _worst([p["output_check"] for p in parts if p.get("output_check")]),
         "accuracy": next((p["accuracy"] for p in parts if p.get("accuracy")), None),
-        "sensors": [dict(s, process=p["process"]) for p in parts for s in p.get("sensors", [])],
+        "profile": _profile(parts, jobs.bundle),
+        "sensors": [
+            dict(s, process=p["process"]) for p in parts if "profile" not in p for s in p.get("sensors", [])
+        ],
         "environment": _environment(parts),
     }
 
@@ -117,6 +126,14 @@ def _validity(parts: List[Part], failed: bool) -> Validity:
             message = message.format(len(part["disturbed"]), ", ".join(codes))
             warnings.append({"code": "repeated", "message": message, "process": part["process"]})
     return {"valid": not reasons and not failed, "reasons": reasons, "warnings": warnings}
+
+
+def _profile(parts: List[Part], bundle: str) -> Optional[Dict[str, Any]]:
+    profile = next((p["profile"] for p in parts if p.get("profile")), None)
+    if profile and profile.get("error"):
+        error = profile["error"]
+        return dict(profile, error={**error, "message": without_places(error["message"], bundle)})
+    return profile
 
 
 def _worst(checks: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
-from bench.record import files, schema
+from bench.record import files, measure, schema
 from bench.record.types import Error, File, Job, Part, Record, Task, files_of
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.environment import describe
@@ -128,6 +128,8 @@ class Scheduler(object):
         task = self._task(step)
         limit = step.job["measure"]["timeout_seconds"]
         part = supervisor.run_child(task, limit, watch)
+        if task["profile"]:
+            return record_builder.of_profile(part)
         self.builds.describe(task, part)
         if part["error"] is None and self._loads_cold(step):
             alone: Task = {**task, "only_load": True}
@@ -158,6 +160,8 @@ class Scheduler(object):
             "nvmap_before": total_bytes(),
             "cache_dir": os.path.join(self.store.out, "cache"),
             "build": build_of(step.job, step.process),
+            "profile": step.process >= step.job["measure"]["processes"],
+            "folder": self.store.out,
         }
 
     def _inside(self, described: Optional[File]) -> Optional[str]:
@@ -178,7 +182,7 @@ class Scheduler(object):
 
     def _complete(self, job: Job) -> None:
         """Write the record of a job whose last part has come; also after a death between the two."""
-        missing = not all(self.store.done(job, k) for k in range(job["measure"]["processes"]))
+        missing = not all(self.store.done(job, k) for k in range(measure.steps(job["measure"])))
         if not missing and not os.path.exists(self.store.record_path(job)):
             self._record(job, record_builder.record(self.jobs, job, self.store.parts(job)))
 

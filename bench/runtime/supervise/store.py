@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any, Dict, List, Optional
 
-from bench.record import schema
+from bench.record import measure, schema
 from bench.record.files import BadFileError, read_json, write_json
 from bench.record.types import Job, Part
 from bench.runtime.supervise.job_list import JobList
@@ -41,7 +41,7 @@ class Store(object):
             record = self._read(self.record_path(job), jobs.run, job)
             if record is not None and record["status"] == "skipped":
                 os.unlink(self.record_path(job))
-            for process in range(job["measure"]["processes"]):
+            for process in range(measure.steps(job["measure"])):
                 self._read(self.part_path(job, process), jobs.run, job)
 
     def _read(self, path: str, run: str, job: Job) -> Optional[Dict[str, Any]]:
@@ -63,8 +63,8 @@ class Store(object):
         return os.path.exists(self.record_path(job)) or os.path.exists(self.part_path(job, process))
 
     def parts(self, job: Job) -> List[Part]:
-        """The parts of a job that are there, in the order of its processes."""
-        paths = [self.part_path(job, process) for process in range(job["measure"]["processes"])]
+        """The parts of a job that are there, in the order of its processes, the profile's last."""
+        paths = [self.part_path(job, process) for process in range(measure.steps(job["measure"]))]
         return [read_json(path) for path in paths if os.path.exists(path)]
 
     def status(self, job: Job) -> Optional[str]:

@@ -1,8 +1,9 @@
 """One measuring process: reads a task on standard input, measures, writes one JSON result on standard output.
 
 Task: {"job", "process", "order", "model" and "reference" (paths or null), "measure", "seed", "nvmap_before",
-"cache_dir", "build" (number of its engine or null), "only_build", "only_load"}.
-Result: {"status", "error", "latency", "rungs", "residual", "output_check", "facts", "environment"}: a part.
+"cache_dir", "build" (number of its engine or null), "only_build", "only_load", "profile", "folder"}.
+Result: {"status", "error", "latency", "rungs", "residual", "output_check", "facts", "environment"}, or
+{"status", "error", "profile"}: a part.
 Whatever fails comes back as data; only a killed process leaves no result. The standard output that libraries
 see is standard error, so that their chatter cannot spoil the result.
 """
@@ -14,6 +15,7 @@ import sys
 from bench.record.types import Error, Part, Task
 from bench.runtime.backends.base import BackendError
 from bench.runtime.machine.process import die_with_parent
+from bench.runtime.measure import profile
 from bench.runtime.measure.model_run import build, load_cold, run
 
 
@@ -41,6 +43,8 @@ def main() -> int:
             part["build"] = build(task)
         elif task.get("only_load"):
             part["cold"] = load_cold(task)
+        elif task.get("profile"):
+            part["profile"] = profile.run(task)
         else:
             run(task, part)
     except (Exception, MemoryError) as error:

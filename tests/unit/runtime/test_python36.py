@@ -21,7 +21,7 @@ def test_everything_that_boards_run_compiles() -> None:
 def test_the_runtimes_own_tests_pass_under_python_3_6(tmp_path: Path) -> None:
     python = py36env.python36()
     bundle = tmp_path / "bundle"
-    good = models.job(bundle, models.cnn(bundle / "models/cnn.onnx"))
+    good = models.job(bundle, models.cnn(bundle / "models/cnn.onnx"), measure={"profile": True})
     null = models.job(bundle, bundle / "models/cnn.onnx", backend="null")
     bad = models.job(bundle, models.one_node(bundle / "models/unknown.onnx", "Fancy"), with_reference=False)
     path = models.job_list(tmp_path / "jobs.json", bundle, [good, null, bad], device="py36")
