@@ -71,7 +71,7 @@ def search(
     changes = {"seed": seed, "iterations": iterations, **settings.parse(set_ or [])}
     chosen = task.planned(arch, dataset, recipe, changes)
     folder = writable_paths.folder("--work", work or chosen.folder(Path("results/search")))
-    path = writable_paths.file("--out", out or search_path.OWN / fits.KIND / f"{chosen.name}.yaml")
+    path = writable_paths.file("--out", out or search_path.own() / fits.KIND / f"{chosen.name}.yaml")
     place = Place(folder.parent, data, device, threads=threads)
     try:
         fit = task.search(chosen, folder, place, Progress())

@@ -151,7 +151,7 @@ def _try(
         writable_paths.file("--accuracy", path)
     if searches:
         writable_paths.folder("--search-out", search_out)
-        writable_paths.folder("fits go to", search_path.OWN / fits.KIND)
+        writable_paths.folder("fits go to", search_path.own() / fits.KIND)
 
 
 def _trainings(
@@ -225,7 +225,7 @@ def _search(
         if outcome.result is None:
             errors.append(str(outcome.error))
         else:
-            paths.append(str(search_path.OWN / fits.KIND / f"{outcome.result.name}.yaml"))
+            paths.append(str(search_path.own() / fits.KIND / f"{outcome.result.name}.yaml"))
             fits.save(outcome.result, paths[-1])
         typer.echo(f"{number}/{len(searches)} {outcome.error or f'{outcome.task}: {paths[-1]}'}", err=True)
     return paths, errors

@@ -38,7 +38,7 @@ AccuracyFile = Annotated[
     typer.Option(
         "--accuracy",
         metavar="FILE",
-        help="where accuracies go [default: manifests/accuracy/trained-DATASET.yaml]",
+        help="where accuracies go [default: accuracy/trained-DATASET.yaml in your manifests folder]",
     ),
 ]
 Every = Annotated[
@@ -137,7 +137,7 @@ def accuracy_file(task: "TrainingTask", path: Path | None) -> Path:
     """The file that was named, or the data set's."""
     from bench.manifests import search_path
 
-    return path or search_path.OWN / "accuracy" / f"trained-{task.dataset}.yaml"
+    return path or search_path.own() / "accuracy" / f"trained-{task.dataset}.yaml"
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 In order: `manifests/` of the current folder, `orbitbench/` below $XDG_CONFIG_HOME (or ~/.config), and the
 shipped ones: in a wheel they are package data, in a checkout its own `manifests/`. A file hides those of the
-same name in later folders. Commands write to the first folder only.
+same name in later folders. Commands write to `own()` only, never to what is shipped: in a checkout, whose
+`manifests/` is both, that is the folder below ~/.config.
 """
 
 import os
@@ -19,20 +20,32 @@ def folders() -> tuple[Path, ...]:
     return (OWN, Path(config) / "orbitbench", SHIPPED)
 
 
+def own() -> Path:
+    """Return the user's folder that commands write to."""
+    present, config, shipped = folders()
+    return present if present.resolve() != shipped.resolve() else config
+
+
+def _ordered() -> list[Path]:
+    """The folders that are searched, what is shipped last, also where it is the current folder's."""
+    *users, shipped = folders()
+    return [*(folder for folder in users if folder.resolve() != shipped.resolve()), shipped]
+
+
 def file(name: str) -> Path:
     """Return the first `name`, such as `devices.yaml`, of the search path; else where it would be shipped."""
-    found = (folder / name for folder in folders() if (folder / name).is_file())
+    found = (folder / name for folder in _ordered() if (folder / name).is_file())
     return next(found, SHIPPED / name)
 
 
 def files(kind: str) -> dict[str, Path]:
     """Return the YAML files of one kind (`experiments`, `scaling`, ...): name -> path."""
-    return {path.stem: path for folder in reversed(folders()) for path in _yaml(folder / kind)}
+    return {path.stem: path for folder in reversed(_ordered()) for path in _yaml(folder / kind)}
 
 
 def every_file(kind: str) -> list[Path]:
     """Return the YAML files of one kind in all folders, none hidden, the user's first."""
-    found = (path for folder in folders() for path in _yaml(folder / kind))
+    found = (path for folder in _ordered() for path in _yaml(folder / kind))
     return list({path.resolve(): path for path in found}.values())
 
 

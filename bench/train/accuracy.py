@@ -79,14 +79,19 @@ def _entry(model: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
     }
     return {
         **{key: task[key] for key in KEYS},
-        "value": round(fmean(values), 4),
-        "std": round(pstdev(values), 4),
-        "best": {"value": round(fmean(best), 4), "std": round(pstdev(best), 4)},
+        **_over_seeds(values),
+        "best": _over_seeds(best),
         "seeds": len(seeds),
         "params": task["params"],
         "widths": task["widths"],
         "training": training,
     }
+
+
+def _over_seeds(values: list[float]) -> dict[str, float]:
+    """Mean and standard deviation; one seed has no spread."""
+    spread = {"std": round(pstdev(values), 4)} if len(values) > 1 else {}
+    return {"value": round(fmean(values), 4), **spread}
 
 
 def _settings(result: dict[str, Any]) -> tuple[Any, ...]:

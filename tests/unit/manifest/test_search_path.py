@@ -47,3 +47,15 @@ def test_without_a_configuration_folder_it_is_below_the_home(monkeypatch: pytest
 def test_a_missing_file_is_reported_where_it_would_be_shipped(places: list[Path]) -> None:
     assert search_path.file("devices.yaml") == places[2] / "devices.yaml"
     assert search_path.files("scaling") == {}
+
+
+def test_in_a_checkout_commands_write_to_the_users_folder_which_comes_first(
+    places: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert search_path.own().resolve() == places[0]
+    monkeypatch.setattr(search_path, "SHIPPED", places[0])
+    assert search_path.own() == places[1]
+    shipped, mine = (put(folder, "scaling/mine.yaml") for folder in (places[0], places[1]))
+    assert search_path.files("scaling")["mine"] == mine
+    assert search_path.file("scaling/mine.yaml") == mine
+    assert [path.resolve() for path in search_path.every_file("scaling")] == [mine, shipped]
