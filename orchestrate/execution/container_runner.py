@@ -15,6 +15,7 @@ from typing import Any
 from bench.record.types import files_of
 from orchestrate.console import first_line
 from orchestrate.devices import Device
+from orchestrate.engine import room
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.container import DATA, Board, Spec
 from orchestrate.engine.errors import BoardBusy, LockOwner, NotFound
@@ -27,6 +28,7 @@ from orchestrate.runs.folder import DeviceFolder, Run
 Say = Callable[[str], None]
 CHECK = "device-check"  # how the runs of `devices check --deep` end: nobody wants their records
 STOP_SECONDS = 20  # a runtime that was asked to end has this long to write down what it has
+FULL = 1_000_000  # bytes left on a disk that takes no record
 
 
 def user_at_host() -> str:
@@ -120,7 +122,12 @@ class BoardRunner:
         if state.exit_code in (137, 143):
             return "its container was killed"
         words = [line for line in said.splitlines() if line.strip() and not line.startswith("{")]
-        return first_line(words[-1]) if words else f"the runtime ended with exit code {state.exit_code}"
+        if words:
+            return first_line(words[-1])
+        free = room.free_bytes(self.engine)
+        full = free is not None and free < FULL
+        why = "; the board's disk is full: make room, then resume" if full else ""
+        return f"the runtime ended with exit code {state.exit_code}{why}"
 
     def status(self) -> str:
         """What the board says of this run, in a few words."""

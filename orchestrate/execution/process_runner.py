@@ -17,6 +17,7 @@ from orchestrate.runs.folder import DeviceFolder
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 10.0  # a runtime that was asked to end has this long to write down what it has
+ROOM = 1_000_000  # bytes: a record of one job
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -34,6 +35,14 @@ def board_model() -> str | None:
         except OSError:
             continue
     return None
+
+
+def full_disk(path: Path) -> str | None:
+    """What to say where the disk that holds `path` takes nothing more; None where it does."""
+    disk = os.statvfs(path)
+    if disk.f_bavail * disk.f_frsize >= ROOM and (disk.f_favail or not disk.f_files):
+        return None
+    return f"the disk that holds {path} is full: make room, then resume"
 
 
 class ProcessRunner:
@@ -138,7 +147,10 @@ class ProcessRunner:
         said = self.files.end(self.errors).decode(errors="replace").strip().splitlines()
         code = self.process.wait() if self.process is not None else None
         ended = f"exit code {code}" if code is None or code >= 0 else f"killed by signal {-code}"
-        return first_line(said[-1]) if said else f"the runtime ended without a word ({ended})"
+        if said:
+            return first_line(said[-1])
+        full = full_disk(self.folder.path)
+        return f"{full} ({ended})" if full else f"the runtime ended without a word ({ended})"
 
     def status(self) -> str:
         """Whether the runtime works, in a few words."""

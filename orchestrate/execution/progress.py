@@ -8,11 +8,15 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from orchestrate.console import first_line
 
 Event = dict[str, Any]
+WIDE = 100  # columns from which the temperature has room
+BAR = 12
 
 
 def parse(line: bytes | str) -> Event | None:
@@ -85,6 +89,12 @@ class Row:
         warm = f"{self.temperature:.0f} °C" if self.temperature is not None else ""
         return self.state, progress, clock(self.eta), warm, self.figure, self.job
 
+    def now(self) -> str:
+        """What it does: the last figure and its job while it measures, else its state."""
+        if self.state != "running" or not self.job:
+            return self.state
+        return "  ".join(part for part in (self.figure, self.job) if part)
+
 
 class View:
     """Plain lines: one a finished process, one a change of state. Safe to call from many threads."""
@@ -149,13 +159,22 @@ class LiveView(View):
 
     def table(self) -> Table:
         """The devices' rows as they are now; what does not fit the terminal's height is counted below."""
+        wide = self.console.width >= WIDE
         table = Table(box=None, pad_edge=False)
-        for name in ("device", "state", "done", "left", "temp", "last figure", "job"):
-            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        table.add_column("device", no_wrap=True, overflow="ellipsis", max_width=16)
+        table.add_column("", no_wrap=True, width=BAR)
+        for name in ("done", "left", *(["temp"] if wide else [])):
+            table.add_column(name, no_wrap=True, justify="right")
+        table.add_column("now")  # the one column that gives way; its text does not wrap
         room = max(3, self.console.height - 3)
         with self.lock:
             for name, row in list(self.rows.items())[:room]:
-                table.add_row(name, *row.cells())
+                _, done, left, warm, *_ = row.cells()
+                now = Text(row.now(), no_wrap=True, overflow="ellipsis")
+                bar = ProgressBar(
+                    total=max(1, row.total), completed=max(0, min(row.done, row.total)), width=BAR
+                )
+                table.add_row(name, bar, done, left, *([warm] if wide else []), now)
             if len(self.rows) > room:
                 table.caption = f"and {len(self.rows) - room} more"
         return table

@@ -105,3 +105,21 @@ def test_a_terminal_gets_a_table_of_all_devices_that_fit() -> None:
 )
 def test_time_left_is_written_as_a_clock(seconds: float | None, text: str) -> None:
     assert progress.clock(seconds) == text
+
+
+def test_at_80_columns_device_bar_done_and_left_are_whole_and_the_rest_is_cut() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    view = progress.LiveView(console, ["local", "xavier"])
+    event = progress.parse(PROCESS)
+    assert event is not None
+    view.event("local", {**event, "job": "mobilenetv2-cifar100-neuralscale-p0.25--onnxruntime-fp32-t1"})
+    view.say("xavier", "connecting")
+    console.print(view.table())
+    head, local, xavier = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert head.split() == ["device", "done", "left", "now"]
+    assert "╸" in local
+    assert local.split()[-4:-1] == ["2:10", "2.1", "ms"]
+    assert "4/84" in local
+    assert "mobilenetv2" in local
+    assert "connecting" in xavier
+    assert max(map(len, (head, local, xavier))) <= 80
