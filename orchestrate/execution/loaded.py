@@ -41,19 +41,20 @@ def figures(record: Json) -> Json | None:
     return under_load.headlines(found) if found else None
 
 
-def table(shape: str, records: list[Json], remark: Callable[[Json], str]) -> Table:
-    """One row a record of this load shape."""
+def table(shape: str, records: list[Json], remark: Callable[[Json], str] | None) -> Table:
+    """One row a record of this load shape; `remark` says what is to be said of each."""
     made = Table(title=shape, title_justify="left", box=None, pad_edge=False)
     for name in ("device", "model", "how"):
         made.add_column(name, overflow="fold")
     for name in COLUMNS[shape]:
         made.add_column(name, justify="right", no_wrap=True)
-    made.add_column("note", overflow="fold")
+    if remark:
+        made.add_column("note", overflow="fold")
     for record in records:
         job, found = record["job"], computed(record)
         how = f"{job['backend']} {job['precision']} t{job['threads']}"
         cells = [_cell(found.figures[key] * scale) if found else "" for key, scale in COLUMNS[shape].values()]
-        made.add_row(record["device"], job["model"]["id"], how, *cells, remark(record))
+        made.add_row(record["device"], job["model"]["id"], how, *cells, *([remark(record)] if remark else []))
     return made
 
 

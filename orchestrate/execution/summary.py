@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bench.record import loads
 from orchestrate.console import first_line
@@ -17,6 +18,7 @@ from orchestrate.runs.folder import Run, quality
 
 Json = dict[str, Any]
 SELF_TEST = "self_test_failed"
+WIDE = 110  # columns from which a table has room for notes
 SHOWN = 10  # errors of a device in lines; `--json` has all
 
 
@@ -50,8 +52,11 @@ def conclude(
                 {**whole, "refused": refused, "jobs": [figures(record) for record in measured]}, indent=1
             )
         )
-    for made in tables(measured):
+    narrow = console.width < WIDE
+    for made in tables(measured, notes=not narrow):
         console.print(made)
+    for line in notes(measured) if narrow else []:
+        say(console, line)
     for line in refused + lines(devices) + advice(devices, resume):
         say(console, line)
     if page:
@@ -98,24 +103,41 @@ def write_report(run: Run, console: Console) -> Path | None:
         return None
 
 
-def tables(records: list[Json]) -> list[Table]:
-    """A table for each load shape that was measured."""
+def tables(records: list[Json], notes: bool = True) -> list[Table]:
+    """A table for each load shape that was measured; `notes`: a column of what is to be said of each job."""
     by_shape = {shape: [r for r in records if loads.of(r["job"]) == shape] for shape in loads.KINDS}
-    made = [loaded.table(shape, by_shape[shape], remark) for shape in loaded.COLUMNS if by_shape[shape]]
+    made = [
+        loaded.table(shape, by_shape[shape], remark if notes else None)
+        for shape in loaded.COLUMNS
+        if by_shape[shape]
+    ]
     single = by_shape[loads.SINGLE]
-    return [*([table(single)] if single else []), *made]
+    return [*([table(single, notes)] if single else []), *made]
 
 
-def table(records: list[Json]) -> Table:
-    """One row a record, in units for people. The page and its tables say more."""
-    made = Table(box=None, pad_edge=False)
-    for name in ("device", "model", "how"):
+def notes(records: list[Json]) -> list[str]:
+    """What is to be said of each job, one line each, where a table has no room for it."""
+    return [f"{record['job']['id']}: {text}" for record in records if (text := remark(record))]
+
+
+def table(records: list[Json], notes: bool = True) -> Table:
+    """One row a record, in units for people. The page and its tables say more.
+
+    Device and way of running are the title where all rows share them, so that 80 columns have room.
+    """
+    rows = [row(record) for record in records]
+    shared = len({each[:1] + each[2:3] for each in rows}) == 1
+    title = f"{rows[0][0]}, {rows[0][2]}" if shared else None
+    made = Table(title=title and Text(title), title_justify="left", box=None, pad_edge=False)
+    for name in ("model",) if shared else ("device", "model", "how"):
         made.add_column(name, overflow="fold")
     for name in ("latency ms", "± %", "load ms", "first ms", "model MB", "process MB"):
         made.add_column(name, justify="right", no_wrap=True)
-    made.add_column("note", overflow="fold")
-    for record in records:
-        made.add_row(*row(record))
+    if notes:
+        made.add_column("note", overflow="fold")
+    for where, model, how, *figures in rows:
+        names = [model] if shared else [where, model, how]
+        made.add_row(*names, *(figures if notes else figures[:-1]))
     return made
 
 

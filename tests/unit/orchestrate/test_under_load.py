@@ -1,10 +1,12 @@
 """Load shapes on the host: options, plans, figures, tables; one shape is never pooled with another."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from bench.record import samples
 from orchestrate import report
@@ -105,7 +107,11 @@ def test_only_jobs_under_load_make_a_page_that_says_so(run: Path, tmp_path: Path
 
 def test_after_a_run_every_shape_has_its_own_table_and_json(run: Path) -> None:
     found = [json.loads(path.read_text()) for path in run.glob("*/records/*.json")]
-    assert [str(made.title) for made in summary.tables(found)][1:] == ["offline", "paced"]
+    assert [str(made.title) for made in summary.tables(found)] == [
+        "bench-a, onnxruntime fp32 t1",
+        "offline",
+        "paced",
+    ]
     shown = {each["load"]: each["figures"] for each in map(summary.figures, found)}
     assert shown["offline"]["throughput"] == pytest.approx(800)
     assert shown["paced"]["missed"] == pytest.approx(1 / 40)
@@ -160,3 +166,20 @@ def test_a_gpu_backend_is_refused_several_streams_before_anything_runs() -> None
     shapes = own_words.Sweep(loads=(("offline", 2.0),)).load_shapes
     with pytest.raises(BadInput, match="backend tensorrt runs one stream"):
         plan.jobs_of([sample.model("a")], sample.device(backend="tensorrt"), shapes)
+
+
+def test_at_80_columns_figures_are_whole_and_notes_are_lines(run: Path) -> None:
+    found = [json.loads(path.read_text()) for path in run.glob("*/records/*.json")]
+    found[0]["validity"] = {
+        "valid": False,
+        "reasons": [{"code": "other_load", "message": ""}],
+        "warnings": [],
+    }
+    console = Console(file=io.StringIO(), width=80)
+    for made in summary.tables(found, notes=False):
+        console.print(made)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    for heading in ("latency ms", "± %", "first ms", "process MB", "images/s", "response ms", "missed %"):
+        assert heading in shown
+    assert "…" not in shown
+    assert summary.notes(found)[0].endswith("does not count: other_load")
