@@ -70,13 +70,13 @@ def repair(
         return all(w == before or abs(w - r) <= limit for w, before, r, limit in moved)
 
     def improved(candidates: list[list[int]], error: float) -> list[int] | None:
-        before = _departure(widths, real)
+        before = departure(widths, real)
         best, price = None, math.inf
         for candidate in filter(allowed, candidates):
             mended = error - abs(size(candidate) - target)
             if mended <= 0:
                 continue
-            paid = (_departure(candidate, real) - before) / mended
+            paid = (departure(candidate, real) - before) / mended
             if paid < price and shape(candidate) == wanted:
                 best, price = candidate, paid
         return best
@@ -106,7 +106,7 @@ def _bracket(size: Callable[[float], float], target: float, start: float) -> tup
     return low, high
 
 
-def _departure(widths: Sequence[int], real: Sequence[float]) -> float:
+def departure(widths: Sequence[int], real: Sequence[float]) -> float:
     """Sum of squared relative differences: many small departures are better than one large."""
     return math.fsum((w / max(r, 1.0) - 1) ** 2 for w, r in zip(widths, real, strict=True))
 

@@ -1,0 +1,183 @@
+"""The `device` method: widths for a budget where a device charges least, near a fit's direction.
+
+Of all networks within the budgets, the one whose *score* is highest: ln(parameters of a point of the fit's
+curve) less 20 times the mean squared ln(width) from that point, so that a root mean square departure of 10 %
+weighs as much as 20 % of the parameters. Where nothing that is limited depends on the device, half the
+relative latency is subtracted besides, so that widths still lie where they cost least.
+
+For one point of the curve the score is a sum over layers and the costs are sums over segments, so that the
+best widths are found exactly (`bench.scaling.exact`). Points are tried in steps of 4 % of the parameters.
+Candidate widths are the multiples of a power of two that leaves a handful within 40 % of the point's; then
+the step is halved, around the best widths, down to the unit: each time the best of all combinations.
+Last, `raised` takes the channels that cost nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.scaling import exact
+from bench.scaling.budgets import COUNTS, Task, crossing, refuse
+from bench.scaling.direction import Direction, worth
+from bench.scaling.grid import Grid, around, grid, most_candidates, near
+from bench.scaling.segments import PriceList
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FAITH = 20.0  # weight of the mean squared departure in ln(width)
+PRICE = 0.5  # of the relative latency, where only counts are limited
+POINTS = 0.04  # of ln(parameters), between two points that are tried
+BELOW, ABOVE = (
+    0.4,
+    1.2,
+)  # ln(parameters): where points are tried, around the one that the rounded curve reaches
+PEAKS = 8  # largest live activations that are tried, where memory is limited
+FREE = 8  # units that a width may be raised where that costs nothing
+TOLERANCE = 1e-3  # of the score: 0.1 % of the parameters
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best network found: `x` of the point that it is near to, `score`, and what exactness may lack."""
+
+    widths: list[int]
+    x: float
+    score: float
+    gap: float = 0.0
+
+
+def best(task: Task, prices: PriceList, direction: Direction) -> Best:
+    """The device method's widths. UnreachableError where no candidate is within the budgets."""
+    start = crossing(task, direction)
+    search = _Search(task, prices, direction, start)
+    most, made = most_candidates(prices), None
+    tried = points(task, direction, start)
+    for x in tried:
+        wanted = near(direction, x, task.unit, most)
+        if made is None or made.candidates != wanted:
+            made = grid(prices, wanted)
+        search.point(x, made)
+    if search.best is None:
+        refuse(task, task.step(direction.widths(start)))
+    return search.refined(most, tried[1] - tried[0])
+
+
+def raised(task: Task, widths: Sequence[int]) -> list[int]:
+    """Each width as far up as that raises no figure that is limited: channels that the device gives away."""
+    found, now = list(widths), task.figures(widths)
+    for layer in range(len(found)):
+        for more in range(1, FREE + 1):
+            wider = [w + task.unit * more * (i == layer) for i, w in enumerate(found)]
+            figures = task.figures(wider)
+            if all(figures[name] <= now[name] for name in task.limits):
+                found, now = wider, figures
+                break
+    return found
+
+
+def filled(task: Task, widths: Sequence[int], costly: str, full: float = 0.995) -> list[int]:
+    """Single widths raised until the tightest budget is used, those first that raise `costly` least."""
+    found = list(widths)
+    while task.use(found) < full:
+        wider = [
+            [w + task.unit * more * (i == layer) for i, w in enumerate(found)]
+            for layer in range(len(found))
+            for more in range(1, FREE + 1)
+            if more * task.unit <= max(task.unit, found[layer] / 10)
+        ]
+        fitting = [each for each in wider if task.use(found) < task.use(each) <= 1]
+        if not fitting:
+            break
+        now = task.figures(found)[costly]
+        found = min(fitting, key=lambda w: (task.figures(w)[costly] - now) / (task.use(w) - task.use(found)))
+    return found
+
+
+def points(task: Task, direction: Direction, start: float) -> list[float]:
+    """Where the curve is tried, upwards, around the point `start` that its rounded widths reach."""
+    slope = (_worth(task, direction, start + 0.05) - _worth(task, direction, start - 0.05)) / 0.1
+    return [start + shift / slope for shift in np.arange(-BELOW, ABOVE, POINTS).tolist()]
+
+
+def _worth(task: Task, direction: Direction, x: float) -> float:
+    return worth(task.architecture, task.dataset, direction.widths(x))
+
+
+class _Search:
+    """The best network so far, and one point of the curve after another that may have a better one."""
+
+    def __init__(self, task: Task, prices: PriceList, direction: Direction, start: float) -> None:
+        self.task, self.prices, self.direction = task, prices, direction
+        self.best: Best | None = None
+        self.columns = [prices.names.index(name) for name in task.limits]
+        self.reference: float | None = None  # seconds, where only counts are limited
+        if "latency" in prices.names and set(task.limits) <= set(COUNTS):
+            self.reference = task.figures(task.step(direction.widths(start)))["latency"]
+
+    def point(self, x: float, made: Grid) -> None:
+        """The best widths of a grid for the point x of the curve; kept where they beat what is known."""
+        objective = self.objective(x, made)
+        gain = _worth(self.task, self.direction, x)
+        for stages, kept in self.within(made):
+            known = gain - self.best.score if self.best else np.inf
+            costs = [each[k] for each, k in zip(objective, kept, strict=True)]
+            found = exact.cheapest(stages, costs, known, TOLERANCE)
+            if found is not None:
+                arcs = [int(k[a]) for k, a in zip(kept, found.arcs, strict=True)]
+                self.best = Best(made.widths(arcs), x, gain - found.objective, found.gap)
+
+    def objective(self, x: float, made: Grid) -> list[Floats]:
+        """What each arc takes from the score: its widths' departure, and its seconds where they count."""
+        logs = self.direction.logs(x)
+        pull = [
+            FAITH / len(logs) * (np.log(widths) - log) ** 2
+            for widths, log in zip(made.candidates, logs.tolist(), strict=True)
+        ]
+        found = []
+        for stage, own, layers in zip(made.stages, made.own, made.layers, strict=True):
+            total = np.zeros(len(stage.source))
+            for k, layer in enumerate(layers):
+                total += pull[layer][own[:, k]]
+            if self.reference is not None:
+                total += PRICE / self.reference * stage.costs[:, self.prices.names.index("latency")]
+            found.append(total)
+        return found
+
+    def within(self, made: Grid) -> Iterator[tuple[list[exact.Stage], list[Ints]]]:
+        """The stages with costs as shares of the limits, for each bound on the peak that is tried."""
+        for peak in self.peaks(made):
+            room = [self.prices.room(name, limit, peak) for name, limit in self.task.limits.items()]
+            kept = [np.flatnonzero(peaks <= peak) for peaks in made.peaks]
+            if min(room) <= 0 or not all(k.size for k in kept):
+                continue
+            stages = [
+                exact.Stage(s.source[k], s.target[k], s.states, s.costs[k][:, self.columns] / room)
+                for s, k in zip(made.stages, kept, strict=True)
+            ]
+            yield stages, kept
+
+    def peaks(self, made: Grid) -> list[float]:
+        """Bounds on the largest live activations: from the least that a path can have, in equal ratios."""
+        if "memory" not in self.task.limits:
+            return [math.inf]
+        low = max(float(p.min()) for p in made.peaks)
+        high = max(float(p.max()) for p in made.peaks)
+        return [*np.geomspace(low, high, PEAKS)[:-1].tolist(), high] if high > low > 0 else [high]
+
+    def refined(self, most: int, step: float) -> Best:
+        """The best of ever closer neighbours of the best so far; `step` is between two points."""
+        assert self.best is not None
+        unit = self.task.unit
+        candidates = near(self.direction, self.best.x, unit, most)
+        while (closer := around(candidates, self.best.widths, unit)) is not None:
+            made = grid(self.prices, closer)
+            for x in (self.best.x + shift * step for shift in (0.0, 0.5, -0.5, 1.0, -1.0)):
+                self.point(x, made)
+            candidates = closer
+        return self.best
