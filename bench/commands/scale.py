@@ -33,27 +33,56 @@ def register(app: typer.Typer) -> None:
     app.command()(fit)
 
 
+def _budget(metavar: str, text: str) -> Any:
+    return typer.Option(metavar=metavar, help=text)
+
+
 def scale(
     arch: Architecture,
     dataset: Dataset,
     ratio: Annotated[
-        float,
+        float | None,
         typer.Option("--ratio", "-r", metavar="RATIO", help="target size / size of the default network"),
-    ],
+    ] = None,
     ratio_of: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="params|width|macs",
             help="what RATIO is of; 0.25 of the widths is about a sixteenth of the parameters",
         ),
-    ],
+    ] = None,
+    max_params: Annotated[str | None, _budget("COUNT", "parameters at most, such as 1M")] = None,
+    max_macs: Annotated[str | None, _budget("COUNT", "multiply-accumulates at most, such as 30M")] = None,
+    max_latency: Annotated[str | None, _budget("TIME", "of one inference on --device, such as 5ms")] = None,
+    max_memory: Annotated[
+        str | None, _budget("SIZE", "of the process on --device (memory.process), such as 40MB")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="a device's profile: what `orchestrate tune` has measured"),
+    ] = None,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure/--no-measure",
+            help="export and measure, and correct until the measured interval lies within the budget; "
+            "without: the prediction and its interval",
+        ),
+    ] = True,
+    rounds: Annotated[
+        int, typer.Option(metavar="N", min=1, max=20, help="of solving and measuring, at most")
+    ] = 3,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="also beyond the widths that the profile was tuned for")
+    ] = False,
     method: Annotated[
         str,
         typer.Option(
             "--method",
             "-m",
             metavar="METHOD",
-            help="uniform (one factor), neuralscale (by a fit); aligned: neuralscale with --align 8",
+            help="uniform (one factor), neuralscale (by a fit), device (near a fit, where a device charges "
+            "least); aligned: neuralscale with --align 8",
         ),
     ] = "uniform",
     fit: Annotated[
@@ -74,20 +103,59 @@ def scale(
     count: Count = "true",
     as_json: AsJson = False,
 ) -> None:
-    """Widths that one method gives an architecture for one size, and what they cost.
+    """Widths that one method gives an architecture for one size, or for budgets, and what they cost.
 
     bench scale vgg11 -d cifar10 -m neuralscale -r 0.25 --ratio-of params
 
-    bench scale mobilenetv2 -d cifar100 -r 0.25 --ratio-of params --align 8
+    bench scale mobilenetv2 -d cifar100 --max-macs 30M --max-params 1M --align 8
+
+    bench scale vgg11 -d cifar10 -m device --max-latency 5ms --device local
     """
+    from bench.budget.command import Asked, answer
+    from bench.errors import InputError
+    from bench.scaling.ask import limits
+
+    wanted = limits(params=max_params, macs=max_macs, latency=max_latency, memory=max_memory)
+    _one_target(ratio, ratio_of, wanted)
+    if wanted:
+        asked = Asked(arch, dataset, method, wanted, fit, align, count, device, measure, rounds, extrapolate)
+        typer.echo(answer(asked, as_json))
+        return
+    assert ratio is not None
+    assert ratio_of is not None
+    if device is not None:
+        raise InputError("--device goes with a budget, such as --max-latency 5ms, not with --ratio")
+    _by_ratio(arch, dataset, method, ratio, ratio_of, fit, align, count, as_json)
+
+
+def _one_target(ratio: float | None, ratio_of: str | None, wanted: dict[str, float]) -> None:
+    from bench.errors import InputError
+
+    if wanted and (ratio is not None or ratio_of is not None):
+        raise InputError("give either --ratio with --ratio-of, or budgets (--max-...), not both")
+    if not wanted and (ratio is None or ratio_of is None):
+        raise InputError(
+            "no target: give --ratio with --ratio-of, or a budget: --max-params, --max-macs, --max-latency, "
+            "--max-memory"
+        )
+
+
+def _by_ratio(
+    arch: str, dataset: str, method: str, ratio: float, ratio_of: str,
+    fit: str | None, align: int | None, count: str, as_json: bool,
+) -> None:  # fmt: skip
     from bench import zoo
     from bench.manifests.methods import meant
-    from bench.scaling import scale as solve
+    from bench.scaling import scale as along_curve
     from bench.scaling.fits import named
+    from bench.scaling.within import by_ratio
 
     architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
     chosen = named(fit) if fit else None
-    scaled = solve(architecture, task, method, ratio, ratio_of, chosen, align, count)
+    if method == "device":
+        scaled = by_ratio(architecture, task, method, ratio, ratio_of, chosen, align)
+    else:
+        scaled = along_curve(architecture, task, method, ratio, ratio_of, chosen, align, count)
     asked = {
         "architecture": arch,
         "dataset": dataset,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,15 +31,20 @@ def weights(kernels: Sequence[Kernel]) -> int:
 
 def live(operators: Sequence[Operator], output: Value) -> int:
     """Bytes of activations alive at most: each from its making to its last reader."""
+    return max(
+        (sum(4 * v.channels * v.size**2 for v in held) for held in alive(operators, output)), default=0
+    )
+
+
+def alive(operators: Sequence[Operator], output: Value) -> Iterator[list[Value]]:
+    """The tensors that are held while each operator runs."""
     last = {v.id: at for at, operator in enumerate(operators) for v in operator.inputs}
     last[output.id] = len(operators)
-    alive = {0: operators[0].inputs[0]} if operators else {}
-    most = 0
+    held = {0: operators[0].inputs[0]} if operators else {}
     for at, operator in enumerate(operators):
-        alive[operator.output.id] = operator.output
-        most = max(most, sum(4 * v.channels * v.size**2 for v in alive.values()))
-        alive = {key: v for key, v in alive.items() if last.get(key, -1) > at}
-    return most
+        held[operator.output.id] = operator.output
+        yield list(held.values())
+        held = {key: v for key, v in held.items() if last.get(key, -1) > at}
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from bench.export.errors import ExportError
@@ -12,6 +13,10 @@ from bench.manifests.accuracies import lookup
 from bench.manifests.experiment import Experiment, Request, requests
 from bench.scaling import NoFitError, Scaled, ScalingError, scale
 from bench.zoo import architecture, dataset
+
+if TYPE_CHECKING:
+    from bench.cost import CostModel
+    from bench.scaling.board import Board
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Planned:
     scaled: Scaled
     accuracy: dict[str, Any] | None = None
     trained: Trained | None = None
+    predicted: dict[str, Any] | None = None  # by the profile that its widths were chosen on
 
     @property
     def seed(self) -> int:
@@ -42,7 +48,7 @@ class Planned:
             "widths": list(scaled.widths),
             "params": scaled.params,
             "macs": scaled.macs,
-            "target_params": None if request.ratio_of == "macs" else target,
+            "target_params": target if request.ratio_of in ("params", "width") else None,
             "target_macs": target if request.ratio_of == "macs" else None,
             "align": scaled.align,
             "fit": scaled.fit,
@@ -53,6 +59,7 @@ class Planned:
             "precision": "fp32",
             "weights": str(self.trained or f"random seed {self.seed}"),
             "accuracy": self.accuracy,
+            **({"predicted": self.predicted} if self.predicted else {}),
         }
 
 
@@ -89,10 +96,11 @@ def plan(
 
 def planned(request: Request, sources: Sequence[str] = (), weights: Path | None = None) -> Planned:
     """Like `plan`, for one request; raises ScalingError, NoFitError where it needs a search first."""
-    scaled = _scale(request)
+    board = _board(request)
+    scaled = _scale(request, board)
     known = lookup(request.architecture, request.dataset, scaled.widths, scaled.params, sources)
     trained = find(weights, request.of_one_image.id, scaled.widths) if weights else None
-    return Planned(request, scaled, known, trained)
+    return Planned(request, scaled, known, trained, _predicted(board, scaled.widths) if board else None)
 
 
 def _settled(request: Request, stand_ins: bool) -> Request:
@@ -107,10 +115,47 @@ def _settled(request: Request, stand_ins: bool) -> Request:
     return replace(request, fit=request.stand_in if missing else None, stand_in=None)
 
 
-def _scale(request: Request) -> Scaled:
-    from bench.scaling import fits
+def _board(request: Request) -> "Board | None":
+    """The profile that widths are chosen on, as a price list."""
+    if request.profile is None:
+        return None
+    from bench.scaling.board import Board
+
+    return Board(_model(request.profile), architecture(request.architecture), dataset(request.dataset))
+
+
+@cache
+def _model(profile: str) -> "CostModel":
+    from bench.cost import CostModel, find
+
+    return CostModel(find(profile))
+
+
+def _predicted(board: "Board", widths: Sequence[int]) -> dict[str, Any]:
+    """What the profile predicts, with 95 % intervals; base units."""
+    found = board.predict(widths)
+    named = (("latency", found.latency), ("memory", found.process))
+    figures = {
+        name: dict(zip(("value", "low", "high"), map(float, each), strict=True)) for name, each in named
+    }
+    return {"profile": board.model.profile.name, **figures}
+
+
+def _scale(request: Request, board: "Board | None") -> Scaled:
+    from bench.scaling import fits, within
 
     fit = fits.named(request.fit) if request.fit else None
+    if request.method == "device" or board:
+        return within.by_ratio(
+            architecture(request.architecture),
+            dataset(request.dataset),
+            request.method,
+            request.ratio,
+            request.ratio_of,
+            fit,
+            request.align,
+            board,
+        )
     return scale(
         architecture(request.architecture),
         dataset(request.dataset),

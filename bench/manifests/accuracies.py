@@ -51,7 +51,7 @@ class Entry(reader.Section):
 
     architecture: str
     dataset: str
-    method: Literal["uniform", "neuralscale", "aligned"]
+    method: Literal["uniform", "neuralscale", "aligned", "device"]
     ratio: float = Field(gt=0)
     ratio_of: Literal["params", "width", "macs"]
     value: float = Field(ge=0, le=100, description="percent")

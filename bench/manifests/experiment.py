@@ -20,16 +20,17 @@ from bench.manifests import reader, search_path
 from bench.manifests.methods import meant
 from bench.zoo import ARCHITECTURES, DATASETS
 
-RATIO_LETTER = {"width": "w", "params": "p", "macs": "m"}
+RATIO_LETTER = {"width": "w", "params": "p", "macs": "m", "latency": "t", "memory": "r"}
 
 ID = re.compile(
     rf"(?P<architecture>{'|'.join(ARCHITECTURES)})-(?P<dataset>{'|'.join(DATASETS)})"
-    r"-(?P<method>uniform|neuralscale|aligned)(?P<align>\d+)?-(?P<letter>[wpm])(?P<ratio>\d+(\.\d+)?(e-?\d+)?)"
-    r"(-(?P<fit>(?!b\d+$)[A-Za-z0-9._-]+?))?(-b(?P<batch>\d+))?"
+    r"-(?P<method>uniform|neuralscale|aligned|device)(?P<align>\d+)?-(?P<letter>[wpmtr])(?P<ratio>\d+(\.\d+)?(e-?\d+)?)"
+    r"(-(?P<fit>(?!b\d+$|on-)[A-Za-z0-9._-]+?))?(-on-(?P<profile>[A-Za-z0-9._-]+?))?(-b(?P<batch>\d+))?"
 )
 
-Method = Literal["uniform", "neuralscale"]
-RatioOf = Literal["params", "width", "macs"]
+Method = Literal["uniform", "neuralscale", "device"]
+RatioOf = Literal["params", "width", "macs", "latency", "memory"]
+ON_DEVICE = ("latency", "memory")  # targets that only a device's profile knows
 Source = Literal["trained", "published"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
 
@@ -95,7 +96,7 @@ class Group(reader.Section):
 
     architectures: list[ArchitectureName] = Field(min_length=1)
     dataset: DatasetName
-    methods: list[Literal["uniform", "neuralscale", "aligned"]] = Field(
+    methods: list[Literal["uniform", "neuralscale", "aligned", "device"]] = Field(
         min_length=1, description="aligned is neuralscale with align: 8, where align is not given"
     )
     ratios: list[Ratio] = Field(min_length=1)
@@ -103,6 +104,9 @@ class Group(reader.Section):
     fit: Name | None = Field(None, description="a file of manifests/scaling, when not the default one")
     stand_in: Name | None = Field(
         None, description="a file of manifests/scaling, for as long as there is no fit of the architecture"
+    )
+    profile: Name | None = Field(
+        None, description="of a device (`orchestrate tune`): for ratio_of latency and memory, and for device"
     )
     align: Align | Annotated[list[Align], Field(min_length=1)] | None = Field(
         None, description="all widths are multiples of it, whatever the method; [1, 8]: with and without"
@@ -112,6 +116,12 @@ class Group(reader.Section):
     def _one_source_of_fits(self) -> "Group":
         if self.fit and self.stand_in:
             raise ValueError("fit and stand_in exclude each other: a fit that is named is taken in any case")
+        return self
+
+    @model_validator(mode="after")
+    def _profile_where_needed(self) -> "Group":
+        if self.ratio_of in ON_DEVICE and not self.profile:
+            raise ValueError(f"ratio_of {self.ratio_of} needs a profile: the name that orchestrate tune gave")
         return self
 
     @property
@@ -156,6 +166,7 @@ class Request:
     align: int | None = None
     batch: int = 1
     stand_in: str | None = None  # a fit's name, for the time until there is one of this architecture
+    profile: str | None = None  # of a device, where widths depend on one
 
     @property
     def id(self) -> str:
@@ -163,6 +174,7 @@ class Request:
         method = f"{self.method}{self.align}" if self.align else self.method
         parts = [self.architecture, self.dataset, method, f"{RATIO_LETTER[self.ratio_of]}{self.ratio:g}"]
         parts += [self.fit] if self.fit else []
+        parts += [f"on-{self.profile}"] if self.profile else []
         parts += [f"b{self.batch}"] if self.batch != 1 else []
         return "-".join(parts)
 
@@ -191,6 +203,7 @@ def named(model: str) -> Request:
         found["fit"],
         align,
         int(found["batch"] or 1),
+        profile=found["profile"],
     )
 
 
@@ -234,4 +247,5 @@ def _combinations(group: Group, batch: int) -> Iterator[Request]:
             align,
             batch,
             stand_in,
+            group.profile if method == "device" or group.ratio_of in ON_DEVICE else None,
         )

@@ -3,7 +3,8 @@
 Imports nothing, so that manifests, scaling and commands can all ask here.
 """
 
-METHODS = ("uniform", "neuralscale")
+CURVES = ("uniform", "neuralscale")  # that follow a curve to a size
+METHODS = (*CURVES, "device")
 WRITTEN = (*METHODS, "aligned")  # what a user may write
 ALIGN = 8  # channels: what NEON, AVX and FP16 tensor cores like; INT8 tensor cores prefer 32
 

@@ -74,6 +74,9 @@ _accuracy = fields(
     },
 )
 
+_estimate = fields({"value": number(0), "low": number(0), "high": number(0)}, {})
+_predicted = fields({"profile": identifier, "latency": _estimate, "memory": _estimate}, {})
+
 _model = fields(
     {"id": identifier, "file": inner_path, "sha256": sha256},
     {
@@ -102,6 +105,7 @@ _model = fields(
         "batch": nullable(number(1, integer=True)),
         "inputs": listing(_tensor, most=100),
         "accuracy": nullable(_accuracy),
+        "predicted": nullable(_predicted),
     },
 )
 

@@ -6,16 +6,17 @@ weighs as much as 20 % of the parameters. Where nothing that is limited depends 
 relative latency is subtracted besides, so that widths still lie where they cost least.
 
 For one point of the curve the score is a sum over layers and the costs are sums over segments, so that the
-best widths are found exactly (`bench.scaling.exact`). Points are tried in steps of 4 % of the parameters.
+best widths are found exactly (`bench.scaling.exact`). Points are tried in steps of 8 % of the parameters.
 Candidate widths are the multiples of a power of two that leaves a handful within 40 % of the point's; then
-the step is halved, around the best widths, down to the unit: each time the best of all combinations.
+the step is halved, around the best widths, down to the unit, and the multiples of 4, 8 and 16 around them
+are tried: each time the best of all combinations.
 Last, `raised` takes the channels that cost nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from bench.scaling import exact
 from bench.scaling.budgets import COUNTS, Task, crossing, refuse
 from bench.scaling.direction import Direction, worth
-from bench.scaling.grid import Grid, around, grid, most_candidates, near
+from bench.scaling.grid import Grid, around, grid, most_candidates, near, stepping
 from bench.scaling.segments import PriceList
 
 Floats = NDArray[np.float64]
@@ -32,13 +33,15 @@ Ints = NDArray[np.int64]
 
 FAITH = 20.0  # weight of the mean squared departure in ln(width)
 PRICE = 0.5  # of the relative latency, where only counts are limited
-POINTS = 0.04  # of ln(parameters), between two points that are tried
+POINTS = 0.08  # of ln(parameters), between two points that are tried
 BELOW, ABOVE = (
     0.4,
     1.2,
 )  # ln(parameters): where points are tried, around the one that the rounded curve reaches
 PEAKS = 8  # largest live activations that are tried, where memory is limited
+LAST = 3  # times that the best is looked for among neighbours and multiples of 4, 8 and 16
 FREE = 8  # units that a width may be raised where that costs nothing
+FULL = 0.997  # of the tightest budget: nothing is filled beyond
 TOLERANCE = 1e-3  # of the score: 0.1 % of the parameters
 
 
@@ -81,21 +84,20 @@ def raised(task: Task, widths: Sequence[int]) -> list[int]:
     return found
 
 
-def filled(task: Task, widths: Sequence[int], costly: str, full: float = 0.995) -> list[int]:
-    """Single widths raised until the tightest budget is used, those first that raise `costly` least."""
+def filled(task: Task, widths: Sequence[int], worse: Callable[[Sequence[int]], float]) -> list[int]:
+    """Single widths raised until the tightest budget is used; each time the network that is least `worse`."""
     found = list(widths)
-    while task.use(found) < full:
+    while task.use(found) < FULL:
         wider = [
             [w + task.unit * more * (i == layer) for i, w in enumerate(found)]
             for layer in range(len(found))
-            for more in range(1, FREE + 1)
-            if more * task.unit <= max(task.unit, found[layer] / 10)
+            for more in (1, 2, 4, 8)
+            if found[layer] + more * task.unit <= 1.1 * widths[layer] + task.unit
         ]
         fitting = [each for each in wider if task.use(found) < task.use(each) <= 1]
         if not fitting:
             break
-        now = task.figures(found)[costly]
-        found = min(fitting, key=lambda w: (task.figures(w)[costly] - now) / (task.use(w) - task.use(found)))
+        found = min(fitting, key=worse)
     return found
 
 
@@ -180,4 +182,10 @@ class _Search:
             for x in (self.best.x + shift * step for shift in (0.0, 0.5, -0.5, 1.0, -1.0)):
                 self.point(x, made)
             candidates = closer
+        for _ in range(LAST):
+            made, before = grid(self.prices, stepping(self.best.widths, unit)), self.best
+            for x in (self.best.x + shift * step for shift in (0.0, 0.25, -0.25, 0.5, -0.5)):
+                self.point(x, made)
+            if self.best is before:
+                break
         return self.best

@@ -17,7 +17,20 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 REACH = math.log(1.4)  # candidates: ln(width) from the point of the curve
+MOST = 16  # candidates of a layer
 COMBINATIONS = 2_000  # of the widths of one segment, at most about
+
+
+def stepping(widths: Sequence[int], unit: int) -> list[list[int]]:
+    """Each width, its neighbours, and the multiples of 4, 8 and 16 units around it within 40 %."""
+    found = []
+    for width in widths:
+        near_by = {width - unit, width, width + unit}
+        for block in (4 * unit, 8 * unit, 16 * unit):
+            near_by |= {width // block * block, -(-width // block) * block}
+        limit = math.exp(REACH) * width + unit
+        found.append(sorted(w for w in near_by if w >= unit and width**2 / limit <= w <= limit))
+    return found
 
 
 @dataclass(frozen=True)
@@ -114,4 +127,4 @@ def around(candidates: list[list[int]], widths: Sequence[int], unit: int) -> lis
 def most_candidates(prices: PriceList) -> int:
     """Candidates a layer, so that no segment has many more than COMBINATIONS ways."""
     joined = max(len(segment.own) + (segment.entry is not None) for segment in prices.segments)
-    return max(4, int(COMBINATIONS ** (1 / joined)))
+    return min(MOST, max(4, int(COMBINATIONS ** (1 / joined))))

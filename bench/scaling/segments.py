@@ -46,9 +46,17 @@ class Prices(NamedTuple):
 class PriceList(Protocol):
     """What the segments of one architecture on one data set cost, in additive quantities named `names`."""
 
-    names: tuple[str, ...]
-    segments: Sequence[Segment]
-    start: Hashable  # layout of the image
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The quantities, in the order of the costs."""
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """In order."""
+
+    @property
+    def start(self) -> Hashable:
+        """The layout of the image."""
 
     def prices(self, segment: int, entry: Ints, own: Ints, layout: Hashable) -> Prices:
         """Of segment number `segment`. entry: (n,) widths that enter, 0 for the image; own: (n, widths)."""
@@ -96,7 +104,7 @@ class Counts:
     start: Hashable = None
 
     @property
-    def segments(self) -> tuple[Segment, ...]:
+    def segments(self) -> Sequence[Segment]:
         """Of the architecture."""
         return segments(self.architecture, self.dataset)
 
@@ -123,7 +131,8 @@ class Quadratic(NamedTuple):
     def __call__(self, widths: Floats) -> Floats:
         """(m, n) widths to (m, quantities)."""
         crossed = np.einsum("mi,mj,ijq->mq", widths, widths, self.square)
-        return self.constant + widths @ self.linear + crossed
+        found: Floats = self.constant + widths @ self.linear + crossed
+        return found
 
 
 def _quadratic(function: Callable[[Floats], Floats], at: Floats) -> Quadratic:
@@ -158,7 +167,9 @@ def _forms(architecture: Architecture, dataset: Dataset, number: int) -> tuple[Q
             every[i] = float(w)
         return np.array(_costs(architecture, dataset, every)[1][number], dtype=float)
 
-    apart = 10.0 * np.arange(1, len(part.own) + 2)  # no two equal, nor after a difference
+    apart: Floats = (
+        np.arange(1, len(part.own) + 2, dtype=float) * 10.0
+    )  # no two equal, nor after a difference
 
     def tied(widths: Floats) -> Floats:
         return cost(np.concatenate([widths[-1:], widths[1:]]))

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.manifests.methods import METHODS, WRITTEN, meant
+from bench.manifests.methods import CURVES as METHODS
+from bench.manifests.methods import meant
 from bench.scaling import solve
 from bench.scaling.counts import Count, counter
 from bench.scaling.errors import ScalingError, UnreachableError
@@ -65,7 +66,7 @@ def scale(
     """
     _check(method, ratio, ratio_of, align, count)
     method, align = meant(method, align)
-    fit = None if method == "uniform" else _fitting(architecture, dataset, fit)
+    fit = None if method == "uniform" else fitting(architecture, dataset, fit)
     of = "macs" if ratio_of == "macs" else "params"
     size = counter(architecture, dataset, count, of)
     target = _target(architecture, size, ratio, ratio_of)
@@ -100,7 +101,7 @@ def scale(
 
 
 def _check(method: str, ratio: float, ratio_of: str, align: int | None, count: str) -> None:
-    for kind, word, known in (("method", method, WRITTEN), ("ratio_of", ratio_of, RATIO_OF)):
+    for kind, word, known in (("method", method, (*METHODS, "aligned")), ("ratio_of", ratio_of, RATIO_OF)):
         if word not in known:
             raise ScalingError(f"unknown {kind} {word!r}; known: {', '.join(known)}")
     if not (math.isfinite(ratio) and ratio > 0):
@@ -111,7 +112,7 @@ def _check(method: str, ratio: float, ratio_of: str, align: int | None, count: s
         raise ScalingError("aligned widths are ours: nobody has published a count for them; use --count true")
 
 
-def _fitting(architecture: Architecture, dataset: Dataset, fit: Fit | None) -> Fit:
+def fitting(architecture: Architecture, dataset: Dataset, fit: Fit | None) -> Fit:
     """The fit given, or the one in manifests/scaling; checked against the architecture."""
     if fit is None:
         from bench.scaling.fits import find

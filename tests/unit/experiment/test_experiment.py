@@ -36,9 +36,9 @@ allowed: vgg11, mobilenetv2, preact_resnet18, resnet50)
 x.yaml:4: groups[0].dataset: unknown value 'cifar11' (did you mean cifar10? \
 allowed: cifar10, cifar100, tinyimagenet, imagenet, digits)
 x.yaml:5: groups[0].methods[0]: unknown value 'unifrom' (did you mean uniform? \
-allowed: uniform, neuralscale, aligned)
+allowed: uniform, neuralscale, aligned, device)
 x.yaml:6: groups[0].ratios[1]: must be greater than 0, not -1
-x.yaml:7: groups[0].ratio_of: unknown value 'weight' (allowed: params, width, macs)
+x.yaml:7: groups[0].ratio_of: unknown value 'weight' (allowed: params, width, macs, latency, memory)
 x.yaml:8: measure.processes: must be greater than or equal to 1, not 0"""
 
 
