@@ -210,7 +210,7 @@ class Board:
         kernels = [kernel._replace(c_in=int(a), c_out=int(b)) for a, b in found.tolist()]
         unknown = [each for each in kernels if each not in self._kernels]
         if unknown:
-            seconds = self.model.calibration.seconds(unknown, self.architecture.name)
+            seconds = self.model.calibration.model.seconds(unknown, self.architecture.name)
             for each, value in zip(unknown, seconds, strict=True):
                 self._kernels[each] = (float(value), memory.weights([each]))
         prices = np.array([self._kernels[each] for each in kernels])[which.ravel()]

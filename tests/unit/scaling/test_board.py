@@ -1,0 +1,73 @@
+"""A device's price list is its cost model, summed segment by segment for many widths at once."""
+
+import random
+from functools import cache
+
+import numpy as np
+import pytest
+
+from bench.cost import CostModel
+from bench.scaling import budgets, device, direction
+from bench.scaling.board import Board
+from bench.scaling.grid import grid
+from bench.zoo import ARCHITECTURES, architecture, dataset
+from tests.unit.cost.synthetic_profile import profile
+
+
+@cache
+def model() -> CostModel:
+    return CostModel(profile())
+
+
+def board(name: str, data: str = "cifar10") -> Board:
+    return Board(model(), architecture(name), dataset(data), extrapolate=True)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("data", ["cifar10", "tinyimagenet"])
+def test_its_sums_are_the_model_s_predictions(name: str, data: str) -> None:
+    draw, prices = random.Random(name + data), board(name, data)
+    for _ in range(4):
+        widths = [
+            draw.choice([draw.randint(1, 40), 8 * draw.randint(1, 30), 64])
+            for _ in prices.architecture.layers
+        ]
+        found, told = prices.figures(widths), prices.predict(widths)
+        cost = prices.architecture.cost(widths, prices.dataset)
+        assert found["latency"] == pytest.approx(told.latency.value, rel=1e-9)
+        assert found["memory"] == pytest.approx(told.process.value, rel=1e-9)
+        assert (found["params"], found["macs"]) == (cost.params, cost.macs)
+
+
+def test_a_path_through_the_grid_costs_what_its_network_costs() -> None:
+    prices, draw = board("preact_resnet18"), np.random.default_rng(4)
+    candidates = [sorted({int(w) for w in draw.integers(3, 90, 3)} | {64}) for _ in range(17)]
+    made = grid(prices, candidates)
+    state, arcs, seconds = 0, [], 0.0
+    for stage in made.stages:
+        arcs.append(int(draw.choice(np.flatnonzero(stage.source == state))))
+        seconds, state = seconds + stage.costs[arcs[-1], 2], int(stage.target[arcs[-1]])
+    told = prices.figures(made.widths(arcs))["latency"]
+    assert prices.room("latency", told, 0.0) == pytest.approx(seconds, rel=1e-9)
+
+
+def test_on_a_device_that_likes_multiples_the_method_keeps_more_than_the_others() -> None:
+    prices = board("vgg11")
+    line = direction.of(prices.architecture, None)
+    limit = 0.2 * prices.figures(prices.architecture.default_widths)["latency"]
+    task = budgets.Task(prices.architecture, prices.dataset, {"latency": limit}, prices.figures)
+    aligned = budgets.Task(prices.architecture, prices.dataset, {"latency": limit}, prices.figures, 8)
+    found = device.best(task, prices, line)
+    assert task.use(found.widths) <= 1
+    others = [budgets.largest(each, line, together=True) for each in (task, aligned)]
+    assert found.score > max(_score(prices, line, widths) for widths in others)
+
+
+def _score(prices: Board, line: direction.Direction, widths: list[int]) -> float:
+    """The best score that any point of the direction gives a network."""
+    middle = line.nearest(widths)[0]
+    return max(
+        direction.worth(prices.architecture, prices.dataset, line.widths(x))
+        - device.FAITH * float(np.mean((np.log(widths) - line.logs(x)) ** 2))
+        for x in np.linspace(middle - 0.3, middle + 0.3, 601)
+    )
