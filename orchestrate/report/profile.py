@@ -10,6 +10,7 @@ from orchestrate.console import printable
 from orchestrate.report import text
 
 SHOWN = 24  # models or pairs that are drawn; the tables have all
+NAMES = {"neuralscale": "NeuralScale"}
 KINDS = 8  # kinds of operators of a model that are drawn
 
 
@@ -50,7 +51,8 @@ def _pair(pair: Pair) -> str:
     shares = any(side.distorts for side in sides)
     values = [(layer.share if shares else layer.seconds) for row in pair.layers for layer in row[1:] if layer]
     rows = "".join(_beside(name, first, second, max(values), shares) for name, first, second in pair.layers)
-    names = [str(job.model.get("method")) for job in (pair.first, pair.second)]
+    methods = [str(job.model.get("method")) for job in (pair.first, pair.second)]
+    names = [NAMES.get(method, method) for method in methods]
     unit = "share" if shares else "ms"
     head = _head("Layer", f"{names[0]} above {names[1]}", f"{names[0]} ({unit})", f"{names[1]} ({unit})")
     sentences = [f"{name}: {told(side)}" for name, side in zip(names, sides, strict=True)]
@@ -82,7 +84,7 @@ def told(found: Profile) -> str:
     """What a profile rests on, whether it distorts, and what padding adds, in words."""
     change = found.total / found.latency - 1
     sums = (
-        f"the layers' median times over {found.runs} inferences sum to {_ms(found.total)} ms, an inference "
+        f"the layers' times over {found.runs} inferences sum to {_ms(found.total)} ms, an inference "
         f"without the profiler takes {_ms(found.latency)} ms ({change:+.0%})"
     )
     if found.distorts:
