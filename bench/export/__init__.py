@@ -101,7 +101,7 @@ def _own(
     models = list(found.values())
     if models and not refused:
         check_names(asked[0][1], models)
-    return models, refused
+    return models, list(dict.fromkeys(refused))  # a file may be refused for the same reason at every batch
 
 
 def _onnxruntime() -> str:

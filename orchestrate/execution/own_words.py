@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, get_args
 
 from bench.record import loads
@@ -135,12 +136,13 @@ def _words(option: str, text: str | None) -> list[str]:
     return words
 
 
-def with_names(models: list[Json], given: Sequence[str]) -> list[Json]:
+def with_names(models: list[Json], given: Sequence[str], refused: Sequence[str] = ()) -> list[Json]:
     """The models with the names that the user gives his files: `NAME` of the only one, or `FILE=NAME`.
 
-    A name takes the place of the file's own in the model's id, so that files of other names compare.
+    A name takes the place of the file's own in the model's id, so that files of other names compare. What is
+    said of a `refused` file is left aside with it.
     """
-    own = _own(models)
+    own = _own(models, refused)
     renamed: dict[str, str] = {}
     for text in given:
         file, _, name = text.rpartition("=")
@@ -157,9 +159,9 @@ def with_names(models: list[Json], given: Sequence[str]) -> list[Json]:
     return found
 
 
-def _own(models: Sequence[Json]) -> dict[str, list[Json]]:
-    """The user's own models by the names of their files: one for each batch."""
-    found: dict[str, list[Json]] = {}
+def _own(models: Sequence[Json], refused: Sequence[str]) -> dict[str, list[Json]]:
+    """The user's own models by the names of their files: one for each batch, none of a refused file."""
+    found: dict[str, list[Json]] = {PurePath(file).stem: [] for file in refused}
     for model in filter(_is_own, models):
         name = model["id"].removeprefix("onnx-").rpartition("-")[0]
         found.setdefault(name.removesuffix(f"-b{model.get('batch')}"), []).append(model)
@@ -170,15 +172,15 @@ def _file(option: str, text: str, file: str, value: str, own: Mapping[str, Any])
     """Which file an option is about: the one that it names, or the only one; BadInput lists them."""
     if not file and len(own) > 1:
         raise BadInput(f"{option} {text}: of which file? {option} FILE={value}; files: {listed(own)}")
-    file = file or next(iter(own))
+    file = file or next(iter(own), "")
     if file not in own:
         raise BadInput(f"{option} {text}: no file is called {file!r}{meant(file, own)}; files: {listed(own)}")
     return file
 
 
-def with_accuracy(models: list[Json], given: Sequence[str]) -> list[Json]:
+def with_accuracy(models: list[Json], given: Sequence[str], refused: Sequence[str] = ()) -> list[Json]:
     """The models with the accuracies that the user states: `91.2` of the only own file, or `NAME=91.2`."""
-    own = _own(models)
+    own = _own(models, refused)
     found: dict[str, float] = {}
     for text in given:
         name, _, number = text.rpartition("=")

@@ -156,8 +156,9 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
         raise OrbitError(f"bench export ended with code {done.returncode}: see above")
     bundle = bundle_of(out)
     if options.accuracies or options.names:
-        models = with_accuracy(bundle["models"], options.accuracies)
-        bundle["models"] = with_names(models, options.names)
+        refused = [each["file"] for each in bundle.get("refused", [])]
+        models = with_accuracy(bundle["models"], options.accuracies, refused)
+        bundle["models"] = with_names(models, options.names, refused)
         files.write_json(str(out / "bundle.json"), bundle)
     return bundle
 

@@ -11,6 +11,7 @@ import pytest
 from bench.record import schema
 from orchestrate.devices import Device
 from orchestrate.errors import BadInput
+from orchestrate.execution import own_words
 from orchestrate.runs import plan
 from tests.models import mlp
 from tests.unit.orchestrate import sample
@@ -42,6 +43,17 @@ def test_a_device_that_can_run_none_ends_the_command() -> None:
 
 def test_nothing_refused_leaves_the_plan_as_it_was() -> None:
     assert "refused" not in plan.plan(sample.bundle("a"), {"local": sample.device()}, "1")
+
+
+def test_what_is_said_of_a_refused_file_is_left_aside_and_never_taken_for_another_one() -> None:
+    good = {"id": "onnx-good-01234567", "batch": 1}
+    found = own_words.with_accuracy([good], ["bad=50", "good=90"], ["bad.onnx"])
+    assert found == [{**good, "accuracy": {"value": 90.0, "source": "stated"}}]
+    assert own_words.with_names([good], ["bad=other"], ["bad.onnx"]) == [good]
+    with pytest.raises(BadInput, match="--accuracy 90: of which file"):
+        own_words.with_accuracy([good], ["90"], ["bad.onnx"])
+    with pytest.raises(BadInput, match="no file is called ''"):
+        own_words.with_accuracy([{"id": "zoo", "architecture": "vgg11"}], ["90"])
 
 
 @pytest.fixture
