@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench import zoo
-from bench.cost import CostModel, Prediction, find
-from bench.errors import InputError
+from bench.budget import rounds
+from bench.budget.measuring import Measured
+from bench.budget.measuring import measure as measure_on_device
+from bench.budget.rounds import Round
+from bench.cost import CostModel, Estimate, Prediction, find
+from bench.errors import InputError, JobError
 from bench.manifests.methods import meant
 from bench.scaling.board import Board
 from bench.scaling.budgets import COUNTS
@@ -49,6 +53,12 @@ class Answer:
     prediction: Prediction | None
     profile: str | None
     emulated: str | None
+    played: tuple[Round, ...] = ()  # that were measured, the one that is answered last
+
+    @property
+    def measured(self) -> Measured | None:
+        """Of the answer."""
+        return self.played[-1].measured if self.played else None
 
 
 def answer(asked: Asked, as_json: bool) -> str:
@@ -71,11 +81,52 @@ def solve(asked: Asked) -> Answer:
         raise InputError("budgets are of true counts: nobody has published another; leave --count away")
     network, data = zoo.architecture(asked.architecture), zoo.dataset(asked.dataset)
     fit, prices = named(asked.fit) if asked.fit else None, board(asked)
-    found = within(network, data, asked.method, asked.limits, fit, asked.align, prices)
+
+    def guess(limits: Mapping[str, float]) -> Within:
+        return within(network, data, asked.method, limits, fit, asked.align, prices)
+
     if prices is None:
-        return Answer(found, None, None, None)
+        return Answer(guess(asked.limits), None, None, None)
     profile = prices.model.profile
-    return Answer(found, prices.predict(found.scaled.widths), profile.name, profile.emulated)
+    played = _measured(asked, prices, guess) if asked.measure and asked.on_device else ()
+    found = played[-1].guess if played else guess(asked.limits)
+    return Answer(found, prices.predict(found.scaled.widths), profile.name, profile.emulated, played)
+
+
+def _measured(
+    asked: Asked, prices: Board, guess: Callable[[Mapping[str, float]], Within]
+) -> tuple[Round, ...]:
+    """The rounds, the best one last; JobError where no measured interval lies within the budgets."""
+    profile = prices.model.profile
+
+    def checked(limits: Mapping[str, float]) -> Within:
+        found = guess(limits)
+        prices.predict(found.scaled.widths)  # refuses extrapolation before anything is measured
+        return found
+
+    def measure(widths: Sequence[int]) -> Measured:
+        return measure_on_device(profile, asked.architecture, asked.dataset, widths)
+
+    played = rounds.play(asked.limits, asked.rounds, checked, measure)
+    chosen = rounds.best(played, asked.limits)
+    if chosen is None:
+        figures = "; ".join(line for each in played for line in told(asked, each))
+        raise JobError(f"no measured interval lies within the budget after {len(played)} rounds: {figures}")
+    return (*(each for each in played if each is not chosen), chosen)
+
+
+def told(asked: Asked, played: Round) -> list[str]:
+    """What was measured in a round, and how far the model's guess was, per budget of the device."""
+    return [
+        f"{NAMES[name]} measured {_spread(name, getattr(played.measured, name))}, "
+        f"guessed {shown(name, played.guess.figures[name])} ({played.off(name):+.1%})"
+        for name in asked.limits
+        if name not in COUNTS
+    ]
+
+
+def _spread(name: str, estimate: Estimate) -> str:
+    return f"{shown(name, estimate.value)} ({shown(name, estimate.low)} to {shown(name, estimate.high)})"
 
 
 def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
@@ -98,6 +149,14 @@ def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
         "profile": found.profile,
         "emulated": found.emulated,
     }
+    data["rounds"] = [
+        {
+            "widths": each.guess.scaled.widths,
+            "guessed": {name: each.guess.figures[name] for name in ("latency", "memory")},
+            "measured": {name: estimate._asdict() for name, estimate in each.measured._asdict().items()},
+        }
+        for each in found.played
+    ]
     if prediction is not None:
         data["predicted"] = {
             name: dict(zip(("value", "low", "high"), map(float, estimate), strict=True))
@@ -120,10 +179,19 @@ def as_text(asked: Asked, found: Answer) -> str:
         f"params  {scaled.params:,}",
         f"MACs    {scaled.macs:,}",
         *predicted(found),
+        *_rounds(asked, found),
         f"budget  {NAMES[found.within.tightest]} {1 + scaled.error:.1%} used",
         f"distance from the direction {found.within.distance:.1%} a layer",
     ]
     return "\n".join(lines)
+
+
+def _rounds(asked: Asked, found: Answer) -> list[str]:
+    if not found.played:
+        return []
+    used = found.played[-1].used(asked.limits)
+    lines = [f"round   {line}" for each in found.played for line in told(asked, each)]
+    return [*lines, f"measured in {len(found.played)} rounds: {used:.1%} of the budget used"]
 
 
 def predicted(found: Answer) -> list[str]:

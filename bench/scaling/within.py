@@ -59,7 +59,7 @@ def within(
         widths = _of_device(task, board or Counts(architecture, dataset), line)
     else:
         widths = budgets.largest(task, line, together=method == "uniform")
-    return _result(task, line, widths, fit if method != "uniform" else None, align)
+    return result(task, line, widths, fit if method != "uniform" else None, align)
 
 
 def by_ratio(
@@ -109,9 +109,10 @@ def _of_device(task: Task, prices: Board | Counts, line: direction.Direction) ->
     return device.filled(task, widths, lambda each: line.nearest(each)[1])
 
 
-def _result(
+def result(
     task: Task, line: direction.Direction, widths: list[int], fit: Fit | None, align: int | None
 ) -> Within:
+    """What `widths` are for a task: their figures, the tightest budget, their distance from a direction."""
     figures = task.figures(widths)
     tightest = max(task.limits, key=lambda name: figures[name] / task.limits[name])
     x, distance = line.nearest(widths)

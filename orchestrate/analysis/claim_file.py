@@ -28,7 +28,9 @@ class Stated(reader.Section):
     )
     method: str = Field(description="a method's name: neuralscale, aligned, ...")
     baseline: str = "uniform"
-    ratio_of: list[Literal["params", "width", "macs"]] = Field(["params", "width"], min_length=1)
+    ratio_of: list[Literal["params", "width", "macs", "latency", "memory"]] = Field(
+        ["params", "width"], min_length=1
+    )
     claimed: Positive = Field(
         description="the ratio that was claimed, shown beside what was measured; 1 where only a direction was"
     )

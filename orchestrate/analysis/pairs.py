@@ -14,6 +14,7 @@ from orchestrate.analysis.table import CONFIGURATION, MEASURED, STAND_IN, by_pro
 
 KEY = ["architecture", "dataset", "ratio", "ratio_of", *CONFIGURATION]
 PARAMETERS, MACS = ("params", "width"), ("macs",)
+LATENCY, MEMORY = ("latency",), ("memory",)  # at the same prediction of a device's profile
 PLAIN, ROUNDED = 1, 8  # widths are multiples of
 
 
@@ -70,6 +71,23 @@ COMPARISONS = (
         PARAMETERS,
         PLAIN,
         ROUNDED,
+    ),
+    *(
+        Comparison(
+            f"device-{key}-{short}", f"device / {label}, {equal}", "device", method, targets, PLAIN, align
+        )
+        for key, equal, targets in (
+            ("params", "equal parameters", PARAMETERS),
+            ("macs", "equal MACs", MACS),
+            ("latency", "widths for equal latency", LATENCY),
+            ("memory", "widths for equal memory", MEMORY),
+        )
+        for short, label, method, align in (
+            ("uniform", "uniform", "uniform", PLAIN),
+            ("uniform8", "uniform in multiples of 8", "uniform", ROUNDED),
+            ("neuralscale", "NeuralScale", "neuralscale", PLAIN),
+            ("aligned", "NeuralScale in multiples of 8", "neuralscale", ROUNDED),
+        )
     ),
 )
 

@@ -1,0 +1,67 @@
+"""A bundle measured on one device against its reference network, process by process: what budgets need.
+
+The workshop writes the bundle (`bench/export/tuning.py`) and reads the answer; the run is an ordinary one.
+"""
+
+import math
+import shutil
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+
+from orchestrate.analysis import memory, turns
+from orchestrate.analysis.job import ladders
+from orchestrate.errors import OrbitError
+from orchestrate.execution.follower import FollowPolicy
+from orchestrate.execution.options import RunOptions
+from orchestrate.execution.own_words import Sweep
+from orchestrate.execution.run import begin, bundle_of, execute
+from orchestrate.execution.settings import Settings
+from orchestrate.execution.signals import terminated_is_interrupted
+from orchestrate.execution.tune import fit_to_use
+
+Json = dict[str, Any]
+
+
+def measure(
+    bundle: Path, device: str, sweep: Sweep, results: Path, manifest: Path | None, console: Console
+) -> list[Json]:
+    """Measure every model of `bundle` on `device`; a figure of each of its processes."""
+
+    def make(options: RunOptions, out: Path, held: int) -> Json:
+        shutil.copytree(bundle, out, dirs_exist_ok=True)
+        return bundle_of(out)
+
+    options = RunOptions(devices=[device], sweep=sweep, results=results, manifest=manifest)
+    with terminated_is_interrupted():
+        run = begin(options, console, make)
+        problems = execute(run, Settings(manifest), console, FollowPolicy())
+    if problems:
+        raise OrbitError("; ".join(problems.values()))
+    [folder] = run.devices.values()
+    return [figures(record) for record in folder.stored()]
+
+
+def figures(record: Json) -> Json:
+    """ratios: to the reference, one a process; memory: bytes of memory.process, one a process.
+
+    OrbitError where the record holds no figures that count.
+    """
+    model = record["job"]["model"]["id"]
+    if not fit_to_use(record):
+        why = record["error"]["message"] if record["error"] else "its turns do not count"
+        raise OrbitError(f"{model} could not be measured: {why}")
+    values = [memory.values(ladder) for ladder in ladders(record["memory"]["rungs"])]
+    return {
+        "model": model,
+        "ratios": [_ratio(part["turns"]) for part in record["latency"]["processes"] if part.get("turns")],
+        "memory": [value[memory.PROCESS] for value in values if memory.PROCESS in value],
+        "environment": turns.environment(record),
+        "emulated": record["environment"].get("emulated") or None,
+    }
+
+
+def _ratio(pairs: list[list[int]]) -> float:
+    return math.exp(median(math.log(a / b) for a, b in pairs))

@@ -1,0 +1,74 @@
+"""Rounds of guessing, measuring and correcting: they end within the budget, or say that none was."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from bench.budget import rounds
+from bench.budget.measuring import Measured, interval
+from bench.cost import Estimate
+from bench.scaling.budgets import Task, counts, largest
+from bench.scaling.direction import of
+from bench.scaling.within import Within, result
+from bench.zoo import architecture, dataset
+
+VGG, CIFAR = architecture("vgg11"), dataset("cifar10")
+LINE = of(VGG, None)
+
+
+def figures(widths: Sequence[int]) -> dict[str, float]:
+    """What the model says: a nanosecond a MAC."""
+    cost = counts(VGG, CIFAR)(widths)
+    return {**cost, "latency": cost["macs"] * 1e-9, "memory": 4e7 + 4 * cost["params"]}
+
+
+def guess(limits: Mapping[str, float]) -> Within:
+    task = Task(VGG, CIFAR, limits, figures)
+    return result(task, LINE, largest(task, LINE, together=True), None, None)
+
+
+def device(off: float, spread: float) -> Callable[[Sequence[int]], Measured]:
+    """A device whose times are `off` those of the model, measured with a half-width of `spread`."""
+
+    def measure(widths: Sequence[int]) -> Measured:
+        told = figures(widths)
+        seconds = told["latency"] * off
+        return Measured(
+            Estimate(seconds, seconds * (1 - spread), seconds * (1 + spread)),
+            Estimate(told["memory"], told["memory"] - 1e5, told["memory"] + 1e5),
+        )
+
+    return measure
+
+
+@pytest.mark.parametrize("off", [0.8, 0.97, 1.0, 1.04, 1.3])
+def test_the_measured_interval_ends_within_the_budget_and_uses_97_percent_of_it(off: float) -> None:
+    limits = {"latency": 0.02}
+    played = rounds.play(limits, 3, guess, device(off, 0.01))
+    found = rounds.best(played, limits)
+    assert found is not None
+    assert 1 <= len(played) <= 3
+    assert found.value("latency")[1] <= 0.02
+    assert 0.97 <= found.used(limits) <= 1
+    assert played[0].off("latency") == pytest.approx(1 / off - 1)
+
+
+def test_counts_and_a_device_s_budget_hold_together() -> None:
+    limits = {"latency": 0.02, "params": 300_000.0}
+    found = rounds.best(rounds.play(limits, 3, guess, device(1.3, 0.01)), limits)
+    assert found is not None
+    assert found.guess.scaled.params <= 300_000
+    assert found.used(limits) >= 0.97
+
+
+def test_an_interval_wider_than_the_budget_is_never_within_it() -> None:
+    limits = {"memory": figures([1] * 8)["memory"] + 5e4}  # the interval's half is twice that
+    played = rounds.play(limits, 3, guess, device(1.0, 0.01))
+    assert rounds.best(played, limits) is None
+
+
+def test_a_single_process_has_no_interval() -> None:
+    assert interval([1.0]) == (1.0, float("inf"))
+    center, half = interval([1.0, 1.1, 0.9])
+    assert center == pytest.approx(1.0)
+    assert half == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-4)
