@@ -5,9 +5,10 @@ single-stream: the next inference begins when the last has ended. offline: every
 whether the last is answered or not; what counts is when the answer comes.
 """
 
-from typing import Any, Dict, Optional
+from typing import Optional
 
 from bench.record import backends
+from bench.record.types import Job, Load
 
 SINGLE, OFFLINE, PACED = "single-stream", "offline", "paced"
 KINDS = {SINGLE: "orbitbench.record", OFFLINE: "orbitbench.offline", PACED: "orbitbench.paced"}
@@ -15,28 +16,27 @@ MAX_STREAMS = 64
 LOWEST_RATE, HIGHEST_RATE = 0.01, 100000.0  # requests a second
 
 
-def of(job: Any) -> str:
+def of(job: Job) -> str:
     """The load shape of a job; one without `load` is single-stream."""
     load = job.get("load") or {}
     return str(load.get("kind", SINGLE))
 
 
-def record_kind(job: Any) -> str:
+def record_kind(job: Job) -> str:
     """The `kind` of the record that a job leaves."""
     return KINDS[of(job)]
 
 
-def suffix(load: Dict[str, Any]) -> str:
+def suffix(load: Load) -> str:
     """What a job's id ends in: `-offline4`, `-paced10`; nothing for single-stream."""
     if load.get("kind") == OFFLINE:
         return "-offline{}".format(load["streams"])
     return "-paced{:g}".format(load["rate"]) if load.get("kind") == PACED else ""
 
 
-def problem(job: Any) -> Optional[str]:
-    """Why a job's backend cannot serve its load; None where it can. ValueError for an unknown backend."""
-    load = job.get("load") or {}
+def problem(backend: str, load: Load) -> Optional[str]:
+    """Why a backend cannot serve a load; None where it can. ValueError for an unknown backend."""
     one = load.get("kind") != OFFLINE or load["streams"] == 1
-    if one or backends.find(job["backend"]).device == "cpu":
+    if one or backends.find(backend).device == "cpu":
         return None
-    return "backend {} runs one stream (asked for: {} streams)".format(job["backend"], load["streams"])
+    return "backend {} runs one stream (asked for: {} streams)".format(backend, load["streams"])

@@ -1,8 +1,10 @@
 """How a job is measured where its job list does not say: the defaults that both sides know."""
 
-from typing import Any, Dict, Optional
+from typing import Optional
 
-DEFAULTS: Dict[str, Any] = {
+from bench.record.types import Measure
+
+DEFAULTS: Measure = {
     "processes": 3,
     "warmup": 20,  # inferences at least
     "warmup_seconds": 0.2,  # and seconds at least: clocks ramp in time, not in inferences (trtexec's default)
@@ -20,17 +22,20 @@ DEFAULTS: Dict[str, Any] = {
 }
 
 
-def complete(of_list: Dict[str, Any], of_job: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+def complete(of_list: Measure, of_job: Optional[Measure]) -> Measure:
     """The whole plan of a job: its own over the list's over the defaults."""
-    return dict(dict(DEFAULTS, **of_list), **(of_job or {}))
+    plan = DEFAULTS.copy()
+    plan.update(of_list)
+    plan.update(of_job or {})
+    return plan
 
 
-def build_of(plan: Dict[str, Any], process: int) -> int:
+def build_of(plan: Measure, process: int) -> int:
     """Which engine of a job its process measures; the profile is of the first. plan: complete."""
     return int(process % plan["builds"]) if process < plan["processes"] else 0
 
 
-def steps(plan: Dict[str, Any]) -> int:
+def steps(plan: Measure) -> int:
     """How many processes a job takes: those that measure, and after them the profile's. plan: complete.
 
     `profile` is in a plan only where it is asked for: one more process, watched by the library's profiler.
@@ -38,6 +43,6 @@ def steps(plan: Dict[str, Any]) -> int:
     return int(plan["processes"]) + bool(plan.get("profile"))
 
 
-def builds(plan: Dict[str, Any]) -> int:
+def builds(plan: Measure) -> int:
     """How many engines are built for a job. plan: complete."""
     return int(min(plan["builds"], plan["processes"]))

@@ -63,6 +63,35 @@ class Against(File):
     turn_seconds: float
 
 
+class Load(TypedDict, total=False):
+    """A load shape: `kind`, and what belongs to it (loads.py)."""
+
+    kind: str
+    streams: int
+    rate: float
+
+
+class Measure(TypedDict, total=False):
+    """How a job is measured (measure.py has the defaults); seconds, and counts."""
+
+    processes: int
+    warmup: int
+    warmup_seconds: float
+    min_samples: int
+    max_samples: int
+    min_seconds: float
+    max_seconds: float
+    target_ci: float
+    timeout_seconds: float
+    max_waiting: float
+    repeats: int
+    cold_loads: int
+    builds: int
+    build_timeout_seconds: float
+    profile: bool
+    time_left: float  # once the first inference is known: until a process must end
+
+
 class _ModelFile(File):
     id: str
 
@@ -74,6 +103,9 @@ class Model(_ModelFile, total=False):
     reference: Optional[Reference]
     test_set: Optional[LabelledSet]
     against: Optional[Against]
+    batch: Optional[int]
+    architecture: Optional[str]
+    accuracy: Optional[Dict[str, Any]]
     inputs: List[Dict[str, Any]]
 
 
@@ -96,8 +128,8 @@ class Job(_RequiredJob, total=False):
     """One (model, backend, precision, threads, batch). `measure` is complete once the list is loaded."""
 
     options: Dict[str, Any]
-    measure: Dict[str, Any]
-    load: Dict[str, Any]
+    measure: Measure
+    load: Load
 
 
 class _RequiredTask(TypedDict):
@@ -107,7 +139,7 @@ class _RequiredTask(TypedDict):
     model: str
     reference: Optional[str]
     test_set: Optional[str]
-    measure: Dict[str, Any]
+    measure: Measure
     seed: int
     nvmap_before: Optional[int]
     cache_dir: Optional[str]
@@ -147,8 +179,8 @@ class Part(_RequiredPart, total=False):
     residual: List[Dict[str, Any]]
     facts: Dict[str, Any]
     latency: Dict[str, Any]
-    output_check: Dict[str, Any]
-    accuracy: Dict[str, Any]
+    output_check: "OutputCheck"
+    accuracy: "Accuracy"
     profile: Dict[str, Any]
     environment: Dict[str, Any]
     process: int
@@ -157,6 +189,34 @@ class Part(_RequiredPart, total=False):
     sensors: List[Dict[str, Any]]
     validity: Validity
     disturbed: List[Dict[str, Any]]
+
+
+class _RequiredOutputCheck(TypedDict):
+    max_abs_error: Optional[float]
+    max_rel_error: Optional[float]
+    tolerance: Optional[float]
+    ok: bool
+    message: str
+    arithmetic: str
+
+
+class OutputCheck(_RequiredOutputCheck, total=False):
+    """How far the output is from the reference's; the last two for int8 and mixed precision."""
+
+    top1_agreement: Optional[float]
+    correlation: Optional[float]
+
+
+class Accuracy(TypedDict):
+    """The share of a test set that this model classified rightly, in percent."""
+
+    value: float
+    unit: str
+    metric: str
+    source: str
+    n: int
+    model_sha256: str
+    test_set_sha256: str
 
 
 class Latency(TypedDict):
@@ -188,8 +248,8 @@ class Record(TypedDict):
     validity: Validity
     latency: Latency
     memory: Memory
-    output_check: Optional[Dict[str, Any]]
-    accuracy: Optional[Dict[str, Any]]
+    output_check: Optional[OutputCheck]
+    accuracy: Optional[Accuracy]
     profile: Optional[Dict[str, Any]]
     sensors: List[Dict[str, Any]]
     environment: Dict[str, Any]

@@ -1,6 +1,7 @@
 """One record, reduced to what tables and plots need; every figure is recomputed here from the raw samples."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class Job:
         return [process.p50 for process in self.processes]
 
 
-def build(record: Json, path: Path) -> Job:
+def build(record: Mapping[str, Any], path: Path) -> Job:
     """The job of a valid record.
 
     record: as `bench.record.schema` has validated it. ValueError where its samples do not decode.
@@ -119,13 +120,13 @@ def build(record: Json, path: Path) -> Job:
     )
 
 
-def _of_processes(record: Json, key: str) -> tuple[float, ...]:
+def _of_processes(record: Mapping[str, Any], key: str) -> tuple[float, ...]:
     """A figure of every process; nothing where one lacks it, as records before it was stored do."""
     values = [process.get(key) for process in record["latency"]["processes"]]
     return tuple(values) if all(isinstance(value, int | float) for value in values) else ()
 
 
-def _of_some(record: Json, key: str) -> tuple[float, ...]:
+def _of_some(record: Mapping[str, Any], key: str) -> tuple[float, ...]:
     """A figure of those processes that have it."""
     values = [process.get(key) for process in record["latency"]["processes"]]
     return tuple(value for value in values if isinstance(value, int | float))

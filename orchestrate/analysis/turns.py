@@ -1,7 +1,7 @@
 """Figures of a tuning: each model's duration over that of the reference, and what it held in memory."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
@@ -11,12 +11,12 @@ from orchestrate.analysis.job import ladders
 Json = dict[str, Any]
 
 
-def pairs(record: Json) -> list[tuple[int, int]]:
+def pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Every pair of neighbouring turns of a record: ns of the model and of the reference."""
     return [(a, b) for part in record["latency"]["processes"] for a, b in part.get("turns") or ()]
 
 
-def ratio(record: Json) -> float:
+def ratio(record: Mapping[str, Any]) -> float:
     """Duration of the model over that of the reference; the median over pairs of neighbouring turns.
 
     A turn that met a change of the machine's speed does not move a median.
@@ -24,12 +24,12 @@ def ratio(record: Json) -> float:
     return math.exp(median(math.log(a / b) for a, b in pairs(record)))
 
 
-def reference_seconds(records: Iterable[Json]) -> float:
+def reference_seconds(records: Iterable[Mapping[str, Any]]) -> float:
     """Duration of the reference network: the median over records of its median."""
     return median(median(b for _, b in pairs(record)) for record in records) * 1e-9
 
 
-def measurement(record: Json) -> Json:
+def measurement(record: Mapping[str, Any]) -> Json:
     """What a profile keeps of a record (docs/formats.md)."""
     model, found = record["job"]["model"], {"ratio": ratio(record)}
     ladder = ladders(record["memory"]["rungs"])
@@ -47,7 +47,7 @@ def measurement(record: Json) -> Json:
     }
 
 
-def environment(record: Json) -> Json:
+def environment(record: Mapping[str, Any]) -> Json:
     """What a profile's latencies depend on beside the network."""
     job, seen = record["job"], record["environment"]
     identity = (seen.get("cpu") or {}).get("identity") or {}

@@ -1,6 +1,6 @@
 """Records of the load shapes offline and paced: their figures, never pooled with those of a single stream."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class LoadedJob:
         return list(self.figures["of_processes"])
 
 
-def build(record: Json, path: Path) -> LoadedJob:
+def build(record: Mapping[str, Any], path: Path) -> LoadedJob:
     """The job of a valid record of load offline or paced.
 
     record: as `bench.record.schema` has validated it. ValueError for a single stream, and for series that

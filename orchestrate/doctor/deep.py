@@ -1,6 +1,6 @@
 """What the known network's records say of a board: the verdicts of `devices check --deep`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -46,14 +46,14 @@ SENSORS = {  # key of a reading -> what it is, for people
 UNREMARKABLE = ("max_time",)  # three seconds are not meant to reach the interval of a run
 
 
-def judge(device: Device, records: list[Json], problem: str | None = None) -> list[Check]:
+def judge(device: Device, records: Sequence[Mapping[str, Any]], problem: str | None = None) -> list[Check]:
     """Return the verdicts on a device, of each precision too. problem: what kept records from coming."""
     found = [*machine(device, records[0])] if records else []
     found += [check for record in records for check in precision(record)]
     return [*found, *([Check("run", "fail", problem)] if problem else [])]
 
 
-def machine(device: Device, record: Json) -> Iterator[Check]:
+def machine(device: Device, record: Mapping[str, Any]) -> Iterator[Check]:
     """Yield what does not depend on the precision."""
     environment, board = record["environment"], record["environment"].get("board") or {}
     if environment.get("python"):
@@ -84,7 +84,7 @@ def power(device: Device, environment: Json, board: Json) -> Iterator[Check]:
         yield Check("power, measured", "ok", "; ".join(parts) or "not reported")
 
 
-def sensors(record: Json) -> Iterator[Check]:
+def sensors(record: Mapping[str, Any]) -> Iterator[Check]:
     """Yield which sensors could be read where the network was measured."""
     readings = record["sensors"]
     if not readings:
@@ -96,7 +96,7 @@ def sensors(record: Json) -> Iterator[Check]:
     yield Check("sensors", "ok" if there else "warn", text + (f"; rails {', '.join(rails)}" if rails else ""))
 
 
-def precision(record: Json) -> Iterator[Check]:
+def precision(record: Mapping[str, Any]) -> Iterator[Check]:
     """Yield how far the network came in one precision, and what it measured."""
     name = record["job"]["precision"]
     if error := record["error"]:
@@ -115,7 +115,7 @@ def precision(record: Json) -> Iterator[Check]:
             yield Check(f"{note['code'].replace('_', ' ')} ({name})", "warn", note["message"])
 
 
-def failed_step(record: Json) -> str:
+def failed_step(record: Mapping[str, Any]) -> str:
     """Return the step at which a record's process ended."""
     kind = record["error"]["kind"]
     reached = {rung["rung"] for rung in record["memory"]["rungs"]}
@@ -123,7 +123,7 @@ def failed_step(record: Json) -> str:
     return STEP_OF_ERROR.get(kind) or next(missing, "output")
 
 
-def loaded(record: Json, entry: Json) -> str:
+def loaded(record: Mapping[str, Any], entry: Json) -> str:
     """Return how the network was built and loaded, in words."""
     build = record["environment"].get("build") or {}
     parts = [f"loaded in {number(entry['load_seconds'])} s"]
@@ -141,7 +141,7 @@ def difference(check: Json | None) -> str:
     return f"off by {number(check['max_abs_error'], 2)} at most, {bound}"
 
 
-def memory(record: Json) -> Check:
+def memory(record: Mapping[str, Any]) -> Check:
     """Return what the process took, on a GPU as far as that can be read."""
     name = f"memory ({record['job']['precision']})"
     rung = next(each for each in record["memory"]["rungs"] if each["rung"] == "steady_trimmed")

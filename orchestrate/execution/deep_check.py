@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -23,7 +22,7 @@ from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop,
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import terminated_is_interrupted
 from orchestrate.runs import confined, plan
-from orchestrate.runs.folder import Run, read_json
+from orchestrate.runs.folder import Run, read_bundle
 
 KNOWN = Path(__file__).parent / "known_network"  # a bundle; tests/known_network.py makes it again
 MEASURE = {
@@ -56,7 +55,7 @@ def begin(place: Path, known: Mapping[str, Device]) -> Run:
     """Return a run of the known network on the devices, its folder in `place`."""
     folder = place / "new"
     shutil.copytree(KNOWN, folder / "bundle")
-    bundle: dict[str, Any] = read_json(confined.Folder(folder / "bundle"), "bundle.json", "orbitbench.bundle")
+    bundle = read_bundle(confined.Folder(folder / "bundle"))
     planned = plan.plan(bundle, known, runs.version(), {name: brief(each) for name, each in known.items()})
     return runs.create(place, planned, folder)
 

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from bench.record import loads
+from bench.record.types import Record
 from orchestrate.quantities import number
 
 Json = dict[str, Any]
@@ -23,7 +24,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def computed(record: Json) -> Any:
+def computed(record: Record) -> Any:
     """The record's job under load; None where its samples give no figure."""
     from orchestrate.analysis import under_load
 
@@ -33,7 +34,7 @@ def computed(record: Json) -> Any:
         return None
 
 
-def figures(record: Json) -> Json | None:
+def figures(record: Record) -> Json | None:
     """The figures of a record as `--json` prints them: base units, null where unknown."""
     from orchestrate.analysis import under_load
 
@@ -41,7 +42,7 @@ def figures(record: Json) -> Json | None:
     return under_load.headlines(found) if found else None
 
 
-def table(shape: str, records: list[Json], remark: Callable[[Json], str] | None) -> Table:
+def table(shape: str, records: list[Record], remark: Callable[[Record], str] | None) -> Table:
     """One row a record of this load shape; `remark` says what is to be said of each."""
     made = Table(title=shape, title_justify="left", box=None, pad_edge=False)
     for name in ("device", "model", "how"):

@@ -12,6 +12,8 @@ from pathlib import PurePath
 from typing import Any, get_args
 
 from bench.record import loads
+from bench.record.types import Load as LoadShape
+from bench.record.types import Model
 from orchestrate.devices import Device, Precision
 from orchestrate.errors import BadInput, listed, meant
 
@@ -31,7 +33,7 @@ class Sweep:
     loads: tuple[Load, ...] = ()
 
     @property
-    def load_shapes(self) -> list[Json]:
+    def load_shapes(self) -> list[LoadShape]:
         """The loads as jobs have them; one single stream where none is asked for."""
         return [_load(*each) for each in self.loads] or [{}]
 
@@ -47,7 +49,7 @@ class Sweep:
         return {name: _changed(device, given) for name, device in known.items()}
 
 
-def _load(kind: str, value: float) -> Json:
+def _load(kind: str, value: float) -> LoadShape:
     if kind == loads.OFFLINE:
         return {"kind": kind, "streams": int(value)}
     return {"kind": kind, "rate": value} if kind == loads.PACED else {}
@@ -136,7 +138,7 @@ def _words(option: str, text: str | None) -> list[str]:
     return words
 
 
-def with_names(models: list[Json], given: Sequence[str], refused: Sequence[str] = ()) -> list[Json]:
+def with_names(models: list[Model], given: Sequence[str], refused: Sequence[str] = ()) -> list[Model]:
     """The models with the names that the user gives his files: `NAME` of the only one, or `FILE=NAME`.
 
     A name takes the place of the file's own in the model's id, so that files of other names compare. What is
@@ -153,22 +155,22 @@ def with_names(models: list[Json], given: Sequence[str], refused: Sequence[str] 
             )
         for model in own[file]:
             renamed[model["id"]] = f"onnx-{name}{model['id'].removeprefix(f'onnx-{file}')}"
-    found = [{**model, "id": renamed.get(model["id"], model["id"])} for model in models]
+    found: list[Model] = [{**model, "id": renamed.get(model["id"], model["id"])} for model in models]
     if twice := [model["id"] for model in found if [each["id"] for each in found].count(model["id"]) > 1]:
         raise BadInput(f"--name: two files would be called {twice[0]}")
     return found
 
 
-def _own(models: Sequence[Json], refused: Sequence[str]) -> dict[str, list[Json]]:
+def _own(models: Sequence[Model], refused: Sequence[str]) -> dict[str, list[Model]]:
     """The user's own models by the names of their files: one for each batch, none of a refused file."""
-    found: dict[str, list[Json]] = {PurePath(file).stem: [] for file in refused}
+    found: dict[str, list[Model]] = {PurePath(file).stem: [] for file in refused}
     for model in filter(_is_own, models):
         name = model["id"].removeprefix("onnx-").rpartition("-")[0]
         found.setdefault(name.removesuffix(f"-b{model.get('batch')}"), []).append(model)
     return found
 
 
-def _file(option: str, text: str, file: str, value: str, own: Mapping[str, Any]) -> str:
+def _file(option: str, text: str, file: str, value: str, own: Mapping[str, object]) -> str:
     """Which file an option is about: the one that it names, or the only one; BadInput lists them."""
     if not file and len(own) > 1:
         raise BadInput(f"{option} {text}: of which file? {option} FILE={value}; files: {listed(own)}")
@@ -178,7 +180,7 @@ def _file(option: str, text: str, file: str, value: str, own: Mapping[str, Any])
     return file
 
 
-def with_accuracy(models: list[Json], given: Sequence[str], refused: Sequence[str] = ()) -> list[Json]:
+def with_accuracy(models: list[Model], given: Sequence[str], refused: Sequence[str] = ()) -> list[Model]:
     """The models with the accuracies that the user states: `91.2` of the only own file, or `NAME=91.2`."""
     own = _own(models, refused)
     found: dict[str, float] = {}
@@ -194,7 +196,7 @@ def with_accuracy(models: list[Json], given: Sequence[str], refused: Sequence[st
     ]
 
 
-def _is_own(model: Json) -> bool:
+def _is_own(model: Model) -> bool:
     return not model.get("architecture")
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -25,9 +24,10 @@ from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import Signals, terminated_is_interrupted
 from orchestrate.quantities import counted
 from orchestrate.runs import confined, estimate, plan, staging
-from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_json
+from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_bundle
+from orchestrate.runs.types import Bundle, Plan
 
-MakeBundle = Callable[[RunOptions, Path, int], dict[str, Any]]
+MakeBundle = Callable[[RunOptions, Path, int], Bundle]
 FindRun = Callable[[Path, str], Run | None]
 DESCRIPTORS = 32  # of a board at most: its tunnel, its engine's connections, commands on it
 
@@ -89,7 +89,7 @@ def begin(
         return create(options.results, planned, folder)
 
 
-def check_jobs(planned: dict[str, Any]) -> None:
+def check_jobs(planned: Plan) -> None:
     """Refuse a plan whose job lists no runtime would take, before there is a run."""
     for device, part in planned["devices"].items():
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-{planned['experiment']['name']}"
@@ -118,7 +118,7 @@ def version() -> str:
         return "source"
 
 
-def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
+def export(options: RunOptions, out: Path, held: int) -> Bundle:
     """Have `bench export` make the bundle in `out`; its lines are for the user, its exit code is for us.
 
     The descriptor `held` goes to it: should we be killed, the draft is in use until it has ended too.
@@ -163,13 +163,14 @@ def export(options: RunOptions, out: Path, held: int) -> dict[str, Any]:
     return bundle
 
 
-def bundle_of(out: Path) -> dict[str, Any]:
+def bundle_of(out: Path) -> Bundle:
     """The contents of a bundle that the workshop has just made."""
-    bundle = read_json(confined.Folder(out), "bundle.json", "orbitbench.bundle")
-    return {**bundle, "experiment": bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}}
+    bundle = read_bundle(confined.Folder(out))
+    bundle["experiment"] = bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}
+    return bundle
 
 
-def create(results: Path, planned: dict[str, Any], folder: Path) -> Run:
+def create(results: Path, planned: Plan, folder: Path) -> Run:
     """Turn the draft, which has the bundle, into a run's folder: there whole, or not at all."""
     while True:
         now = time.gmtime()

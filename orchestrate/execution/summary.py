@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.record import loads
+from bench.record.types import Record
 from orchestrate.console import first_line
 from orchestrate.execution import loaded
 from orchestrate.runs import plan
@@ -75,14 +76,17 @@ def advice(devices: dict[str, Json], resume: str) -> list[str]:
     return [f"{words}: {resume}{option}" for _, words, option in wrong]
 
 
-def counts(wanted: tuple[str, ...], records: list[Json], problem: str | None) -> Json:
+def counts(wanted: tuple[str, ...], records: list[Record], problem: str | None) -> Json:
     """One device as `--json` prints it: how many jobs ended how, and the errors of those that failed.
 
     Jobs skipped because the device failed its self-test are errors too; what a device cannot do is none.
     """
     count = Counter(record["status"] for record in records)
-    failed = [r for r in records if r["status"] == "failed" or (r["error"] or {}).get("kind") == SELF_TEST]
-    errors = [{"job": r["job"]["id"], **r["error"]} for r in failed]
+    errors = [
+        {"job": record["job"]["id"], **error}
+        for record in records
+        if (error := record["error"]) and (record["status"] == "failed" or error["kind"] == SELF_TEST)
+    ]
     invalid = Counter(r["validity"]["reasons"][0]["code"] for r in records if quality(r) == "invalid")
     ended = {status: count[status] for status in ("ok", "failed", "skipped")}
     missing = len(wanted) - len(records)
@@ -103,7 +107,7 @@ def write_report(run: Run, console: Console) -> Path | None:
         return None
 
 
-def tables(records: list[Json], notes: bool = True) -> list[Table]:
+def tables(records: list[Record], notes: bool = True) -> list[Table]:
     """A table for each load shape that was measured; `notes`: a column of what is to be said of each job."""
     by_shape = {shape: [r for r in records if loads.of(r["job"]) == shape] for shape in loads.KINDS}
     made = [
@@ -115,12 +119,12 @@ def tables(records: list[Json], notes: bool = True) -> list[Table]:
     return [*([table(single, notes)] if single else []), *made]
 
 
-def notes(records: list[Json]) -> list[str]:
+def notes(records: list[Record]) -> list[str]:
     """What is to be said of each job, one line each, where a table has no room for it."""
     return [f"{record['job']['id']}: {text}" for record in records if (text := remark(record))]
 
 
-def table(records: list[Json], notes: bool = True) -> Table:
+def table(records: list[Record], notes: bool = True) -> Table:
     """One row a record, in units for people. The page and its tables say more.
 
     Device and way of running are the title where all rows share them, so that 80 columns have room.
@@ -141,7 +145,7 @@ def table(records: list[Json], notes: bool = True) -> Table:
     return made
 
 
-def computed(record: Json) -> Json | None:
+def computed(record: Record) -> Json | None:
     """The record's row of the report's table; None where its samples give no figure."""
     from orchestrate.analysis import job, table
 
@@ -151,7 +155,7 @@ def computed(record: Json) -> Json | None:
         return None
 
 
-def row(record: Json) -> tuple[str, ...]:
+def row(record: Record) -> tuple[str, ...]:
     """The cells of a record that was measured; one that does not count names its reason."""
     from orchestrate.analysis import memory
 
@@ -170,7 +174,7 @@ def row(record: Json) -> tuple[str, ...]:
     return *where, f"{found['latency'] * 1e3:.4g}", width, *starting, *sizes, remark(record)
 
 
-def remark(record: Json) -> str:
+def remark(record: Record) -> str:
     """`does not count: other_load`, then the warnings."""
     validity = record["validity"]
     notes = [note["code"] for note in validity["warnings"]]
@@ -180,7 +184,7 @@ def remark(record: Json) -> str:
     return ", ".join(dict.fromkeys(notes))
 
 
-def figures(record: Json) -> Json:
+def figures(record: Record) -> Json:
     """A measured record as `--json` prints it: base units, null where unknown."""
     from orchestrate.analysis.table import headlines
 

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.record import files
+from bench.record.types import Record
 from orchestrate.analysis import turns
 from orchestrate.console import make_console
 from orchestrate.errors import BadInput, OrbitError
@@ -28,6 +29,7 @@ from orchestrate.execution.run import begin, bundle_of, execute, resolve, versio
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import terminated_is_interrupted
 from orchestrate.runs.folder import Run, newest_of_plan
+from orchestrate.runs.types import Bundle
 
 LEAST, MOST = 16, 200
 TWO_STAGES = 60  # measurements from which a second stage pays
@@ -93,7 +95,7 @@ def told(profile: Json, measured: Json) -> Iterator[str]:
 def stage(wanted: Tuning, folder: Path, design: list[str], console: Console) -> Run:
     """The finished run of one stage: found, gone on with, or begun."""
 
-    def make(options: RunOptions, out: Path, held: int) -> Json:
+    def make(options: RunOptions, out: Path, held: int) -> Bundle:
         workshop("design", "--out", str(out), *design, held=held)
         return bundle_of(out)
 
@@ -133,7 +135,7 @@ def joined(before: Json, run: Run, seconds: float) -> Json:
     }
 
 
-def fit_to_use(record: Json) -> bool:
+def fit_to_use(record: Record) -> bool:
     """Whether a record holds turns that count; a busy or emulated machine spoils other figures only."""
     reasons = {reason["code"] for reason in record["validity"]["reasons"]}
     return record["status"] == "ok" and bool(turns.pairs(record)) and not reasons & set(UNFIT)

@@ -1,24 +1,23 @@
 """How long a run takes, before it starts: pure arithmetic over the plan."""
 
-from typing import Any
-
 from bench.record import backends, measure
+from bench.record.types import Job, Measure
+from orchestrate.runs.types import Experiment, Plan
 
-Json = dict[str, Any]
 START_SECONDS = (1.0, 10.0)  # of a process: interpreter, library, loading the model; a PC, a slow board
 BUILD_SECONDS = (60.0, 300.0)  # of a TensorRT engine on a Jetson, as published builds of such networks take
 
 
-def lines(planned: Json) -> list[str]:
+def lines(planned: Plan) -> list[str]:
     """One line a device: processes, engine builds, and how long both take."""
     return [_line(name, part["jobs"], planned["experiment"]) for name, part in planned["devices"].items()]
 
 
-def _line(name: str, jobs: list[Json], experiment: Json) -> str:
+def _line(name: str, jobs: list[Job], experiment: Experiment) -> str:
     plans = [measure.complete(experiment.get("measure") or {}, job["measure"]) for job in jobs]
     processes = sum(map(measure.steps, plans))
-    shortest = sum(measure.steps(plan) * _process(plan, "min_seconds", START_SECONDS[0]) for plan in plans)
-    longest = sum(measure.steps(plan) * _process(plan, "max_seconds", START_SECONDS[1]) for plan in plans)
+    shortest = sum(_seconds(plan, plan["min_seconds"], START_SECONDS[0]) for plan in plans)
+    longest = sum(_seconds(plan, plan["max_seconds"], START_SECONDS[1]) for plan in plans)
     line = f"{name}: {processes} processes, about {spoken(shortest)} to {spoken(longest)}"
     pairs = zip(jobs, plans, strict=True)
     built = [plan for job, plan in pairs if backends.find(job["backend"]).builds]
@@ -30,8 +29,9 @@ def _line(name: str, jobs: list[Json], experiment: Json) -> str:
     return line
 
 
-def _process(plan: Json, sampling: str, start: float) -> float:
-    return float(start + plan["warmup_seconds"] + plan[sampling])
+def _seconds(plan: Measure, sampling: float, start: float) -> float:
+    """How long all processes of a job take, each of which starts, warms up and samples."""
+    return measure.steps(plan) * (start + plan["warmup_seconds"] + sampling)
 
 
 def spoken(seconds: float) -> str:

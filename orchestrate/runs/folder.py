@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bench.record import checks, files, schema
+from bench.record.types import Job, Record
 from orchestrate.console import first_line
 from orchestrate.errors import BadInput, Busy, OrbitError, StoreFailed, listed, meant
 from orchestrate.runs import confined, plan
+from orchestrate.runs.types import Bundle, JobList
 
 SCHEMA = 1
 LATEST = "latest"  # what a user may call the newest run
@@ -41,6 +43,11 @@ def read_json(folder: confined.Folder, name: str, kind: str) -> Json:
     return value
 
 
+def read_bundle(folder: confined.Folder) -> Bundle:
+    """The bundle in `folder`, as `bench export` has just written it."""
+    return cast(Bundle, read_json(folder, "bundle.json", "orbitbench.bundle"))
+
+
 def damaged(path: Path, found: Sequence[checks.Problem]) -> BadInput:
     """What is said of a file of a run that is not as `orchestrate run` wrote it."""
     first = first_line(f"{found[0].path} {found[0].reason}")
@@ -60,7 +67,7 @@ class DeviceFolder:
         """The name, within the run, of something in this folder."""
         return f"{self.name}/{name}"
 
-    def job_list(self) -> Json:
+    def job_list(self) -> JobList:
         """The whole job list of this device, checked: of this run, this device and these jobs."""
         name = self.inner("jobs.json")
         jobs, path = read_json(self.files, name, "orbitbench.jobs"), self.files.path(name)
@@ -69,14 +76,14 @@ class DeviceFolder:
         is_ours = (jobs["run"], jobs["device"]) == (self.run, self.name)
         if not is_ours or sorted(job["id"] for job in jobs["jobs"]) != sorted(self.wanted):
             raise BadInput(f"{path} is damaged: it is not of the plan beside it; begin a new run")
-        return jobs
+        return cast(JobList, jobs)
 
     @cached_property
-    def planned(self) -> dict[str, Json]:
+    def planned(self) -> dict[str, Job]:
         """Job id -> the job as planned, with the list's `measure` under its own."""
         jobs = self.job_list()
         common = jobs.get("measure", {})
-        return {job["id"]: {**job, "measure": {**common, **job.get("measure", {})}} for job in jobs["jobs"]}
+        return {job["id"]: {**job, "measure": {**common, **job["measure"]}} for job in jobs["jobs"]}
 
     def missing(self) -> list[str]:
         """Ids of the jobs without a record. Records are stored once verified, so their names are proof."""
@@ -88,7 +95,7 @@ class DeviceFolder:
         kinds = {"failed", "invalid"} if which == "all" else {which}
         return [record["job"]["id"] for record in self.stored() if quality(record) in kinds]
 
-    def save(self, job: str, data: bytes, sha256: str | None = None) -> Json:
+    def save(self, job: str, data: bytes, sha256: str | None = None) -> Record:
         """Verify the record of `job` as it came from a device and store its bytes; OrbitError if bad."""
         where = f"record of {job} from {self.name}"
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
@@ -109,7 +116,7 @@ class DeviceFolder:
             ) from None
         return record
 
-    def verified(self, data: bytes, job: str) -> Json:
+    def verified(self, data: bytes, job: str) -> Record:
         """The record in `data`, checked as something that a hostile board may have sent."""
         try:
             record = schema.checked(files.parse_json(data, "it"), "it", "record")
@@ -121,7 +128,7 @@ class DeviceFolder:
         if other := plan.differing_field(planned, record["job"]):
             shown = checks.shown(record["job"].get(other))
             raise OrbitError(first_line(f"its job is not the planned one: {other} is {shown}"))
-        return record
+        return cast(Record, record)
 
     def supersede(self, job: str) -> None:
         """Keep a second name for the record that is about to be replaced: nothing measured is thrown away."""
@@ -133,7 +140,7 @@ class DeviceFolder:
         number = next(n for n in range(1, 10_000) if f"{job}.{n}.json" not in there)
         self.files.link(old, f"{kept}/{job}.{number}.json")
 
-    def stored(self) -> Iterator[Json]:
+    def stored(self) -> Iterator[Record]:
         """The records that are there, in the plan's order."""
         for job in self.wanted:
             name = self.inner(f"records/{job}.json")
@@ -146,7 +153,7 @@ class DeviceFolder:
                     raise BadInput(f"{self.files.path(name)}: {text}; {advice}") from None
 
 
-def quality(record: Json) -> str:
+def quality(record: Record) -> str:
     """`good`, `failed` (or skipped), or `invalid`: measured, but its figures do not count."""
     if record["status"] != "ok":
         return "failed"

@@ -21,8 +21,10 @@ from bench.record.checks import (
     sha256,
     text,
 )
+from bench.record.types import Job, Load, Measure, Model
 from orchestrate.devices import Device, Name
 from orchestrate.errors import BadInput
+from orchestrate.runs.types import Bundle, Content, JobList, Plan, PlannedDevice, Refused, Swept
 
 Json = dict[str, Any]
 MOST_LINES = 10  # of refused models, where none is left
@@ -69,33 +71,22 @@ def problems(document: Json) -> list[Problem]:
     return found
 
 
-def told(refused: Json) -> str:
+def told(refused: Refused) -> str:
     """One line on a model that a run leaves out."""
     where = f" on {refused['device']}" if "device" in refused else ""
     return f"{refused['model']}: refused{where}: {refused['reason']}"
 
 
-def jobs_of(models: list[Json], device: Device, shapes: Sequence[Json] = ({},)) -> list[Json]:
+def jobs_of(models: list[Model], device: Device, shapes: Sequence[Load] = ({},)) -> list[Job]:
     """Every model x precision x thread count of `device` x load shape (`{}`: a single stream).
 
     BadInput for a file or a load that the device's backend cannot serve.
     """
     for shape in shapes:
-        if problem := loads.problem({"backend": device.backend, "load": shape}):
+        if problem := loads.problem(device.backend, shape):
             raise BadInput(problem)
     return [
-        {
-            "id": f"{model['id']}--{device.backend}-{precision}-t{threads}{loads.suffix(shape)}",
-            "model": model,
-            "backend": device.backend,
-            "precision": precision,
-            "threads": threads,
-            "batch": model.get("batch") or 1,
-            "options": dict(device.options),
-            # A profile is of single inferences.
-            "measure": {**device.measure, **({"profile": False} if shape else {})},
-            **({"load": shape} if shape else {}),
-        }
+        _job(model, device, precision, threads, shape)
         for model in models
         for precision in precisions(model, device)
         for threads in device.threads
@@ -103,39 +94,56 @@ def jobs_of(models: list[Json], device: Device, shapes: Sequence[Json] = ({},)) 
     ]
 
 
-def precisions(model: Json, device: Device) -> list[str]:
+def _job(model: Model, device: Device, precision: str, threads: int, load: Load) -> Job:
+    job: Job = {
+        "id": f"{model['id']}--{device.backend}-{precision}-t{threads}{loads.suffix(load)}",
+        "model": model,
+        "backend": device.backend,
+        "precision": precision,
+        "threads": threads,
+        "batch": model.get("batch") or 1,
+        "options": dict(device.options),
+        "measure": Measure(**device.measure),  # type: ignore[typeddict-item]  # whole numbers stay whole
+    }
+    if load:
+        job["load"] = load
+        job["measure"]["profile"] = False  # a profile is of single inferences
+    return job
+
+
+def precisions(model: Model, device: Device) -> list[str]:
     """In what a model runs there: an fp32 file in all that the device asks for, any other as what it is."""
     if problem := _precision_problem(model, device):
         raise BadInput(f"{model['id']}: {problem}")
     return _asked(model, device)
 
 
-def split(models: list[Json], device: Device) -> tuple[list[Json], list[tuple[Json, str]]]:
+def split(models: list[Model], device: Device) -> tuple[list[Model], list[tuple[Model, str]]]:
     """The models whose files `device` runs, and the others with the reason."""
     problems = [(model, _precision_problem(model, device)) for model in models]
     return [m for m, problem in problems if not problem], [(m, found) for m, found in problems if found]
 
 
-def _asked(model: Json, device: Device) -> list[str]:
+def _asked(model: Model, device: Device) -> list[str]:
     return [*device.precisions] if _file(model) == "fp32" else [_file(model)]
 
 
-def _file(model: Json) -> str:
+def _file(model: Model) -> str:
     return model.get("precision") or "fp32"
 
 
-def _precision_problem(model: Json, device: Device) -> str | None:
+def _precision_problem(model: Model, device: Device) -> str | None:
     found = (backends.precision_problem(device.backend, each, _file(model)) for each in _asked(model, device))
     return next(filter(None, found), None)
 
 
 def plan(
-    bundle: Json,
+    bundle: Bundle,
     devices: Mapping[str, Device],
     version: str,
     swept: Mapping[str, Device] | None = None,
-    shapes: Sequence[Json] = ({},),
-) -> Json:
+    shapes: Sequence[Load] = ({},),
+) -> Plan:
     """What is to be done, without when: the same bundle, devices and program give the same plan and hash.
 
     swept: the devices as the command line changes them for this run, where it does; `settings` keep what
@@ -143,7 +151,9 @@ def plan(
     """
     run_as = swept or devices
     runnable = {name: split(bundle["models"], run_as[name]) for name in devices}
-    refused = [{"model": each["file"], "reason": each["reason"]} for each in bundle.get("refused", [])]
+    refused: list[Refused] = [
+        {"model": each["file"], "reason": each["reason"]} for each in bundle.get("refused", [])
+    ]
     refused += [
         {"model": model["id"], "device": name, "reason": reason}
         for name, (_, bad) in runnable.items()
@@ -153,33 +163,33 @@ def plan(
         if bad and not models:
             lines = [f"{name}: {model['id']}: {reason}" for model, reason in bad]
             raise BadInput("\n".join(lines[:MOST_LINES]))
-    content = {
+    parts: dict[str, PlannedDevice] = {}
+    for name, device in devices.items():
+        jobs = jobs_of(runnable[name][0], run_as[name], shapes)
+        parts[name] = {"settings": device.model_dump(mode="json"), "jobs": jobs}
+        if run_as[name] != device:
+            parts[name]["swept"] = _swept(run_as[name])
+    content: Content = {
         "experiment": bundle["experiment"],
         "orbitbench": version,
-        "devices": {
-            name: {
-                "settings": device.model_dump(mode="json"),
-                "jobs": jobs_of(runnable[name][0], run_as[name], shapes),
-                **({"swept": _swept(run_as[name])} if run_as[name] != device else {}),
-            }
-            for name, device in devices.items()
-        },
+        "devices": parts,
         "skipped": bundle["skipped"],
-        **({"refused": refused} if refused else {}),
     }
+    if refused:
+        content["refused"] = refused
     return {"schema": 1, "kind": "orbitbench.plan", "hash": digest(content), **content}
 
 
-def _swept(device: Device) -> Json:
+def _swept(device: Device) -> Swept:
     return {"threads": [*device.threads], "precisions": [*device.precisions]}
 
 
-def digest(content: Json) -> str:
+def digest(content: object) -> str:
     """SHA-256 of a JSON value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def for_run(plan: Json, run: str, created: str) -> Json:
+def for_run(plan: Plan, run: str, created: str) -> Json:
     """`plan.json` of `run`: the plan with job ids in place of jobs (those are in each device's jobs.json)."""
     devices = {
         name: {**part, "jobs": [job["id"] for job in part["jobs"]]} for name, part in plan["devices"].items()
@@ -187,7 +197,7 @@ def for_run(plan: Json, run: str, created: str) -> Json:
     return {**plan, "run": run, "created": created, "devices": devices}
 
 
-def job_list(plan: Json, run: str, device: str) -> Json:
+def job_list(plan: Plan, run: str, device: str) -> JobList:
     """`jobs.json` of one device. The order of work is drawn from `seed`, which the run's name decides."""
     part = plan["devices"][device]
     return {
@@ -203,7 +213,7 @@ def job_list(plan: Json, run: str, device: str) -> Json:
     }
 
 
-def differing_field(planned: Json, found: Json) -> str | None:
+def differing_field(planned: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
     """The first field in which a record's job is not the planned one, or None.
 
     A record's `measure` is all that the runtime went by: it must hold what was planned, and may hold more.
@@ -214,7 +224,7 @@ def differing_field(planned: Json, found: Json) -> str | None:
     return None if planned["measure"].items() <= found.get("measure", {}).items() else "measure"
 
 
-def reduced(jobs: Json, wanted: list[str], board: Json) -> Json:
+def reduced(jobs: JobList, wanted: list[str], board: Json) -> JobList:
     """The job list with the jobs in `wanted` only, and with what is now known of the board."""
     left = set(wanted)
     return {

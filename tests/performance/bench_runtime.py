@@ -91,7 +91,7 @@ def one_pair(backend: Any, out: Any, ours_first: bool) -> float:
         took = {}
         for ours in (ours_first == (turn % 2 == 0), ours_first != (turn % 2 == 0)):
             if ours:
-                timing.measure(backend.infer, plan, out, np)
+                timing.measure(backend.infer, plan, out)
                 took[ours] = statistics.median(out) * 1e-9
             else:
                 gc.collect()  # as `measure` does, whose cost is none of a sample's
@@ -123,7 +123,7 @@ def harness_cpu() -> list[Row]:
     backend = NullBackend(SETTINGS)
     costs = []
     for _ in range(5):
-        outcome = timing.measure(backend.infer, plan, out, np)
+        outcome = timing.measure(backend.infer, plan, out)
         costs.append(outcome.cpu_seconds / outcome.n * 1e6)
     value = statistics.median(costs)
     return [row("harness CPU outside the timed region", value, "us an inference", "<= 5", value <= 5)]

@@ -4,19 +4,20 @@ What each performs is declared in `bench.record.backends`, where the orchestrato
 """
 
 import importlib
-from typing import Any, List
+from typing import List, Type
 
 from bench.record import backends
 from bench.record.types import Job
-from bench.runtime.backends.base import BackendError, Settings
+from bench.runtime.backends.base import Backend, BackendError, Settings
 
 OURS = ("input_shapes",)  # options that come from the bundle, not from a person
 
 
-def backend_class(name: str) -> Any:
+def backend_class(name: str) -> Type[Backend]:
     """The backend class called `name`; ValueError lists the known names."""
     module, _, attribute = backends.find(name).implementation.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    found: Type[Backend] = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def problems(job: Job) -> List[str]:
@@ -31,7 +32,7 @@ def problems(job: Job) -> List[str]:
     return [problem for problem in wrong if problem]
 
 
-def create(job: Job, settings: Settings) -> Any:
+def create(job: Job, settings: Settings) -> Backend:
     """The job's backend, before any step of its life; BackendError for what it does not perform."""
     wrong = problems(job)
     if wrong:

@@ -14,7 +14,10 @@ A backend lives through six steps, in this order, each a rung of the memory ladd
 everything that the steps allocated, also after an error in any of them.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
+
+if TYPE_CHECKING:
+    import numpy
 
 Settings = NamedTuple(
     "Settings",
@@ -74,7 +77,7 @@ class Backend(object):
         """Initialise the device (CUDA context); a CPU backend has nothing to do."""
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         """Free everything, in the reverse order of allocation."""
         raise NotImplementedError
 
@@ -82,7 +85,7 @@ class Backend(object):
         """Make the model at `path` ready to run; its input tensors with static shapes."""
         raise NotImplementedError
 
-    def bind(self, arrays: Dict[str, Any]) -> None:
+    def bind(self, arrays: Dict[str, "numpy.ndarray"]) -> None:
         """Take one C-contiguous numpy array an input and allocate output buffers, once.
 
         Called again, it takes other arrays of the same shapes, or the same ones with new contents.
@@ -93,7 +96,7 @@ class Backend(object):
         """Run one inference, host to host, synchronised."""
         raise NotImplementedError
 
-    def outputs(self) -> List[Any]:
+    def outputs(self) -> List["numpy.ndarray"]:
         """Host numpy arrays of the last inference."""
         raise NotImplementedError
 

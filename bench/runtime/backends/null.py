@@ -1,9 +1,12 @@
 """The backend that computes nothing: what remains when it is timed is the harness itself."""
 
 import os
-from typing import Any, Dict, List
+from typing import TYPE_CHECKING, Dict, List
 
 from bench.runtime.backends.base import Backend, BackendError, Tensor
+
+if TYPE_CHECKING:
+    import numpy
 
 
 class NullBackend(Backend):
@@ -18,7 +21,7 @@ class NullBackend(Backend):
 
         self._numpy = numpy
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         """Nothing to free."""
 
     def load(self, path: str) -> List[Tensor]:
@@ -28,14 +31,14 @@ class NullBackend(Backend):
         shapes = self.settings.options.get("input_shapes") or {"input": [1]}
         return [Tensor(name, tuple(shape), "float32") for name, shape in shapes.items()]
 
-    def bind(self, arrays: Dict[str, Any]) -> None:
+    def bind(self, arrays: Dict[str, "numpy.ndarray"]) -> None:
         """One output of one zero."""
         self._outputs = [self._numpy.zeros(1, "float32")]
 
     def infer(self) -> None:
         """Do nothing."""
 
-    def outputs(self) -> List[Any]:
+    def outputs(self) -> List["numpy.ndarray"]:
         """The zero."""
         return self._outputs
 

@@ -4,12 +4,15 @@ timed."""
 import functools
 import os
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from bench.record.onnxfile import weight_bytes
 from bench.runtime.backends import onnxruntime_profile
 from bench.runtime.backends.base import Backend, BackendError, Event, Tensor
 from bench.runtime.machine.clock import now_ns
+
+if TYPE_CHECKING:
+    import numpy
 
 DTYPES = {
     "tensor(float)": "float32",
@@ -95,7 +98,7 @@ class OnnxRuntimeBackend(Backend):
         self._first: Optional[float] = None
         self._trace: Optional[str] = None
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         """Drop binding, session and arrays."""
         self.__dict__.pop("infer", None)
         self._binding = self._session = None
@@ -154,7 +157,7 @@ class OnnxRuntimeBackend(Backend):
         shape = tuple(g if d is None else d for d, g in zip(fixed, given))
         return Tensor(node.name, shape, DTYPES[node.type])
 
-    def bind(self, arrays: Dict[str, Any]) -> None:
+    def bind(self, arrays: Dict[str, "numpy.ndarray"]) -> None:
         """Bind inputs to the arrays, and outputs to buffers that are allocated once, in the shapes of a
         first run."""
         if self._binding is not None and all(self._arrays.get(n) is a for n, a in arrays.items()):
@@ -193,7 +196,7 @@ class OnnxRuntimeBackend(Backend):
             binding.bind_ortvalue_output(node.name, array)
         return binding
 
-    def outputs(self) -> List[Any]:
+    def outputs(self) -> List["numpy.ndarray"]:
         """Copies of the bound outputs."""
         return [value.numpy() for value in self._results]
 

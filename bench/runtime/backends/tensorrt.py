@@ -65,7 +65,7 @@ class TensorRtBackend(Backend):
         self._cuda_versions = self._gpu.versions()
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         if self._gpu is not None:
             self._gpu.close()
             self._gpu = None
@@ -94,7 +94,7 @@ class TensorRtBackend(Backend):
         self._io = api.io_tensors(self._trt, self._engine)
         return [io.tensor for io in self._io if io.is_input]
 
-    def bind(self, arrays: Dict[str, Any]) -> None:
+    def bind(self, arrays: Dict[str, np.ndarray]) -> None:
         """Copy `arrays` into pinned buffers; called again, it takes other arrays of the same shapes."""
         self._require(self._context, "bind")
         for io in self._io:
@@ -156,7 +156,7 @@ class TensorRtBackend(Backend):
         stream.synchronize()
         return bool(accepted)
 
-    def outputs(self) -> List[Any]:
+    def outputs(self) -> List[np.ndarray]:
         """Copies: the pinned buffers themselves die with the context."""
         self._require(self._enqueue, "outputs")
         return [np.array(self._host[io.tensor.name]) for io in self._io if not io.is_input]

@@ -10,10 +10,13 @@ not).
 import importlib
 import os
 import time
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from bench.runtime.backends.base import Backend, BackendError, Event, Tensor
 from bench.runtime.machine.clock import now_ns
+
+if TYPE_CHECKING:
+    import numpy
 
 
 class TorchBackend(Backend):
@@ -42,7 +45,7 @@ class TorchBackend(Backend):
             self._torch.set_num_threads(self.settings.threads)
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._module, self._inputs, self._results = None, [], []
         if self._threads_before:
             self._torch.set_num_threads(self._threads_before)
@@ -87,7 +90,7 @@ class TorchBackend(Backend):
             ) from error
         self._seconds = time.time() - started
 
-    def bind(self, arrays: Dict[str, Any]) -> None:
+    def bind(self, arrays: Dict[str, "numpy.ndarray"]) -> None:
         """Wrap the arrays as tensors that share their memory."""
         if self._module is None:
             raise BackendError("inference_failed", "bind before load, or after exit", "follow the life cycle")
@@ -117,7 +120,7 @@ class TorchBackend(Backend):
                 "give arrays of the shapes load() returned",
             ) from error
 
-    def outputs(self) -> List[Any]:
+    def outputs(self) -> List["numpy.ndarray"]:
         """The results as numpy arrays that share their memory."""
         if not self._results:
             raise BackendError("inference_failed", "no inference yet, or after exit", "call infer first")

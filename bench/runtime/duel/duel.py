@@ -44,7 +44,7 @@ class Player(object):
             raise
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         end(self._process)
         self._said.close()
 

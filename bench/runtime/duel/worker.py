@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Any
 
+from bench.record import measure
 from bench.record.types import Task
 from bench.runtime.backends import create
 from bench.runtime.machine.process import die_with_parent
@@ -25,15 +26,13 @@ from bench.runtime.supervise.worker import failure
 def play(task: Task, answer: Any) -> None:
     """Load, warm up, then answer every line of standard input with a turn."""
     pin(task.get("cpu"))
-    plan, out = dict(timing.DEFAULTS, **task["measure"]), timing.buffer(ROOM)
+    plan, out = measure.complete(task["measure"], None), timing.buffer(ROOM)
     backend = create(task["job"], settings_of(task))
     backend.import_library()
-    import numpy
-
     with backend:
-        backend.bind(make_inputs(numpy, backend.load(task["model"]), task.get("reference"), task["seed"]))
+        backend.bind(make_inputs(backend.load(task["model"]), task.get("reference"), task["seed"]))
         timing.warm_up(backend.infer, plan, out)
-        check = check_outputs(numpy, backend.outputs(), task, backend.arithmetic())
+        check = check_outputs(backend.outputs(), task, backend.arithmetic())
         answer({"ready": check})
         gc.collect()
         gc.disable()

@@ -1,15 +1,18 @@
 """Accuracy of the very artefact that was timed, on a labelled test set that the bundle may hold."""
 
-from typing import Any, Dict
+from typing import TYPE_CHECKING
 
-from bench.record.types import Task
-from bench.runtime.backends.base import BackendError
-from bench.runtime.measure.model_io import stored_arrays
+from bench.record.types import Accuracy, Task
+from bench.runtime.backends.base import Backend, BackendError
+from bench.runtime.measure.model_io import Arrays, stored_arrays
+
+if TYPE_CHECKING:
+    import numpy
 
 PLACES = {"top1": 1, "top5": 5}  # metric -> how many of the largest outputs may hold the label
 
 
-def measured(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Task, test_set: str) -> Dict[str, Any]:
+def measured(backend: Backend, inputs: Arrays, task: Task, test_set: str) -> Accuracy:
     """{value (percent), metric, n, source, hashes of model and test set}; run after the last rung, untimed.
 
     The test set is an npz with `input.0` (N, ...) and `label` (N,). It is fed through the bound input array,
@@ -18,7 +21,7 @@ def measured(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Task, test_
     model = task["job"]["model"]
     described = model["test_set"]
     assert described  # its path is `test_set`
-    stored = stored_arrays(numpy, test_set)
+    stored = stored_arrays(test_set)
     if not {"input.0", "label"} <= set(stored):
         raise BackendError("bad_reference", "the test set lacks input.0 or label", "export the bundle again")
     images, labels = stored["input.0"], stored["label"]
@@ -42,7 +45,7 @@ def measured(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Task, test_
         backend.bind(inputs)
         backend.infer()
         found = backend.outputs()[0].reshape(batch, -1)[: len(part)]
-        hits += _hits(numpy, found, labels[first : first + batch], PLACES[metric])
+        hits += _hits(found, labels[first : first + batch], PLACES[metric])
     return {
         "value": 100.0 * hits / len(labels),
         "unit": "percent",
@@ -54,9 +57,11 @@ def measured(numpy: Any, backend: Any, inputs: Dict[str, Any], task: Task, test_
     }
 
 
-def _hits(numpy: Any, outputs: Any, labels: Any, places: int) -> int:
+def _hits(outputs: "numpy.ndarray", labels: "numpy.ndarray", places: int) -> int:
     """How many rows have their label among the `places` largest; of equal outputs the first is the larger."""
     if places == 1:
         return int((outputs.argmax(axis=1) == labels).sum())
+    import numpy
+
     largest = numpy.argsort(-outputs.astype("float64"), axis=1, kind="stable")[:, :places]
     return int((largest == labels[:, None]).any(axis=1).sum())

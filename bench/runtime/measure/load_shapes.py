@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List
 
 from bench.record import loads
-from bench.record.types import Task
+from bench.record.types import Measure, Task
 from bench.runtime.backends import create
 from bench.runtime.backends.base import Settings
 from bench.runtime.machine.clock import now_ns
@@ -64,7 +64,7 @@ class Offline(object):
             self.errors.append(error)
         self.stop = True
 
-    def run(self, plan: Dict[str, Any]) -> timing.Outcome:
+    def run(self, plan: Measure) -> timing.Outcome:
         """Fill `out`, without gaps, until the plan's `max_seconds`; a slow model gets three times as long."""
         barrier = threading.Barrier(len(self.infers) + 1)
         threads = [
@@ -84,7 +84,7 @@ class Offline(object):
             raise self.errors[0]
         return timing.Outcome(self._close(), stopped_by, spent, wall)
 
-    def _watch(self, plan: Dict[str, Any], begin: int) -> str:
+    def _watch(self, plan: Measure, begin: int) -> str:
         while not self.stop:
             elapsed = (now_ns() - begin) * 1e-9
             if elapsed >= plan.get("time_left", float("inf")):
@@ -107,7 +107,7 @@ class Offline(object):
 
 
 def paced(
-    infer: Infer, out: "array[int]", response: "array[int]", rate: float, plan: Dict[str, Any]
+    infer: Infer, out: "array[int]", response: "array[int]", rate: float, plan: Measure
 ) -> timing.Outcome:
     """One request every 1/rate s: its own time into `out`, from due to answered into `response`."""
     period, left = 1e9 / rate, plan.get("time_left", float("inf"))

@@ -1,28 +1,37 @@
 """Inputs for a model, and what its rungs leave unexplained once it has run."""
 
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from bench.record import npz
 from bench.runtime.backends.base import BackendError, Tensor
 
+if TYPE_CHECKING:
+    import numpy
 
-def make_inputs(numpy: Any, tensors: List[Tensor], reference: Optional[str], seed: int) -> Dict[str, Any]:
+Arrays = Dict[str, "numpy.ndarray"]
+
+
+def make_inputs(tensors: List[Tensor], reference: Optional[str], seed: int) -> Arrays:
     """One contiguous array an input: the reference's where there is one, otherwise random numbers from the
     seed."""
     if reference:
-        return _reference_inputs(numpy, tensors, reference)
+        return _reference_inputs(tensors, reference)
+    import numpy
+
     random = numpy.random.RandomState(seed % 2**32)
-    return {t.name: _random(numpy, random, t) for t in tensors}
+    return {t.name: _random(random, t) for t in tensors}
 
 
-def _random(numpy: Any, random: Any, tensor: Tensor) -> Any:
+def _random(random: "numpy.random.RandomState", tensor: Tensor) -> "numpy.ndarray":
     if tensor.dtype.startswith("float"):
         return random.standard_normal(tensor.shape).astype(tensor.dtype)
     return random.randint(0, 2, tensor.shape).astype(tensor.dtype)  # 0 and 1 are in every vocabulary
 
 
-def _reference_inputs(numpy: Any, tensors: List[Tensor], reference: str) -> Dict[str, Any]:
-    arrays, stored = {}, stored_arrays(numpy, reference, "input.")
+def _reference_inputs(tensors: List[Tensor], reference: str) -> Arrays:
+    import numpy
+
+    arrays, stored = {}, stored_arrays(reference, "input.")
     for index, tensor in enumerate(tensors):
         name = "input.{}".format(index)
         if name not in stored:
@@ -39,8 +48,10 @@ def _reference_inputs(numpy: Any, tensors: List[Tensor], reference: str) -> Dict
     return arrays
 
 
-def stored_arrays(numpy: Any, path: str, prefix: str = "") -> Dict[str, Any]:
+def stored_arrays(path: str, prefix: str = "") -> Arrays:
     """name -> array of a bundle's npz; BackendError `bad_reference` where it cannot be believed."""
+    import numpy
+
     try:
         return npz.load(numpy, path, lambda name: name.startswith(prefix))
     except ValueError as error:

@@ -3,12 +3,13 @@
 import os
 import time
 import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
+from array import array
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from bench.record import files, loads, samples
-from bench.record.types import Part, Task
+from bench.record import files, loads, measure, samples
+from bench.record.types import Job, Measure, Part, Task
 from bench.runtime.backends import create
-from bench.runtime.backends.base import BackendError, Settings
+from bench.runtime.backends.base import Backend, BackendError, Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.machine import page_cache, process
 from bench.runtime.machine.clock import iso_utc, now_ns
@@ -20,6 +21,8 @@ from bench.runtime.measure.output_check import check_outputs
 from bench.runtime.measure.turns import against
 
 OVERHEAD_SAMPLES = 1000
+
+Buffers = Dict[str, "array[int]"]  # of samples, warm-up and the device's own times, in ns
 
 Taken = NamedTuple(
     "Taken",
@@ -51,8 +54,7 @@ def build(task: Task) -> Optional[Dict[str, Any]]:
     backend.import_library()
     with backend:
         backend.load(task["model"])
-    made: Optional[Dict[str, Any]] = backend.build_info()
-    return made
+    return backend.build_info()
 
 
 def timed(work: Callable[[], Any]) -> Tuple[Any, float]:
@@ -69,8 +71,6 @@ def load_cold(task: Task) -> Optional[Dict[str, float]]:
     """
     backend = create(task["job"], settings_of(task))
     backend.import_library()
-    import numpy
-
     kept = (
         page_cache.files_below(task["cache_dir"]) if task["build"] is not None and task["cache_dir"] else []
     )
@@ -78,7 +78,7 @@ def load_cold(task: Task) -> Optional[Dict[str, float]]:
         if not page_cache.drop([task["model"]] + kept):
             return None
         tensors, loaded = timed(lambda: backend.load(task["model"]))
-        backend.bind(make_inputs(numpy, tensors, task.get("reference"), task["seed"]))
+        backend.bind(make_inputs(tensors, task.get("reference"), task["seed"]))
         _, once = timed(backend.infer)
         first = backend.first_seconds()
     return {"cold_load_seconds": loaded, "cold_first_seconds": once if first is None else first}
@@ -86,7 +86,7 @@ def load_cold(task: Task) -> Optional[Dict[str, float]]:
 
 def run(task: Task, part: Part) -> None:
     """Measure; `part` is filled as it goes, so that a failure keeps what was known before it."""
-    plan = dict(timing.DEFAULTS, **task["measure"])
+    plan = measure.complete(task["measure"], None)
     room = {name: timing.buffer(plan["max_samples"]) for name in ("samples", "warmup", "compute")}
     backend = create(task["job"], settings_of(task))
     if backend.fake:
@@ -97,12 +97,11 @@ def run(task: Task, part: Part) -> None:
     ladder.read("start")
     backend.import_library()
     ladder.read("backend_imported")
-    import numpy  # every backend has imported it; the first median loads what later ones need
-
-    timing.half_width(numpy, room["samples"], timing.BATCHES)
+    # Every backend has imported numpy; the first median loads what later ones need.
+    timing.half_width(room["samples"], timing.BATCHES)
     with backend:
         ladder.read("device_initialised", backend.memory)
-        _measure_model(task, part, plan, backend, ladder, room, numpy)
+        _measure_model(task, part, plan, backend, ladder, room)
     part["environment"] = dict(part.get("environment", {}), versions=backend.versions(), fake=backend.fake)
     part["environment"]["libraries"] = _libraries() if task["process"] == 0 else {}
 
@@ -121,18 +120,18 @@ def _libraries() -> Dict[str, str]:
 
 
 def _measure_model(
-    task: Task, part: Part, plan: Any, backend: Any, ladder: Ladder, room: Any, numpy: Any
+    task: Task, part: Part, plan: Measure, backend: Backend, ladder: Ladder, room: Buffers
 ) -> None:
     tensors, loaded = timed(lambda: backend.load(task["model"]))
     ladder.read("model_loaded", backend.memory)
-    inputs = make_inputs(numpy, tensors, task.get("reference"), task["seed"])
+    inputs = make_inputs(tensors, task.get("reference"), task["seed"])
     backend.bind(inputs)
     _, once = timed(backend.infer)
     first = backend.first_seconds()
     ladder.read("first_run", backend.memory)
     plan = timing.adapted(plan, once, plan["timeout_seconds"] - process.age())
     with load_shapes.streams(task, backend.settings, inputs) as others:
-        taken = _sample(task, plan, [backend.infer] + others, backend, room, numpy)
+        taken = _sample(task, plan, [backend.infer] + others, backend, room)
         ladder.read("steady", backend.memory)
         trim()
         ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
@@ -144,29 +143,31 @@ def _measure_model(
     part["residual"] = residual(ladder.rungs, backend.memory())
     part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
     part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}
-    check = part["output_check"] = check_outputs(numpy, backend.outputs(), task, backend.arithmetic())
+    check = part["output_check"] = check_outputs(backend.outputs(), task, backend.arithmetic())
     if not check["ok"]:
         raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
     if task.get("against"):  # after the rungs: the reference's memory is not the model's
-        part["latency"]["turns"] = against(numpy, task, backend.settings, backend.infer)
+        part["latency"]["turns"] = against(task, backend.settings, backend.infer)
     test_set = task.get("test_set")
     if test_set and task["process"] == 0 and not backend.fake:
-        part["accuracy"] = measured(numpy, backend, inputs, task, test_set)
+        part["accuracy"] = measured(backend, inputs, task, test_set)
 
 
-def _oversubscribed(job: Any, streams: int) -> bool:
+def _oversubscribed(job: Job, streams: int) -> bool:
     """Whether the streams' own threads wait for each other's CPUs, which says nothing of other load."""
     threads = job["threads"] or len(os.sched_getaffinity(0))
     return streams > 1 and streams * threads > len(os.sched_getaffinity(0))
 
 
 def _sample(
-    task: Task, plan: Dict[str, Any], infers: List[Callable[[], None]], backend: Any, room: Any, numpy: Any
+    task: Task, plan: Measure, infers: List[Callable[[], None]], backend: Backend, room: Buffers
 ) -> Taken:
     """Warm up, then fill the buffers; the machine's state just before and just after the samples."""
     started, shape, loop = time.time(), loads.of(task["job"]), None
+    shared = plan.copy()
+    shared["warmup_seconds"] = plan["warmup_seconds"] / len(infers)
     for infer in infers[1:]:
-        timing.warm_up(infer, dict(plan, warmup_seconds=plan["warmup_seconds"] / len(infers)), room["warmup"])
+        timing.warm_up(infer, shared, room["warmup"])
     if shape == loads.SINGLE and backend.compute_seconds() is not None:
         loop = timing.with_compute(room["compute"], backend.compute_seconds)
     warm = timing.warm_up(infers[0], plan, room["warmup"])
@@ -177,11 +178,11 @@ def _sample(
         rate = task["job"]["load"]["rate"]
         outcome = load_shapes.paced(infers[0], room["samples"], room["compute"], rate, plan)
     else:
-        outcome = timing.measure(infers[0], plan, room["samples"], numpy, loop)
+        outcome = timing.measure(infers[0], plan, room["samples"], loop)
     return Taken(started, warm, outcome, before, process.snapshot(), loop is not None)
 
 
-def _entry(task: Task, taken: Taken, room: Any) -> Dict[str, Any]:
+def _entry(task: Task, taken: Taken, room: Buffers) -> Dict[str, Any]:
     """The process's entry in the record's `latency`."""
     n, shape = taken.outcome.n, loads.of(task["job"])
     own: Dict[str, Any] = {}

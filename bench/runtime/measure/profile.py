@@ -26,11 +26,9 @@ def run(task: types.Task) -> Dict[str, Any]:
     backend = create(task["job"], settings_of(task))
     backend.import_library()
     backend.expect_profile(task["folder"])
-    import numpy
-
     with backend:
         tensors = backend.load(task["model"])
-        backend.bind(make_inputs(numpy, tensors, task.get("reference"), task["seed"]))
+        backend.bind(make_inputs(tensors, task.get("reference"), task["seed"]))
         start = now_ns()
         backend.infer()
         took = (now_ns() - start) * 1e-9

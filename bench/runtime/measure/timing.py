@@ -4,13 +4,12 @@ nothing else."""
 import gc
 import time
 from array import array
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
-from bench.record import measure as measure_defaults
+from bench.record.types import Measure
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.measure.validity import MIN_SAMPLES
 
-DEFAULTS = measure_defaults.DEFAULTS
 CHUNK_NS = 20 * 1000 * 1000  # between two looks at the clock and the interval
 BATCHES = 20
 STUDENT_19 = 2.093  # 97.5 % quantile with 19 degrees of freedom, for the mean of 20 batch medians
@@ -56,22 +55,21 @@ def with_compute(compute: "array[int]", read: Callable[[], Optional[float]]) -> 
     return loop
 
 
-def adapted(plan: Dict[str, Any], first: float, left: float) -> Dict[str, Any]:
+def adapted(plan: Measure, first: float, left: float) -> Measure:
     """The plan for a model whose first inference took `first` s in a process that has `left` s to live.
 
     A slow model warms up and is sampled less often, rather than losing everything at its time limit: a
     quarter of the time left goes to warming up at most, and sampling ends (`time_left`) before it is over.
     """
     warm = left / 4
-    return dict(
-        plan,
-        warmup=max(1, min(plan["warmup"], int(warm / max(first, 1e-9)))),
-        warmup_seconds=min(plan["warmup_seconds"], warm),
-        time_left=left * 0.6,
-    )
+    slow = plan.copy()
+    slow["warmup"] = max(1, min(plan["warmup"], int(warm / max(first, 1e-9))))
+    slow["warmup_seconds"] = min(plan["warmup_seconds"], warm)
+    slow["time_left"] = left * 0.6
+    return slow
 
 
-def warm_up(infer: Callable[[], None], plan: Dict[str, Any], out: "array[int]") -> int:
+def warm_up(infer: Callable[[], None], plan: Measure, out: "array[int]") -> int:
     """Run until both the count and the seconds of the plan are reached; how many samples lie in `out`."""
     start, n = now_ns(), 0
     while n < len(out) and (n < plan["warmup"] or now_ns() - start < plan["warmup_seconds"] * 1e9):
@@ -80,13 +78,15 @@ def warm_up(infer: Callable[[], None], plan: Dict[str, Any], out: "array[int]") 
     return n
 
 
-def half_width(numpy: Any, out: "array[int]", n: int) -> float:
+def half_width(out: "array[int]", n: int) -> float:
     """Relative half width of the 95 % interval of the median, from the medians of 20 batches in order of
     time.
 
     Batches rather than single samples, because neighbours resemble each other. numpy, because a sorted copy
     as Python integers would grow the heap that is being measured.
     """
+    import numpy
+
     size = min(n, len(out)) // BATCHES
     if not size:
         return float("inf")  # fewer samples than batches say nothing
@@ -96,9 +96,8 @@ def half_width(numpy: Any, out: "array[int]", n: int) -> float:
 
 def measure(
     infer: Callable[[], None],
-    plan: Dict[str, Any],
+    plan: Measure,
     out: "array[int]",
-    numpy: Any,
     loop: Optional[Loop] = None,
 ) -> Outcome:
     """Fill `out` by the plan's rule: minimum count and seconds and target interval, or else a maximum."""
@@ -112,7 +111,7 @@ def measure(
             stop = _maximum(plan, n, elapsed, len(out))
             if not stop and n >= look and elapsed >= plan["min_seconds"] * 1e9:
                 look = n + n // 2  # few looks: each costs, and often looking stops too early
-                if half_width(numpy, out, n) <= plan["target_ci"]:
+                if half_width(out, n) <= plan["target_ci"]:
                     stop = "target_ci"
             if stop:
                 break
@@ -125,7 +124,7 @@ def measure(
     return Outcome(n, stop, spent, (done - start) * 1e-9)
 
 
-def _maximum(plan: Dict[str, Any], n: int, elapsed: int, room: int) -> str:
+def _maximum(plan: Measure, n: int, elapsed: int, room: int) -> str:
     if n >= room:
         return "max_samples"
     if n and elapsed * (n + 1) / n >= plan.get("time_left", float("inf")) * 1e9:

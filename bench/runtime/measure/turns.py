@@ -12,6 +12,7 @@ from typing import Any, Callable, List
 
 from bench.record.types import Task
 from bench.runtime.backends import create
+from bench.runtime.backends.base import Settings
 from bench.runtime.machine.clock import cpu_ns, now_ns
 from bench.runtime.measure import timing
 from bench.runtime.measure.model_io import make_inputs
@@ -37,7 +38,7 @@ def turn(
     return list(out[:n])
 
 
-def against(numpy: Any, task: Task, settings: Any, infer: Callable[[], None]) -> List[List[int]]:
+def against(task: Task, settings: Settings, infer: Callable[[], None]) -> List[List[int]]:
     """Neighbouring turns of `infer` and of the reference that the task names, in ns an inference."""
     plan = task["job"]["model"]["against"]
     assert plan
@@ -45,7 +46,7 @@ def against(numpy: Any, task: Task, settings: Any, infer: Callable[[], None]) ->
     other.import_library()
     alone = other.device == "cpu" and settings.threads == 1
     with other:
-        other.bind(make_inputs(numpy, other.load(task["against"] or ""), None, task["seed"]))
+        other.bind(make_inputs(other.load(task["against"] or ""), None, task["seed"]))
         clock, sides = cpu_ns if alone else now_ns, [infer, other.infer]
         return alternate(sides, plan["seconds"], plan["turn_seconds"], task["seed"], clock)
 

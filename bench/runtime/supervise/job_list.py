@@ -8,7 +8,7 @@ from bench.record import files, loads, schema
 from bench.record import measure as defaults
 from bench.record.checks import escapes
 from bench.record.files import BadFileError
-from bench.record.types import Error, Job
+from bench.record.types import Error, Job, Measure
 from bench.runtime.backends import problems
 
 JobList = NamedTuple(
@@ -42,9 +42,9 @@ def load(path: str) -> JobList:
     )
 
 
-def complete(job: Job, measure: Dict[str, Any], path: str) -> Job:
+def complete(job: Job, measure: Measure, path: str) -> Job:
     """The job with its whole measuring plan: its own over the list's over the defaults."""
-    for problem in problems(job) + list(filter(None, [loads.problem(job)])):
+    for problem in problems(job) + list(filter(None, [loads.problem(job["backend"], job.get("load") or {})])):
         raise BadFileError("{}: job {}: {}".format(path, job["id"], problem))
     plan = defaults.complete(measure, job.get("measure"))
     if plan["max_samples"] < plan["min_samples"] or plan["max_seconds"] < plan["min_seconds"]:

@@ -67,7 +67,7 @@ class DeviceLock(object):
         os.pwrite(self._file, json.dumps(self.holder).encode("utf-8"), 0)
         return self
 
-    def __exit__(self, *exc: Any) -> None:
+    def __exit__(self, *exc: object) -> None:
         if self._file is not None:
             os.close(self._file)
 

@@ -4,7 +4,7 @@ from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
 from bench.record import loads, samples, schema
-from bench.record.types import Error, Job, Note, Part, Record, Validity
+from bench.record.types import Error, Job, Note, OutputCheck, Part, Record, Validity
 from bench.runtime.machine.environment import without_places
 from bench.runtime.measure.validity import Verdict, judge
 from bench.runtime.supervise.job_list import JobList
@@ -136,7 +136,7 @@ def _profile(parts: List[Part], bundle: str) -> Optional[Dict[str, Any]]:
     return profile
 
 
-def _worst(checks: List[Dict[str, Any]]) -> Optional[Dict[str, Any]]:
+def _worst(checks: List[OutputCheck]) -> Optional[OutputCheck]:
     return min(checks, key=lambda c: (c["ok"], -(c["max_abs_error"] or 0.0))) if checks else None
 
 

@@ -151,7 +151,6 @@ def test_a_job_list_with_an_impossible_load_is_refused(
 
 
 def test_a_backend_on_a_gpu_runs_one_stream() -> None:
-    job = {"backend": "tensorrt", "load": {"kind": "offline", "streams": 2}}
-    assert "one stream" in str(loads.problem(job))
-    assert loads.problem({**job, "load": {"kind": "offline", "streams": 1}}) is None
-    assert loads.problem({**job, "backend": "onnxruntime"}) is None
+    assert "one stream" in str(loads.problem("tensorrt", {"kind": "offline", "streams": 2}))
+    assert loads.problem("tensorrt", {"kind": "offline", "streams": 1}) is None
+    assert loads.problem("onnxruntime", {"kind": "offline", "streams": 2}) is None

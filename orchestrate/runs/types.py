@@ -1,0 +1,92 @@
+"""What a run keeps on disk, as the type checker sees it; `schema` and `plan` check it as data."""
+
+from typing import Any, NotRequired, TypedDict
+
+from bench.record.types import Job, Measure, Model
+
+
+class Experiment(TypedDict):
+    """What was asked for, and how it is measured."""
+
+    name: str
+    sha256: NotRequired[str | None]
+    measure: NotRequired[Measure]
+
+
+class Skipped(TypedDict):
+    """A model that the experiment names and nobody could make."""
+
+    id: str
+    reason: str
+    command: NotRequired[str | None]
+
+
+class RefusedFile(TypedDict):
+    """A file of one's own that no device can run."""
+
+    file: str
+    reason: str
+
+
+class Bundle(TypedDict):
+    """`bundle.json`: what is to be measured."""
+
+    models: list[Model]
+    experiment: Experiment  # null in the file of one's own models; `export` says how they are measured
+    skipped: list[Skipped]
+    refused: NotRequired[list[RefusedFile]]
+
+
+class Refused(TypedDict):
+    """A model that the run leaves out, on one device or on all."""
+
+    model: str
+    reason: str
+    device: NotRequired[str]
+
+
+class Swept(TypedDict):
+    """What the command line changes of a device for one run."""
+
+    threads: list[int]
+    precisions: list[str]
+
+
+class PlannedDevice(TypedDict):
+    """One device's part of a plan, its entry in devices.yaml included."""
+
+    settings: dict[str, Any]
+    jobs: list[Job]
+    swept: NotRequired[Swept]
+
+
+class Content(TypedDict):
+    """What is to be done, without when: what a plan's hash is of."""
+
+    experiment: Experiment
+    orbitbench: str
+    devices: dict[str, PlannedDevice]
+    skipped: list[Skipped]
+    refused: NotRequired[list[Refused]]
+
+
+class Plan(Content):
+    """The content with its hash."""
+
+    schema: int
+    kind: str
+    hash: str
+
+
+class JobList(TypedDict):
+    """`jobs.json`: what one device is to do."""
+
+    schema: int
+    kind: str
+    run: str
+    device: str
+    bundle: str
+    seed: int
+    measure: Measure
+    board: dict[str, Any]
+    jobs: list[Job]
