@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.record.types import Record
 from orchestrate.analysis import memory, turns
 from orchestrate.analysis.job import ladders
 from orchestrate.errors import OrbitError
@@ -21,6 +22,7 @@ from orchestrate.execution.run import begin, bundle_of, execute
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import terminated_is_interrupted
 from orchestrate.execution.tune import fit_to_use
+from orchestrate.runs.types import Bundle
 
 Json = dict[str, Any]
 
@@ -30,7 +32,7 @@ def measure(
 ) -> list[Json]:
     """Measure every model of `bundle` on `device`; a figure of each of its processes."""
 
-    def make(options: RunOptions, out: Path, held: int) -> Json:
+    def make(options: RunOptions, out: Path, held: int) -> Bundle:
         shutil.copytree(bundle, out, dirs_exist_ok=True)
         return bundle_of(out)
 
@@ -44,7 +46,7 @@ def measure(
     return [figures(record) for record in folder.stored()]
 
 
-def figures(record: Json) -> Json:
+def figures(record: Record) -> Json:
     """ratios: to the reference, one a process; memory: bytes of memory.process, one a process.
 
     OrbitError where the record holds no figures that count.
