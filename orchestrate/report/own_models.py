@@ -37,11 +37,12 @@ def section(report: Report) -> str:
 def _left_out(report: Report) -> Iterator[str]:
     """A card for each record that does not count, with the reason."""
     for each in report.study.excluded[:SHOWN]:
-        title = compare.own_name(each.job).removeprefix("onnx-")
+        model, _, how = each.job.partition("--")
+        where = f"{each.device}, {how}" if how else each.device
         yield (
             f'<article class="card own fails"><p class="verdict">{escape(printable(each.code))}</p>'
-            f"<h3>{escape(printable(title))}</h3>"
-            f'<p class="how">{escape(printable(each.device))}</p>'
+            f"<h3>{escape(printable(name(model)))}</h3>"
+            f'<p class="how">{escape(printable(where))}</p>'
             f"<p>{escape(printable(each.reason))}</p></article>"
         )
 
