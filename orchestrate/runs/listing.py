@@ -43,8 +43,8 @@ def remove(run: Run, force: bool) -> None:
     waiting = [name for name, missing in run.missing().items() if missing]
     if waiting and not force:
         raise BadInput(
-            f"{run.id} has records to come on {listed(waiting)}: finish it with `orchestrate run --resume "
-            f"{run.id}`, or remove it with --force"
+            f"{run.id} has records to come on {listed(waiting)}: finish it with `{run.resume_command()}`, "
+            "or remove it with --force"
         )
     with run.held():
         for name in run.devices:
