@@ -136,6 +136,7 @@ def job(bundle: Path, model: Path, with_reference: bool = True, **changes: Any) 
 
 
 QUICK = {"processes": 2, "warmup": 3, "warmup_seconds": 0.0, "min_samples": 30, "max_samples": 200}
+QUICK["cold_loads"] = 0
 QUICK |= {"min_seconds": 0.02, "max_seconds": 0.2, "timeout_seconds": 30, "max_waiting": 1e9}
 
 

@@ -44,7 +44,7 @@ LIBRARY = "as onnxruntime itself, unlike what is shipped"
 EACH = 3  # cases of a module, where modules are named
 ON_DISK = ("simple", "pytorch-converted", "pytorch-operator")
 LIGHT = {"processes": 1, "warmup": 1, "warmup_seconds": 0.0, "min_samples": 20, "max_samples": 20}
-LIGHT |= {"min_seconds": 0.0, "max_seconds": 0.05, "repeats": 0}
+LIGHT |= {"min_seconds": 0.0, "max_seconds": 0.05, "repeats": 0, "cold_loads": 0}
 Array = np.ndarray[Any, Any]
 
 

@@ -19,6 +19,7 @@ QUICK = {
     "max_samples": 50,
     "min_seconds": 0.0,
     "max_seconds": 0.1,
+    "cold_loads": 0,
 }
 
 

@@ -19,6 +19,7 @@ MEASURE = {
     "min_seconds": 0,
     "max_seconds": 0.1,
     "repeats": 0,
+    "cold_loads": 0,
 }
 
 
