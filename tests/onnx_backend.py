@@ -32,6 +32,7 @@ from bench.export.own.request import Prepared, Request
 from bench.record import schema
 from bench.record.types import Part
 from bench.runtime.measure import model_run
+from bench.runtime.measure.memory import trim
 from bench.runtime.supervise import job_list
 from bench.runtime.supervise.scheduler import Scheduler
 from bench.runtime.supervise.store import Store
@@ -196,9 +197,17 @@ def rows(folder: Path, chosen: Iterable[Any], say: Any) -> None:
         ended = trial.export(case)
         if ended:
             say(case.name, *ended)
-    gc.freeze()  # two thousand models in memory are no concern of the collections before each measurement
+    forget()
     for name, failed in trial.measure():
         say(name, FAILED if failed else RIGHT, failed or "")
+
+
+def forget() -> None:
+    """Drop two thousand models: reading the memory ladder takes as long as the process is large."""
+    node_cases._NodeTestCases.clear()
+    gc.collect()
+    gc.freeze()
+    trim()
 
 
 def main() -> None:

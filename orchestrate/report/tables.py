@@ -262,6 +262,7 @@ TABLES = (
         "executed, padding included; bytes: as far as the library says.",
         "layers",
         (*names(("Layer", "layer"), ("Operator", "operator")), *PROFILED),
+        optional=True,
     ),
     Table(
         "operators",
@@ -269,6 +270,7 @@ TABLES = (
         "The same, summed over all layers of one kind.",
         "operators",
         (*names(("Operator", "operator")), *PROFILED),
+        optional=True,
     ),
     Table(
         "excluded",

@@ -97,6 +97,18 @@ def fix(model: onnx.ModelProto, items: Iterable[onnx.ValueInfoProto], found: Map
     model.graph.ClearField("value_info")
 
 
+def declared(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Copies of what the model declares of its inputs and outputs."""
+    values = [*model.graph.input, *model.graph.output]
+    return [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in values]
+
+
+def restore(model: onnx.ModelProto, values: Sequence[onnx.ValueInfoProto]) -> None:
+    """Declare again what was `declared`."""
+    for now, before in zip([*model.graph.input, *model.graph.output], values, strict=True):
+        now.CopyFrom(before)
+
+
 def declare(outputs: Iterable[onnx.ValueInfoProto], shapes: Iterable[Sequence[int]]) -> bool:
     """Write the shapes of a run's results into the declared outputs; True where that changed any."""
     changed = False

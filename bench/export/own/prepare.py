@@ -54,11 +54,15 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     arrays = {item.name: given[item.name] for item in items if item.name in given}
     wanted = {**dims.of_batch(items, request.batch), **request.dims}
     found = dims.sizes(items, wanted, {name: array.shape for name, array in arrays.items()})
+    declared = dims.declared(model)
     dims.fix(model, items, found)
     values.refuse_too_large(items, room)
     inputs = values.fill(model, items, arrays, request.values)
     made_up = any(item.name not in {**arrays, **request.values} for item in items)
-    outputs, tolerance = _answer(model, folder, items, inputs, made_up)
+    try:
+        outputs, tolerance = _answer(model, folder, items, inputs, made_up)
+    except ExportError as error:
+        outputs, tolerance = _unsized(error, model, declared, items, inputs, folder)
     raw = (folder / "model.onnx").read_bytes()
     digest = hashlib.sha256(raw).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:STEM].strip("-.") or "model"
@@ -126,6 +130,28 @@ def _answer(
             raise ExportError(f"output {output.name} differs between two runs; export it in evaluation mode")
     largest = max((float(np.abs(o.astype(np.float64)).max(initial=0)) for o in outputs), default=0.0)
     return outputs, TOLERANCE * max(1.0, largest)
+
+
+def _unsized(
+    refusal: ExportError,
+    model: onnx.ModelProto,
+    declared: Sequence[onnx.ValueInfoProto],
+    items: Sequence[onnx.ValueInfoProto],
+    inputs: Sequence[Array],
+    folder: Path,
+) -> tuple[list[Array], float]:
+    """`_answer` for the sizes as the file declares them: fixed ones may not suit a branch that never runs.
+
+    The device then learns the sizes from the job list. Raises `refusal`, that of the file with fixed sizes,
+    where that does not help.
+    """
+    dims.restore(model, declared)
+    if not any(name for item in items for name in dims.names(item)):
+        raise refusal
+    try:
+        return _answer(model, folder, items, inputs, made_up=False)
+    except ExportError:
+        raise refusal from None
 
 
 def _serialised(model: onnx.ModelProto) -> bytes:

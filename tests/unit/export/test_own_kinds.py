@@ -182,6 +182,22 @@ def test_a_refusal_that_rests_on_made_up_values_says_so_and_given_ones_help(tmp_
     assert "made-up" not in str(told.value)
 
 
+def test_a_branch_that_fixed_sizes_do_not_suit_is_no_reason_to_refuse(tmp_path):
+    """As in silero-vad: onnxruntime infers shapes in a branch that never runs, and refuses the fixed ones."""
+
+    def branch(name, nodes, shape):
+        return helper.make_graph(nodes, name, [], [value(f"o{name}", shape)])
+
+    never = branch("t", [node("Squeeze", ["x"], ["s"]), node("Conv", ["s", "w"], ["ot"])], None)
+    always = branch("e", [node("Identity", ["x"], ["oe"])], None)
+    choose = node("If", ["c"], ["y"], then_branch=never, else_branch=always)
+    path = save(tmp_path / "m.onnx", [choose], [value("x", ["N", 3, "T"]), value("c", [], TensorProto.BOOL)],
+                [value("y", None)], {"w": np.ones((2, 3, 1), "f4")})  # fmt: skip
+    model = read(path, {"N": 1, "T": 4}, values={"c": 0})
+    assert model.entry["inputs"][0]["shape"] == [1, 3, 4]
+    assert np.array_equal(outputs_of(model)[0], np.load(model.reference)["input.0"])
+
+
 def test_given_inputs_size_dynamic_dimensions(tmp_path):
     path = conv(tmp_path / "m.onnx", ["N", 3, "H", "W"])
     np.savez(tmp_path / "x.npz", x=np.ones((2, 3, 5, 7), "f4"))
