@@ -31,8 +31,7 @@ from bench.export.own.prepare import prepare
 from bench.export.own.request import Prepared, Request
 from bench.record import schema
 from bench.record.types import Part
-from bench.runtime.measure import model_run
-from bench.runtime.measure.memory import trim
+from bench.runtime.measure import memory, model_run
 from bench.runtime.supervise import job_list
 from bench.runtime.supervise.scheduler import Scheduler
 from bench.runtime.supervise.store import Store
@@ -207,12 +206,18 @@ def forget() -> None:
     node_cases._NodeTestCases.clear()
     gc.collect()
     gc.freeze()
-    trim()
+    memory.trim()
+
+
+def resident(root: str = "/proc/self") -> dict[str, int | None]:
+    """Memory as on a kernel without smaps: walking all pages seven times a model takes half of the time."""
+    return {"rss": memory.status_field("VmRSS", root), "pss": None, "uss": None, "swap": None}
 
 
 def main() -> None:
     """As the module says."""
     done = set(sys.stdin.read().split())
+    memory.process_memory = resident
     model_run._libraries = functools.lru_cache(model_run._libraries)
     say = functools.partial(print, flush=True)
 

@@ -67,6 +67,7 @@ def test_a_sample_is_measured_right_or_refused(root: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_every_case_is_measured_right_or_refused(root: Path, tmp_path: Path) -> None:
     count = check("onnx", outcomes(root, tmp_path))
     assert sum(count.values()) > 1400
