@@ -176,6 +176,9 @@ class Device(reader.Section):
     measure: dict[Measure, int | float | bool] = Field(  # int first: counts stay whole numbers
         {}, description="overrides the experiment's, such as max_seconds: 10"
     )
+    keep_tactics: bool = Field(
+        False, description="keep what engine builds timed there, so that the next run builds in less time"
+    )
     memory: Bytes | None = Field(
         None, gt=0, description="limit on the container's memory, such as 4GB; null is none"
     )
@@ -209,6 +212,14 @@ class Device(reader.Section):
                 ),
                 (process and self.image is not None, "process uses no image: leave out image, or use docker"),
                 (not process and self.image is None, "docker needs an image"),
+                (
+                    "dla_core" in self.options and "fp32" in self.precisions,
+                    "options.dla_core: a DLA runs fp16 and int8 only: take fp32 from precisions",
+                ),
+                (
+                    self.keep_tactics and not backends.find(self.backend).builds,
+                    f"keep_tactics is for backends that build engines, which {self.backend} does not",
+                ),
                 (
                     process and self.power is not None,
                     "power is set on boards only: leave it out, or use docker",

@@ -85,6 +85,8 @@ TENSORRT = backend(
         "tf32": option("flag", "let fp32 run with 10 bits of mantissa (Ampere and later)"),
         "calibration": option("text", "an .npz of the bundle with samples for int8"),
         "isolate_build": option("flag", "build in a process of its own"),
+        "dla_core": option("integer", "run on this DLA core (Xavier, Orin), in fp16 or int8"),
+        "dla_fallback": option("flag", "leave layers that the DLA lacks to the GPU (default: true)"),
     },
 )
 BACKENDS = {"null": NULL, "onnxruntime": ONNXRUNTIME, "torch": TORCH, "tensorrt": TENSORRT}

@@ -21,7 +21,7 @@ from orchestrate.engine.errors import (
     typed,
     understood,
 )
-from orchestrate.engine.spec import DATA, NVIDIA, Spec, State
+from orchestrate.engine.spec import DATA, NVIDIA, TACTICS_VOLUME, Spec, State
 
 __all__ = ["DATA", "LOCK", "NVIDIA", "Board", "Spec", "State"]
 
@@ -69,6 +69,18 @@ class Board:
         """Make a volume; one that exists already is left as it is."""
         with self.engine.errors():
             self.engine.client.volumes.create(name, labels=dict(labels))
+
+    def create_tactics(self, image: str) -> None:
+        """Make the volume that outlives runs, owned by the user of `image` as that owns its own `/data`.
+
+        An engine gives an empty volume the owner of the folder on which it is mounted, as soon as a container
+        is created: this one never runs. A volume that holds something is left as it is.
+        """
+        labels = {"orbitbench.tactics": "kept"}
+        self.create_volume(TACTICS_VOLUME, labels)
+        spec = Spec(image, (), TACTICS_VOLUME, {**labels, "orbitbench.helper": "tactics"})
+        with self.engine.errors():
+            self.engine.client.containers.create(**spec.arguments()).remove(force=True)
 
     def volumes(self, label: str) -> dict[str, dict[str, str]]:
         """name -> labels of the volumes that carry `label` ("key" or "key=value")."""

@@ -7,6 +7,8 @@ from typing import Any
 from docker.types import DeviceRequest, LogConfig, Mount
 
 DATA = "/data"  # where the run's volume is mounted, the image's working directory
+TACTICS = "/tactics"  # where the volume is mounted that outlives runs
+TACTICS_VOLUME = "orbitbench-tactics"
 
 # JetPack: the runtime hands out nothing unless asked, and newer toolkits mount the host's CUDA and TensorRT
 # only on this request (boards that need neither ignore it).
@@ -36,10 +38,15 @@ class Spec:
     memory: int | None = None
     entrypoint: tuple[str, ...] | None = None
     emulated: bool = False  # another processor's image is meant
+    keep_tactics: bool = False  # mount what earlier runs timed while they built engines
 
     def arguments(self) -> dict[str, Any]:
-        """What the SDK's `containers.create` takes: nothing but the volume and memory can be written."""
+        """What the SDK's `containers.create` takes: nothing but volumes and memory can be written."""
         environment = {**(NVIDIA if self.runtime == "nvidia" else {}), **self.environment}
+        volumes = {DATA: self.volume}
+        if self.keep_tactics:
+            environment["ORBITBENCH_TIMING_CACHE"] = TACTICS
+            volumes[TACTICS] = TACTICS_VOLUME
         requests = (
             [DeviceRequest(count=-1, capabilities=[["gpu", "compute", "utility"]])] if self.gpus else None
         )
@@ -54,7 +61,7 @@ class Spec:
             "user": self.user,
             "group_add": list(self.groups),
             "mem_limit": self.memory,
-            "mounts": [Mount(DATA, self.volume, type="volume")],
+            "mounts": [Mount(place, volume, type="volume") for place, volume in volumes.items()],
             "working_dir": DATA,
             "network_mode": "none",
             "cap_drop": ["ALL"],

@@ -152,6 +152,8 @@ class BoardRunner:
         image = board_setup.image(self.engine, self.device, say)
         known = self.volume in self.board.volumes("orbitbench.run")
         self.board.create_volume(self.volume, self.labels)
+        if self.device.keep_tactics:
+            self.board.create_tactics(image)
         try:
             self.board.create(self.spec(image))
         except BoardBusy:
@@ -194,6 +196,7 @@ class BoardRunner:
             gpus=self.device.gpus,
             memory=self.device.memory,
             emulated=self.device.emulated,
+            keep_tactics=self.device.keep_tactics,
         )
 
     def present(self, image: str) -> dict[str, tuple[int, str]]:

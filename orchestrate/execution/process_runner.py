@@ -27,6 +27,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
+def tactics_folder() -> Path:
+    """Where this machine keeps what engine builds timed, where a device's `keep_tactics` wants that."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "orbitbench" / "tactics"
+
+
 def board_model() -> str | None:
     """What this machine calls itself."""
     for name in ("/sys/firmware/devicetree/base/model", "/sys/class/dmi/id/product_name"):
@@ -55,8 +61,9 @@ class ProcessRunner:
     is_local = True
     place = "this machine"
 
-    def __init__(self, folder: DeviceFolder) -> None:
+    def __init__(self, folder: DeviceFolder, keep_tactics: bool = False) -> None:
         self.folder, self.files = folder, folder.files
+        self.own = {"ORBITBENCH_TIMING_CACHE": str(tactics_folder())} if keep_tactics else {}
         self.log, self.errors, self.lock, self.todo, self.out = (
             folder.inner(name)
             for name in ("runtime.jsonl", "runtime.err", "runtime.lock", "todo.json", "out")
@@ -105,7 +112,7 @@ class ProcessRunner:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=errors,
-                env=environment(),
+                env={**environment(), **self.own},
                 pass_fds=[lock.fileno()],
                 start_new_session=True,
             )

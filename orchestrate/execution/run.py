@@ -195,8 +195,9 @@ def create(results: Path, planned: Plan, folder: Path) -> Run:
 
 def runner_of(run: Run, folder: DeviceFolder, devices: Settings, break_lock: bool = False) -> Runner:
     """Where the device's job list runs, by its transport in today's devices.yaml."""
-    if devices.of(folder.name).transport == "process":
-        return process_runner.ProcessRunner(folder)
+    device = devices.of(folder.name)
+    if device.transport == "process":
+        return process_runner.ProcessRunner(folder, device.keep_tactics)
     from orchestrate.execution.container_runner import BoardRunner  # imports docker
 
     return BoardRunner(run, folder, devices.known, break_lock)

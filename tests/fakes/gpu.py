@@ -38,6 +38,7 @@ class Gpu:
     ):
         self.memory, self.delay, self.name, self.fast = memory, delay, name, fast.split()
         self.count, self.capability, self.broken = 1, (6, 2), False
+        self.dla_cores = 0
         self.streams: dict[int, Any] = {}
         self.buffers: dict[int, Any] = {}
         self.live: collections.Counter[str] = collections.Counter()

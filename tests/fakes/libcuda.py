@@ -4,7 +4,6 @@ The rules are those of the pycuda stand-in, whose objects do the work here too. 
 second time on purpose: they are cuda.h's, and a binding that declares others is refused when it is made.
 """
 
-# ruff: noqa: N802 (methods are named after libcuda's functions)
 import ctypes
 from collections.abc import Callable
 from ctypes import POINTER, c_char_p, c_float, c_int, c_size_t, c_ulonglong, c_void_p

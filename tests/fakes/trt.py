@@ -37,7 +37,11 @@ ENUMS: dict[str, dict[str, Any]] = {
     "MemoryPoolType": {"WORKSPACE": ("8.4", "99")},
     "LayerType": dict.fromkeys(["ELEMENTWISE", "QUANTIZE", "DEQUANTIZE"], ("0", "99")),
     "EngineStat": {"TOTAL_WEIGHTS_SIZE": ("10.14", "99")},
-    "BuilderFlag": {"FP16": ("0", "11.0"), "INT8": ("0", "11.0"), "TF32": ("0", "99")},
+    "BuilderFlag": {
+        **dict.fromkeys(["FP16", "INT8"], ("0", "11.0")),
+        **dict.fromkeys(["TF32", "GPU_FALLBACK"], ("0", "99")),
+    },
+    "DeviceType": dict.fromkeys(["GPU", "DLA"], ("0", "99")),
     "Severity": dict.fromkeys(["INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE"], ("0", "99")),
     "ErrorCode": dict.fromkeys(
         ["SUCCESS", "MEM_ALLOC_FAILED", "MODEL_DESERIALIZE_FAILED", "INVALID_VALUE", "UNSUPPORTED_NODE"],

@@ -13,6 +13,8 @@ from tests.fakes.arithmetic import in_half, in_int8
 from tests.fakes.gpu import CudaMemoryError
 from tests.fakes.trt_base import IHostMemory, Strict, check_logger, number, since, until
 
+# What a DLA is taken to run: a part of NVIDIA's list of supported layers.
+ON_DLA = {"Conv", "Relu", "Clip", "MaxPool", "AveragePool", "Add", "BatchNormalization", "Sigmoid", "Tanh"}
 NO_IMPORTER = {"8.2": {"HardSwish", "LayerNormalization"}, "8.5": {"LayerNormalization"}}
 SCRATCH = 4096  # bytes that a build takes for itself
 ONNX_TYPES = {1: "FLOAT", 10: "HALF", 3: "INT8", 6: "INT32", 7: "INT32", 9: "BOOL"}
@@ -75,6 +77,10 @@ class ILayer(Strict):
         return {"QuantizeLinear": kinds.QUANTIZE, "DequantizeLinear": kinds.DEQUANTIZE}.get(
             self._node.op_type, kinds.ELEMENTWISE
         )
+
+    @property
+    def name(self) -> str:
+        return str(self._node.name or f"{self._node.op_type} of {self._node.output[0]}")
 
     @property
     def num_outputs(self) -> int:
@@ -180,7 +186,31 @@ class IBuilderConfig(Strict):
     def __init__(self, builder: Any) -> None:
         self._builder, self._flags, self._workspace = builder, {"TF32"}, 0
         self._calibrator, self._timing = None, None
+        self._device, self._dla = builder._module.DeviceType.GPU, -1
         super().__init__()
+
+    @property
+    def default_device_type(self) -> Any:
+        return self._device
+
+    @default_device_type.setter
+    def default_device_type(self, value: Any) -> None:
+        self._device = value
+
+    @property
+    def DLA_core(self) -> int:
+        return self._dla
+
+    @DLA_core.setter
+    def DLA_core(self, value: int) -> None:
+        if 0 <= value < self._gpu.dla_cores:  # another one is an error in the log, and changes nothing
+            self._dla = value
+        else:
+            self._builder._say(f"[builderConfig.cpp::setDLACore] {value} is not a DLA core")
+
+    def can_run_on_DLA(self, layer: Any) -> bool:
+        lowered = {"FP16", "INT8"} & self._flags or not hasattr(self._module.BuilderFlag, "FP16")
+        return bool(lowered) and layer._node.op_type in ON_DLA
 
     def set_flag(self, flag: Any) -> None:
         self._flags.add(flag.name)
@@ -243,6 +273,10 @@ class Builder(Strict):
     def platform_has_fast_int8(self) -> bool:
         return "int8" in self._gpu.fast
 
+    @property
+    def num_DLA_cores(self) -> int:
+        return int(self._gpu.dla_cores)
+
     def create_network(self, flags: int = 0) -> Any:
         return self._module.INetworkDefinition(self, flags)
 
@@ -260,6 +294,9 @@ class Builder(Strict):
         self._logger.log(self._module.ILogger.Severity.ERROR, text)
 
     def _build(self, network: Any, config: Any) -> Any:
+        on_dla = config._device.name == "DLA"
+        if on_dla and not self._fits_dla(network, config):
+            return None
         scratch = self._gpu.allocate(SCRATCH)
         try:
             hang(network._file)
@@ -277,8 +314,20 @@ class Builder(Strict):
         if config._timing is not None:
             config._timing._content = known or f"timing {self._gpu.name} {self._gpu.builds}".encode()
         head = {"version": self._module.__version__, "gpu": self._gpu.name, "flags": sorted(config._flags)}
+        head["dla"] = config._dla if on_dla else None
         head["shapes"] = {name: list(shape) for name, shape in network._shapes.items()}
         return IHostMemory(b"plan" + json.dumps(head).encode() + b"\n" + model.SerializeToString())
+
+    def _fits_dla(self, network: Any, config: Any) -> bool:
+        layers = [network.get_layer(index) for index in range(network.num_layers)]
+        left = [layer.name for layer in layers if not config.can_run_on_DLA(layer)]
+        if config._dla < 0:
+            self._say("Error Code 3: API Usage Error (no DLA core is chosen)")
+        elif left and "GPU_FALLBACK" not in config._flags:
+            self._say(f"Default DLA is enabled but layer {left[0]} is not supported on DLA and falling back")
+        else:
+            return True
+        return False
 
     def _computing(self, network: Any, config: Any) -> Any:
         """The model as it will compute under the flags; None where its int8 scales cannot be had."""

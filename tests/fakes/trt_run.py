@@ -20,8 +20,21 @@ class Runtime(Strict):
     def __init__(self, logger: Any) -> None:
         check_logger(logger)
         self._gpu.need_context("createInferRuntime")
-        self._logger = logger
+        self._logger, self._dla = logger, -1
         super().__init__()
+
+    @property
+    def num_DLA_cores(self) -> int:
+        return int(self._gpu.dla_cores)
+
+    @property
+    def DLA_core(self) -> int:
+        return self._dla
+
+    @DLA_core.setter
+    def DLA_core(self, value: int) -> None:
+        assert 0 <= value < self._gpu.dla_cores
+        self._dla = value
 
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> Any:
         plan = bytes(serialized_engine)
@@ -35,6 +48,9 @@ class Runtime(Strict):
                 self._gpu.name,
             ):
                 raise ValueError
+            if facts["dla"] is not None and facts["dla"] != self._dla:
+                self._logger.log(error, "Error Code 1: the engine is for another DLA core")
+                return None
         except (ValueError, KeyError):
             self._logger.log(error, "Error Code 1: Serialization (magicTag or version mismatch)")
             return None

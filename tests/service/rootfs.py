@@ -24,6 +24,8 @@ CACHE = ROOT / "build/testbed"
 PACKAGES = "python3.11,libstdc++6,dash,coreutils,base-files,base-passwd,libc-bin"  # of Debian 12
 UNUSED = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/i18n", "./var/lib/dpkg")
 JOB_IMAGE = "orbitbench/job:test"
+GPU_IMAGE = "orbitbench/gpu-job:test"
+FAKES_NEED = ("onnx", "protobuf", "ml_dtypes", "typing_extensions")
 
 
 def tar_of(entries: dict[str, bytes | str], mode: int = 0o755) -> bytes:
@@ -106,6 +108,32 @@ def jobs() -> bytes:
     )
 
 
+@functools.cache
+def gpu_jobs(release: str = "8.5.2") -> bytes:
+    """`orbitbench/gpu-job:test`: the same with the pretend TensorRT and GPU of tests/fakes inside."""
+    site, shims = "/opt/bench:/opt/site:/opt/fakes-site", "/opt/fakes/tests/fakes/path:/opt/fakes"
+    layers = [
+        _system_layer(),
+        _packages_layer(),
+        _packages_layer(FAKES_NEED, "opt/fakes-site"),
+        _fakes_layer(),
+    ]
+    return image_of(
+        [*layers, _code_layer()],
+        GPU_IMAGE,
+        User="65532:65532",
+        WorkingDir="/data",
+        Env=[
+            "PATH=/usr/bin:/bin",
+            f"PYTHONPATH={shims}:{site}",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "HOME=/tmp",
+            f"FAKE_TENSORRT={release}",
+        ],
+        Entrypoint=["python3", "-m", "bench.runtime"],
+    )
+
+
 def _cached(name: str, key: str, make: object) -> bytes:
     """The bytes that `make` gives, kept under build/testbed by name and key."""
     path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.tar"
@@ -136,8 +164,8 @@ def _system_layer() -> bytes:
     return _cached("system", PACKAGES, make)
 
 
-def _packages_layer() -> bytes:
-    found = [importlib.metadata.distribution(name) for name in ("numpy", "onnxruntime")]
+def _packages_layer(names: tuple[str, ...] = ("numpy", "onnxruntime"), place: str = "opt/site") -> bytes:
+    found = [importlib.metadata.distribution(name) for name in names]
 
     def make() -> bytes:
         buffer = io.BytesIO()
@@ -145,10 +173,18 @@ def _packages_layer() -> bytes:
             for distribution in found:
                 for file in distribution.files or ():
                     if ".." not in file.parts and "tests" not in file.parts and file.locate().exists():
-                        target.add(str(file.locate()), f"opt/site/{file}", filter=_plain)
+                        target.add(str(file.locate()), f"{place}/{file}", filter=_plain)
         return buffer.getvalue()
 
     return _cached("packages", str([(each.name, each.version) for each in found]), make)
+
+
+def _fakes_layer() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as target:
+        for path in [ROOT / "tests/__init__.py", *sorted((ROOT / "tests/fakes").rglob("*.py"))]:
+            target.add(path, f"opt/fakes/{path.relative_to(ROOT)}", filter=_plain)
+    return buffer.getvalue()
 
 
 def _code_layer() -> bytes:

@@ -5,8 +5,9 @@ sees the whole inference, host memory to host memory. CUDA events around the exe
 `compute_seconds`.
 
 options: `device` (GPU number, 0), `workspace_bytes` (256 MiB), `tf32` (false), `calibration` (an .npz for
-int8), `isolate_build` (true: engines are built by a child process, so that the libraries and caches which a
-builder leaves behind stay out of this process's memory figures).
+int8), `dla_core` and `dla_fallback` (see `tensorrt_dla`), `isolate_build` (true: engines are built by a child
+process, so that the libraries and caches which a builder leaves behind stay out of this process's memory
+figures).
 
 Not offered: bytes counted by an IGpuAllocator of our own. Its callbacks come from any thread, where no
 context is current, their exceptions are swallowed, and it would replace the very allocator that is measured.
@@ -21,7 +22,13 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 
 from bench.record import files
-from bench.runtime.backends import engine_cache, tensorrt_build, tensorrt_child, tensorrt_profile
+from bench.runtime.backends import (
+    engine_cache,
+    tensorrt_build,
+    tensorrt_child,
+    tensorrt_dla,
+    tensorrt_profile,
+)
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends.base import Backend, BackendError, Event, Settings, Tensor
 from bench.runtime.backends.cuda import Gpu, import_driver, out_of_memory
@@ -199,6 +206,10 @@ class TensorRtBackend(Backend):
             return None
         if self._runtime is None:
             self._runtime = self._trt.Runtime(self._logger)
+            core = tensorrt_dla.core_of(self.settings.options)
+            if core is not None:
+                tensorrt_dla.require_core(core, int(self._runtime.num_DLA_cores))
+                self._runtime.DLA_core = core
         return self._runtime.deserialize_cuda_engine(plan)
 
     def _order(self, path: str) -> tensorrt_build.Order:
@@ -254,7 +265,7 @@ class TensorRtBackend(Backend):
         return dict(defaults, **self.settings.options)
 
     def build_info(self) -> Optional[Dict[str, Any]]:
-        """cached, build, seconds, flags, layers, plan_bytes, timing_cache, key, warnings."""
+        """cached, build, seconds, flags, layers, dla, plan_bytes, timing_cache, key, warnings."""
         return self._build
 
     def versions(self) -> Dict[str, str]:

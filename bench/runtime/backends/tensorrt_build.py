@@ -12,6 +12,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from bench.record.onnxfile import opset
 from bench.runtime.backends import tensorrt_api as api
+from bench.runtime.backends import tensorrt_dla as dla
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.cuda import Gpu, out_of_memory
 from bench.runtime.backends.tensorrt_calibration import calibration_batches, make_calibrator
@@ -41,7 +42,7 @@ def build_plan(
         build.use_timing(timing)
         plan, timing_out = build.run()
         info = {"flags": build.flags, "layers": build.layers, "workspace_bytes": build.workspace}
-        info.update({"seconds": time.time() - started, "warnings": build.warnings})
+        info.update({"seconds": time.time() - started, "warnings": build.warnings, "dla": build.dla})
         return plan, timing_out, info
     except BaseException as error:
         forget_frames(error)
@@ -65,6 +66,7 @@ class EngineBuild(object):
         self.flags: List[str] = []
         self.warnings: List[str] = []
         self.layers = 0
+        self.dla: Optional[Dict[str, Any]] = None
         self.workspace = int(order.options.get("workspace_bytes", WORKSPACE))
         self.network: Any = None
         self.config: Any = None
@@ -102,7 +104,10 @@ class EngineBuild(object):
         fix_shapes(self.network, self.order)
 
     def configure(self) -> None:
-        """Set workspace and precision."""
+        """Set workspace, precision and, after it, the DLA core."""
+        on_dla = dla.core_of(self.order.options) is not None
+        if on_dla:
+            dla.require_precision(self.order.precision)
         self.config = self.builder.create_builder_config()
         api.set_workspace(self.trt, self.config, self.workspace)
         if not self.order.options.get("tf32", False):
@@ -113,6 +118,8 @@ class EngineBuild(object):
             require_typed(found, self.order.precision)
         elif self.order.precision != "fp32":
             self._lower_precision(found)
+        if on_dla:
+            self.dla = dla.place(self.trt, self.builder, self.network, self.config, self.order.options)
 
     def _lower_precision(self, found: str) -> None:
         name = self.order.precision
