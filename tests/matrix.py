@@ -40,10 +40,14 @@ class Part:
         self.name, self.part = name, part
         self.rows: list[dict[str, Any]] = []
 
-    def add(self, case: str, expected: str, got: object, ok: bool) -> None:
-        """Note a case whether it holds or not, and fail the test where it does not."""
+    def add(self, case: str, expected: str, got: object, ok: bool, service: str = "") -> None:
+        """Note a case whether it holds or not, and fail the test where it does not.
+
+        service: the test that shows the same with real engines and boards, where there is one.
+        """
         shown = " ".join(str(got).split())[:300]
-        self.rows.append({"case": case, "expected": expected, "got": shown, "ok": bool(ok)})
+        row = {"case": case, "expected": expected, "got": shown, "ok": bool(ok)}
+        self.rows.append({**row, "service": service} if service else row)
         assert ok, f"{case}: expected {expected}, got {shown}"
 
     def write(self) -> Path:

@@ -4,6 +4,7 @@ What `prepare` changes is noted before (see `owed`), and the note goes only once
 user's next run on that board, after a crash or a lost link, finds the note and restores first.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,6 +23,8 @@ from orchestrate.execution import owed, power
 from orchestrate.execution.board_commands import COMMAND_SECONDS, Commands
 
 Say = Callable[[str], None]
+WATCH_SECONDS = 60.0  # at least between two looks at a board that works
+NOW = 0xF  # bits of get_throttled that speak of this moment
 
 
 def image(engine: Engine, device: Device, say: Say) -> str:
@@ -47,6 +50,8 @@ class Host:
         self.power = power.Power(self.commands)
         self.note = owed.Note(name, self.device.host, run)
         self.throttled: int | None = None  # the firmware's bits when this run began
+        self.seen = 0  # the bits of `now` that were set whenever it was asked since
+        self.asked = 0.0  # when that was, on the monotonic clock
 
     def ready(self) -> dict[str, Any]:
         """Facts for the records; OrbitError where the board does not meet the device's limits."""
@@ -54,7 +59,7 @@ class Host:
         problems = limits.unmet(facts, self.device)
         if problems:
             raise OrbitError("; ".join(problems))
-        self.throttled = facts.throttled
+        self.throttled, self.asked = facts.throttled, time.monotonic()
         return {
             "throttled": facts.throttled,
             "model": first_line(facts.model, 200) if facts.model else None,
@@ -68,13 +73,25 @@ class Host:
         look = probe.brief(self.engine.info().root)
         return probe.facts(self.engine.run(["sh", "-s"], timeout=COMMAND_SECONDS, stdin=look).out)
 
+    def watch(self) -> None:
+        """Ask now and then whether the board is slowed down: its kernel clears what only was.
+
+        A login costs the board some tenths of a second of one core, so only one that can tell is asked, and
+        once a minute at most.
+        """
+        if self.throttled is None or time.monotonic() < self.asked + WATCH_SECONDS:
+            return
+        self.asked = time.monotonic()
+        with contextlib.suppress(EngineError):
+            self.seen |= (self.facts().throttled or 0) & NOW
+
     def doubt(self) -> str | None:
         """Why this run's timings may be wrong although no record says so: what the host alone can see."""
         try:
             bits = self.facts().throttled
         except EngineError:
             return None
-        now, once = limits.throttling(bits or 0)
+        now, once = limits.throttling((bits or 0) | self.seen)
         _, before = limits.throttling(self.throttled or 0)
         if not now and set(once) <= set(before):
             return None

@@ -98,9 +98,11 @@ class BoardRunner:
         if self.holder() is None and not self.reopen():
             return None
         try:
-            return self.board.fetch(f"{DATA}/out/records/{job}.json")
+            found = self.board.fetch(f"{DATA}/out/records/{job}.json")
         except NotFound:
             return None
+        self.host.watch()  # between two jobs, where it disturbs least
+        return found
 
     def reopen(self) -> bool:
         """Make a container, never started, on a volume that lost its own; False where nothing is left."""

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests import models
 from tests.conftest import ROOT
 from tests.contract.cases import PRETEND, Case, make, sample
 from tests.fakes.gpu import Gpu
+from tests.matrix import Part
 
 with_flags = pytest.mark.parametrize("case", PRETEND[:3], ids=lambda case: case.name)
 
@@ -53,10 +55,21 @@ def live(
         gpu.assert_clean()
 
 
-def refusal(*arguments: Any, **options: Any) -> BackendError:
+@pytest.fixture(scope="module")
+def part() -> Iterator[Part]:
+    part = Part("board", "dla")
+    yield part
+    part.write()
+
+
+def refused(part: Part, what: str, kind: str, said: str, *arguments: Any, **options: Any) -> None:
+    """Note what a life that must fail says."""
     with pytest.raises(BackendError) as caught:
         live(*arguments, **options)
-    return caught.value
+    error = caught.value
+    text = f"{error.kind}: {error.message}; {error.advice}"
+    case: Case = arguments[0]
+    part.add(f"{case.name}: DLA, {what}", f"{kind}: {said}", text, error.kind == kind and said in text)
 
 
 @with_flags
@@ -73,38 +86,37 @@ def test_layers_that_fall_back_are_recorded_by_name(
 
 @with_flags
 def test_without_fall_back_such_layers_are_refused_before_the_build(
-    case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
+    case: Case, model: Path, monkeypatch: pytest.MonkeyPatch, part: Part
 ) -> None:
-    gpu = xavier()
-    error = refusal(case, model, monkeypatch, gpu, dla_core=0, dla_fallback=False)
-    assert error.kind == "unsupported_operator"
-    assert "of its 7 layers the DLA lacks: GlobalAveragePool" in error.message
-    assert "dla_fallback: true" in error.advice
+    gpu, said = xavier(), "of its 7 layers the DLA lacks: GlobalAveragePool"
+    options = {"dla_core": 0, "dla_fallback": False}
+    refused(part, "no fall-back", "unsupported_operator", said, case, model, monkeypatch, gpu, **options)
     assert gpu.builds == 0
 
 
 @with_flags
-def test_fp32_is_refused(case: Case, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = refusal(case, model, monkeypatch, xavier(), precision="fp32", dla_core=0)
-    assert (error.kind, "fp16 and int8" in error.message) == ("unsupported_precision", True)
+def test_fp32_is_refused(case: Case, model: Path, monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
+    arguments = (case, model, monkeypatch, xavier(), "fp32")
+    refused(part, "fp32", "unsupported_precision", "fp16 and int8", *arguments, dla_core=0)
 
 
 @with_flags
 @pytest.mark.parametrize(("cores", "advice"), [(0, "leave dla_core out"), (2, "choose one of 0 to 1")])
 def test_a_core_that_is_not_there_is_refused(
-    case: Case, cores: int, advice: str, model: Path, monkeypatch: pytest.MonkeyPatch
+    case: Case, cores: int, advice: str, model: Path, monkeypatch: pytest.MonkeyPatch, part: Part
 ) -> None:
-    error = refusal(case, model, monkeypatch, xavier(cores), dla_core=2)
-    assert (error.kind, error.advice) == ("device_missing", advice)
+    what = f"core 2 of {cores}"
+    refused(part, what, "device_missing", advice, case, model, monkeypatch, xavier(cores), dla_core=2)
 
 
 @with_flags
 def test_a_network_of_which_nothing_runs_there_is_refused_as_it_would_measure_the_gpu(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: Part
 ) -> None:
     path = models.one_node(tmp_path / "models/log.onnx", "Log")
-    error = refusal(case, path, monkeypatch, xavier(), dla_core=0)
-    assert "none of its 1 layers runs on the DLA" in error.message
+    arguments = (case, path, monkeypatch, xavier())
+    said = "none of its 1 layers runs on the DLA"
+    refused(part, "no layer for it", "unsupported_operator", said, *arguments, dla_core=0)
 
 
 @with_flags

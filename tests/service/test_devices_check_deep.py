@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, require
+from tests.matrix import Part
 from tests.service import modern, rootfs
 from tests.service.board import Board
 from tests.service.fleet import Fleet
 
 pytestmark = pytest.mark.service
+HERE = "tests/service/test_devices_check_deep.py"
 LIMITS = "limits: {max_temperature: 120, min_free_disk: 0, min_free_memory: 0}"
 DEVICES = f"""
 schema: 1
@@ -51,6 +53,20 @@ def check(fleet: Fleet, folder: Path, *names: str) -> tuple[int, dict[str, dict[
     return process.returncode, found, out
 
 
+@pytest.fixture(scope="module")
+def part() -> Iterator[Part]:
+    part = Part("board", "deep")
+    yield part
+    part.write()
+
+
+def row(part: Part, case: str, found: dict[str, Any], level: str, *said: str) -> None:
+    """Note that a check has this level and says this."""
+    text = f"{found['level']}: {found['message']}"
+    ok = found["level"] == level and all(word.lower() in text.lower() for word in said)
+    part.add(f"deep check: {case}", f"{level}: {', '.join(said)}", text, ok, HERE)
+
+
 def free(board: Board) -> bool:
     return not board.docker("ps", "-aq").strip() and not board.docker("volume", "ls", "-q").strip()
 
@@ -73,15 +89,16 @@ def test_two_boards_are_measured_side_by_side_and_left_free(job_fleet: Fleet, tm
     assert not list(tmp_path.glob("orbitbench-check-*"))
 
 
-def test_an_image_that_lacks_the_backend_is_found_at_that_step(job_fleet: Fleet, tmp_path: Path) -> None:
+def test_an_image_that_lacks_the_backend_is_found_at_that_step(
+    job_fleet: Fleet, tmp_path: Path, part: Part
+) -> None:
     code, found, _ = check(job_fleet, tmp_path, "blind")
     assert code == 1
-    assert found["blind"]["library (fp32)"]["level"] == "fail"
-    assert "tensorrt" in found["blind"]["library (fp32)"]["message"].lower()
+    row(part, "an image without its backend", found["blind"]["library (fp32)"], "fail", "tensorrt")
     assert free(job_fleet["board2"])
 
 
-def test_a_board_at_work_is_named_and_left_alone(job_fleet: Fleet, tmp_path: Path) -> None:
+def test_a_board_at_work_is_named_and_left_alone(job_fleet: Fleet, tmp_path: Path, part: Part) -> None:
     board = job_fleet["board1"]
     board.docker(
         "run", "-d", "--name", "orbitbench", "--label", "orbitbench.run=20260101-000000-thesis",
@@ -90,14 +107,14 @@ def test_a_board_at_work_is_named_and_left_alone(job_fleet: Fleet, tmp_path: Pat
     try:
         code, found, _ = check(job_fleet, tmp_path, "good")
         assert code == 1
-        assert "20260101-000000-thesis" in found["good"]["run"]["message"]
+        row(part, "a board at work", found["good"]["run"], "fail", "20260101-000000-thesis")
         assert "orbitbench" in board.docker("ps", "--format", "{{.Names}}")
     finally:
         board.docker("rm", "-f", "orbitbench")
     assert free(board)
 
 
-def test_what_a_killed_check_left_gives_way_to_the_next(job_fleet: Fleet, tmp_path: Path) -> None:
+def test_what_a_killed_check_left_gives_way_to_the_next(job_fleet: Fleet, tmp_path: Path, part: Part) -> None:
     board, run = job_fleet["board1"], "20260101-000000-device-check"
     labels = ["--label", f"orbitbench.run={run}", "--label", "orbitbench.device=good"]
     board.docker("volume", "create", *labels, f"orbitbench-{run}-good")
@@ -107,7 +124,7 @@ def test_what_a_killed_check_left_gives_way_to_the_next(job_fleet: Fleet, tmp_pa
     )  # fmt: skip
     code, found, out = check(job_fleet, tmp_path, "good")
     assert code == 0, out
-    assert found["good"]["output (fp32)"]["level"] == "ok"
+    row(part, "what a killed check left behind", found["good"]["output (fp32)"], "ok", "off by")
     assert free(board)
 
 

@@ -1,5 +1,6 @@
 """`orchestrate images` with a real engine, registry and boards: what works, and each fault in one line."""
 
+import concurrent.futures
 import random
 import signal
 import subprocess
@@ -23,6 +24,11 @@ from tests.service.workshop import BUSYBOX, TINY, Said, Workshop
 
 pytestmark = pytest.mark.service
 ROWS: list[dict[str, object]] = []
+BOARD = {
+    "disk full during load",
+    "sshd: AllowTcpForwarding no, pull from the lent registry",
+    "sshd: DisableForwarding yes, pull from the lent registry",
+}
 HOSTILE = {
     "image of the wrong architecture, pull",
     "digest unknown to the registry",
@@ -51,6 +57,9 @@ def workshop(
     hostile = matrix.Part("hostile", "registry")
     hostile.rows = [{**row, "case": f"registry: {row['case']}"} for row in ROWS if row["case"] in HOSTILE]
     hostile.write()
+    board = matrix.Part("board", "images")
+    board.rows = [{**row, "service": "tests/service/test_images.py"} for row in ROWS if row["case"] in BOARD]
+    board.write()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -385,6 +394,60 @@ def test_a_board_whose_disk_is_full_says_so_and_keeps_no_half(
         )
         assert workshop.names(small["small"]) == set()
         small["small"].free_disk()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("AllowTcpForwarding no", "lends it no port"), ("DisableForwarding yes", "does not forward")],
+)
+def test_a_board_whose_sshd_forwards_nothing_is_told_apart_from_a_registry_that_is_down(
+    line: str, said: str, workshop: Workshop, pushed: dict[str, str], tmp_path: Path
+) -> None:
+    with Fleet(tmp_path / "closed", "closed", sshd=f"{line}\n") as closed:
+        shop_config, workshop.ssh_config = workshop.ssh_config, closed.ssh_config
+        workshop.devices("tiny", "closed")
+        try:
+            pulled = workshop.orchestrate("pull", "--device", "closed", "--registry", workshop.lent)
+            loaded = workshop.orchestrate("load", "--device", "closed")
+        finally:
+            workshop.ssh_config = shop_config
+            workshop.devices("tiny", "board1", "board2")
+        fault(f"sshd: {line}, pull from the lent registry", pulled, said, "orchestrate images load")
+        assert (loaded.code, "sent" in loaded.out) == (0, True), loaded.err
+
+
+def fill_while_it_loads(board: Board) -> None:
+    """Fill the disk as soon as a part of the archive has arrived."""
+    end = time.monotonic() + 120
+    while int(board.sh("du -sk /var/lib/docker/tmp | cut -f1")) < 2000:
+        assert time.monotonic() < end, "the load never began"
+        time.sleep(0.1)
+    board.fill_disk()
+
+
+def test_a_disk_that_fills_up_during_a_load_is_one_line_and_leaves_no_name(
+    workshop: Workshop, tmp_path: Path, load_image: Callable[[Board, bytes], None]
+) -> None:
+    workshop.add("bulky", TINY)
+    noise = random.Random(3).randbytes(30_000_000)
+    load_image(workshop.engine, rootfs.image_of(rootfs.tar_of({"noise": noise}), workshop.tag("bulky")))
+    with Fleet(tmp_path / "small", "small", disk_mb=200) as small:
+        board = small["small"]
+        shop_config, workshop.ssh_config = workshop.ssh_config, small.ssh_config
+        workshop.devices("bulky", "small")
+        board.throttle("2mbps")
+        try:
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                filled = pool.submit(fill_while_it_loads, board)
+                said = workshop.orchestrate("load", "--device", "small")
+                filled.result()
+        finally:
+            workshop.ssh_config = shop_config
+            workshop.devices("tiny", "board1", "board2")
+        fault("disk full during load", said, "small did not take the image", "no space left", "disk is full")
+        assert workshop.names(board) == set()
+        board.free_disk()
+        board.throttle(None)
 
 
 def test_a_link_that_is_cut_during_load_is_one_line_and_leaves_no_name(

@@ -16,7 +16,8 @@ from orchestrate.doctor.checks import BoardFacts
 from orchestrate.doctor.judges import examine
 from orchestrate.engine import room, sockets, ssh
 from orchestrate.errors import OrbitError
-from orchestrate.execution import board_commands
+from orchestrate.execution import board_commands, board_setup
+from tests.conftest import ROOT
 from tests.matrix import Part
 from tests.unit.orchestrate import sample
 from tests.unit.orchestrate.test_board_power import JETSON, PI, Boards, Here, quiet
@@ -119,6 +120,22 @@ def after(bits: int, before: int | None) -> Case:
         tool.chmod(0o755)
         host = board.host(**PI)
         host.throttled = before
+        return host.doubt() or "no complaint"
+
+    return case
+
+
+def meanwhile(bits: int) -> Case:
+    """What is said at the end of a run by a host that showed `bits` only while the run was at work."""
+
+    def case(boards: Boards, monkeypatch: pytest.MonkeyPatch) -> str:
+        monkeypatch.setattr(board_setup, "WATCH_SECONDS", 0.0)
+        host = boards.make(jetson=False).host(**PI)
+        shown = iter((bits, 0, 0))
+        monkeypatch.setattr(host, "facts", lambda: replace(HEALTHY, throttled=next(shown)))
+        host.throttled = 0
+        host.watch()  # a record has come
+        host.watch()
         return host.doubt() or "no complaint"
 
     return case
@@ -252,8 +269,33 @@ CASES: list[tuple[str, str, Case]] = [
         r"slowed down during the run \(throttled\)",
         after(0x40000, 0),
     ),
+    (
+        "vcgencmd: throttled in the midst of the run, cleared before its end",
+        r"slowed down during the run \(throttled\)",
+        meanwhile(0x4),
+    ),
     ("vcgencmd: throttled before the run only", r"^no complaint$", after(0x40000, 0x40000)),
 ]
+
+
+POWER = "tests/service/test_board_power.py::test_the_line_that_the_doctor_prints_is_all_that_a_run_needs"
+IMAGES = "tests/service/test_images.py::"
+# The same fault with a real sshd, engine or sudo.
+SERVICE = {
+    "sudo wants a password": POWER,
+    "doctor: sudo wants a password": POWER,
+    "no room for the image": f"{IMAGES}test_a_board_whose_disk_is_full_says_so_and_keeps_no_half",
+    "sshd lends no port, so no registry": (
+        f"{IMAGES}test_a_board_whose_sshd_forwards_nothing_is_told_apart_from_a_registry_that_is_down"
+    ),
+}
+
+
+def test_the_service_tests_that_rows_name_are_there() -> None:
+    assert SERVICE.keys() <= {name for name, _, _ in CASES}
+    for place in SERVICE.values():
+        file, _, test = place.partition("::")
+        assert f"def {test}(" in (ROOT / file).read_text(), place
 
 
 @pytest.mark.parametrize(("name", "expected", "case"), CASES, ids=[name for name, _, _ in CASES])
@@ -261,4 +303,5 @@ def test_a_fault_of_a_first_board_is_named_with_its_cure(
     name: str, expected: str, case: Case, boards: Boards, part: Part, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     got = case(boards, monkeypatch)
-    part.add(name, expected, got, re.search(expected, " ".join(got.split())) is not None)
+    holds = re.search(expected, " ".join(got.split())) is not None
+    part.add(name, expected, got, holds, SERVICE.get(name, ""))

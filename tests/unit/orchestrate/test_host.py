@@ -53,6 +53,27 @@ def quiet(_: str) -> None:
     """Nobody listens."""
 
 
+def test_a_board_at_work_is_asked_once_a_minute_and_only_where_it_can_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(board_setup.time, "monotonic", lambda: now[0])
+    asked: list[float] = []
+
+    def facts(_: board_setup.Host) -> probe.Facts:
+        asked.append(now[0])
+        return replace(UNKNOWN, throttled=0)
+
+    monkeypatch.setattr(board_setup.Host, "facts", facts)
+    host = at(FakeEngine())
+    host.watch()  # whether it can tell is not known
+    host.ready()
+    for second in range(0, 150, 5):
+        now[0] = 1000.0 + second
+        host.watch()
+    assert asked == [1000.0, 1060.0, 1120.0]
+
+
 def test_what_the_records_keep_of_a_board_is_what_it_says_made_harmless() -> None:
     says = "== time\n1\n== model\nRaspberry Pi 4\x1b[2J\n"
     says += "== l4t\n# R32 (release), REVISION: 7.1\njunk\n== disk\nx"
