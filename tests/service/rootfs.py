@@ -173,17 +173,17 @@ def _packages_layer(names: tuple[str, ...] = ("numpy", "onnxruntime"), place: st
             for distribution in found:
                 for file in distribution.files or ():
                     if ".." not in file.parts and "tests" not in file.parts and file.locate().exists():
-                        target.add(str(file.locate()), f"{place}/{file}", filter=_plain)
+                        _file(target, Path(str(file.locate())), f"{place}/{file}")
         return buffer.getvalue()
 
-    return _cached("packages", str([(each.name, each.version) for each in found]), make)
+    return _cached("packages", f"with folders {[(each.name, each.version) for each in found]}", make)
 
 
 def _fakes_layer() -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as target:
         for path in [ROOT / "tests/__init__.py", *sorted((ROOT / "tests/fakes").rglob("*.py"))]:
-            target.add(path, f"opt/fakes/{path.relative_to(ROOT)}", filter=_plain)
+            _file(target, path, f"opt/fakes/{path.relative_to(ROOT)}")
     return buffer.getvalue()
 
 
@@ -193,8 +193,17 @@ def _code_layer() -> bytes:
         for part in ("__init__.py", "record", "runtime"):
             for path in sorted([ROOT / "bench" / part, *(ROOT / "bench" / part).rglob("*.py")]):
                 if path.is_file():
-                    target.add(path, f"opt/bench/{path.relative_to(ROOT)}", filter=_plain)
+                    _file(target, path, f"opt/bench/{path.relative_to(ROOT)}")
     return buffer.getvalue()
+
+
+def _file(target: tarfile.TarFile, path: Path, name: str) -> None:
+    """Add a file after its folders: a rootless engine gives those that no layer has to root alone."""
+    there = {member.name for member in target.getmembers()[-1:]}
+    for parent in reversed(Path(name).parents[:-1]):
+        if not any(each.startswith(f"{parent}/") for each in there):
+            _folder(target, str(parent), 0)
+    target.add(path, name, filter=_plain)
 
 
 def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -13,6 +13,7 @@ import pytest
 from bench.record import schema
 from tests import models
 from tests.conftest import ROOT
+from tests.matrix import Part
 from tests.service import rootfs
 from tests.service.board import Board
 from tests.service.fleet import Fleet
@@ -83,7 +84,14 @@ def test_kept_tactics_serve_the_next_run_and_lie_in_a_volume_of_the_containers_u
 ) -> None:
     first = tactics(job_fleet, tmp_path, "keeper", 16)
     second = tactics(job_fleet, tmp_path, "keeper", 24)
-    assert (first["reused"], second["reused"]) == (False, True)
+    part = Part("board", "tactics")
+    reused = [first["reused"], second["reused"]]
+    try:
+        what = "tactics kept on a board: two runs of two models"
+        here = "tests/service/test_board_tensorrt.py"
+        part.add(what, "reused by the second", reused, reused == [False, True], here)
+    finally:
+        part.write()
     assert board.docker("volume", "ls", "-q").split() == [VOLUME], "the runs' own volumes are gone"
     owner = ["run", "--rm", "-v", f"{VOLUME}:/t", "--entrypoint", "stat", rootfs.GPU_IMAGE, "-c", "%u", "/t"]
     assert board.docker(*owner).strip() == "65532"

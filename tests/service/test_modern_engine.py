@@ -13,6 +13,7 @@ from orchestrate.engine.image_store import ImageInfo, connected
 from orchestrate.images import bake
 from orchestrate.images.manifest import open_project
 from tests.conftest import require
+from tests.matrix import Part
 from tests.service import modern, rootfs, trees
 from tests.service import registry as registries
 from tests.service.board import Board
@@ -21,6 +22,7 @@ from tests.service.registry import Registry
 from tests.service.workshop import BUSYBOX, Workshop
 
 pytestmark = pytest.mark.service
+HERE = "tests/service/test_modern_engine.py"
 INSECURE = ("--insecure-registry", "10.99.0.0/16")
 
 
@@ -78,6 +80,17 @@ def modern_board(unpacked: Path, fleet: Fleet, tmp_path_factory: pytest.TempPath
         yield found
 
 
+@pytest.fixture(scope="module")
+def part() -> Iterator[Part]:
+    part = Part("board", "stores")
+    yield part
+    part.write()
+
+
+def row(part: Part, case: str, *, ok: bool, got: object) -> None:
+    part.add(f"mixed image stores: {case}", "the same content there", got, ok, HERE)
+
+
 def bake_file(shop: Workshop) -> None:
     (shop.root / bake.FILE).write_text(bake.text(open_project(shop.root)))
 
@@ -119,7 +132,7 @@ def test_a_build_that_fails_tags_nothing(laptop: Workshop) -> None:
     ]
 
 
-def test_from_a_new_engine_to_an_old_board_over_ssh(laptop: Workshop, fleet: Fleet) -> None:
+def test_from_a_new_engine_to_an_old_board_over_ssh(laptop: Workshop, fleet: Fleet, part: Part) -> None:
     board = fleet["board1"]
     forget(board)
     first = laptop.orchestrate("load", "--device", "board1")
@@ -127,12 +140,12 @@ def test_from_a_new_engine_to_an_old_board_over_ssh(laptop: Workshop, fleet: Fle
     again = laptop.orchestrate("load", "--device", "board1")
     assert (again.code, "had it already" in again.out) == (0, True), again.err
     there, here = image(board, laptop.tag("tiny")), image(laptop.engine, laptop.tag("tiny"))
-    assert there.content == here.content
+    row(part, "load, 28.5 to 20.10", ok=there.content == here.content, got=there.content)
     assert there.id != here.id  # else this test proves nothing
     assert board.docker("run", "--rm", laptop.tag("tiny"), "cat", "/built") == "built\n"
 
 
-def test_from_an_old_engine_to_a_new_board_over_ssh(old: Workshop, modern_board: Fleet) -> None:
+def test_from_an_old_engine_to_a_new_board_over_ssh(old: Workshop, modern_board: Fleet, part: Part) -> None:
     board = modern_board["newboard"]
     old.devices("tiny", "newboard")
     before, old.ssh_config = old.ssh_config, modern_board.ssh_config
@@ -143,11 +156,14 @@ def test_from_an_old_engine_to_a_new_board_over_ssh(old: Workshop, modern_board:
         old.ssh_config = before
     assert (first.code, "sent" in first.out) == (0, True), first.err
     assert (again.code, "had it already" in again.out) == (0, True), again.err
-    assert image(board, old.tag("tiny")).content == image(old.engine, old.tag("tiny")).content
+    there, here = image(board, old.tag("tiny")), image(old.engine, old.tag("tiny"))
+    row(part, "load, 20.10 to 28.5", ok=there.content == here.content, got=there.content)
     assert board.docker("run", "--rm", old.tag("tiny"), "cat", "/built") == "built\n"
 
 
-def test_pushed_by_a_new_engine_pulled_by_digest_by_an_old_board(laptop: Workshop, fleet: Fleet) -> None:
+def test_pushed_by_a_new_engine_pulled_by_digest_by_an_old_board(
+    laptop: Workshop, fleet: Fleet, part: Part
+) -> None:
     board = fleet["board2"]
     forget(board)
     said = laptop.orchestrate("push", "tiny")
@@ -155,10 +171,13 @@ def test_pushed_by_a_new_engine_pulled_by_digest_by_an_old_board(laptop: Worksho
     said = laptop.orchestrate("pull", "--device", "board2", "--registry", laptop.lent)
     assert (said.code, "board2 has" in said.out) == (0, True), said.err
     entry = yaml.safe_load(laptop.lock.read_text())["images"]["tiny"]["linux/amd64"]
-    assert image(board, f"{laptop.lent}/tiny:1-amd64").content == entry["content"]
+    there = image(board, f"{laptop.lent}/tiny:1-amd64")
+    row(part, "pull by digest, 28.5 to 20.10", ok=there.content == entry["content"], got=there.content)
 
 
-def test_pushed_by_an_old_engine_pulled_by_digest_by_a_new_board(old: Workshop, modern_board: Fleet) -> None:
+def test_pushed_by_an_old_engine_pulled_by_digest_by_a_new_board(
+    old: Workshop, modern_board: Fleet, part: Part
+) -> None:
     said = old.orchestrate("push", "tiny")
     assert said.code == 0, said.err
     old.devices("tiny", "newboard")
@@ -169,7 +188,8 @@ def test_pushed_by_an_old_engine_pulled_by_digest_by_a_new_board(old: Workshop, 
         old.ssh_config = before
     assert (said.code, "newboard has" in said.out) == (0, True), said.err
     entry = yaml.safe_load(old.lock.read_text())["images"]["tiny"]["linux/amd64"]
-    assert image(modern_board["newboard"], f"{old.lent}/tiny:1-amd64").content == entry["content"]
+    there = image(modern_board["newboard"], f"{old.lent}/tiny:1-amd64")
+    row(part, "pull by digest, 20.10 to 28.5", ok=there.content == entry["content"], got=there.content)
 
 
 def test_a_build_leaves_the_projects_own_lock_alone(old: Workshop) -> None:
