@@ -161,6 +161,7 @@ def test_tactics_timed_for_one_model_serve_the_next_run_where_they_are_kept(tmp_
         folder = tmp_path / str(number)
         model = models.mlp(folder / "bundle/models/net.onnx", width=width)
         job = tensorrt(folder / "bundle", model, measure={"processes": 1})
+        job["model"]["inputs"] = [{"name": "input", "shape": [1, width], "dtype": "float32"}]  # as bundles do
         events_of(folder, job, ORBITBENCH_TIMING_CACHE=kept)
         record = schema.load(str(folder / "out/records/net--tensorrt-fp32-t1.json"), "record")
         assert record["environment"]["build"]["timing_cache"]["reused"] is bool(number)

@@ -39,9 +39,11 @@ def timing_key(key: Dict[str, Any]) -> Dict[str, Any]:
     """What a timing cache depends on: it serves all models of one build number, and grows with each.
 
     Shared between build numbers too, it would hand each build the tactics of the first, and replicate builds
-    would no longer be replicates.
+    would no longer be replicates. Shapes of inputs belong to one model, timings to layers.
     """
-    return {name: value for name, value in key.items() if name not in ("model", "batch", "calibration")}
+    shared = {name: value for name, value in key.items() if name not in ("model", "batch", "calibration")}
+    options = {name: value for name, value in key["options"].items() if name != "input_shapes"}
+    return dict(shared, options=options)
 
 
 def timing_folder(folder: str) -> str:

@@ -22,14 +22,9 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 
 from bench.record import files
-from bench.runtime.backends import (
-    engine_cache,
-    tensorrt_build,
-    tensorrt_child,
-    tensorrt_dla,
-    tensorrt_profile,
-)
+from bench.runtime.backends import engine_cache, tensorrt_build, tensorrt_child, tensorrt_profile
 from bench.runtime.backends import tensorrt_api as api
+from bench.runtime.backends import tensorrt_dla as dla
 from bench.runtime.backends.base import Backend, BackendError, Event, Settings, Tensor
 from bench.runtime.backends.cuda import Gpu, import_driver, out_of_memory
 
@@ -206,9 +201,9 @@ class TensorRtBackend(Backend):
             return None
         if self._runtime is None:
             self._runtime = self._trt.Runtime(self._logger)
-            core = tensorrt_dla.core_of(self.settings.options)
+            core = dla.core_of(self.settings.options)
             if core is not None:
-                tensorrt_dla.require_core(core, int(self._runtime.num_DLA_cores))
+                dla.require_core(core, int(self._runtime.num_DLA_cores))
                 self._runtime.DLA_core = core
         return self._runtime.deserialize_cuda_engine(plan)
 
