@@ -180,7 +180,7 @@ def as_text(asked: Asked, found: Answer) -> str:
         f"MACs    {scaled.macs:,}",
         *predicted(found),
         *_rounds(asked, found),
-        f"budget  {NAMES[found.within.tightest]} {1 + scaled.error:.1%} used",
+        *([] if found.played else [f"budget  {NAMES[found.within.tightest]} {1 + scaled.error:.1%} used"]),
         f"distance from the direction {found.within.distance:.1%} a layer",
     ]
     return "\n".join(lines)

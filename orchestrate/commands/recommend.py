@@ -11,6 +11,7 @@ from orchestrate.commands.complete import runs as complete_runs
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
+    from orchestrate.analysis.predicted import Predicted
     from orchestrate.analysis.recommend import Candidate, ModelLimits, Recommendation
 
 NEXT = 5  # other candidates that are listed
@@ -48,6 +49,14 @@ def recommend(
             help="what counts as memory, such as peak_rss (default: process_own_trimmed)",
         ),
     ] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="of a device (`orchestrate tune`); may be repeated: its networks are ranked by what it "
+            "predicts, apart from what was measured",
+        ),
+    ] = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -69,12 +78,54 @@ def recommend(
     )
     rows = table.tidy(records.read([find_run(run, results) for run in runs]))
     answers = recommending.recommend(only(rows, device), limits)
+    predicted = {answer.dataset: predictions(rows, answer.dataset, profile, limits) for answer in answers}
     if as_json:
-        typer.echo(json.dumps([as_data(answer, limits) for answer in answers], indent=1))
+        data = [as_data(answer, limits) for answer in answers]
+        if profile:
+            data = [{**each, "predicted": predicted_data(predicted[each["dataset"]])} for each in data]
+        typer.echo(json.dumps(data, indent=1))
     else:
         for answer in answers:
             show(answer, limits)
+            show_predicted(predicted[answer.dataset])
     raise typer.Exit(0 if any(answer.best for answer in answers) else 1)
+
+
+def predictions(
+    rows: Any, dataset: str, profiles: list[str] | None, limits: "ModelLimits"
+) -> "list[Predicted]":
+    """The networks of one dataset on every profile, ranked under the limits; none without profiles."""
+    from orchestrate.analysis import predicted
+    from orchestrate.execution.predictions import predict
+
+    of_it = rows[rows["dataset"] == dataset]
+    networks = predicted.networks(of_it) if profiles else []
+    if not networks:
+        return []
+    known = of_it.dropna(subset=["accuracy"]).groupby("model")["accuracy"].max().to_dict()
+    return predicted.ranked(predict(networks, profiles or []), limits, known)
+
+
+def show_predicted(found: "list[Predicted]") -> None:
+    """The predicted ranking, marked."""
+    from orchestrate.console import say
+    from orchestrate.quantities import number
+
+    if found:
+        say("  predicted, not measured: enters no verdict")
+    for row, verdict in found[:NEXT]:
+        latency, memory = row["latency"], row["memory"]
+        say(
+            f"  {verdict}: {row['model']} on {row['device']} ({row['backend']} {row['version']}, "
+            f"{row['precision']}, {row['threads']} threads): {number(latency['value'] * 1e3)} ms "
+            f"({number(latency['low'] * 1e3)} to {number(latency['high'] * 1e3)}), "
+            f"{number(memory['value'] * 1e-6)} MB"
+        )
+
+
+def predicted_data(found: "list[Predicted]") -> list[dict[str, Any]]:
+    """The predicted ranking as JSON."""
+    return [{**row, "verdict": verdict, "predicted": True} for row, verdict in found]
 
 
 def only(rows: Any, device: str | None) -> Any:

@@ -1,0 +1,52 @@
+"""Networks judged by what profiles predict of them: marked, and never mixed with what was measured."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
+
+Json = dict[str, Any]
+LATENCY, MEMORY = "latency", "memory"
+
+
+class Predicted(NamedTuple):
+    """A network on the device and runtime of a profile. verdict: of the whole prediction interval."""
+
+    row: Json
+    verdict: str
+
+
+def networks(table: Any) -> list[Json]:
+    """Each network of a table once, as `bench predictions` reads it; a user's own files have no widths."""
+    found: dict[str, Json] = {}
+    for row in table.to_dict("records"):
+        if row["architecture"] and row["dataset"] and row["widths"]:
+            kept = {key: row[key] for key in ("architecture", "dataset")}
+            found.setdefault(row["model"], {"id": row["model"], **kept, "widths": list(row["widths"])})
+    return list(found.values())
+
+
+def ranked(rows: Iterable[Json], limits: ModelLimits, accuracies: dict[str, float]) -> list[Predicted]:
+    """Those that fit first; then the more accurate, then the faster. Emulated profiles predict no board."""
+    judged = [Predicted(row, _verdict(row, limits)) for row in rows if not row["emulated"]]
+    order = {FITS: 0, RISK: 1, FAILS: 2}
+
+    def key(each: Predicted) -> tuple[float, float, float]:
+        known = accuracies.get(each.row["model"], float("-inf"))
+        return order[each.verdict], -known, each.row[LATENCY]["value"]
+
+    return sorted(judged, key=key)
+
+
+def _verdict(row: Json, limits: ModelLimits) -> str:
+    verdicts = [
+        FITS if row[name]["high"] <= limit else RISK if row[name]["low"] <= limit else FAILS
+        for name, limit in ((LATENCY, limits.latency), (MEMORY, limits.memory))
+        if limit is not None
+    ]
+    return worst(verdicts)
+
+
+def worst(verdicts: Sequence[str]) -> str:
+    """The verdict of several limits together."""
+    return next((each for each in (FAILS, RISK) if each in verdicts), FITS)

@@ -1,0 +1,43 @@
+"""Predicted networks are ranked by their whole interval, apart from what was measured."""
+
+import pandas as pd
+
+from orchestrate.analysis import predicted
+from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
+
+
+def row(model: str, latency: float, device: str = "pi4", emulated: str | None = None) -> dict:
+    figures = {"value": latency, "low": latency * 0.9, "high": latency * 1.1}
+    memory = {"value": 5e7, "low": 4.8e7, "high": 5.2e7}
+    return {"model": model, "device": device, "latency": figures, "memory": memory, "emulated": emulated}
+
+
+def test_what_fits_comes_first_then_the_more_accurate_then_the_faster() -> None:
+    rows = [
+        row("slow", 0.03),
+        row("edge", 0.0195),
+        row("good", 0.01),
+        row("fast", 0.005),
+        row("good", 0.008, "tx2"),
+    ]
+    found = predicted.ranked(rows, ModelLimits(latency=0.02), {"good": 91.0, "fast": 90.0})
+    assert [(each.row["model"], each.row["device"], each.verdict) for each in found] == [
+        ("good", "tx2", FITS),
+        ("good", "pi4", FITS),
+        ("fast", "pi4", FITS),
+        ("edge", "pi4", RISK),
+        ("slow", "pi4", FAILS),
+    ]
+
+
+def test_the_worst_limit_decides_and_an_emulated_profile_predicts_nothing() -> None:
+    limits = ModelLimits(latency=0.02, memory=4e7)
+    assert [each.verdict for each in predicted.ranked([row("a", 0.01)], limits, {})] == [FAILS]
+    assert predicted.ranked([row("a", 0.01, emulated="qemu")], limits, {}) == []
+
+
+def test_each_network_is_asked_once_and_own_files_never() -> None:
+    known = {"architecture": "vgg11", "dataset": "cifar10", "widths": (8, 8)}
+    own = {"architecture": "", "dataset": "", "widths": ()}
+    table = pd.DataFrame([{"model": "a", **known}, {"model": "a", **known}, {"model": "mine", **own}])
+    assert predicted.networks(table) == [{"id": "a", **known, "widths": [8, 8]}]
