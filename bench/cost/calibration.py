@@ -33,14 +33,16 @@ class Model:
     linear: Linear
     process: Process
 
-    def plain(self, kernels: Sequence[Kernel]) -> Array:
+    def plain(self, kernels: Sequence[Kernel], whole: str | None) -> Array:
         """Time of each kernel by the linear part alone."""
-        return np.array([self.linear.seconds(kernel) for kernel in kernels])
+        return np.array([self.linear.seconds(kernel, whole is not None) for kernel in kernels])
 
     def seconds(self, kernels: Sequence[Kernel], whole: str | None) -> Array:
         """Time of each kernel, within a network of the architecture `whole` or by itself."""
-        factor = 1 + self.process.error(kernels) + self.process.offsets.get(whole or "", 0.0)
-        found: Array = self.plain(kernels) * np.maximum(factor, 0.1)
+        factor = (
+            1 + self.process.error(kernels, whole is not None) + self.process.offsets.get(whole or "", 0.0)
+        )
+        found: Array = self.plain(kernels, whole) * np.maximum(factor, 0.1)
         return found
 
     def run(self, whole: str | None) -> float:
@@ -53,7 +55,7 @@ class Model:
 
     def deviation(self, kernels: Sequence[Kernel], whole: str | None) -> float:
         """Standard deviation of the relative error of the sum."""
-        plain = self.plain(kernels)
+        plain = self.plain(kernels, whole)
         return self.process.deviation(kernels, plain / (plain.sum() + self.linear.run), whole)
 
 

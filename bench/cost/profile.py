@@ -21,7 +21,7 @@ from bench.zoo import Architecture, architecture
 
 KIND = "profiles"
 LEAST = 12  # measurements: fewer say nothing of the kernels
-MOST = 2000
+MOST, MOST_NETWORKS = 400, 100  # the fit of which takes seconds
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Bytes = Annotated[int, Field(ge=0, le=2**44)]
@@ -120,6 +120,12 @@ class Profile(reader.Manifest):
     orbitbench: Word
     fitted: Fitted | None = None
     measurements: list[Measurement] = Field(min_length=LEAST, max_length=MOST)
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        if (networks := sum(m.part is None for m in self.measurements)) > MOST_NETWORKS:
+            raise ValueError(f"has {networks} whole networks, at most {MOST_NETWORKS}")
+        return self
 
     def check(self, **environment: str | int | None) -> None:
         """ProfileError naming everything of `environment` in which this profile differs."""

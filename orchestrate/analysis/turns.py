@@ -17,16 +17,37 @@ def pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
 
 
 def ratio(record: Mapping[str, Any]) -> float:
-    """Duration of the model over that of the reference; the median over pairs of neighbouring turns.
+    """Duration of the model over that of the reference, both undisturbed: the lower decile of their turns.
 
-    A turn that met a change of the machine's speed does not move a median.
+    What else runs on a machine only ever slows a turn, and slows models differently: one that lives in a
+    cache more than one that does not. The median over processes, where there are several.
     """
-    return math.exp(median(math.log(a / b) for a, b in pairs(record)))
+    return math.exp(median(map(math.log, ratios(record))))
+
+
+def ratios(record: Mapping[str, Any]) -> list[float]:
+    """The ratio of each process."""
+    return [_undisturbed(part, 0) / _undisturbed(part, 1) for part in _parts(record)]
 
 
 def reference_seconds(records: Iterable[Mapping[str, Any]]) -> float:
-    """Duration of the reference network: the median over records of its median."""
-    return median(median(b for _, b in pairs(record)) for record in records) * 1e-9
+    """Duration of the reference network on the undisturbed machine."""
+    return min(map(own_reference, records)) * 1e-9
+
+
+def own_reference(record: Mapping[str, Any]) -> float:
+    """Duration of the reference network (ns) while this record was made: what it exceeds the shortest one by
+    is how much the machine was disturbed."""
+    return median(_undisturbed(part, 1) for part in _parts(record))
+
+
+def _parts(record: Mapping[str, Any]) -> list[list[tuple[int, int]]]:
+    return [part["turns"] for part in record["latency"]["processes"] if part.get("turns")]
+
+
+def _undisturbed(turns: list[tuple[int, int]], side: int) -> float:
+    ordered = sorted(pair[side] for pair in turns)
+    return float(ordered[len(ordered) // 10])
 
 
 def measurement(record: Mapping[str, Any]) -> Json:

@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata, util
 from pathlib import Path
 
@@ -210,10 +210,17 @@ def execute(
     policy: FollowPolicy,
     retry: str | None = None,
     break_lock: bool = False,
+    replaced: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Bring every missing record here; device -> what went wrong there. Interrupted says how to go on."""
+    """Bring every missing record here; device -> what went wrong there. Interrupted says how to go on.
+
+    retry: also those of this quality again (`failed`, `invalid`, `all`); replaced: and those of these jobs.
+    """
     stop = Stop()
-    again = {name: folder.to_retry(retry) if retry else [] for name, folder in run.devices.items()}
+    again = {
+        name: [*(folder.to_retry(retry) if retry else []), *(job for job in folder.wanted if job in replaced)]
+        for name, folder in run.devices.items()
+    }
     folders = [
         folder
         for name, folder in run.devices.items()
