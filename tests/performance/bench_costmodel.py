@@ -1,4 +1,4 @@
-"""The device cost model on networks that it was never shown, beside what others do with the same measurements.
+"""The device cost model on networks that it was never shown, beside what others do with the same data.
 
 The measurements are kept (costmodel/): a profile of 190 as `orchestrate tune` takes them, and 60 networks of
 all architectures and methods, each measured in two fresh processes. `python -m
@@ -134,41 +134,49 @@ def errors(predict: Predict) -> np.ndarray:
     return np.array([predict(item(row)) / true_seconds(row) - 1 for row in held_out()])
 
 
-def row(
-    name: str, value: float, unit: str, target: str, ok: bool | None, better: str = "lower", peer: Any = None
-) -> Row:
-    return {"name": f"costmodel: {name}", "value": value, "unit": unit, "peer": peer, "target": target,
-            "better": better, "ok": ok}  # fmt: skip
+def row(name: str, percent: float, target: str, ok: bool | None, peer: str, better: str = "lower") -> Row:
+    named = {"name": f"costmodel: {name}", "value": percent, "unit": "%", "peer": peer}
+    return {**named, "target": target, "better": better, "ok": ok}
 
 
 def latency() -> list[Row]:
     """Errors of latency on networks held out, with the instrument's own beside them."""
     repeat = np.array([abs(math.log(r["ratios"][0] / r["ratios"][1])) for r in held_out()])
     found = np.abs(errors(ours))
-    bands = [model().predict(architecture(i.architecture), i.widths, dataset(i.dataset)).latency
-             for i in map(item, held_out())]  # fmt: skip
+    bands = [
+        model().predict(architecture(i.architecture), i.widths, dataset(i.dataset)).latency
+        for i in map(item, held_out())
+    ]
     inside = [b.low <= true_seconds(r) <= b.high for b, r in zip(bands, held_out(), strict=True)]
     peers = {
-        "parameters": proportional(0), "MACs": proportional(1), "MACs and bytes": regression(),
+        "parameters": proportional(0),
+        "MACs": proportional(1),
+        "MACs and bytes": regression(),
         "layer table": layer_table(),
-    }  # fmt: skip
+    }
     told = {name: np.abs(errors(predict)) for name, predict in peers.items()}
-    median = ", ".join(f"{name} {100 * np.median(e):.1f}" for name, e in told.items())
-    within = ", ".join(f"{name} {100 * np.mean(e <= 0.1):.0f}" for name, e in told.items())
+    medians = ", ".join(f"{name} {100 * np.median(e):.1f}" for name, e in told.items())
+    withins = ", ".join(f"{name} {100 * np.mean(e <= 0.1):.0f}" for name, e in told.items())
+    median, within, covered = float(np.median(found)), float(np.mean(found <= 0.1)), float(np.mean(inside))
+    half = f"half width {100 * np.median([b.high / b.value - 1 for b in bands]):.1f} % in the median"
+    spread = f"90th percentile {100 * np.quantile(repeat, 0.9):.1f}"
     rows = [
-        row("median error", 100 * float(np.median(found)), "%", "<= 3", bool(np.median(found) <= 0.03), peer=median),
-        row("within 10 %", 100 * float(np.mean(found <= 0.1)), "%", ">= 95", bool(np.mean(found <= 0.1) >= 0.95),
-            "higher", within),
-        row("coverage of the 95 % interval", 100 * float(np.mean(inside)), "%", "92 to 98",
-            bool(0.92 <= np.mean(inside) <= 0.98), "higher",
-            f"half width {100 * np.median([b.high / b.value - 1 for b in bands]):.1f} % in the median"),
-        row("repeat error of the instrument", 100 * float(np.median(repeat)), "%", "", None,
-            peer=f"90th percentile {100 * np.quantile(repeat, 0.9):.1f}"),
-    ]  # fmt: skip
+        row("median error", 100 * median, "<= 3", median <= 0.03, medians),
+        row("within 10 %", 100 * within, ">= 95", within >= 0.95, withins, "higher"),
+        row(
+            "coverage of the 95 % interval",
+            100 * covered,
+            "92 to 98",
+            0.92 <= covered <= 0.98,
+            half,
+            "higher",
+        ),
+        row("repeat error of the instrument", 100 * float(np.median(repeat)), "", None, spread),
+    ]
     for name in sorted({r["architecture"] for r in held_out()}):
         own = np.array([e for e, r in zip(found, held_out(), strict=True) if r["architecture"] == name])
-        rows.append(row(f"median error, {name}", 100 * float(np.median(own)), "%", "", None,
-                        peer=f"{100 * np.mean(own <= 0.1):.0f} % of {len(own)} within 10 %"))  # fmt: skip
+        share = f"{100 * np.mean(own <= 0.1):.0f} % of {len(own)} within 10 %"
+        rows.append(row(f"median error, {name}", 100 * float(np.median(own)), "", None, share))
     return rows
 
 
@@ -181,10 +189,9 @@ def memory() -> list[Row]:
             net, task = architecture(each["architecture"]), dataset(each["dataset"])
             value = getattr(model().predict(net, each["widths"], task), name).value
             found.append(abs(value / each["memory"][name] - 1))
-        error = float(np.median(found))
-        target = f"<= {100 * limit:g}" if limit else ""
-        rows.append(row(f"memory.{name}, median error", 100 * error, "%", target, error <= limit if limit else None,
-                        peer=f"90th percentile {100 * np.quantile(found, 0.9):.1f}"))  # fmt: skip
+        error, ninety = float(np.median(found)), f"90th percentile {100 * np.quantile(found, 0.9):.1f}"
+        target, ok = (f"<= {100 * limit:g}", error <= limit) if limit else ("", None)
+        rows.append(row(f"memory.{name}, median error", 100 * error, target, ok, ninety))
     return rows
 
 
