@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from bench.cost import profile
+from bench.cost import profile as device_profile
 from bench.export.errors import ExportError
 from bench.manifests import experiment
 from bench.manifests.problems import ManifestError
@@ -256,7 +256,7 @@ TARGETS: dict[str, Target] = {
     "experiment": manifest("manifests/experiments/demo.yaml", experiment.load),
     "claims": manifest("manifests/claims/thesis.yaml", claim_file.load),
     "fit YAML": manifest("manifests/scaling/vgg11-cifar10.yaml", fits.load),
-    "profile": manifest("tests/fuzz/profile.yaml", lambda path: profile.find(str(path))),
+    "profile": manifest("tests/fuzz/profile.yaml", lambda path: device_profile.find(str(path))),
     "pruning CSV": pruning,
     "ONNX file": onnx_file,
     "ONNX import": lambda rng: onnx_import.target(folder(), rng),

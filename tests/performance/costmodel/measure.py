@@ -1,8 +1,8 @@
 """Measure again what bench_costmodel.py judges by: `python -m tests.performance.costmodel.measure`.
 
-Networks held out, of all architectures and methods and with random odd widths, in two fresh processes each, go
-to held_out.json. The profile beside it is what `orchestrate tune --device local --out x86.yaml` leaves. Both
-want a machine that does nothing else. An interrupted run goes on.
+Networks held out, of all architectures and methods and with random odd widths, in two fresh processes each,
+go to held_out.json. The profile beside it is what `orchestrate tune --device local --out x86.yaml` leaves.
+Both want a machine that does nothing else. An interrupted run goes on.
 """
 
 import json
