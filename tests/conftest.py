@@ -49,13 +49,31 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("busy")
 
 
+# Rooms that one worker takes whole, begun first: they are the longest, and services mostly wait.
+WHOLE = ("tests/service", "tests/integration")
+
+
+def room(nodeid: str) -> str:
+    """The first two folders of a test."""
+    return "/".join(nodeid.split("/")[:2])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side, the longest begin first, so that no worker is left with them at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: [*WHOLE, room(item.nodeid)].index(room(item.nodeid)))
+
+
 class ByRoom(LoadFileScheduling):
     """Side by side, a worker takes a whole file; tests of services, or of Ray, are one worker's: they share
     boards, engines and a cluster, and two at a time would starve each other."""
 
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        config.option.loadscopereorder = False  # else: by the number of tests
+        super().__init__(config, log)
+
     def _split_scope(self, nodeid: str) -> str:
-        folder = "/".join(nodeid.split("/")[:2])
-        return folder if folder in ("tests/service", "tests/integration") else super()._split_scope(nodeid)
+        return room(nodeid) if room(nodeid) in WHOLE else super()._split_scope(nodeid)
 
     def remove_node(self, node: Any) -> str | None:
         """A test that ended its worker has failed, and is not run again: it would end the next one too."""
