@@ -12,7 +12,7 @@ import importlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from logging import ERROR
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from typing import Any
 from bench.errors import InputError
 
 LOOPBACK = "127.0.0.1"
+STARTS = 5  # of Ray on a busy machine
+LATE = "timed out during startup"  # in the plain Exception that Ray raises then
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 MODES = ("token", "disabled")
 LONGEST = 34  # bytes of the private folder: Ray appends up to 70 for its sockets, the kernel allows 107
@@ -87,11 +89,31 @@ def _init(address: str, **options: Any) -> None:
     if address == "local":
         fixed["include_dashboard"] = False
     try:
-        ray.init(address=address, **fixed, **options)
+        patiently(lambda: ray.init(address=address, **fixed, **options))
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = "this machine" if address == "local" else address
         hint = "" if address == "local" else f"; is the cluster up, and {TOKEN} or {TOKEN_PATH} its token?"
         raise ClusterError(f"Ray at {where} cannot be reached: {str(error).splitlines()[0]}{hint}") from None
+
+
+def patiently(start: Callable[[], object]) -> None:
+    """Start Ray anew where a busy machine did not do it in the 30 s that Ray gives its own processes.
+
+    Raises ClusterError after the last start.
+    """
+    import ray
+
+    for _ in range(STARTS):
+        try:
+            start()
+            return
+        except Exception as error:
+            if LATE not in str(error):
+                raise
+            ray.shutdown()
+    raise ClusterError(
+        f"Ray did not start within {STARTS} x 30 s: this machine is too busy, or short of memory; try again"
+    )
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Device `local`, for real: the command line, the runtime and onnxruntime in their own processes."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from orchestrate.runs.folder import Run
@@ -46,6 +48,20 @@ def running(tmp_path: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[st
     yield process
     process.kill()
     process.communicate()
+
+
+@contextlib.contextmanager
+def held(process: subprocess.Popen[str]) -> Iterator[None]:
+    """The process and all that it started stand still: on a busy machine it would be done too early."""
+    whole = psutil.Process(process.pid)
+    family = [whole, *whole.children(recursive=True)]
+    for one in family:
+        one.suspend()
+    try:
+        yield
+    finally:
+        for one in family:
+            one.resume()
 
 
 def runtimes(run: Run) -> list[int]:
@@ -170,8 +186,9 @@ def test_interrupted_again_and_again_it_still_leaves_nothing_at_work(
 def test_a_second_orchestrator_on_the_same_run_is_refused_with_the_name_of_the_first(
     tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
 ) -> None:
-    second = resume(tmp_path, env)
-    _, err = second.communicate(timeout=60)
+    with held(running):
+        second = resume(tmp_path, env)
+        _, err = second.communicate()
     assert second.returncode == 1
     assert f"is locked by process {running.pid}" in err
     assert running.poll() is None
@@ -181,8 +198,9 @@ def test_a_device_that_another_run_holds_is_busy_and_the_holder_is_named(
     tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
 ) -> None:
     other = sample.real_run(tmp_path / "elsewhere" / "results")
-    second = resume(tmp_path / "elsewhere", env)
-    out, _ = second.communicate(timeout=60)
+    with held(running):
+        second = resume(tmp_path / "elsewhere", env)
+        out, _ = second.communicate()
     assert second.returncode == 1
     assert f"held by run {NAME}" in out
     assert not other.finished()
