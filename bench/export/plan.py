@@ -10,7 +10,7 @@ from zlib import crc32
 from bench.export.errors import ExportError
 from bench.export.trained import Trained, find
 from bench.manifests.accuracies import lookup
-from bench.manifests.experiment import Experiment, Request, requests
+from bench.manifests.experiment import ON_DEVICE, Experiment, Request, requests
 from bench.scaling import NoFitError, Scaled, ScalingError, scale
 from bench.zoo import architecture, dataset
 
@@ -100,7 +100,7 @@ def planned(request: Request, sources: Sequence[str] = (), weights: Path | None 
     scaled = _scale(request, board)
     known = lookup(request.architecture, request.dataset, scaled.widths, scaled.params, sources)
     trained = find(weights, request.of_one_image.id, scaled.widths) if weights else None
-    return Planned(request, scaled, known, trained, _predicted(board, scaled.widths) if board else None)
+    return Planned(request, scaled, known, trained, _predicted(board, request, scaled) if board else None)
 
 
 def _settled(request: Request, stand_ins: bool) -> Request:
@@ -131,14 +131,22 @@ def _model(profile: str) -> "CostModel":
     return CostModel(find(profile))
 
 
-def _predicted(board: "Board", widths: Sequence[int]) -> dict[str, Any]:
-    """What the profile predicts, with 95 % intervals; base units."""
-    found = board.predict(widths)
+def _predicted(board: "Board", request: Request, scaled: Scaled) -> dict[str, Any] | None:
+    """What the profile predicts, with 95 % intervals; base units. None beyond its range."""
+    from bench.cost import ExtrapolationError
+
+    try:
+        found = board.predict(scaled.widths)
+    except ExtrapolationError:
+        if request.ratio_of in ON_DEVICE:
+            raise
+        return None
     named = (("latency", found.latency), ("memory", found.process))
     figures = {
         name: dict(zip(("value", "low", "high"), map(float, each), strict=True)) for name, each in named
     }
-    return {"profile": board.model.profile.name, **figures}
+    where = board.model.profile.environment.model_dump(include={"device", "backend", "precision", "threads"})
+    return {"profile": board.model.profile.name, **where, **figures}
 
 
 def _scale(request: Request, board: "Board | None") -> Scaled:

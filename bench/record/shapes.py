@@ -75,7 +75,18 @@ _accuracy = fields(
 )
 
 _estimate = fields({"value": number(0), "low": number(0), "high": number(0)}, {})
-_predicted = fields({"profile": identifier, "latency": _estimate, "memory": _estimate}, {})
+_predicted = fields(
+    {
+        "profile": identifier,
+        "device": identifier,
+        "backend": identifier,
+        "precision": identifier,
+        "threads": count,
+        "latency": _estimate,
+        "memory": _estimate,
+    },
+    {},
+)
 
 _model = fields(
     {"id": identifier, "file": inner_path, "sha256": sha256},

@@ -109,7 +109,7 @@ def predictions(
 def show_predicted(found: "list[Predicted]") -> None:
     """The predicted ranking, marked."""
     from orchestrate.console import say
-    from orchestrate.quantities import number
+    from orchestrate.quantities import counted, number
 
     if found:
         say("  predicted, not measured: enters no verdict")
@@ -117,7 +117,7 @@ def show_predicted(found: "list[Predicted]") -> None:
         latency, memory = row["latency"], row["memory"]
         say(
             f"  {verdict}: {row['model']} on {row['device']} ({row['backend']} {row['version']}, "
-            f"{row['precision']}, {row['threads']} threads): {number(latency['value'] * 1e3)} ms "
+            f"{row['precision']}, {counted(row['threads'], 'thread')}): {number(latency['value'] * 1e3)} ms "
             f"({number(latency['low'] * 1e3)} to {number(latency['high'] * 1e3)}), "
             f"{number(memory['value'] * 1e-6)} MB"
         )

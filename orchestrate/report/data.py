@@ -11,7 +11,7 @@ from orchestrate.analysis import claims, efficiency, memory, pairs, statistics, 
 from orchestrate.analysis.job import flat
 from orchestrate.analysis.records import Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
-from orchestrate.report import profile_rows, text
+from orchestrate.report import predicted_rows, profile_rows, text
 from orchestrate.report.absent import Absent
 
 Frames = dict[str, pd.DataFrame]
@@ -49,6 +49,7 @@ def build(study: Study, stated: list[claims.Claim], absent: tuple[Absent, ...] =
             [*study.excluded, *study.replaced], columns=["device", "job", "code", "reason", "run"]
         ),
         **profile_rows.frames(study.jobs),
+        "predicted": predicted_rows.frame(table),
         "missing": pd.DataFrame(study.missing, columns=["model", "what", "reason", "command"]),
     }
     answered = {answer.claim.id for answer in found}

@@ -26,6 +26,7 @@ SCRIPTS = (
     "plots.js",
     "ratios.js",
     "pair.js",
+    "predicted.js",
     "recommend.js",
     "main.js",
 )

@@ -255,6 +255,27 @@ TABLES = (
         ),
     ),
     Table(
+        "predicted",
+        "Predicted against measured",
+        "Networks whose widths were chosen on the profile of this device and runtime: what it predicts, with "
+        "its 95% interval, and what was measured. Error: predicted / measured - 1. None enters a ratio.",
+        "predicted",
+        (
+            *names(("Architecture", "architecture"), ("Method", "method")),
+            count("Align", "align"),
+            ranged("Predicted latency", "predicted", "ms", MS),
+            ranged("Measured", "latency", "ms", MS),
+            plain("Error", "error", "%", 100),
+            ranged("Predicted memory", "predicted_memory", "MB", MB),
+            plain("Measured memory", "memory", "MB", MB),
+            plain("Memory error", "memory_error", "%", 100),
+            *names(("Profile", "profile"), ("Model", "model")),
+            *RUNNING,
+            count("Threads", "threads"),
+        ),
+        optional=True,
+    ),
+    Table(
         "layers",
         "Every layer's time",
         "By the library's own profiler, in a process that is not timed. Times are missing where their sum is "

@@ -1,0 +1,58 @@
+// Predicted against measured: one point a network; on the line the profile is right.
+const PREDICTED = DATA.frames.predicted;
+
+function predictedPoints() {
+  const rows = shown(PREDICTED),
+    { axis, ink } = theme();
+  if (!rows.length) return { empty: "No predicted network for this choice." };
+  const values = rows.flatMap((i) => [PREDICTED.latency[i] * MS, PREDICTED.predicted[i] * MS]),
+    ends = [Math.min(...values) / 1.2, Math.max(...values) * 1.2];
+  const traces = distinct(rows.map((i) => PREDICTED.architecture[i])).map((name) => {
+    const at = rows.filter((i) => PREDICTED.architecture[i] === name),
+      high = at.map((i) => (PREDICTED.predicted_high[i] - PREDICTED.predicted[i]) * MS),
+      low = at.map((i) => (PREDICTED.predicted[i] - PREDICTED.predicted_low[i]) * MS);
+    return {
+      type: "scatter",
+      mode: "markers",
+      name,
+      x: at.map((i) => PREDICTED.latency[i] * MS),
+      y: at.map((i) => PREDICTED.predicted[i] * MS),
+      error_y: { type: "data", symmetric: false, array: high, arrayminus: low, thickness: 1 },
+      marker: { size: 9, symbol: at.map((i) => look(PREDICTED.method[i]).symbol) },
+      text: at.map((i) =>
+        hover(
+          PREDICTED.model[i],
+          `measured ${number(PREDICTED.latency[i] * MS)} ms`,
+          `predicted ${number(PREDICTED.predicted[i] * MS)} ms (${number(PREDICTED.error[i] * 100)}%)`,
+        ),
+      ),
+      hovertemplate: "%{text}<extra></extra>",
+    };
+  });
+  const exact = {
+    type: "scatter",
+    mode: "lines",
+    x: ends,
+    y: ends,
+    hoverinfo: "skip",
+    line: { dash: "dash", width: 1, color: ink },
+  };
+  return {
+    traces: [exact, ...traces],
+    dashed: "predicted = measured",
+    layout: {
+      height: 420,
+      margin: { l: 60, r: 20, t: 10, b: 50 },
+      xaxis: { ...axis, type: "log", title: { text: "measured (ms)" } },
+      yaxis: { ...axis, type: "log", title: { text: "predicted (ms)" } },
+    },
+  };
+}
+
+if (size(PREDICTED))
+  figure(
+    "predicted",
+    "Predicted against measured",
+    "Networks whose widths were chosen on this device's profile; bars: 95% prediction interval.",
+    predictedPoints,
+  );

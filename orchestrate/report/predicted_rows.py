@@ -1,0 +1,40 @@
+"""Predicted against measured: the networks whose widths were chosen on the profile of their device."""
+
+from typing import Any
+
+import pandas as pd
+
+from orchestrate.analysis import memory
+
+COLUMNS = (
+    *("model", "architecture", "method", "align", "device", "backend", "precision", "threads", "profile"),
+    *("predicted", "predicted_low", "predicted_high", "latency", "latency_low", "latency_high", "error"),
+    *("predicted_memory", "predicted_memory_low", "predicted_memory_high", "memory", "memory_error"),
+)
+SAME = ("device", "backend", "precision", "threads")  # of job and profile
+KEPT = ("model", "architecture", "method", "align", *SAME, "latency", "latency_low", "latency_high")
+
+
+def frame(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per job that a profile of its own device and runtime predicts; errors as fractions."""
+    rows = [
+        _row(row, predicted)
+        for row in table.to_dict("records")
+        if (predicted := row["source"].model.get("predicted"))
+        and all(row[key] == predicted[key] for key in SAME)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(row: dict[Any, Any], predicted: dict[str, Any]) -> dict[str, Any]:
+    found = {key: row[key] for key in KEPT} | {"profile": predicted["profile"], "memory": row[memory.PROCESS]}
+    for name, shown in (("latency", "predicted"), ("memory", "predicted_memory")):
+        estimate = predicted[name]
+        found |= {
+            shown: estimate["value"],
+            f"{shown}_low": estimate["low"],
+            f"{shown}_high": estimate["high"],
+        }
+    found["error"] = found["predicted"] / row["latency"] - 1
+    found["memory_error"] = found["predicted_memory"] / row[memory.PROCESS] - 1
+    return found
