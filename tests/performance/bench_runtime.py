@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.commands.versus import ratio_of_turns
-from bench.record import samples
+from bench.record import measure, samples
 from bench.runtime.backends.base import Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
@@ -33,7 +33,7 @@ PAIRS, REPEATS, PROCESSES = 10, 40, 4
 ROUNDS, ROUND_SECONDS, TURN_SECONDS = 4, 0.3, 0.003
 BLOCK, TURNS = 40, 100  # samples a turn, turns a side and pair
 QUICK = {
-    **timing.DEFAULTS,
+    **measure.DEFAULTS,
     "warmup_seconds": 0.02,
     "min_seconds": 0.1,
     "max_seconds": 0.1,
@@ -85,7 +85,7 @@ def one_pair(backend: Any, out: Any, ours_first: bool) -> float:
 
     A whole side after the other would compare two moments of the machine; see `bench.runtime.duel.duel`.
     """
-    plan = {**timing.DEFAULTS, "min_samples": BLOCK, "max_samples": BLOCK, "max_seconds": 60.0}
+    plan = {**measure.DEFAULTS, "min_samples": BLOCK, "max_samples": BLOCK, "max_seconds": 60.0}
     ratios = []
     for turn in range(TURNS):
         took = {}
@@ -113,7 +113,7 @@ def overhead() -> list[Row]:
 def harness_cpu() -> list[Row]:
     """CPU time of the whole loop, looks at the interval included, an inference that does nothing."""
     plan = {
-        **timing.DEFAULTS,
+        **measure.DEFAULTS,
         "max_samples": 100_000,
         "min_seconds": 0.0,
         "target_ci": 0.0,

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from bench.record import files, samples, schema
+from bench.record import files, measure, samples, schema
 from bench.runtime.backends.base import Settings
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
 from bench.runtime.machine import clock
@@ -81,7 +81,7 @@ def test_an_inference_bound_once_gives_the_same_answer_as_a_plain_run():
 def test_the_sampling_loop_fills_what_it_says():
 
     out = timing.buffer(300)
-    plan = dict(timing.DEFAULTS, min_samples=100, max_samples=300, min_seconds=0.0, target_ci=1e9)
+    plan = dict(measure.DEFAULTS, min_samples=100, max_samples=300, min_seconds=0.0, target_ci=1e9)
     outcome = timing.measure(lambda: None, plan, out)
     assert 100 <= outcome.n <= 300
     assert outcome.stopped_by in ("target_ci", "max_samples")

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from bench.record import schema
-from bench.runtime.measure import timing, validity
+from bench.record import measure, schema
+from bench.runtime.measure import validity
 
-PLAN = {**timing.DEFAULTS}
+PLAN = {**measure.DEFAULTS}
 ENTRY: dict[str, Any] = {"samples": {"n": 500}, "stopped_by": "target_ci", "drift": 0.0, "plan": PLAN}
 FACTS: dict[str, Any] = {"span": 2.0, "cpu": 2.0, "waiting": 0.0, "others": 0.0, "steal": 0.0}
 FACTS |= {"wall_gap": 0.0, "raw_gap": 0.0, "boot_gap": 0.0}
