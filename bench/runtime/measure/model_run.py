@@ -79,9 +79,14 @@ def load_cold(task: Task) -> Optional[Dict[str, float]]:
             return None
         tensors, loaded = timed(lambda: backend.load(task["model"]))
         backend.bind(make_inputs(tensors, task.get("reference"), task["seed"]))
-        _, once = timed(backend.infer)
-        first = backend.first_seconds()
-    return {"cold_load_seconds": loaded, "cold_first_seconds": once if first is None else first}
+        first = _first(backend)
+    return {"cold_load_seconds": loaded, "cold_first_seconds": first}
+
+
+def _first(backend: Backend) -> float:
+    """Seconds of the first inference of a bound model: `bind` has made it, or it is made now."""
+    known = backend.first_seconds()
+    return timed(backend.infer)[1] if known is None else known
 
 
 def run(task: Task, part: Part) -> None:
@@ -126,20 +131,17 @@ def _measure_model(
     ladder.read("model_loaded", backend.memory)
     inputs = make_inputs(tensors, task.get("reference"), task["seed"])
     backend.bind(inputs)
-    _, once = timed(backend.infer)
-    first = backend.first_seconds()
+    first = _first(backend)
     ladder.read("first_run", backend.memory)
-    plan = timing.adapted(plan, once, plan["timeout_seconds"] - process.age())
     with load_shapes.streams(task, backend.settings, inputs) as others:
+        plan = timing.adapted(plan, first, plan["timeout_seconds"] - process.age())
         taken = _sample(task, plan, [backend.infer] + others, backend, room)
         ladder.read("steady", backend.memory)
         trim()
         ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
     part["facts"] = process.difference(taken.before, taken.after)
     part["facts"]["oversubscribed"] = int(_oversubscribed(task["job"], 1 + len(others)))
-    part["latency"] = dict(
-        _entry(task, taken, room), load_seconds=loaded, first_seconds=once if first is None else first
-    )
+    part["latency"] = dict(_entry(task, taken, room), load_seconds=loaded, first_seconds=first)
     part["residual"] = residual(ladder.rungs, backend.memory())
     part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
     part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}

@@ -141,7 +141,7 @@ def test_missing_figures_are_null_in_the_page_and_never_nan(made: Path) -> None:
 
 def test_how_it_was_measured_comes_from_the_records(made: Path) -> None:
     markup = made.read_text()
-    for fact in ("Invented CPU", "image_digest", "sha256:000000", "0.0-synthetic", "1.20.0"):
+    for fact in ("Invented CPU", "image_digest", "sha256:", "0.0-synthetic", "1.20.0"):
         assert fact in markup
 
 
