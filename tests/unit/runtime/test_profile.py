@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import schema
+from bench.record import onnx_graph, schema
 from bench.record.shapes import MOST_LAYERS
 from bench.runtime.backends import onnxruntime_profile
 from bench.runtime.backends.base import Event
@@ -108,10 +108,20 @@ def test_names_of_a_stranger_are_cut_to_what_a_record_holds() -> None:
 
 
 def test_a_name_without_operator_finds_it_in_the_graph() -> None:
-    found = profile.named(
-        Event("/0/Conv + /1/Relu", "", 1.0, None, None), {"/0/Conv": "Conv", "/1/Relu": "Relu"}
-    )
+    known = {"/0/Conv": "Conv", "/1/Relu": "Relu"}
+    found = profile.named(Event("/0/Conv + /1/Relu", "", 1.0, None, None), known, {})
     assert found.operator == "Conv + Relu"
+
+
+def test_a_fused_node_called_after_its_tensor_is_named_as_its_convolution() -> None:
+    """Else the same layer of two networks would have two names, as their channels suit the library."""
+    conv = onnx_graph.Node("Conv", ["x", "w"], ["c"], {}, "/0/Conv")
+    clip = onnx_graph.Node("Clip", ["c", "", "six"], ["/1/Clip_output_0"], {}, "/1/Clip")
+    made_by = {"c": conv, "/1/Clip_output_0": clip}
+    operators = {"/0/Conv": "Conv", "/1/Clip": "Clip"}
+    for name in ("/1/Clip_output_0", "c", "/0/Conv"):
+        assert profile.named(event(name, 1.0), operators, made_by).name == "/0/Conv"
+    assert profile.named(event("ReorderOutput_3", 1.0), operators, made_by).name == "ReorderOutput_3"
 
 
 # -- onnxruntime's trace ------------------------------------------------------------------------------------
