@@ -1,32 +1,29 @@
-"""One record, reduced to what tables and plots need; every figure is recomputed here from the raw samples."""
+"""Records, reduced to what tables and plots need; every figure is recomputed here from the raw samples."""
 
+import math
+import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.record import loads
-from orchestrate.analysis import memory, statistics
-from orchestrate.analysis.samples import seconds
+from orchestrate.analysis import latency, memory, samples
 
 Json = dict[str, Any]
-QUANTILES = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
-DRIFT_BLOCKS = 12  # medians kept of each process, in order of time
+Record = Mapping[str, Any]
 GPU_BACKENDS = ("tensorrt", "cuda")
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """Latency of one fresh process: seconds. `blocks` are medians of consecutive twelfths, for the eye."""
 
     order: int
     started: str
-    p50: float
     n: int
+    p50: float
     length: float
     blocks: tuple[float, ...]
 
@@ -35,7 +32,7 @@ class Process:
 class Job:
     """A valid record. `memory`: bytes, one value a process, under each definition; `steps`: median ladder."""
 
-    path: Path
+    file: str  # name of the record
     run: str
     device: str
     id: str
@@ -70,72 +67,91 @@ class Job:
         return [process.p50 for process in self.processes]
 
 
-def build(record: Mapping[str, Any], path: Path) -> Job:
-    """The job of a valid record.
+def build(record: Record) -> Job:
+    """The job of one valid record; ValueError where its samples do not decode."""
+    (job,) = _built([(record, "")])
+    return job
 
-    record: as `bench.record.schema` has validated it. ValueError where its samples do not decode.
+
+def build_all(records: Sequence[tuple[Record, str]]) -> list[Job | ValueError]:
+    """The jobs of valid records with the names of their files; the arithmetic of all together.
+
+    records: as `bench.record.schema` has validated them. A ValueError in place of a job whose samples do not
+    decode.
     """
-    job, environment = record["job"], record.get("environment") or {}
-    if loads.of(job) != loads.SINGLE:
-        raise ValueError(
-            f"a record of load {loads.of(job)} is not one of a single stream: they are not pooled"
-        )
-    decoded = [seconds(process["samples"]) for process in record["latency"]["processes"]]
-    pooled = np.concatenate(decoded) if decoded else np.empty(0)
-    if not len(pooled) or pooled.min() <= 0:
-        raise ValueError("no latency samples, or one that is not above 0")
-    pairs = zip(record["latency"]["processes"], decoded, strict=True)
-    processes = tuple(_process(entry, samples) for entry, samples in pairs if len(samples))
-    ladder = ladders(record["memory"]["rungs"])
-    ordered = np.sort(pooled)
+    try:
+        return list(_built(records))
+    except ValueError as error:
+        return [error] if len(records) == 1 else [job for each in records for job in build_all([each])]
+
+
+def _built(records: Sequence[tuple[Record, str]]) -> Iterator[Job]:
+    shapes = {loads.of(record["job"]) for record, _ in records} - {loads.SINGLE}
+    if shapes:
+        raise ValueError(f"a record of load {min(shapes)} is not one of a single stream: they are not pooled")
+    processes = [record["latency"]["processes"] for record, _ in records]
+    series = samples.several([process["samples"] for each in processes for process in each])
+    if not all(processes) or not all(map(len, series)):
+        raise ValueError("no latency samples")
+    parts, of_processes = iter(series), iter(latency.of_processes(series))
+    pooled = latency.of_records([np.concatenate([next(parts) for _ in each]) for each in processes])
+    if any(figures.best <= 0 for figures in pooled):
+        raise ValueError("a latency sample that is not above 0")
+    memories = _memories([ladders(record["memory"]["rungs"]) for record, _ in records])
+    for (record, name), entries, figures, sizes in zip(records, processes, pooled, memories, strict=True):
+        yield _job(record, name, tuple(map(_process, entries, of_processes)), figures, sizes)
+
+
+def _process(entry: Json, figures: latency.OfProcess) -> Process:
+    order, started = int(entry.get("order") or 0), str(entry.get("started") or "")
+    return Process(order, started, entry["samples"]["n"], *figures)
+
+
+def _job(
+    record: Record,
+    name: str,
+    processes: tuple[Process, ...],
+    pooled: latency.Pooled,
+    sizes: "_Memory",
+) -> Job:
+    job = record["job"]
     return Job(
-        path=path,
-        run=record["run"],
-        device=record["device"],
+        file=name,
+        run=sys.intern(record["run"]),
+        device=sys.intern(record["device"]),
         id=job["id"],
         model=job["model"],
-        backend=job["backend"],
-        precision=job["precision"],
+        backend=sys.intern(job["backend"]),
+        precision=sys.intern(job["precision"]),
         threads=job["threads"],
         batch=job["batch"],
         processor=processor(job),
         processes=processes,
-        quantiles=_quantiles(ordered),
-        p90=statistics.early_stopping(ordered, 0.90),
-        p99=statistics.early_stopping(ordered, 0.99),
-        mean=float(pooled.mean()),
-        best=float(ordered[0]),
-        n=len(pooled),
+        **pooled._asdict(),
         load=_of_processes(record, "load_seconds"),
         first=_of_processes(record, "first_seconds"),
         cold_load=_of_some(record, "cold_load_seconds"),
-        memory=_memory(ladder),
-        steps=_median_steps(ladder),
+        memory=sizes.figures,
+        steps=sizes.steps,
         power=_power(record.get("sensors") or []),
         accuracy=record.get("accuracy"),
-        warnings=tuple(dict.fromkeys(each["code"] for each in record["validity"]["warnings"])),
-        environment=environment,
+        warnings=tuple(dict.fromkeys(sys.intern(each["code"]) for each in record["validity"]["warnings"])),
+        environment=record["environment"],
         started=min(process.started for process in processes),
         profile=record.get("profile"),
     )
 
 
-def _of_processes(record: Mapping[str, Any], key: str) -> tuple[float, ...]:
+def _of_processes(record: Record, key: str) -> tuple[float, ...]:
     """A figure of every process; nothing where one lacks it, as records before it was stored do."""
     values = [process.get(key) for process in record["latency"]["processes"]]
     return tuple(values) if all(isinstance(value, int | float) for value in values) else ()
 
 
-def _of_some(record: Mapping[str, Any], key: str) -> tuple[float, ...]:
+def _of_some(record: Record, key: str) -> tuple[float, ...]:
     """A figure of those processes that have it."""
     values = [process.get(key) for process in record["latency"]["processes"]]
     return tuple(value for value in values if isinstance(value, int | float))
-
-
-def _quantiles(ordered: NDArray[np.float64]) -> tuple[float, ...]:
-    """Linear between neighbours (type 7, numpy's default)."""
-    places = np.asarray(QUANTILES) * (len(ordered) - 1)
-    return tuple(np.interp(places, np.arange(len(ordered)), ordered).tolist())
 
 
 def processor(job: Json) -> str:
@@ -144,35 +160,41 @@ def processor(job: Json) -> str:
     return "gpu" if job["backend"] in GPU_BACKENDS or "cuda" in provider or "tensorrt" in provider else "cpu"
 
 
-def _process(entry: Json, durations: NDArray[np.float64]) -> Process:
-    count = min(DRIFT_BLOCKS, len(durations))
-    parts = durations[: len(durations) // count * count].reshape(count, -1)
-    return Process(
-        order=int(entry.get("order") or 0), started=str(entry.get("started") or ""), n=len(durations),
-        p50=float(np.median(durations)), length=float(durations.sum()),
-        blocks=tuple(np.median(parts, axis=1).tolist()),
-    )  # fmt: skip
+class _Memory(NamedTuple):
+    """Bytes of each process under the definitions that all processes of a job allow; the median ladder."""
+
+    figures: dict[str, tuple[float, ...]]
+    steps: tuple[float | None, ...]
 
 
-def ladders(rungs: list[Json]) -> list[memory.Rungs]:
-    """The rungs of each process, by name."""
-    found: dict[Any, memory.Rungs] = defaultdict(dict)
+def ladders(rungs: list[Json]) -> list[dict[str, Json]]:
+    """Return the ladder of each process, rung -> its readings, in the order of the processes."""
+    found: dict[Any, dict[str, Json]] = defaultdict(dict)
     for rung in rungs:
         found[rung["process"]][rung["rung"]] = rung
     return [found[process] for process in sorted(found)]
 
 
-def _memory(ladders: list[memory.Rungs]) -> dict[str, tuple[float, ...]]:
-    """Bytes of each process, under the definitions that every process allows."""
-    read = [memory.values(ladder) for ladder in ladders]
-    common = [key for key in memory.DEFINITIONS if read and all(key in values for values in read)]
-    return {key: tuple(values[key] for values in read) for key in common}
+def _memories(jobs: Sequence[list[dict[str, Json]]]) -> list[_Memory]:
+    """The memory of each job, from the ladders of its processes."""
+    every = memory.Ladders([ladder for each in jobs for ladder in each])
+    columns = [every.under(definition).tolist() for definition in memory.DEFINITIONS.values()]
+    figures, steps = zip(*columns, strict=True), iter(every.steps().tolist())
+    return [_memory([(next(figures), next(steps)) for _ in each]) for each in jobs]
 
 
-def _median_steps(ladders: list[memory.Rungs]) -> tuple[float | None, ...]:
-    columns = zip(*(memory.steps(ladder) for ladder in ladders), strict=True)
-    known = [[size for size in column if size is not None] for column in columns]
-    return tuple(float(np.median(sizes)) if sizes else None for sizes in known)
+def _memory(processes: list[tuple[tuple[float, ...], list[float]]]) -> _Memory:
+    """From the figures and the steps of each process."""
+    columns = zip(memory.DEFINITIONS, zip(*(figures for figures, _ in processes), strict=True), strict=False)
+    figures = {key: sizes for key, sizes in columns if not any(map(math.isnan, sizes))}
+    steps = zip(*(steps for _, steps in processes), strict=True) if processes else [()] * len(memory.ORDER)
+    return _Memory(figures, tuple(map(_median, steps)))
+
+
+def _median(sizes: Sequence[float]) -> float | None:
+    """Of those that are known; None where none is."""
+    known = sorted(size for size in sizes if not math.isnan(size))
+    return (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2 if known else None
 
 
 def _power(sensors: list[Json]) -> float | None:

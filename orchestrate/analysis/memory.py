@@ -5,13 +5,19 @@ A definition is a base (what is counted from), a reading (how the kernel counts)
 device is ready, `peak` the highest resident size that the kernel saw.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.record.schema import RUNGS
 
-Rung = dict[str, Any]
-Rungs = dict[str, Rung]
+Rungs = Mapping[str, Mapping[str, Any]]  # the ladder of one process: rung -> readings
+Bytes = NDArray[np.float64]
 ORDER = RUNGS
+READINGS = ("rss", "pss", "uss", "peak_rss", "gpu_free", "nvmap")
+NOTHING: Mapping[str, Any] = {}
 MOMENTS = {"trimmed": "steady_trimmed", "untrimmed": "steady"}
 NAMES = {"own": "own", "uss": "USS", "pss": "PSS", "rss": "RSS"}
 
@@ -48,64 +54,54 @@ PROCESS, MODEL, PEAK = (
 )  # what docs call memory.process, ...
 
 
-def value(rungs: Rungs, definition: Definition) -> float | None:
-    """Bytes under `definition` for one process's ladder; None where the instrument was not there."""
-    here = (
-        _peak(rungs) if definition.reading == "peak_rss" else read(rungs, definition.rung, definition.reading)
-    )
-    if here is None:
-        return None
-    if definition.base == "taken":
-        before = read(rungs, "start", definition.reading)
-        return None if before is None else float(before - here)
-    if definition.base in ("model", "peak_model"):
-        reading = "rss" if definition.base == "peak_model" else definition.reading
-        before = read(rungs, "device_initialised", reading)
-        return None if before is None else float(here - before)
-    return float(here)
+class Ladders:
+    """The ladders of many processes at once: bytes, NaN where an instrument was not there."""
 
+    def __init__(self, ladders: Sequence[Rungs]) -> None:
+        sizes = [
+            [ladder.get(rung, NOTHING).get(reading) for rung in ORDER for reading in READINGS]
+            for ladder in ladders
+        ]
+        table = np.array(sizes, dtype=float).reshape(len(ladders), len(ORDER), len(READINGS))
+        self._sizes = {reading: table[:, :, place] for place, reading in enumerate(READINGS)}
+        self._sizes["own"] = self._own()
+        self._peak: Bytes = np.fmax.reduce(self._sizes["peak_rss"], axis=1)  # where VmHWM could be reset, a
+        # later rung may read less than an earlier one
 
-def read(rungs: Rungs, rung: str, reading: str) -> int | None:
-    """Bytes of a reading at a rung; None where it was not read.
+    def _own(self) -> Bytes:
+        """RSS without what was shared at the start (interpreter, C library), (processes, rungs).
 
-    own: RSS without what was shared at the start (interpreter, C library). It is the USS of a process that
-    has its libraries for itself. The kernel's USS drops by megabytes when an unrelated process maps the same
-    library. On a Jetson, GPU memory is part of it (nvmap, the pages of this process).
-    """
-    if reading != "own":
-        found: int | None = rungs.get(rung, {}).get(reading)
-        return found
-    here, start = rungs.get(rung, {}), rungs.get("start", {})
-    rss, gpu = here.get("rss"), _gpu(rungs, here)
-    if rss is None or gpu is None or start.get("rss") is None or start.get("uss") is None:
-        return None
-    return int(rss - (start["rss"] - start["uss"]) + gpu)
+        It is the USS of a process that has its libraries for itself. The kernel's USS drops by megabytes when
+        an unrelated process maps the same library. On a Jetson, GPU memory is part of it (nvmap, the pages of
+        this process); where the ladder shows a GPU but not the process's part, the memory of the host alone
+        must not pass for the whole.
+        """
+        rss, uss, gpu = (self._sizes[reading] for reading in ("rss", "uss", "nvmap"))
+        shown = (np.isfinite(gpu) | np.isfinite(self._sizes["gpu_free"])).any(axis=1, keepdims=True)
+        own: Bytes = rss - (rss[:, :1] - uss[:, :1]) + np.where(shown, gpu, 0)
+        return own
 
+    def read(self, rung: str, reading: str) -> Bytes:
+        """Bytes of a reading (one of READINGS, or own) at a rung, one per process."""
+        return self._sizes[reading][:, ORDER.index(rung)]
 
-def _gpu(rungs: Rungs, here: Rung) -> int | None:
-    """Bytes of GPU memory of the process at a rung: 0 where the ladder shows no GPU, None where it shows one
-    but not the process's part. Then the memory of the host alone must not pass for the whole."""
-    shown = any(r.get("nvmap") is not None or r.get("gpu_free") is not None for r in rungs.values())
-    if not shown:
-        return 0
-    found: int | None = here.get("nvmap")
-    return found
+    def under(self, definition: Definition) -> Bytes:
+        """Bytes under `definition`, one per process."""
+        peak = definition.reading == "peak_rss"
+        here = self._peak if peak else self.read(definition.rung, definition.reading)
+        if definition.base == "taken":
+            return self.read("start", definition.reading) - here
+        if definition.base in ("model", "peak_model"):
+            return here - self.read("device_initialised", "rss" if peak else definition.reading)
+        return here
 
-
-def _peak(rungs: Rungs) -> int | None:
-    """The highest VmHWM: where it could be reset, a later rung may read less than an earlier one."""
-    peaks = [rung["peak_rss"] for rung in rungs.values() if rung.get("peak_rss") is not None]
-    return max(peaks) if peaks else None
+    def steps(self, reading: str = "own") -> Bytes:
+        """Growth in bytes from rung to rung of ORDER, (processes, rungs), the first from nothing."""
+        return np.diff(self._sizes[reading], axis=1, prepend=0)
 
 
 def values(rungs: Rungs) -> dict[str, float]:
-    """Bytes under every definition that this ladder allows."""
-    found = {key: value(rungs, definition) for key, definition in DEFINITIONS.items()}
-    return {key: number for key, number in found.items() if number is not None}
-
-
-def steps(rungs: Rungs, reading: str = "own") -> list[float | None]:
-    """Growth in bytes from rung to rung of `ORDER`, the first from nothing; None where one was not read."""
-    sizes = [read(rungs, rung, reading) for rung in ORDER]
-    before = [0, *sizes[:-1]]
-    return [None if a is None or b is None else float(b - a) for a, b in zip(before, sizes, strict=True)]
+    """Bytes under every definition that the ladder of one process allows."""
+    ladders = Ladders([rungs])
+    found = {key: float(ladders.under(definition)[0]) for key, definition in DEFINITIONS.items()}
+    return {key: size for key, size in found.items() if not np.isnan(size)}

@@ -11,26 +11,15 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from bench.record import loads, schema
+from bench.record import schema
 from bench.record.files import BadFileError
-from orchestrate.analysis import under_load
-from orchestrate.analysis.job import Job, build
+from orchestrate.analysis.job import Job
+from orchestrate.analysis.reading import Excluded, read_all
 from orchestrate.analysis.under_load import LoadedJob
-from orchestrate.console import first_line, own_command, printable
-from orchestrate.errors import BadInput
+from orchestrate.console import own_command
 
 J = TypeVar("J", bound=Job | LoadedJob)
 RULE = "the newest valid record of a job on a device counts; older ones are listed"
-
-
-class Excluded(NamedTuple):
-    """A record that enters no table, no plot and no ratio, and why."""
-
-    device: str
-    job: str
-    code: str
-    reason: str
-    run: str
 
 
 class Missing(NamedTuple):
@@ -61,15 +50,13 @@ def read(run_dirs: Iterable[Path]) -> Study:
     jobs: list[Job] = []
     loaded: list[LoadedJob] = []
     excluded: list[Excluded] = []
-    for folder in folders:
-        for path in _record_files(folder):
-            found = _one(path, folder)
-            if isinstance(found, Job):
-                jobs.append(found)
-            elif isinstance(found, LoadedJob):
-                loaded.append(found)
-            else:
-                excluded.append(found)
+    for found in read_all(folders):
+        if isinstance(found, Job):
+            jobs.append(found)
+        elif isinstance(found, LoadedJob):
+            loaded.append(found)
+        else:
+            excluded.append(found)
     kept, replaced, conflicts = merge(jobs)
     kept_loaded, replaced_loaded, unlike = merge(loaded)
     return Study(
@@ -78,46 +65,6 @@ def read(run_dirs: Iterable[Path]) -> Study:
         replaced=tuple(replaced + replaced_loaded), conflicts=tuple(conflicts + unlike),
         loaded=tuple(kept_loaded),
     )  # fmt: skip
-
-
-def _record_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise BadInput(f"{folder}: no such run; `ls results` lists the runs that are here")
-    files = sorted([*folder.glob("records/*.json"), *folder.glob("*/records/*.json")])
-    if not files:
-        raise BadInput(
-            f"{folder}: no records in it (DEVICE/records/*.json); has the run measured anything yet?"
-        )
-    return files
-
-
-def _one(path: Path, folder: Path) -> Job | LoadedJob | Excluded:
-    """A job when the record is valid, otherwise why not. The one place where a record is believed."""
-    where = Excluded(*map(printable, (path.parent.parent.name, path.stem, "", "", folder.resolve().name)))
-    try:
-        record = schema.load(str(path), "record", decode=None)
-        where = where._replace(device=record["device"], job=record["job"]["id"])
-        refused = _refusal(record)
-        if refused:
-            return where._replace(code=refused[0], reason=refused[1])
-        single = loads.of(record["job"]) == loads.SINGLE
-        return build(record, path) if single else under_load.build(record, path)
-    except ValueError as error:
-        code = "contradictory" if isinstance(error, schema.ContradictionError) else "unreadable"
-        reason = str(error) if isinstance(error, BadFileError) else f"{path}: {error}"
-        return where._replace(code=code, reason=first_line(reason, 1000))
-
-
-def _refusal(record: dict[str, Any]) -> tuple[str, str] | None:
-    """Why a record must not be used: code and sentence."""
-    if record["status"] != "ok":
-        error = record.get("error") or {}
-        return record["status"], "; ".join(
-            filter(None, (error.get("message"), error.get("advice")))
-        ) or "no reason given"
-    reasons = record["validity"]["reasons"]
-    first = {reason["code"]: reason["message"] for reason in reversed(reasons)}  # often one a process
-    return (", ".join(sorted(first)), "; ".join(first[code] for code in sorted(first))) if first else None
 
 
 def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
@@ -130,7 +77,7 @@ def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
         groups[job.device, job.id].append(job)
     kept, replaced, conflicts = [], [], []
     for key in sorted(groups):
-        *older, newest = sorted(groups[key], key=lambda job: (job.started, job.run, str(job.path)))
+        *older, newest = sorted(groups[key], key=lambda job: (job.started, job.run, job.file))
         kept.append(newest)
         for job in older:
             reason = f"replaced by the newer record of run {newest.run}"

@@ -72,15 +72,16 @@ def discarded(n: int, p: float) -> int:
     return low
 
 
-def early_stopping(ordered: Floats, p: float) -> float:
-    """Return MLPerf's early-stopping estimate of the p-quantile of ascending values; NaN from too few.
+def early_stopping(ordered: Floats, p: float) -> Floats:
+    """Return MLPerf's early-stopping estimate of the p-quantile of values that ascend along the last axis.
 
-    It needs 64 samples for p90, 662 for p99. An upper bound with confidence 0.99 if samples are independent:
-    the t - 1 slowest are set aside, the slowest of the rest is reported. Source: mlcommons/inference,
-    `inference_rules.adoc`, `loadgen/early_stopping.cc`.
+    NaN from too few: it needs 64 samples for p90, 662 for p99. An upper bound with confidence 0.99 if
+    samples are independent: the t - 1 slowest are set aside, the slowest of the rest is reported. Source:
+    mlcommons/inference, `inference_rules.adoc`, `loadgen/early_stopping.cc`.
     """
-    kept_back = discarded(len(ordered), p)
-    return float(ordered[len(ordered) - kept_back]) if kept_back else math.nan
+    kept_back = discarded(ordered.shape[-1], p)
+    estimate: Floats = ordered[..., -kept_back] if kept_back else np.full(ordered.shape[:-1], math.nan)
+    return estimate
 
 
 def of_process_rows(values: Floats, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:
@@ -184,7 +185,8 @@ def of_columns(
         logs = np.log(ratios)
     found, masks = [NOTHING] * ratios.shape[1], np.isfinite(logs)
     numbers = _numbered(range(len(ratios)) if groups is None else groups)
-    for mask in np.unique(masks, axis=1).T if len(ratios) else ():
+    distinct = {column.tobytes(): column for column in masks.T} if len(ratios) else {}
+    for mask in distinct.values():
         alike = np.flatnonzero((masks == mask[:, None]).all(axis=0))
         made = _of_logs(logs[np.ix_(mask, alike)], numbers[mask], level)
         for column, estimate in zip(alike, made, strict=True):

@@ -97,7 +97,9 @@ def row(job: Job) -> dict[str, Any]:
 
 def columns(jobs: Sequence[Job]) -> dict[str, Any]:
     """Return the table by column, in the order of `jobs`; every figure of all jobs at once."""
-    rows = [_stated(job) for job in jobs]
+    models = {id(job.model): job.model for job in jobs}  # a few, which many jobs share
+    facts = {key: _model(model) for key, model in models.items()}
+    rows = [_stated(job, facts[id(job.model)]) for job in jobs]
     found: dict[str, Any] = {key: [each[key] for each in rows] for key in (rows[0] if rows else ())}
     if not rows:
         return found
@@ -112,13 +114,14 @@ def columns(jobs: Sequence[Job]) -> dict[str, Any]:
 
 def by_process(values: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     """Return (jobs, processes), NaN where a job has fewer."""
-    found = np.full((len(values), max(1, *map(len, values), 1)), np.nan)
-    for line, each in zip(found, values, strict=True):
-        line[: len(each)] = each
+    counts = [len(each) for each in values]
+    found = np.full((len(values), max(1, *counts, 1)), np.nan)
+    known = np.arange(found.shape[1]) < np.array(counts, dtype=int)[:, None]
+    found[known] = [value for each in values for value in each]
     return found
 
 
-def _stated(job: Job) -> dict[str, Any]:
+def _stated(job: Job, of_model: dict[str, Any]) -> dict[str, Any]:
     """What needs no arithmetic over processes."""
     model = job.model
     return {
@@ -131,7 +134,7 @@ def _stated(job: Job) -> dict[str, Any]:
         "model": model["id"],
         "job": job.id,
         "run": job.run,
-        **_model(model),
+        **of_model,
         **_accuracy(model.get("accuracy"), job.accuracy),
         "p90": job.p90,
         "p99": job.p99,
@@ -143,7 +146,7 @@ def _stated(job: Job) -> dict[str, Any]:
         "cold_load": float(np.median(job.cold_load)) if job.cold_load else np.nan,
         "first": float(np.median(job.first)) if job.first else np.nan,
         "warnings": " ".join(job.warnings),
-        "record": f"{job.run}/{job.device}/{job.path.name}",
+        "record": f"{job.run}/{job.device}/{job.file}",
         "source": job,
     }
 

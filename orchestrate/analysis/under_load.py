@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ FIGURES = {
 class LoadedJob:
     """A valid record under load. `figures`: columns of OFFLINE or PACED; base units, images a second."""
 
-    path: Path
+    file: str  # name of the record
     run: str
     device: str
     id: str
@@ -49,11 +48,11 @@ class LoadedJob:
         return list(self.figures["of_processes"])
 
 
-def build(record: Mapping[str, Any], path: Path) -> LoadedJob:
+def build(record: Mapping[str, Any], name: str = "") -> LoadedJob:
     """The job of a valid record of load offline or paced.
 
-    record: as `bench.record.schema` has validated it. ValueError for a single stream, and for series that
-    do not hold together.
+    record: as `bench.record.schema` has validated it; name: of its file. ValueError for a single stream, and
+    for series that do not hold together.
     """
     job, shape = record["job"], loads.of(record["job"])
     if shape == loads.SINGLE:
@@ -73,7 +72,7 @@ def build(record: Mapping[str, Any], path: Path) -> LoadedJob:
         "processes": len(processes), "warnings": " ".join(codes), **names, **own,
     }  # fmt: skip
     started = min(str(process.get("started") or "") for process in processes)
-    return LoadedJob(path, record["run"], record["device"], job["id"], shape, started, job["model"], figures)
+    return LoadedJob(name, record["run"], record["device"], job["id"], shape, started, job["model"], figures)
 
 
 def _offline(processes: list[Json], batch: int) -> Json:
@@ -83,7 +82,7 @@ def _offline(processes: list[Json], batch: int) -> Json:
     ordered = np.sort(np.concatenate(durations))
     return {
         **_ranged("throughput", rates), "of_processes": rates, "streams": processes[0]["streams"],
-        "latency": float(np.median(ordered)), "p99": statistics.early_stopping(ordered, 0.99),
+        "latency": float(np.median(ordered)), "p99": float(statistics.early_stopping(ordered, 0.99)),
         "samples": len(ordered),
     }  # fmt: skip
 
@@ -97,7 +96,7 @@ def _paced(processes: list[Json], rate: float) -> Json:
     own = _medians(service)
     return {
         **_ranged("latency", own), **_ranged("response", _medians(response)), "of_processes": own,
-        "rate": rate, "p99": statistics.early_stopping(ordered, 0.99), "samples": len(ordered),
+        "rate": rate, "p99": float(statistics.early_stopping(ordered, 0.99)), "samples": len(ordered),
         "misses": misses, "missed": misses / len(ordered),
     }  # fmt: skip
 

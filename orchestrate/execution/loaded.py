@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -29,7 +28,7 @@ def computed(record: Record) -> Any:
     from orchestrate.analysis import under_load
 
     try:
-        return under_load.build(record, Path())
+        return under_load.build(record)
     except ValueError:
         return None
 

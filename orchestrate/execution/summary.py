@@ -150,7 +150,7 @@ def computed(record: Record) -> Json | None:
     from orchestrate.analysis import job, table
 
     try:
-        return table.row(job.build(record, Path()))
+        return table.row(job.build(record))
     except ValueError:
         return None
 

@@ -160,7 +160,8 @@ def details(report: Report) -> dict[str, Any]:
 def environment(report: Report) -> dict[str, dict[str, list[str]]]:
     """Device -> what could explain its figures -> every value seen there."""
     found: dict[str, dict[str, dict[str, None]]] = {}
-    for job in report.study.jobs:
+    distinct = {(job.device, id(job.environment)): job for job in report.study.jobs}  # which many jobs share
+    for job in distinct.values():
         for key, value in flat({key: facts for key, facts in job.environment.items() if key != "spans"}):
             found.setdefault(job.device, {}).setdefault(key, {})[value] = None
     return {

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import math
 import re
 from functools import cache
 from html import escape
@@ -116,8 +115,15 @@ def payload(report: Report) -> dict[str, Any]:
         "frames": {key: columns(frame) for key, frame in frames.items()},
         "tables": [_table(table) for table in tables.TABLES],
         "rank": recommend.ranks(frames["jobs"]), "front": _fronts(report),
-        "widths": _widths(report), **_short(data.details(report)),
+        "widths": _widths(report), **_details(report),
     }  # fmt: skip
+
+
+def _details(report: Report) -> dict[str, Any]:
+    found = data.details(report)
+    course = {key: numbers(np.array(rows, dtype=float)) for key, rows in found["course"].items()}
+    tables = {key: numbers(np.array(found[key], dtype=float)) for key in ("quantiles", "steps")}
+    return {**tables, "course": course, "course_of": found["course_of"]}
 
 
 def _fronts(report: Report) -> list[int]:
@@ -143,27 +149,26 @@ def _wanted(name: str) -> bool:
     return name not in UNUSED and (figure == name or figure not in memory.DEFINITIONS or figure in SHOWN)
 
 
+class Raw(str):
+    """JSON as it stands in the page: numbers are written once, not turned into objects and back."""
+
+
 def _column(values: "pd.Series[Any]") -> Any:
     """Text as {"text": distinct values, "at": which one}, numbers as a list."""
     if pd.api.types.is_numeric_dtype(values):
-        return _numbers(values.to_numpy())
+        found = values.to_numpy()
+        return numbers(found) if found.dtype.kind == "f" else found.tolist()
     codes, distinct = pd.factorize(values.fillna(""))
     return {"text": [printable(text) for text in distinct], "at": codes.tolist()}
 
 
-def _numbers(values: NDArray[Any]) -> list[Any]:
-    """Numbers with 6 significant digits, None for what is not known; all in one go."""
-    if values.dtype.kind != "f":
-        return list(values.tolist())
-    texts = ("%.6g " * len(values) % tuple(values.tolist())).split()
-    return [float(text) if known else None for text, known in zip(texts, np.isfinite(values), strict=True)]
-
-
-def rounded(value: Any) -> Any:
-    """A float with 6 significant digits (None for NaN), anything else as it is."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value
+def numbers(values: NDArray[np.float64]) -> Raw:
+    """A list of numbers, or of rows of numbers, with 6 significant digits; null for what is not known."""
+    row = "%.6g" if values.ndim == 1 else "[" + ",".join(["%.6g"] * values.shape[1]) + "]"
+    text = ",".join([row] * len(values)) % tuple(values.ravel().tolist())
+    for unknown in ("nan", "-inf", "inf"):
+        text = text.replace(unknown, "null")
+    return Raw(f"[{text}]")
 
 
 def _table(table: tables.Table) -> dict[str, Any]:
@@ -184,11 +189,13 @@ def _widths(report: Report) -> dict[str, list[int]]:
 
 
 def embedded(value: Any) -> str:
-    """JSON that cannot end the script element around it, floats short."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    """JSON that cannot end the script element around it."""
+    return _json(value).replace("<", "\\u003c")
 
 
-def _short(value: Any) -> Any:
+def _json(value: Any) -> str:
+    if isinstance(value, Raw):
+        return value
     if isinstance(value, dict):
-        return {key: _short(inner) for key, inner in value.items()}
-    return [_short(inner) for inner in value] if isinstance(value, list) else rounded(value)
+        return "{" + ",".join(f"{json.dumps(str(key))}:{_json(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)

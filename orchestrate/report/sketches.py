@@ -3,7 +3,8 @@
 from html import escape
 
 from orchestrate.analysis import memory
-from orchestrate.analysis.job import QUANTILES, Job
+from orchestrate.analysis.job import Job
+from orchestrate.analysis.latency import QUANTILES
 from orchestrate.report import text
 
 WIDTH, EDGE = 300, 6  # drawing units

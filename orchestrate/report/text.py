@@ -9,6 +9,9 @@ from orchestrate.analysis.statistics import Estimate
 from orchestrate.quantities import MISSING as MISSING
 from orchestrate.quantities import number as number
 
+_LATEX = re.compile(r"[\\~^×–→≥&%$#_{}]")
+_MARKDOWN = re.compile(r"([\\|`*_<>\[\]])")
+
 
 def ratio(estimate: Estimate) -> str:
     """`2.57× (2.51 to 2.64)`."""
@@ -33,9 +36,9 @@ def latex(text: str) -> str:
         "→": r"$\to$",
         "≥": r"$\geq$",
     }
-    return re.sub(r"[\\~^×–→≥&%$#_{}]", lambda found: special.get(found[0], "\\" + found[0]), text)
+    return _LATEX.sub(lambda found: special.get(found[0], "\\" + found[0]), text)
 
 
 def markdown(text: str) -> str:
     """`text` that cannot end a table cell or start markup."""
-    return re.sub(r"([\\|`*_<>\[\]])", r"\\\1", text).replace("\n", " ")
+    return _MARKDOWN.sub(r"\\\1", text).replace("\n", " ")

@@ -32,10 +32,12 @@ import resource, sys
 from pathlib import Path
 from orchestrate.report import render
 render([Path(sys.argv[1])], Path(sys.argv[2]))
-used = resource.getrusage(resource.RUSAGE_SELF)
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 # Not ru_maxrss, which a process inherits from the one that started it.
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(int(peak.split()[1]) * 1024 / 1e6, used.ru_utime + used.ru_stime)
+busy = sum(each.ru_utime + each.ru_stime for each in used)
+# Pages of a reader that it shares with its parent count here too.
+print(int(peak.split()[1]) * 1024 / 1e6, used[1].ru_maxrss * 1024 / 1e6, busy)
 """
 
 
@@ -65,7 +67,7 @@ def _one(count: int, study: Study, folder: Path) -> list[Row]:
         [sys.executable, "-c", RENDER, str(run), str(out)], capture_output=True, text=True, check=True
     )
     seconds = time.perf_counter() - start
-    peak, busy = map(float, done.stdout.split())
+    peak, reader, busy = map(float, done.stdout.split())
     page = (out / "index.html").stat().st_size / 1e6
     name = f"report of {records:,} records"
     many = records >= 500  # below, starting Python and pandas is most of it
@@ -73,6 +75,7 @@ def _one(count: int, study: Study, folder: Path) -> list[Row]:
         row(name, seconds, "s", None, SECONDS[count]),
         row(f"{name}: CPU time, json alone = 1", busy / peer, "x", 1.0, 40 if many else None),
         row(f"{name}: peak memory", peak, "MB", None, 250),
+        row(f"{name}: peak memory of a process that reads records", reader, "MB", None, None),
         row(f"{name}: page", page, "MB", "1.2 MB of it plotly.js", 25),
     ]
 

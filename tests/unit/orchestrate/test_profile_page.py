@@ -58,7 +58,7 @@ def near(record: dict[str, Any]) -> None:
 
 
 def latency(record: dict[str, Any]) -> float:
-    made = job.build(record, Path())
+    made = job.build(record)
     return sum(made.p50s) / len(made.p50s)
 
 

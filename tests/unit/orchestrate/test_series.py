@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.record import samples
-from orchestrate.analysis.samples import seconds
+from orchestrate.analysis.samples import seconds, several
 from tests import synthetic
 
 
@@ -17,6 +17,12 @@ from tests import synthetic
 def test_decoded_samples_are_those_of_the_records_own_codec(nanoseconds: list[int]) -> None:
     packed = samples.encode(nanoseconds)
     assert seconds(packed).tolist() == pytest.approx(samples.seconds(packed), rel=1e-12, abs=1e-12)
+
+
+@given(st.lists(st.lists(st.integers(min_value=-(2**61), max_value=2**61), max_size=9), max_size=9))
+def test_many_series_decoded_together_are_those_decoded_alone(series: list[list[int]]) -> None:
+    packed = [samples.encode(each) for each in series]
+    assert [each.tolist() for each in several(packed)] == [seconds(each).tolist() for each in packed]
 
 
 @given(st.lists(st.integers(min_value=0, max_value=10**12), min_size=1, max_size=60))

@@ -71,8 +71,8 @@ def test_pooling_is_refused_either_way(run: Path) -> None:
         single = "load" not in record["job"]
         wrong, right = (under_load, job) if single else (job, under_load)
         with pytest.raises(ValueError, match="single stream"):
-            wrong.build(record, path)
-        assert right.build(record, path)
+            wrong.build(record)
+        assert right.build(record)
 
 
 def test_the_report_writes_the_tables_and_the_page_has_them(run: Path, tmp_path: Path) -> None:
