@@ -11,6 +11,7 @@ from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.procfs import find, read_text
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PARENT = "ORBITBENCH_PARENT"  # process id; not for our own children, whose parent is another
 STARTED = now_ns()  # a measuring process imports this before anything large
 
 
@@ -20,8 +21,11 @@ def age() -> float:
 
 
 def die_with_parent() -> None:
-    """Be killed when the parent dies, so that no measurement goes on that nobody collects (Linux only)."""
-    parent = os.getppid()
+    """Be killed when the parent dies, so that no measurement goes on that nobody collects (Linux only).
+
+    PARENT in the environment is who started us: a slow start may outlive a parent before it gets here.
+    """
+    parent = int(os.environ.pop(PARENT, os.getppid()))
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     except (AttributeError, OSError):

@@ -10,6 +10,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from bench.record.types import Part, Task
 from bench.runtime.machine.clock import now_ns
+from bench.runtime.machine.process import PARENT
 from bench.runtime.machine.procfs import read_text
 
 POLL_SECONDS = (
@@ -51,7 +52,7 @@ def start(command: List[str], stderr: Any) -> "subprocess.Popen[bytes]":
         stdout=subprocess.PIPE,
         stderr=stderr,
         start_new_session=True,
-        env=dict(os.environ, **CHILD_ENVIRONMENT),
+        env={**os.environ, **CHILD_ENVIRONMENT, PARENT: str(os.getpid())},
         cwd=_import_root(),
     )
 
