@@ -173,11 +173,7 @@ def macs(item: Item) -> float:
     net, data = architecture(item.architecture), dataset(item.dataset)
     if item.part is None:
         return net.cost(item.widths, data).macs
-    return sum(
-        operator.kernel**2 * operator.inputs[0].channels * operator.output.channels
-        // operator.groups * operator.output.size**2
-        for operator in operators(item)[0] if operator.kind in ("conv", "linear")
-    )  # fmt: skip
+    return sum(operator.macs for operator in operators(item)[0] if operator.kind in ("conv", "linear"))
 
 
 def operators(item: Item) -> tuple[list[Operator], Value, Value]:

@@ -44,6 +44,12 @@ class Operator(NamedTuple):
     stride: int = 1
     groups: int = 1
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of a convolution or a linear layer."""
+        weights = self.kernel**2 * self.inputs[0].channels * self.output.channels // self.groups
+        return weights * self.output.size**2
+
 
 @dataclass
 class Trace:

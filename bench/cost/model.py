@@ -167,7 +167,9 @@ class CostModel:
         own = np.zeros(len(widths))
         for segment, cost in zip(segments(architecture, dataset), costs, strict=True):
             layers = list(segment.own) or [len(widths) - 1]
-            own[layers] += cost.seconds / len(layers)
+            entry = 0 if segment.entry is None else widths[segment.entry]
+            work = np.array(segment.work(entry, [widths[i] for i in segment.own]) or [1], float)
+            own[layers] += cost.seconds * work / work.sum()
         own[-1] += base
         found = []
         for index, layer in enumerate(architecture.layers):

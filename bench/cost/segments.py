@@ -46,6 +46,17 @@ class Segment:
         part = Chain(**{name: chain.layers[name] for name in self.children})
         return trace(part, Value(3 if self.entry is None else entry_width, self.size))
 
+    def work(self, entry_width: int, own: Sequence[int]) -> list[int]:
+        """Multiply-accumulates of the convolutions that each own width is the output of."""
+        operators, _ = self.operators(entry_width, own)
+        found = [0] * len(own)
+        for at in range(len(own)):
+            wider, _ = self.operators(entry_width, [width + (at == i) for i, width in enumerate(own)])
+            for before, after in zip(operators, wider, strict=False):
+                if before.kind == "conv" and before.output.channels != after.output.channels:
+                    found[at] += before.macs
+        return found
+
     def lower(self, entry_width: int, own: Sequence[int], block: int, layout: str = PLAIN) -> Lowered:
         """The kernels for these widths, and the layout that the stream leaves in."""
         operators, output = self.operators(entry_width, own)
