@@ -1,6 +1,7 @@
 """The onnx package's backend tests: each is measured right, or refused in one line.
 
-A sample, the same every time, is part of every test run; all of them: pytest -m slow tests/unit/export.
+A sample, the same every time, is part of every test run. All of them, which take minutes on a quiet machine:
+pytest -m slow -o timeout=3600 -o faulthandler_timeout=3700 tests/unit/export/test_onnx_backend.py
 """
 
 import json
