@@ -107,6 +107,9 @@ def number(minimum: float = -math.inf, integer: bool = False, maximum: float = m
     return check
 
 
+count = size = number(0, integer=True)
+
+
 def choice(*allowed: Any) -> Check:
     """One of some values."""
 

@@ -6,14 +6,19 @@ memory. After either, whoever reads the document need not ask again whether a fi
 
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from bench.record import checks, loads, samples
+from bench.record import checks, job_fields, loads, record_fields, samples
 from bench.record.checks import Problem, choice, fields
 from bench.record.files import BadFileError, read_json
-from bench.record.shapes import INVALID_CODES, KINDS, RUNGS, SERIES, STATUSES
+from bench.record.record_fields import INVALID_CODES, RUNGS, SERIES, STATUSES
 
 __all__ = ["INVALID_CODES", "RUNGS", "STATUSES", "load", "must_be_invalid", "problems", "upgrade"]
 
 VERSION = 1
+KINDS = {
+    "orbitbench.bundle": job_fields.bundle,
+    "orbitbench.jobs": job_fields.jobs,
+    **{kind: record_fields.record(load) for load, kind in loads.KINDS.items()},
+}
 RECORDS = tuple(loads.KINDS.values())  # one kind for each load shape
 FAKE_BACKENDS = ("null",)  # their timings mean nothing, whatever a record claims
 SLACK = 1.001  # clocks of two threads, floats

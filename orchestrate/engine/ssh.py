@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from orchestrate.devices import SSH_HOST
+from orchestrate.device_values import SSH_HOST
 from orchestrate.engine.child_output import OUTPUT_BYTES, both_outputs
 from orchestrate.engine.errors import (
     AuthRefused,

@@ -14,7 +14,8 @@ from typing import Any, get_args
 from bench.record import loads
 from bench.record.types import Load as LoadShape
 from bench.record.types import Model
-from orchestrate.devices import Device, Precision
+from orchestrate.device_values import Precision
+from orchestrate.devices import Device
 from orchestrate.errors import BadInput, listed, meant
 
 Json = dict[str, Any]

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from bench.record.files import write_bytes
-from orchestrate.report import page, tables
+from orchestrate.report import page, table_text, tables
 from orchestrate.report.data import Report
 from orchestrate.runs import confined
 
-WRITERS = {"csv": tables.as_csv, "md": tables.as_markdown, "tex": tables.as_latex}
+WRITERS = {"csv": table_text.as_csv, "md": table_text.as_markdown, "tex": table_text.as_latex}
 
 
 def write(report: Report, out: Path) -> Path:

@@ -6,8 +6,10 @@ from typing import Any
 
 from orchestrate.analysis import compare, memory
 from orchestrate.console import printable
-from orchestrate.report import sketches, tables, text
+from orchestrate.report import sketches, text
+from orchestrate.report.columns import MB, MILLION, MS, ranged
 from orchestrate.report.data import Report, own_only
+from orchestrate.report.table_text import cell
 
 Row = Mapping[Any, Any]
 SHOWN = 24  # cards; the table below has every model
@@ -56,16 +58,16 @@ def name(model: str) -> str:
 def card(row: Row) -> str:
     """One model in one way of running."""
     figures = {
-        "Latency p50": tables.cell(tables.ranged("", "latency", "", tables.MS), row) + " ms",
-        "p99": f"{text.number(row['p99'] * tables.MS)} ms",
-        "Load": f"{text.number(row['load'] * tables.MS)} ms",
-        "Load, cold file": f"{text.number(row['cold_load'] * tables.MS)} ms",
-        "First inference": f"{text.number(row['first'] * tables.MS)} ms",
-        "Memory": f"{text.number(row[memory.PROCESS] * tables.MB)} MB",
-        "of it the model": f"{text.number(row[memory.MODEL] * tables.MB)} MB",
-        "Peak": f"{text.number(row[memory.PEAK] * tables.MB)} MB",
-        "Parameters": f"{text.number(row['params'] * tables.MILLION)} million",
-        "MACs": f"{text.number(row['macs'] * tables.MILLION)} million",
+        "Latency p50": cell(ranged("", "latency", "", MS), row) + " ms",
+        "p99": f"{text.number(row['p99'] * MS)} ms",
+        "Load": f"{text.number(row['load'] * MS)} ms",
+        "Load, cold file": f"{text.number(row['cold_load'] * MS)} ms",
+        "First inference": f"{text.number(row['first'] * MS)} ms",
+        "Memory": f"{text.number(row[memory.PROCESS] * MB)} MB",
+        "of it the model": f"{text.number(row[memory.MODEL] * MB)} MB",
+        "Peak": f"{text.number(row[memory.PEAK] * MB)} MB",
+        "Parameters": f"{text.number(row['params'] * MILLION)} million",
+        "MACs": f"{text.number(row['macs'] * MILLION)} million",
         "Accuracy": f"{text.number(row['accuracy'])}% {row['accuracy_source']}",
         "Validity": "valid" + (f"; warnings: {row['warnings']}" if row["warnings"] else ""),
     }

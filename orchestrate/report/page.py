@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from orchestrate.analysis import memory, pairs, recommend
 from orchestrate.console import printable
 from orchestrate.report import absent, data, measured, own_models, profile, tables, text, verdict_cards
+from orchestrate.report.columns import Table
 from orchestrate.report.data import Report
 
 ASSETS = Path(__file__).parent / "assets"
@@ -171,7 +172,7 @@ def numbers(values: NDArray[np.float64]) -> Raw:
     return Raw(f"[{text}]")
 
 
-def _table(table: tables.Table) -> dict[str, Any]:
+def _table(table: Table) -> dict[str, Any]:
     described = [{**c._asdict(), "keys": list(c.keys)} for c in table.columns]
     return {
         "id": table.id,

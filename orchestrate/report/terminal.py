@@ -10,8 +10,10 @@ from rich.text import Text
 
 from orchestrate.analysis import claims, memory, pairs
 from orchestrate.analysis.table import MEASURED
-from orchestrate.report import data, tables, text, verdict_cards
+from orchestrate.report import data, text, verdict_cards
+from orchestrate.report.columns import MB, MILLION, MS, ranged
 from orchestrate.report.data import Report
+from orchestrate.report.table_text import cell
 
 STYLE = {claims.HOLDS: "green", claims.FAILS: "red", claims.UNSETTLED: "yellow"}
 ROWS = 64  # more models than a screen can hold: the page has them all
@@ -58,11 +60,11 @@ def models(report: Report) -> Table:
     )
     for row in jobs.head(ROWS).to_dict("records"):
         where = [text.configuration(row)] if several else []
-        latency = tables.cell(tables.ranged("", "latency", "", tables.MS), row)
-        sizes = [text.number(row[key] * tables.MB) for key in (memory.PROCESS, memory.MODEL, memory.PEAK)]
-        counts = [text.number(row[key] * tables.MILLION) for key in ("params", "macs")]
+        latency = cell(ranged("", "latency", "", MS), row)
+        sizes = [text.number(row[key] * MB) for key in (memory.PROCESS, memory.MODEL, memory.PEAK)]
+        counts = [text.number(row[key] * MILLION) for key in ("params", "macs")]
         table.add_row(
-            row["model"], *where, *counts, latency, text.number(row["p90"] * tables.MS), *sizes, accuracy(row)
+            row["model"], *where, *counts, latency, text.number(row["p90"] * MS), *sizes, accuracy(row)
         )
     return table
 
@@ -86,7 +88,7 @@ def ratios(report: Report) -> Table:
     wanted = means[means["definition"].isin(["", memory.PROCESS])] if len(means) else means
     for row in wanted.to_dict("records"):
         label = next(c.label for c in pairs.COMPARISONS if c.key == row["comparison"])
-        ratio = tables.cell(tables.ranged("", "value"), row)
+        ratio = cell(ranged("", "value"), row)
         where = [f"{row['device']}, {row['how']}"] if several else []
         quantity = pairs.QUANTITIES[row["quantity"]]
         quantity += f" ({row['accuracy_from']})" if row["accuracy_from"] else ""
@@ -129,7 +131,7 @@ def rounding(report: Report) -> list[str]:
     found = means[(means["comparison"] == "rounding") & (means["quantity"] == "latency")]
     return [
         f"{row['device']}, {row['how']}: rounding uniform's widths to multiples of 8 alone takes "
-        f"{tables.cell(tables.ranged('', 'value'), row)} times the latency ({row['n']} pairs)"
+        f"{cell(ranged('', 'value'), row)} times the latency ({row['n']} pairs)"
         for row in found.to_dict("records")
     ]
 

@@ -22,7 +22,8 @@ from bench.record.checks import (
     text,
 )
 from bench.record.types import Job, Load, Measure, Model
-from orchestrate.devices import Device, Name
+from orchestrate.device_values import Name
+from orchestrate.devices import Device
 from orchestrate.errors import BadInput
 from orchestrate.runs.types import Bundle, Content, JobList, Plan, PlannedDevice, Refused, Swept
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from bench.record import onnx_graph, types
 from bench.record.checks import MAX_NAME
 from bench.record.onnx_precision import WORK
-from bench.record.shapes import MOST_LAYERS
+from bench.record.record_fields import MOST_LAYERS
 from bench.runtime.backends import create
 from bench.runtime.backends.base import Event
 from bench.runtime.machine.clock import now_ns

@@ -43,12 +43,14 @@ class Builds(object):
         self.say(dict(event, cached=bool(self.made[job["id"], number].get("cached"))))
         return None
 
-    def describe(self, task: Task, part: Part) -> None:
-        """Put into a measured part how its engine was built, which the process itself only loaded."""
+    def described(self, task: Task, part: Part) -> Part:
+        """The measured part with how its engine was built, which the process itself only loaded."""
         made = self.made.get((task["job"]["id"], task["build"]))
         loaded = part.get("environment", {}).get("build")
-        if made and loaded and loaded.get("cached"):
-            part["environment"]["build"] = dict(made, warnings=made["warnings"] + loaded["warnings"])
+        if not (made and loaded and loaded.get("cached")):
+            return part
+        build = dict(made, warnings=made["warnings"] + loaded["warnings"])
+        return {**part, "environment": dict(part["environment"], build=build)}
 
 
 def _explained(part: Part, limit: float) -> Part:

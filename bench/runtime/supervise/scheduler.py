@@ -130,7 +130,7 @@ class Scheduler(object):
         part = supervisor.run_child(task, limit, watch)
         if task["profile"]:
             return record_builder.of_profile(part)
-        self.builds.describe(task, part)
+        part = self.builds.described(task, part)
         if part["error"] is None and self._loads_cold(step):
             alone: Task = {**task, "only_load": True}
             cold = supervisor.run_child(alone, limit, lambda pid: None)

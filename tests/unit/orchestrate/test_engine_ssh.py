@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from orchestrate.devices import Host
+from orchestrate.device_values import Host
 from orchestrate.engine import errors, retry, ssh, tunnel
 from orchestrate.engine.bounded import LINE_BYTES, lines
 from orchestrate.errors import LinkLost

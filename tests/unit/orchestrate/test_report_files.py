@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from orchestrate import cli, report
 from orchestrate.analysis import records
-from orchestrate.report import data, page, tables, terminal, text
+from orchestrate.report import columns, data, page, table_text, tables, terminal, text
 from tests import synthetic
 from tests.synthetic import Study
 
@@ -123,11 +123,11 @@ def test_numbers_have_three_digits_and_never_an_exponent(value: float | None, sh
 
 
 def test_text_cannot_break_out_of_a_table_or_run_in_a_spreadsheet() -> None:
-    table = tables.Table("t", "T", "C", "d", tables.names(("Name", "name")))
+    table = columns.Table("t", "T", "C", "d", columns.names(("Name", "name")))
     frame = pd.DataFrame({"name": ["=1+1", "a|b", "50% & more_", '"quoted"']})
-    assert tables.as_csv(table, frame).splitlines()[1:] == ["'=1+1", "a|b", "50% & more_", '"""quoted"""']
-    assert r"a\|b" in tables.as_markdown(table, frame)
-    assert r"50\% \& more\_ \\" in tables.as_latex(table, frame)
+    assert table_text.as_csv(table, frame).splitlines()[1:] == ["'=1+1", "a|b", "50% & more_", '"""quoted"""']
+    assert r"a\|b" in table_text.as_markdown(table, frame)
+    assert r"50\% \& more\_ \\" in table_text.as_latex(table, frame)
 
 
 def test_data_cannot_end_the_script_element_that_holds_them() -> None:

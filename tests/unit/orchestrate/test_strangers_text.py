@@ -14,7 +14,7 @@ from orchestrate import cli, report
 from orchestrate.console import make_console, own_command, say
 from orchestrate.doctor.checks import Check
 from orchestrate.doctor.show import show
-from orchestrate.report import tables
+from orchestrate.report import table_text, tables
 from tests import synthetic
 from tests.matrix import Part
 from tests.synthetic import Study
@@ -71,7 +71,7 @@ def test_a_cell_of_csv_is_never_a_formula(start: str) -> None:
     data = pd.DataFrame(
         [dict.fromkeys(("device", "job", "code", "reason", "run"), f"{start}cmd|'/c calc'!A1")]
     )
-    rows = list(csv.reader(io.StringIO(tables.as_csv(table, data))))
+    rows = list(csv.reader(io.StringIO(table_text.as_csv(table, data))))
     held = all(cell.lstrip()[:1] not in "=+-@" for cell in rows[1])
     MATRIX.add(
         f"CSV cell that begins with {start!r}", "text, and one line", rows[1][0], held and len(rows) == 2

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.record import onnx_graph, schema
-from bench.record.shapes import MOST_LAYERS
+from bench.record.record_fields import MOST_LAYERS
 from bench.runtime.backends import onnxruntime_profile
 from bench.runtime.backends.base import Event
 from bench.runtime.measure import profile

@@ -1,25 +1,24 @@
-"""What a bundle, a job list and a record are made of: every field that somebody reads, with its type and
-range."""
+"""What a record is made of: every field that somebody reads, with its type and range."""
 
 from typing import Any, Dict, List
 
-from bench.record import checks, loads, samples
+from bench.record import checks, job_fields, loads, samples
 from bench.record.checks import (
     Path,
     Problem,
     anything,
     boolean,
     choice,
+    count,
     fields,
     identifier,
-    inner_path,
     listing,
     mapping,
     name,
     nullable,
     number,
     report,
-    sha256,
+    size,
     text,
 )
 
@@ -45,142 +44,7 @@ INVALID_CODES = (
     "clock_stepped",
 )
 
-METRICS = ("top1", "top5")  # of a labelled test set
-
-count = size = number(0, integer=True)
 number_or_null = nullable(number())
-_percent = number(0, maximum=100)
-_tensor = fields({"name": text, "shape": listing(number(0, integer=True), most=8), "dtype": name}, {})
-_reference = fields({"file": inner_path, "sha256": sha256, "tolerance": number(0)}, {"made_by": text})
-_against = fields(
-    {
-        "file": inner_path,
-        "sha256": sha256,
-        "seconds": number(0, maximum=600),
-        "turn_seconds": number(0, maximum=60),
-    },
-    {},
-)
-_accuracy = fields(
-    {"value": nullable(_percent), "source": name},
-    {
-        "unit": name,
-        "metric": choice(*METRICS),
-        "statistic": text,
-        "reference": text,
-        "seeds": nullable(count),
-        "std": nullable(number(0, maximum=100)),
-        "n": nullable(count),
-    },
-)
-
-_estimate = fields({"value": number(0), "low": number(0), "high": number(0)}, {})
-_predicted = fields(
-    {
-        "profile": identifier,
-        "device": identifier,
-        "backend": identifier,
-        "precision": identifier,
-        "threads": count,
-        "latency": _estimate,
-        "memory": _estimate,
-    },
-    {},
-)
-
-_model = fields(
-    {"id": identifier, "file": inner_path, "sha256": sha256},
-    {
-        "bytes": size,
-        "precision": nullable(name),
-        "reference": nullable(_reference),
-        "test_set": nullable(fields({"file": inner_path, "sha256": sha256}, {"metric": choice(*METRICS)})),
-        "against": nullable(_against),
-        "widths": nullable(listing(number(1, integer=True), most=10000)),
-        "params": nullable(count),
-        "macs": nullable(count),
-        "target_params": nullable(count),
-        "target_macs": nullable(count),
-        "classes": nullable(count),
-        "align": nullable(number(1, integer=True)),
-        "ratio": nullable(number(0)),
-        "ratio_of": nullable(identifier),
-        "architecture": nullable(identifier),
-        "dataset": nullable(identifier),
-        "method": nullable(identifier),
-        "fit": nullable(identifier),
-        "fit_quality": nullable(name),
-        "fit_dataset": nullable(identifier),
-        "fit_resolution": nullable(count),
-        "weights": nullable(text),
-        "batch": nullable(number(1, integer=True)),
-        "inputs": listing(_tensor, most=100),
-        "accuracy": nullable(_accuracy),
-        "predicted": nullable(_predicted),
-    },
-)
-
-_measure = fields(
-    {},
-    {
-        "processes": number(1, integer=True),
-        "warmup": count,
-        "warmup_seconds": number(0),
-        "min_samples": number(1, integer=True),
-        "max_samples": number(1, integer=True),
-        "min_seconds": number(0),
-        "max_seconds": number(0),
-        "target_ci": number(0),
-        "timeout_seconds": number(0),
-        "max_waiting": number(0),
-        "repeats": count,
-        "cold_loads": count,
-        "builds": number(1, integer=True),
-        "build_timeout_seconds": number(0),
-        "profile": boolean,
-    },
-)
-
-_loads = {
-    loads.SINGLE: fields({}, {}),
-    loads.OFFLINE: fields({"streams": number(1, integer=True, maximum=loads.MAX_STREAMS)}, {}),
-    loads.PACED: fields({"rate": number(loads.LOWEST_RATE, maximum=loads.HIGHEST_RATE)}, {}),
-}
-
-
-def _load(value: Any, path: Path, found: List[Problem]) -> None:
-    """A load shape with what belongs to it."""
-    known = len(found)
-    fields({"kind": choice(*_loads)}, {})(value, path, found)
-    if len(found) == known:
-        _loads[value["kind"]](value, path, found)
-
-
-_job = fields(
-    {
-        "id": identifier,
-        "model": _model,
-        "backend": identifier,
-        "precision": identifier,
-        "threads": count,
-        "batch": count,
-    },
-    {"options": mapping(anything), "measure": _measure, "load": nullable(_load)},
-)
-
-_bundle = fields(
-    {"models": listing(_model)},
-    {
-        "experiment": nullable(fields({"name": text}, {"sha256": text, "measure": _measure})),
-        "skipped": listing(fields({"id": identifier, "reason": text}, {"command": nullable(text)})),
-        "refused": listing(fields({"file": text, "reason": text}, {}), most=10000),
-    },
-)
-
-_jobs = fields(
-    {"run": identifier, "device": identifier, "bundle": text, "seed": count, "jobs": listing(_job)},
-    {"measure": _measure, "board": mapping(anything)},
-)
 
 
 def _series(value: Any, path: Path, found: List[Problem]) -> None:
@@ -289,14 +153,14 @@ def _whole_environment(value: Any, path: Path, found: List[Problem]) -> None:
     anything(value, path, found)
 
 
-def _record(load: str) -> checks.Check:
+def record(load: str) -> checks.Check:
     """A record of one load shape; its processes differ from those of others."""
     process = fields({"process": count, "samples": _series, **_processes[load]}, _of_process)
     return fields(
         {
             "run": identifier,
             "device": identifier,
-            "job": _job,
+            "job": job_fields.job,
             "status": choice(*STATUSES),
             "error": nullable(_error),
             "validity": fields({"valid": boolean, "reasons": listing(_invalid), "warnings": _notes}, {}),
@@ -324,16 +188,9 @@ def _record(load: str) -> checks.Check:
                     },
                 )
             ),
-            "accuracy": nullable(_accuracy),
+            "accuracy": nullable(job_fields.accuracy),
             "profile": nullable(_profile),
             "sensors": listing(_sensor),
             "figures": _figures,
         },
     )
-
-
-KINDS = {
-    "orbitbench.bundle": _bundle,
-    "orbitbench.jobs": _jobs,
-    **{kind: _record(load) for load, kind in loads.KINDS.items()},
-}
