@@ -1,4 +1,4 @@
-"""`bench predictions`: what profiles predict of many networks, for `orchestrate recommend`."""
+"""`bench predictions`: what profiles predict of many networks, for `orchestrate recommend` and the report."""
 
 import json
 import sys
@@ -9,16 +9,52 @@ import typer
 
 def predictions(
     profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="names or files")],
+    landscape: Annotated[
+        bool, typer.Option("--landscape", help="the cost of one layer over its channels instead")
+    ] = False,
 ) -> None:
     """Read a JSON list of networks (id, architecture, dataset, widths) on stdin; print one of predictions.
 
-    A network beyond a profile's tuned range has no prediction there.
+    A network beyond a profile's tuned range has no prediction there. With --landscape: read a list of lists,
+    each of one architecture and data set; print for each the costliest layer of its first network and where
+    the others fall on it, null where the first has no prediction.
     """
     from bench.cost import CostModel, find
 
     networks = json.load(sys.stdin)
     models = [CostModel(find(name)) for name in profiles]
-    typer.echo(json.dumps([row for model in models for network in networks for row in _row(model, network)]))
+    if landscape:
+        found = [_landscape(model, group) for model in models for group in networks]
+    else:
+        found = [row for model in models for network in networks for row in _row(model, network)]
+    typer.echo(json.dumps(found))
+
+
+def _landscape(model: Any, networks: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Networks after the first that cannot be predicted are left out."""
+    from bench import zoo
+    from bench.cost.landscape import landscape
+    from bench.errors import InputError
+
+    try:
+        architecture = zoo.architecture(networks[0]["architecture"])
+        task = zoo.dataset(networks[0]["dataset"])
+        within = [each for each in networks if not model.outside(architecture, each["widths"], task)]
+    except InputError:  # of somebody's records: not of this version's zoo
+        return None
+    if networks[0] not in within:
+        return None
+    found, marks = landscape(model, architecture, [each["widths"] for each in within], task)
+    placed = [{"model": each["id"], "channels": at} for each, at in zip(within, marks, strict=True)]
+    named = {"architecture": architecture.name, "dataset": task.name}
+    return {**_where(model), **named, **found._asdict(), "networks": placed}
+
+
+def _where(model: Any) -> dict[str, Any]:
+    """The profile, and the device and runtime that it is of."""
+    where = model.profile.environment.model_dump()
+    kept = {key: where[key] for key in ("device", "backend", "version", "precision", "threads")}
+    return {"profile": model.profile.name, "emulated": model.profile.emulated, **kept}
 
 
 def _row(model: Any, network: dict[str, Any]) -> list[dict[str, Any]]:
@@ -30,14 +66,11 @@ def _row(model: Any, network: dict[str, Any]) -> list[dict[str, Any]]:
         found = model.predict(zoo.architecture(network["architecture"]), network["widths"], task)
     except ExtrapolationError:
         return []
-    where = model.profile.environment.model_dump()
-    kept = {key: where[key] for key in ("device", "backend", "version", "precision", "threads")}
     figures = {
         name: dict(zip(("value", "low", "high"), map(float, each), strict=True))
         for name, each in (("latency", found.latency), ("memory", found.process))
     }
-    head = {"model": network["id"], "profile": model.profile.name, "emulated": model.profile.emulated}
-    return [{**head, **kept, **figures}]
+    return [{"model": network["id"], **_where(model), **figures}]
 
 
 def register(app: typer.Typer) -> None:

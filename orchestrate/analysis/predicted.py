@@ -1,12 +1,13 @@
 """Networks judged by what profiles predict of them: marked, and never mixed with what was measured."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
 
 Json = dict[str, Any]
 LATENCY, MEMORY = "latency", "memory"
+SAME = ("device", "backend", "precision", "threads")  # of job and profile
 
 
 class Predicted(NamedTuple):
@@ -24,6 +25,12 @@ def networks(table: Any) -> list[Json]:
             kept = {key: row[key] for key in ("architecture", "dataset")}
             found.setdefault(row["model"], {"id": row["model"], **kept, "widths": list(row["widths"])})
     return list(found.values())
+
+
+def predicted_of(row: Mapping[Any, Any]) -> Json | None:
+    """What a profile of the row's own device and runtime predicted of it; None where none did."""
+    found: Json | None = row["source"].model.get("predicted")
+    return found if found and all(row[key] == found[key] for key in SAME) else None
 
 
 def ranked(rows: Iterable[Json], limits: ModelLimits, accuracies: dict[str, float]) -> list[Predicted]:

@@ -33,18 +33,19 @@ def report(
     """Answer the claims from records: a page that opens with no network, tables as CSV, Markdown, LaTeX."""
     from orchestrate import report as reports
     from orchestrate.console import make_console, say
+    from orchestrate.execution.predictions import landscapes
     from orchestrate.report import files, terminal
     from orchestrate.runs.folder import find_run
 
     folders = [find_run(run, results) for run in runs]
-    built = reports.build(folders, claims)
+    built = reports.build(folders, claims, landscapes)
     page = files.write(built, out or files.own_folder(folders[-1]))
     terminal.show(built, make_console())
     say(page)
     if open_page:
         typer.launch(str(page))
     if watch:
-        reports.watch(folders, page.parent, claims, say)
+        reports.watch(folders, page.parent, claims, say, landscapes)
 
 
 def register(app: typer.Typer) -> None:

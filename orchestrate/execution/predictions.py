@@ -3,27 +3,62 @@
 import json
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
+from pydantic import Field, TypeAdapter, ValidationError
+
+from bench.manifests import search_path
+from orchestrate.analysis.landscape import MOST, Landscape, Question
 from orchestrate.errors import BadInput, OrbitError
 from orchestrate.execution import process_runner
 
 Json = dict[str, Any]
+_LANDSCAPES = TypeAdapter(Annotated[list[Landscape | None], Field(max_length=MOST)])
 
 
 def predict(networks: list[Json], profiles: list[str]) -> list[Json]:
     """What each profile predicts of each network that it was tuned for."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.cli", "predictions", *profiles],
-        env=process_runner.environment(),
-        input=json.dumps(networks),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    done = _asked(networks, *profiles)
     if done.returncode == 2:
         raise BadInput("nothing was predicted: see above")
     if done.returncode:
         raise OrbitError(f"bench predictions ended with code {done.returncode}: see above")
     found: list[Json] = json.loads(done.stdout)
     return found
+
+
+def landscapes(questions: Sequence[Question]) -> list[tuple[Question, Landscape]]:
+    """Return what each question's profile answers, of those that are known here.
+
+    Records name their profiles, and may be a stranger's: a profile that is missing or unreadable is no error,
+    and its networks have no landscape. OrbitError for an answer that is none.
+    """
+    known = search_path.files("profiles")
+    found = []
+    for name in dict.fromkeys(each.profile for each in questions if each.profile in known):
+        asked = [each for each in questions if each.profile == name]
+        done = _asked([each.networks() for each in asked], str(known[name].resolve()), "--landscape")
+        if done.returncode == 0:
+            found += [(a, b) for a, b in zip(asked, _landscapes(done.stdout), strict=True) if b is not None]
+    return found
+
+
+def _landscapes(text: str) -> list[Landscape | None]:
+    try:
+        return _LANDSCAPES.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise OrbitError(f"bench predictions answered nonsense: {where}: {first['msg']}") from None
+
+
+def _asked(networks: Sequence[Any], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "bench.cli", "predictions", *arguments],
+        env=process_runner.environment(),
+        input=json.dumps(networks),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )

@@ -98,10 +98,11 @@ def counts(wanted: tuple[str, ...], records: list[Record], problem: str | None) 
 def write_report(run: Run, console: Console) -> Path | None:
     """Write the run's page; its path. A page that fails must not pass for a run that failed."""
     from orchestrate import report
+    from orchestrate.execution.predictions import landscapes
     from orchestrate.report import files
 
     try:
-        return report.render([run.path], files.own_folder(run.path))
+        return report.render([run.path], files.own_folder(run.path), ask=landscapes)
     except Exception as error:
         say(console, f"no report ({type(error).__name__}: {error}); the records are whole, in {run.path}")
         return None

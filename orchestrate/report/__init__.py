@@ -10,27 +10,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrate.report.data import Report
+    from orchestrate.report.data import Ask, Report
 
 
-def build(run_dirs: list[Path], claims: Path | None = None) -> "Report":
-    """All that page, tables and terminal show of `run_dirs`. BadInput where there is no record."""
+def build(run_dirs: list[Path], claims: Path | None = None, ask: "Ask | None" = None) -> "Report":
+    """All that page, tables and terminal show of `run_dirs`. BadInput where there is no record.
+
+    ask: what answers questions about the cost landscape of a layer; without it there is none.
+    """
     from orchestrate.analysis import claim_file, records
     from orchestrate.report import absent, data
 
     stated = claim_file.load(claims) if claims else claim_file.load()
-    return data.build(records.read(run_dirs), stated, absent.absent(run_dirs))
+    return data.build(records.read(run_dirs), stated, absent.absent(run_dirs), ask)
 
 
-def render(run_dirs: list[Path], out: Path, claims: Path | None = None) -> Path:
+def render(run_dirs: list[Path], out: Path, claims: Path | None = None, ask: "Ask | None" = None) -> Path:
     """Write the report on `run_dirs` into the folder `out`; the path of its page."""
     from orchestrate.report import files
 
-    return files.write(build(run_dirs, claims), out)
+    return files.write(build(run_dirs, claims, ask), out)
 
 
 def watch(
-    run_dirs: list[Path], out: Path, claims: Path | None, say: Callable[[str], object], pause: float = 2.0
+    run_dirs: list[Path],
+    out: Path,
+    claims: Path | None,
+    say: Callable[[str], object],
+    ask: "Ask | None" = None,
+    pause: float = 2.0,
 ) -> None:
     """Make the report again whenever records were added or changed, until interrupted; `say` tells of it."""
     seen = state(run_dirs)
@@ -39,7 +47,7 @@ def watch(
         now = state(run_dirs)
         if now != seen:
             seen = now
-            say(f"{len(now)} records: {render(run_dirs, out, claims)}")
+            say(f"{len(now)} records: {render(run_dirs, out, claims, ask)}")
 
 
 def state(run_dirs: list[Path]) -> dict[Path, tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Everything the page shows, as plain data: one DataFrame a dataset, and what the plots need beside."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,16 @@ import numpy as np
 import pandas as pd
 
 from bench.record import loads
-from orchestrate.analysis import claims, efficiency, memory, pairs, statistics, under_load
+from orchestrate.analysis import (
+    claims,
+    efficiency,
+    landscape,
+    memory,
+    pairs,
+    prediction_error,
+    statistics,
+    under_load,
+)
 from orchestrate.analysis.job import flat
 from orchestrate.analysis.records import Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
@@ -15,6 +25,7 @@ from orchestrate.report import predicted_rows, profile_rows, text
 from orchestrate.report.absent import Absent
 
 Frames = dict[str, pd.DataFrame]
+Ask = Callable[[list[landscape.Question]], list[tuple[landscape.Question, landscape.Landscape]]]
 PLAIN_QUANTITIES = ("latency", "macs", "params", "accuracy", "energy")
 DRIFT_JOBS = 300  # jobs whose course over time is kept on the page: those that moved most
 
@@ -31,13 +42,18 @@ class Report:
     absent: tuple[Absent, ...] = ()  # planned, without a record
 
 
-def build(study: Study, stated: list[claims.Claim], absent: tuple[Absent, ...] = ()) -> Report:
+def build(
+    study: Study, stated: list[claims.Claim], absent: tuple[Absent, ...] = (), ask: Ask | None = None
+) -> Report:
     """Compute all that a page or a terminal shows; claims are about methods, so own files meet none."""
     stated = [] if own_only(study) else stated
     table = tidy(study)
     found = claims.answers(table, stated)
     configurations = [configuration for configuration, _ in efficiency.configurations(table)]
     paired = {c.key: pairs.of(table, c) for c in pairs.COMPARISONS}
+    predicted = predicted_rows.frame(table)
+    questions = landscape.questions(table) if ask else []
+    landscapes = landscape.frames(ask(questions) if ask and questions else [])
     frames = {
         "jobs": _numbered(table, configurations),
         "pairs": _numbered(_all_pairs(paired), configurations),
@@ -49,7 +65,12 @@ def build(study: Study, stated: list[claims.Claim], absent: tuple[Absent, ...] =
             [*study.excluded, *study.replaced], columns=["device", "job", "code", "reason", "run"]
         ),
         **profile_rows.frames(study.jobs),
-        "predicted": predicted_rows.frame(table),
+        "predicted": _numbered(predicted, configurations),
+        "predicted_error": _numbered(prediction_error.by_architecture(predicted), configurations),
+        **{
+            name: _numbered(frame, configurations).drop(columns=CONFIGURATION)
+            for name, frame in landscapes.items()
+        },
         "missing": pd.DataFrame(study.missing, columns=["model", "what", "reason", "command"]),
     }
     answered = {answer.claim.id for answer in found}

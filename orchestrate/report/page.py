@@ -27,6 +27,7 @@ SCRIPTS = (
     "ratios.js",
     "pair.js",
     "predicted.js",
+    "landscape.js",
     "recommend.js",
     "main.js",
 )

@@ -5,24 +5,20 @@ from typing import Any
 import pandas as pd
 
 from orchestrate.analysis import memory
+from orchestrate.analysis.predicted import predicted_of
+from orchestrate.analysis.table import CONFIGURATION
 
 COLUMNS = (
-    *("model", "architecture", "method", "align", "device", "backend", "precision", "threads", "profile"),
+    *("model", "architecture", "method", "align", *CONFIGURATION, "profile"),
     *("predicted", "predicted_low", "predicted_high", "latency", "latency_low", "latency_high", "error"),
     *("predicted_memory", "predicted_memory_low", "predicted_memory_high", "memory", "memory_error"),
 )
-SAME = ("device", "backend", "precision", "threads")  # of job and profile
-KEPT = ("model", "architecture", "method", "align", *SAME, "latency", "latency_low", "latency_high")
+KEPT = ("model", "architecture", "method", "align", *CONFIGURATION, "latency", "latency_low", "latency_high")
 
 
 def frame(table: pd.DataFrame) -> pd.DataFrame:
     """Return a row per job that a profile of its own device and runtime predicts; errors as fractions."""
-    rows = [
-        _row(row, predicted)
-        for row in table.to_dict("records")
-        if (predicted := row["source"].model.get("predicted"))
-        and all(row[key] == predicted[key] for key in SAME)
-    ]
+    rows = [_row(row, predicted) for row in table.to_dict("records") if (predicted := predicted_of(row))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -156,6 +156,24 @@ TABLES = (
         ),
         optional=True,
     ),
+    Table(
+        "predicted-error",
+        "Error of the prediction by architecture",
+        "Median of the latency's error, without its sign; the share of networks predicted within 10%; the "
+        "share of networks whose measured latency lies inside their 95% prediction interval.",
+        "predicted_error",
+        (
+            *names(("Architecture", "architecture")),
+            plain("Median error", "median_error", "%", 100),
+            plain("Within 10%", "within", "%", 100),
+            plain("Inside the interval", "inside", "%", 100),
+            count("Networks", "networks"),
+            *names(("Profile", "profile")),
+            *RUNNING,
+            count("Threads", "threads"),
+        ),
+        optional=True,
+    ),
     *profile_tables.TABLES,
     Table(
         "excluded",

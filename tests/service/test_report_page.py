@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from orchestrate.analysis import recommend, records, table
+from orchestrate.analysis import landscape, predicted, recommend, records, table
 from orchestrate.report import render
 from tests import matrix, synthetic
 from tests.conftest import ROOT, require
@@ -427,3 +427,50 @@ def test_the_rows_of_a_plot_name_their_models(opened: Any) -> None:
 def test_which_model_comes_first(opened: Any) -> None:
     page = opened().page
     assert page.evaluate("document.querySelector('main section').id") == "recommend"
+
+
+def answered(questions: list[landscape.Question]) -> list[tuple[landscape.Question, landscape.Landscape]]:
+    """A layer that is dearer by a half where its channels fill no block."""
+    found = []
+    for question in questions:
+        row = question.rows[0]
+        widths = {each["model"]: each["widths"][0] for each in question.rows}
+        channels = list(range(8, 2 * max(widths.values())))
+        where = {key: row[key] for key in (*predicted.SAME, "architecture", "dataset")}
+        made = landscape.Landscape(
+            **where, profile="made", version="1", emulated=None, layer="conv0", share=0.3, block=8,
+            channels=channels, seconds=[1e-5 * c * (1.5 if c % 8 else 1) for c in channels],
+            networks=[landscape.Place(model=name, channels=at) for name, at in widths.items()],
+        )  # fmt: skip
+        found.append((question, made))
+    return found
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_predictions_have_errors_by_architecture_and_a_landscape_of_a_layer(
+    opened: Any, size: str, tmp_path: Path
+) -> None:
+    two = Study(profile="made", aligns=(1, 8), architectures=("vgg11", "mobilenetv2"))
+    run = synthetic.write(two, tmp_path / "results")
+    page, errors, _ = opened(size, path=render([run], tmp_path / "report", ask=answered))
+    draw(page, "predicted", "landscape")
+    assert errors == []
+    assert page.evaluate(CUT_OFF) == []
+    key = page.locator("#figure-predicted .key li").all_inner_texts()
+    assert key[:2] == ["mobilenetv2", "vgg11"]
+    errors_table = page.locator("#place-predicted-error tbody tr")
+    assert errors_table.count() == 2
+    assert "Networks 16" in page.locator("#place-predicted-error caption").inner_text()
+    drawn_on = "figures.get('landscape').traces.map((t) => t.name)"
+    assert len(page.evaluate(drawn_on)) == 2 * (1 + 4)  # curves, and methods on each
+    page.locator("#f-architecture input[value=vgg11]").uncheck()
+    draw(page, "landscape")
+    assert len(page.evaluate(drawn_on)) == 1 + 4
+    assert errors_table.count() == 1
+
+
+def test_without_a_profile_there_is_no_landscape(opened: Any, tmp_path: Path) -> None:
+    run = synthetic.write(Study(profile="made", architectures=("vgg11",)), tmp_path / "results")
+    page = opened(path=render([run], tmp_path / "report")).page
+    assert page.locator("#figure-predicted").count() == 1
+    assert page.locator("#plot-landscape figure").count() == 0

@@ -6,9 +6,9 @@ for (const frame of Object.values(DATA.frames))
     if (!Array.isArray(column)) frame[name] = column.at.map((i) => column.text[i]);
 const JOBS = DATA.frames.jobs,
   PAIRS = DATA.frames.pairs;
-JOBS.series = (JOBS.method || []).map((method, i) =>
-  JOBS.align[i] > 1 ? `${method} ×${JOBS.align[i]}` : method,
-); // as in efficiency.py
+const seriesOf = (frame) =>
+  (frame.method || []).map((method, i) => (frame.align[i] > 1 ? `${method} ×${frame.align[i]}` : method)); // as in efficiency.py
+JOBS.series = seriesOf(JOBS);
 const state = {
   config: 0,
   definition: DATA.main.process,

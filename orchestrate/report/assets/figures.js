@@ -77,7 +77,7 @@ function drawn(found) {
   found.traces = traces || [];
   found.key.replaceChildren(
     ...(own ? [] : methods || []).map((m) => make("li", {}, sign(m), look(m).name)),
-    ...(swatches || []).map(([tone, name]) => make("li", {}, icon("square", tone), name)),
+    ...(swatches || []).map(([tone, name, symbol]) => make("li", {}, icon(symbol || "square", tone), name)),
     ...(dashed ? [make("li", {}, `dashed: ${dashed}`)] : []),
   );
   if (!found.rows.hidden) fillRows(found);
@@ -112,6 +112,7 @@ const SHAPES = {
   diamond: "M6 1l5 5-5 5-5-5z",
   square: "M2 2h8v8H2z",
   "triangle-up": "M6 1l5 9H1z",
+  bar: "M0 4h12v4H0z",
 };
 const sign = (method) => icon(look(method).symbol, colour(method));
 function icon(symbol, tone) {

@@ -1,5 +1,10 @@
 // Predicted against measured: one point a network; on the line the profile is right.
 const PREDICTED = DATA.frames.predicted;
+PREDICTED.series = seriesOf(PREDICTED);
+// The colour of an architecture stays the same whatever the filters hide.
+const HUES = ["--accent", "--neuralscale", "--other", "--good", "--bad", "--open"],
+  PREDICTED_ARCHITECTURES = distinct(PREDICTED.architecture || []).sort();
+const hue = (name) => css(HUES[PREDICTED_ARCHITECTURES.indexOf(name) % HUES.length]);
 
 function predictedPoints() {
   const rows = shown(PREDICTED),
@@ -7,7 +12,9 @@ function predictedPoints() {
   if (!rows.length) return { empty: "No predicted network for this choice." };
   const values = rows.flatMap((i) => [PREDICTED.latency[i] * MS, PREDICTED.predicted[i] * MS]),
     ends = [Math.min(...values) / 1.2, Math.max(...values) * 1.2];
-  const traces = distinct(rows.map((i) => PREDICTED.architecture[i])).map((name) => {
+  const architectures = distinct(rows.map((i) => PREDICTED.architecture[i])).sort(),
+    series = distinct(rows.map((i) => PREDICTED.series[i])).sort();
+  const traces = architectures.map((name) => {
     const at = rows.filter((i) => PREDICTED.architecture[i] === name),
       high = at.map((i) => (PREDICTED.predicted_high[i] - PREDICTED.predicted[i]) * MS),
       low = at.map((i) => (PREDICTED.predicted[i] - PREDICTED.predicted_low[i]) * MS);
@@ -17,8 +24,15 @@ function predictedPoints() {
       name,
       x: at.map((i) => PREDICTED.latency[i] * MS),
       y: at.map((i) => PREDICTED.predicted[i] * MS),
-      error_y: { type: "data", symmetric: false, array: high, arrayminus: low, thickness: 1 },
-      marker: { size: 9, symbol: at.map((i) => look(PREDICTED.method[i]).symbol) },
+      error_y: {
+        type: "data",
+        symmetric: false,
+        array: high,
+        arrayminus: low,
+        thickness: 1,
+        color: hue(name),
+      },
+      marker: { size: 9, color: hue(name), symbol: at.map((i) => look(PREDICTED.series[i]).symbol) },
       text: at.map((i) =>
         hover(
           PREDICTED.model[i],
@@ -39,6 +53,10 @@ function predictedPoints() {
   };
   return {
     traces: [exact, ...traces],
+    swatches: [
+      ...architectures.map((name) => [hue(name), name, "bar"]),
+      ...series.map((name) => [ink, look(name).name, look(name).symbol]),
+    ],
     dashed: "predicted = measured",
     layout: {
       height: 420,

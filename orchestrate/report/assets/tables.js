@@ -169,7 +169,7 @@ function table(spec) {
   const empty = make("p", { class: "empty" }, "Nothing here.");
   const parts = size(frame) ? [scroll, pager] : [empty];
   if ((own || spec.optional) && !size(frame)) return () => {}; // on a page about one's own models only what there is
-  $("all-tables").append(
+  ($(`place-${spec.id}`) || $("all-tables")).append(
     make(
       "div",
       { id: `table-${spec.id}` },

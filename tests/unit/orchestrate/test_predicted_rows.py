@@ -17,7 +17,8 @@ PREDICTED = {
 
 def job(predicted: dict | None, device: str = "pi4") -> dict:
     named = {"model": "m", "architecture": "vgg11", "method": "device", "align": 1}
-    run = {"device": device, "backend": "onnxruntime", "precision": "fp32", "threads": 4}
+    run = {"device": device, "processor": "cpu", "backend": "onnxruntime", "precision": "fp32"}
+    run |= {"threads": 4, "batch": 1}
     latency = {"latency": 0.010, "latency_low": 0.0098, "latency_high": 0.0102}
     source = SimpleNamespace(model={"predicted": predicted} if predicted else {})
     return {**named, **run, **latency, memory.PROCESS: 4e7, "source": source}

@@ -1,0 +1,114 @@
+"""Which networks a cost landscape is asked about, what is believed of the answer, and what the page gets."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from orchestrate.analysis import landscape
+from orchestrate.analysis.landscape import Landscape
+from orchestrate.errors import OrbitError
+from orchestrate.execution import predictions
+
+RUNNING = {"device": "pi4", "backend": "onnxruntime", "precision": "fp32", "threads": 4}
+ANSWER = {
+    **RUNNING, "profile": "pi", "version": "1.2", "emulated": None, "architecture": "vgg11",
+    "dataset": "cifar10", "layer": "conv5", "share": 0.2, "block": 8, "channels": [8, 9, 16],
+    "seconds": [0.001, 0.0015, 0.0016], "networks": [{"model": "device-0.5", "channels": 16}],
+}  # fmt: skip
+
+
+def row(method: str, ratio: float = 0.5, ratio_of: str = "params", **other: Any) -> dict:
+    predicted = {**RUNNING, "profile": "pi"}
+    return {
+        **RUNNING, "processor": "cpu", "batch": 1, "model": f"{method}-{ratio:g}", "architecture": "vgg11",
+        "dataset": "cifar10", "method": method, "align": 1, "ratio": ratio, "ratio_of": ratio_of,
+        "widths": (8, 16), "source": SimpleNamespace(model={"predicted": predicted}), **other,
+    }  # fmt: skip
+
+
+def asked(*rows: dict) -> list[landscape.Question]:
+    return landscape.questions(pd.DataFrame(list(rows)))
+
+
+def test_the_target_with_the_most_methods_is_asked_about_and_the_device_method_is_its_base() -> None:
+    rows = [row("uniform", 0.75), row("neuralscale"), row("uniform"), row("device")]
+    [question] = asked(*rows)
+    assert question.profile == "pi"
+    assert [each["id"] for each in question.networks()] == ["device-0.5", "neuralscale-0.5", "uniform-0.5"]
+    assert question.networks()[0]["widths"] == [8, 16]
+
+
+def test_of_equal_targets_that_of_latency_is_the_more_telling() -> None:
+    [question] = asked(row("uniform"), row("uniform", 0.3, "latency"), row("uniform", 0.9, "macs"))
+    assert question.rows[0]["ratio_of"] == "latency"
+
+
+def test_a_stranger_s_thousand_methods_are_cut() -> None:
+    [question] = asked(*(row(f"m{n}") for n in range(landscape.MOST_NETWORKS + 5)))
+    assert len(question.networks()) == landscape.MOST_NETWORKS
+
+
+def test_architectures_and_devices_have_a_question_each() -> None:
+    tx2 = SimpleNamespace(model={"predicted": {**RUNNING, "device": "tx2", "profile": "tx2"}})
+    rows = [row("uniform"), row("uniform", architecture="resnet50"), row("uniform", device="tx2", source=tx2)]
+    assert [(q.profile, q.rows[0]["architecture"]) for q in asked(*rows)] == [
+        ("pi", "vgg11"), ("pi", "resnet50"), ("tx2", "vgg11"),
+    ]  # fmt: skip
+
+
+def test_nothing_is_asked_where_no_profile_of_the_device_predicted() -> None:
+    assert asked(row("uniform", device="tx2"), row("uniform", source=SimpleNamespace(model={}))) == []
+
+
+def test_a_network_lies_on_the_curve_at_its_width() -> None:
+    questions = asked(row("device"), row("uniform"))
+    found = landscape.frames([(questions[0], Landscape.model_validate(ANSWER))])
+    assert found["landscape"][["channels", "seconds"]].values.tolist() == [
+        [8, 0.001], [9, 0.0015], [16, 0.0016],
+    ]  # fmt: skip
+    [mark] = found["landscape_networks"].to_dict("records")
+    assert (mark["method"], mark["channels"], mark["seconds"], mark["base"]) == (
+        "device", 16, 0.0016, "device-0.5",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", [{"device": "tx2"}, {"threads": 1}, {"emulated": "qemu"}])
+def test_a_profile_of_elsewhere_or_of_an_emulator_shows_nothing(wrong: dict) -> None:
+    [question] = asked(row("device"))
+    found = landscape.frames([(question, Landscape.model_validate({**ANSWER, **wrong}))])
+    assert found["landscape"].empty
+    assert found["landscape_networks"].empty
+    assert list(found["landscape"].columns) == landscape.CURVE
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seconds": [0.1]},
+        {"seconds": [0.1, float("nan"), 0.1]},
+        {"channels": [8, 16, 9]},
+        {"channels": [0, 9, 16]},
+        {"networks": [{"model": "device-0.5", "channels": 10}]},
+        {"threads": "4"},
+        {"more": 1},
+    ],
+)
+def test_an_answer_that_is_none_is_refused(wrong: dict) -> None:
+    text = json.dumps([{**ANSWER, **wrong}])
+    with pytest.raises(ValidationError):
+        TypeAdapter(list[Landscape]).validate_json(text)
+
+
+def test_nonsense_is_named() -> None:
+    with pytest.raises(OrbitError, match=r"nonsense: 0\.threads"):
+        predictions._landscapes(json.dumps([{**ANSWER, "threads": "4"}]))
+
+
+def test_a_profile_that_is_not_known_here_is_no_error() -> None:
+    [question] = asked(row("device"))
+    for stranger in ("nobody-has-this", "../../etc/passwd.yaml", "made.yaml"):
+        assert predictions.landscapes([question._replace(profile=stranger)]) == []
