@@ -8,7 +8,7 @@ import typer
 
 
 def predictions(
-    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help="names or files")],
+    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE", help="names or files")],
     landscape: Annotated[
         bool, typer.Option("--landscape", help="the cost of one layer over its channels instead")
     ] = False,

@@ -111,13 +111,14 @@ def scale(
 
     bench scale vgg11 -d cifar10 -m device --max-latency 5ms --device local
     """
-    from bench.budget.command import Asked, answer
     from bench.errors import InputError
     from bench.scaling.ask import limits
 
     wanted = limits(params=max_params, macs=max_macs, latency=max_latency, memory=max_memory)
     _one_target(ratio, ratio_of, wanted)
     if wanted:
+        from bench.budget.command import Asked, answer  # numpy and scipy, which a ratio needs none of
+
         asked = Asked(arch, dataset, method, wanted, fit, align, count, device, measure, rounds, extrapolate)
         typer.echo(answer(asked, as_json))
         return
@@ -148,11 +149,12 @@ def _by_ratio(
     from bench.manifests.methods import meant
     from bench.scaling import scale as along_curve
     from bench.scaling.fits import named
-    from bench.scaling.within import by_ratio
 
     architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
     chosen = named(fit) if fit else None
     if method == "device":
+        from bench.scaling.within import by_ratio
+
         scaled = by_ratio(architecture, task, method, ratio, ratio_of, chosen, align)
     else:
         scaled = along_curve(architecture, task, method, ratio, ratio_of, chosen, align, count)

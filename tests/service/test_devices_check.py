@@ -92,7 +92,7 @@ def test_an_unknown_name_is_bad_input_and_lists_the_known(check):
     code, checks, stderr = check("godo")
     assert (code, checks) == (2, {})
     assert "godo" in stderr
-    assert "good, nobody, other" in stderr
+    assert "good, local, nobody, other" in stderr
 
 
 def test_a_board_is_looked_at_and_added_to_the_users_file(fleet: Fleet, tmp_path):

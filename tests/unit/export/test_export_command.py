@@ -161,7 +161,7 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(setting):
         (["--onnx", "own.onnx", "--dim", "N=0"], "--dim N=0: give NAME=SIZE"),
         (["--onnx", "own.onnx", "--dim", "M=2"], "--dim M: no file has such a dynamic dimension; known: N"),
         (["--onnx", "absent.onnx", "--onnx", "gone.onnx"], "gone.onnx: cannot be read"),
-        (["--batch", "0", "smoke"], "Invalid value for '--batch'"),
+        (["--batch", "0", "smoke"], "--batch 0: give whole numbers from 1 to 1024"),
     ],
 )
 def test_bad_input_is_told_in_a_line_with_exit_code_2_and_makes_no_bundle(setting, arguments, expected):

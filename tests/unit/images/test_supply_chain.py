@@ -16,8 +16,8 @@ from tests.matrix import Part
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 LOCKS = [ROOT / "requirements.lock", *sorted(ROOT.glob("images/*/requirements-*.lock"))]
-# No public source has one, and builds refuse it until somebody on a network that reaches NVIDIA adds it.
-NO_PUBLIC_DIGEST = {"nvcr.io/nvidia/l4t-base:r32.7.1"}
+# No public source has them, and builds refuse them until somebody on a network that reaches NVIDIA adds them.
+NO_PUBLIC_DIGEST = {"nvcr.io/nvidia/l4t-base:r32.7.1", "nvcr.io/nvidia/tensorrt:25.09-py3"}
 
 
 @pytest.fixture(scope="module")

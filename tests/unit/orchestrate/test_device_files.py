@@ -115,7 +115,7 @@ def test_a_checkouts_own_file_counts_once(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_the_list_says_where_each_entry_is(places: tuple[Path, Path, Path]) -> None:
     write(places[1], shed="users")
-    done = CliRunner().invoke(application(), ["devices"])
+    done = CliRunner().invoke(application(), ["devices"], env={"COLUMNS": "400"})  # paths of any length
     assert re.search(r"^local .* built in ", done.stdout, re.MULTILINE)
     assert re.search(r"^pi4 .* shipped ", done.stdout, re.MULTILINE)
     assert re.search(r"^shed .*config/orb", done.stdout, re.MULTILINE)
