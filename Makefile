@@ -60,8 +60,8 @@ images: setup    ## build every board's image that can be built here
 locks: setup     ## after an edit of manifests/images.yaml: the images' locks and docker-bake.hcl (network)
 	$(BIN)/python -m orchestrate.images.locks
 
-test-arm64: setup ## the slow tests: arm64 images and a whole emulated arm64 board, end to end
-	$(BIN)/python -m pytest -m slow -o timeout=3600 -o faulthandler_timeout=3700 $(PYTEST_ARGS)
+test-arm64: setup ## the slow service tests: arm64 images and a whole emulated arm64 board, end to end
+	$(BIN)/python -m pytest tests/service -m slow -o timeout=3600 -o faulthandler_timeout=3700 $(PYTEST_ARGS)
 
 fleet-up: setup  ## pretend boards on this machine (root): try the whole tool without hardware
 	$(BIN)/python -m tests.service.fleet up
