@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.record.schema import RUNGS
+
 Json = dict[str, Any]
 LAYERS = {"vgg11": 8, "mobilenetv2": 19, "preact_resnet18": 17, "resnet50": 49}
 PARAMS = {"vgg11": 9.2e6, "mobilenetv2": 2.4e6, "preact_resnet18": 11.2e6, "resnet50": 23.7e6}
@@ -26,15 +28,6 @@ DATASETS = {
     "preact_resnet18": "cifar100",
     "resnet50": "cifar100",
 }
-RUNGS = (
-    "start",
-    "backend_imported",
-    "device_initialised",
-    "model_loaded",
-    "first_run",
-    "steady",
-    "steady_trimmed",
-)
 MB = 1_000_000
 
 

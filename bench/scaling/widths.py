@@ -69,7 +69,7 @@ def scale(
     fit = None if method == "uniform" else fitting(architecture, dataset, fit)
     of = "macs" if ratio_of == "macs" else "params"
     size = counter(architecture, dataset, count, of)
-    target = _target(architecture, size, ratio, ratio_of)
+    target = target_size(architecture, size, ratio, ratio_of)
     _refuse_unreachable(architecture, dataset, size, target, of, align or 1)
     curve, start = _curve(architecture, fit, size, target)
     x = solve.real_root(lambda x: size(curve(x)), target, start)
@@ -85,12 +85,20 @@ def scale(
         else:
             widths = _integers(problem, one_multiplier=method == "uniform")
     cost = architecture.cost(widths, dataset)
+    return described(widths, cost.params, cost.macs, target, size(widths), x, fit, dataset, align)
+
+
+def described(
+    widths: list[int], params: float, macs: float, target: float, size: float, x: float,
+    fit: Fit | None, dataset: Dataset, align: int | None,
+) -> Scaled:  # fmt: skip
+    """What widths are, for a target that they meet with `size`; x: logarithm of the knob."""
     return Scaled(
         widths=widths,
-        params=int(cost.params),
-        macs=int(cost.macs),
+        params=int(params),
+        macs=int(macs),
         target=target,
-        error=size(widths) / target - 1,
+        error=size / target - 1,
         knob=math.exp(x),
         fit=fit.name if fit else None,
         fit_quality=fit.quality_on(dataset) if fit else None,
@@ -122,7 +130,8 @@ def fitting(architecture: Architecture, dataset: Dataset, fit: Fit | None) -> Fi
     return fit
 
 
-def _target(architecture: Architecture, size: Count, ratio: float, ratio_of: str) -> float:
+def target_size(architecture: Architecture, size: Count, ratio: float, ratio_of: str) -> float:
+    """What `ratio` of the default network is, by `size`; of its widths: the size of those."""
     widths: list[float] = list(architecture.default_widths)
     if ratio_of != "width":
         return ratio * size(widths)

@@ -13,7 +13,7 @@ from bench.scaling.budgets import COUNTS, Task
 from bench.scaling.errors import NoFitError, ScalingError
 from bench.scaling.fits import Fit
 from bench.scaling.segments import Counts
-from bench.scaling.widths import Scaled, fitting
+from bench.scaling.widths import Scaled, described, fitting, target_size
 from bench.zoo import Architecture, Dataset
 
 
@@ -85,7 +85,9 @@ def by_ratio(
     if of not in COUNTS and board is None:
         raise ScalingError(f"a ratio of {ratio_of} needs a device's profile; give --device NAME")
     if ratio_of == "width":
-        target = architecture.cost([max(1.0, w * ratio) for w in default], dataset).params
+        target = target_size(
+            architecture, lambda each: architecture.cost(each, dataset).params, ratio, "width"
+        )
     else:
         alone = board.memory_line[0] if board and of == "memory" else 0.0
         target = alone + ratio * (figures(default)[of] - alone)
@@ -116,17 +118,7 @@ def result(
     figures = task.figures(widths)
     tightest = max(task.limits, key=lambda name: figures[name] / task.limits[name])
     x, distance = line.nearest(widths)
-    scaled = Scaled(
-        widths=widths,
-        params=int(figures["params"]),
-        macs=int(figures["macs"]),
-        target=task.limits[tightest],
-        error=figures[tightest] / task.limits[tightest] - 1,
-        knob=math.exp(x),
-        fit=fit.name if fit else None,
-        fit_quality=fit.quality_on(task.dataset) if fit else None,
-        fit_dataset=fit.dataset if fit else None,
-        fit_resolution=fit.resolution if fit else None,
-        align=align,
-    )
-    return Within(scaled, figures, tightest, distance)
+    target, reached = task.limits[tightest], figures[tightest]
+    params, macs = figures["params"], figures["macs"]
+    made = described(widths, params, macs, target, reached, x, fit, task.dataset, align)
+    return Within(made, figures, tightest, distance)

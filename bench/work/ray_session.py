@@ -97,7 +97,7 @@ def _init(address: str, **options: Any) -> None:
 
 
 def patiently(start: Callable[[], object]) -> None:
-    """Start Ray anew where a busy machine did not do it in the 30 s that Ray gives its own processes.
+    """Start Ray, again where a busy machine took longer than the 30 s that Ray gives its own processes.
 
     Raises ClusterError after the last start.
     """

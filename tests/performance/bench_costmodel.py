@@ -2,7 +2,7 @@
 
 The measurements are kept (costmodel/): a profile of 190 as `orchestrate tune` takes them, and 60 networks of
 all architectures and methods, each measured in two fresh processes. `python -m
-tests.performance.costmodel.measure` takes them anew, in about 20 minutes; docs/cost-model.md says on what
+tests.performance.costmodel.measure` takes them again, in about 20 minutes; docs/cost-model.md says on what
 machine these were taken.
 """
 

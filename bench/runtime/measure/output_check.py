@@ -10,7 +10,7 @@ from bench.runtime.measure.model_io import stored_arrays
 if TYPE_CHECKING:
     import numpy
 
-Pairs = List[Tuple["numpy.ndarray", "numpy.ndarray"]]  # what came out, what the reference has
+Pairs = List[Tuple["numpy.ndarray", "numpy.ndarray"]]  # outputs: measured, of the reference
 
 # One-sided 1 % quantile of the normal distribution: Fisher's z of a correlation by chance stays below it.
 CHANCE = 2.326

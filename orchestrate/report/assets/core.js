@@ -138,3 +138,18 @@ function ticks(values) {
     ),
   };
 }
+
+// Above one panel of a figure with several: a text at the left, on the axes `x` and `y`.
+function panelTitle(text, x, y) {
+  return {
+    text,
+    xref: `${x} domain`,
+    yref: `${y} domain`,
+    x: 0,
+    y: 1,
+    xanchor: "left",
+    yanchor: "bottom",
+    yshift: 4,
+    showarrow: false,
+  };
+}

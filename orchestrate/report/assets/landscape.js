@@ -81,16 +81,12 @@ function onePanel(number_, at, points) {
       [`yaxis${suffix}`]: { ...axis, title: { text: "ms", font: small, standoff: 6 } },
     },
     title: {
-      text: `<b>${fact("architecture")} ${fact("dataset")}</b><br>${fact("layer")} (${number(fact("share") * 100, 2)}%), ${number(fact("ratio"), 2)} of ${fact("ratio_of")}`,
-      xref: `x${suffix} domain`,
-      yref: `y${suffix} domain`,
-      x: 0,
-      y: 1,
-      xanchor: "left",
-      yanchor: "bottom",
-      yshift: 4,
+      ...panelTitle(
+        `<b>${fact("architecture")} ${fact("dataset")}</b><br>${fact("layer")} (${number(fact("share") * 100, 2)}%), ${number(fact("ratio"), 2)} of ${fact("ratio_of")}`,
+        `x${suffix}`,
+        `y${suffix}`,
+      ),
       align: "left",
-      showarrow: false,
       font: { size: 13 },
     },
   };

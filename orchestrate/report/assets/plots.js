@@ -45,18 +45,7 @@ function multiples(width, unit, value, log) {
       ...(n % columns ? {} : { title: { text: unit, font: { size: 12, color: t.soft }, standoff: 6 } }),
       rangemode: log ? "normal" : "tozero",
     };
-    annotations.push({
-      text: `<b>${group}</b>`,
-      xref: `${x} domain`,
-      yref: `${y} domain`,
-      x: 0,
-      y: 1,
-      xanchor: "left",
-      yanchor: "bottom",
-      yshift: 4,
-      showarrow: false,
-      font: { size: 13 },
-    });
+    annotations.push({ ...panelTitle(`<b>${group}</b>`, x, y), font: { size: 13 } });
     const mine = rows.filter(
       (i) => `${JOBS.architecture[i] || "your own files"} ${JOBS.dataset[i]}`.trim() === group,
     );

@@ -137,17 +137,7 @@ function recommendPlot(width) {
         ? {}
         : { title: { text: unjudged ? "memory (MB)" : "accuracy (%)", font: { size: 12, color: t.soft } } }),
     };
-    annotations.push({
-      text: `<b>${dataset || "your own files"}</b>`,
-      xref: `x${suffix} domain`,
-      yref: `y${suffix} domain`,
-      x: 0,
-      y: 1,
-      xanchor: "left",
-      yanchor: "bottom",
-      yshift: 4,
-      showarrow: false,
-    });
+    annotations.push(panelTitle(`<b>${dataset || "your own files"}</b>`, `x${suffix}`, `y${suffix}`));
     const here = rows.filter((i) => JOBS.dataset[i] === dataset);
     const chosen = best(here.filter((i) => judged(i).verdict === "fits"));
     traces.push(frontLine(here, suffix, t));
