@@ -56,7 +56,7 @@ def _series(value: Any, path: Path, found: List[Problem]) -> None:
 
 
 _pair = listing(number(1, integer=True), least=2, most=2)
-SERIES = ("samples", "warmup", "compute", "overhead", "response")
+SERIES = ("samples", "warmup", "compute", "overhead", "response", "cold_warmup")
 _of_process = {
     "order": count,
     "started": name,
@@ -73,6 +73,7 @@ _of_process = {
     "turns": nullable(listing(_pair, most=100000)),
     "cold_load_seconds": nullable(number(0)),
     "cold_first_seconds": nullable(number(0)),
+    "cold_warmup": nullable(_series),
     "reasons": listing(anything, most=1000),
 }
 _processes: Dict[str, Dict[str, checks.Check]] = {

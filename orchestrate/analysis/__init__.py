@@ -1,4 +1,4 @@
 """From records to answers: read, merge, tabulate, pair, and put intervals on it.
 
-Nothing is drawn here.
+Needs pandas; nothing is drawn here.
 """

@@ -11,20 +11,23 @@ repeat both runs before you blame a commit.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from orchestrate.analysis import memory, statistics
+from bench.record import loads
+from orchestrate.analysis import memory, statistics, under_load
 from orchestrate.analysis.job import Job, flat
 from orchestrate.analysis.records import Study
 from orchestrate.analysis.table import headlines, row
+from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.errors import BadInput, listed
 
-Row = dict[str, Any]
+AnyJob = Job | LoadedJob
 Key = tuple[str, str]  # device, job
+Measured = dict[str, tuple[float, Sequence[float]]]  # figure -> as tables have it, and of each process
 RATE = 0.05
 FIGURES = {
     "latency": "latency",
@@ -32,7 +35,15 @@ FIGURES = {
     "peak": memory.PEAK,
     "load": "load",
     "first inference": "first",
+    "time to steady": "steady",
 }
+COLD = {"cold load": "cold_load", "cold first inference": "cold_first", "cold time to steady": "cold_steady"}
+# Load -> figure -> column: names of their own, so that no mean over jobs mixes them with a single stream's.
+LOADED = {
+    loads.OFFLINE: {"throughput": "throughput"},
+    loads.PACED: {"paced latency": "latency", "response": "response"},
+}
+MORE_IS_BETTER = ("throughput",)
 ALL = "all jobs"
 REGRESSION, IMPROVEMENT, SAME = "regression", "improvement", "no change shown"
 
@@ -85,25 +96,23 @@ def compare(
     nothing in common.
     """
     for study in (a, b):
-        if not study.jobs:
+        if not _jobs(study):
             raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")
     a = renamed(a, devices or {})
-    before = {(job.device, job.id): job for job in a.jobs}
+    before = _jobs(a)
     _check_names(names or {}, before)
-    after, paired = _paired(before, {(job.device, job.id): job for job in b.jobs}, names or {})
+    after, paired = _paired(before, _jobs(b), names or {})
     both = sorted(before.keys() & after.keys())
     failed = {(each.device, each.job): each for each in b.excluded if each.code == "failed"}
     if not both and not before.keys() & failed.keys():
         raise BadInput(_nothing_common(a, b))
-    rows = [{key: row(side[key]) for key in both} for side in (before, after)]
-    changes = [
-        change for key in both for change in _changes(before[key], after[key], rows[0][key], rows[1][key])
-    ]
+    sides = [{key: _measured(side[key]) for key in both} for side in (before, after)]
+    changes = [change for key in both for change in _changes(key, sides[0][key], sides[1][key])]
     changes += _overall(changes)
     return RunComparison(
         changes=tuple(_told(changes, threshold)),
         figures=tuple(
-            {"device": d, "job": j, "before": headlines(rows[0][d, j]), "after": headlines(rows[1][d, j])}
+            {"device": d, "job": j, "before": _headlines(before[d, j]), "after": _headlines(after[d, j])}
             for d, j in both
         ),
         lost=tuple(f"{d}, {j}: {failed[d, j].reason}" for d, j in sorted(before.keys() & failed.keys())),
@@ -119,6 +128,15 @@ def compare(
     )
 
 
+def _jobs(study: Study) -> dict[Key, AnyJob]:
+    jobs: list[AnyJob] = [*study.jobs, *study.loaded]
+    return {(job.device, job.id): job for job in jobs}
+
+
+def _headlines(job: AnyJob) -> dict[str, float | None]:
+    return under_load.headlines(job) if isinstance(job, LoadedJob) else headlines(row(job))
+
+
 OWN = re.compile(r"onnx-(.+)-[0-9a-f]{8}(--.*)")  # `bench export` names files of one's own so
 
 
@@ -129,16 +147,19 @@ def own_name(job: str) -> str:
 
 def renamed(study: Study, devices: Mapping[str, str]) -> Study:
     """The study with other names of devices; BadInput for a device that it does not have."""
-    known = {job.device for job in study.jobs}
+    known = {device for device, _ in _jobs(study)}
     if unknown := sorted(devices.keys() - known):
         raise BadInput(
             f"--device-map: no valid record of device {unknown[0]!r} before; known: {listed(known)}"
         )
-    jobs = [replace(job, device=devices.get(job.device, job.device)) for job in study.jobs]
-    return replace(study, jobs=tuple(jobs)) if devices else study
+    if not devices:
+        return study
+    jobs = (replace(job, device=devices.get(job.device, job.device)) for job in study.jobs)
+    loaded = (replace(job, device=devices.get(job.device, job.device)) for job in study.loaded)
+    return replace(study, jobs=tuple(jobs), loaded=tuple(loaded))
 
 
-def _check_names(names: Mapping[str, str], before: Mapping[Key, Job]) -> None:
+def _check_names(names: Mapping[str, str], before: Mapping[Key, AnyJob]) -> None:
     """Refuse a name that no file of one's own has in the first run."""
     known = {found[1] for _, job in before if (found := OWN.fullmatch(job))}
     if unknown := sorted(names.keys() - known):
@@ -151,8 +172,8 @@ def _called(job: str, names: Mapping[str, str]) -> str:
 
 
 def _paired(
-    before: dict[Key, Job], after: dict[Key, Job], names: Mapping[str, str]
-) -> tuple[dict[Key, Job], dict[Key, str]]:
+    before: dict[Key, AnyJob], after: dict[Key, AnyJob], names: Mapping[str, str]
+) -> tuple[dict[Key, AnyJob], dict[Key, str]]:
     """`after` with each changed file of one's own under the name it had before; those, in words.
 
     Only where one file of that name is alone on either side: two of one name are not guessed apart.
@@ -175,31 +196,37 @@ def _paired(
 
 
 def _nothing_common(a: Study, b: Study) -> str:
-    devices = [sorted({job.device for job in study.jobs}) for study in (a, b)]
+    devices = [sorted({device for device, _ in _jobs(study)}) for study in (a, b)]
     if not set(devices[0]) & set(devices[1]):
         return (
             f"nothing to compare: the runs have no device in common ({listed(devices[0])}; "
             f"{listed(devices[1])}): --device-map BEFORE=AFTER pairs two"
         )
-    return "nothing to compare: the runs have no model, backend, precision and threads in common"
+    return "nothing to compare: the runs have no model, backend, precision, threads and load in common"
 
 
-def _values(job: Job, figure: str) -> list[float]:
-    """One positive value a process, or nothing."""
-    of_process = {"latency": job.p50s, "load": job.load, "first inference": job.first}
-    values = list(of_process.get(figure) or job.memory.get(FIGURES[figure], ()))
-    return values if all(value > 0 for value in values) else []
+def _measured(job: AnyJob) -> Measured:
+    """The figures of a job that are compared: those whose processes all have a positive value."""
+    if isinstance(job, LoadedJob):
+        names = LOADED[job.load]
+        found = {name: (float(job.figures[key]), job.of_processes[key]) for name, key in names.items()}
+    else:
+        columns, of_process = row(job), {"latency": job.p50s, **job.memory}
+        cold = {name: key for name, key in COLD.items() if len(getattr(job, key)) > 1}
+        values = {
+            name: of_process[key] if key in of_process else getattr(job, key, ())
+            for name, key in {**FIGURES, **cold}.items()
+        }
+        found = {name: (columns[{**FIGURES, **COLD}[name]], each) for name, each in values.items()}
+    return {name: each for name, each in found.items() if each[1] and all(value > 0 for value in each[1])}
 
 
-def _changes(before: Job, after: Job, old: Row, new: Row) -> Iterator[Change]:
+def _changes(key: Key, before: Measured, after: Measured) -> Iterator[Change]:
     """The figures of two jobs as every table has them; their ratio from the logarithms of the processes."""
-    for figure in FIGURES:
-        x, y = _values(before, figure), _values(after, figure)
-        if x and y:
-            ratio, apart = statistics.of_ratio(y, x), statistics.difference(y, x)
-            yield Change(
-                before.device, before.id, figure, old[FIGURES[figure]], new[FIGURES[figure]], ratio, apart.p
-            )
+    for figure in before:
+        if figure in after:
+            (old, x), (new, y) = before[figure], after[figure]
+            yield Change(*key, figure, old, new, statistics.of_ratio(y, x), statistics.difference(y, x).p)
 
 
 def _mean(values: list[float]) -> float:
@@ -239,11 +266,12 @@ def _told(changes: list[Change], threshold: float) -> Iterator[Change]:
     for change, p in zip(changes, adjusted([change.p for change in changes]), strict=True):
         shift = change.ratio.value - 1
         clear = p < RATE and abs(shift) >= threshold
-        verdict = SAME if not clear else REGRESSION if shift > 0 else IMPROVEMENT
+        worse = shift < 0 if change.figure in MORE_IS_BETTER else shift > 0
+        verdict = SAME if not clear else REGRESSION if worse else IMPROVEMENT
         yield replace(change, adjusted=p, verdict=verdict)
 
 
-def _alone(before: dict[Any, Job], after: dict[Any, Job], failed: dict[Any, Any]) -> Iterator[str]:
+def _alone(before: dict[Key, AnyJob], after: dict[Key, AnyJob], failed: dict[Any, Any]) -> Iterator[str]:
     for key in sorted(before.keys() ^ after.keys()):
         if key not in failed:
             side = "the first" if key in before else "the second"
@@ -263,7 +291,7 @@ def _environment(a: Study, b: Study) -> Iterator[tuple[str, str, str, str]]:
 
 def _facts(study: Study) -> dict[str, dict[str, set[str]]]:
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for job in study.jobs:
+    for job in _jobs(study).values():
         for fact, value in flat({key: facts for key, facts in job.environment.items() if key not in MOVING}):
             found[job.device][fact].add(value)
     return found

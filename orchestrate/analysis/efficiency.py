@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from orchestrate.analysis import memory, pairs, statistics
-from orchestrate.analysis.frame import Frame, Key
-from orchestrate.analysis.table import CONFIGURATION, STAND_IN
+from orchestrate.analysis.table import CONFIGURATION
 
 STABLE, FLIPS, OPEN = "ranking stable", "ranking flips", "ranking open"
 
@@ -51,7 +51,7 @@ def _names(keys: tuple[str, ...]) -> str:
     return ", ".join(told).replace("_", " ")
 
 
-def under_definitions(found: Frame, quantity: str) -> dict[str, statistics.Estimate]:
+def under_definitions(found: pd.DataFrame, quantity: str) -> dict[str, statistics.Estimate]:
     """The mean ratio of `quantity` under every memory definition that has pairs."""
     columns = [pairs.column(quantity, key) for key in memory.DEFINITIONS]
     means = dict(zip(memory.DEFINITIONS, pairs.means(found, columns), strict=True))
@@ -67,36 +67,34 @@ def ranking(means: dict[str, statistics.Estimate]) -> Ranking:
     return Ranking(verdict, up, down, unclear)
 
 
-def configurations(table: Frame) -> Iterator[tuple[dict[str, Any], Frame]]:
+def configurations(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """The rows of each device in each way of running, apart: ratios never mix them."""
-    for key, rows in apart(table).items():
+    for key, rows in table.groupby(CONFIGURATION, sort=True):
         yield dict(zip(CONFIGURATION, key, strict=True)), rows
 
 
-def apart(rows: Frame) -> dict[Key, Frame]:
+def apart(rows: pd.DataFrame) -> dict[tuple[Any, ...], pd.DataFrame]:
     """The same, by the values of CONFIGURATION."""
-    return dict(sorted(rows.groups(CONFIGURATION).items()))
+    return dict(iter(rows.groupby(CONFIGURATION, sort=True))) if len(rows) else {}
 
 
-def slopes(table: Frame) -> Frame:
+def slopes(table: pd.DataFrame) -> pd.DataFrame:
     """Memory = intercept + slope x parameters, per configuration, method and definition (least squares over
     models).
 
     Slope in bytes a parameter, intercept in bytes: a process's floor (interpreter, libraries) is the same for
     every model, so 'memory per parameter' of a small model measures mostly the floor. Intervals: Student's, n
-    - 2 freedom. Networks whose fit is a stand-in are left out.
+    - 2 freedom.
     """
     found = []
     for configuration, rows in configurations(table):
-        scaled = rows.take((rows["method"] != "") & (rows["fit_quality"] != STAND_IN))
-        methods = scaled.groups(["method", "align"])
-        for (name, align), models in sorted(methods.items()):
+        for (name, align), models in rows[rows["method"] != ""].groupby(["method", "align"], sort=True):
             method = name if align == 1 else f"{name} ×{align}"
             for key in (memory.PROCESS, memory.MODEL, memory.PEAK):
-                line = _line(models["params"], models[key])
+                line = _line(models["params"].to_numpy(float), models[key].to_numpy(float))
                 if line:
                     found.append({**configuration, "method": method, "definition": key, **line})
-    return Frame.of_rows(found)
+    return pd.DataFrame(found)
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float] | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.record import loads
-from orchestrate.analysis import latency, memory, samples
+from orchestrate.analysis import latency, memory, samples, settling
 
 Json = dict[str, Any]
 Record = Mapping[str, Any]
@@ -51,7 +51,10 @@ class Job:
     n: int
     load: tuple[float, ...]  # s, one a process: from the file to a model that can run
     first: tuple[float, ...]  # s, one a process: its first inference
+    steady: tuple[float, ...]  # s, one a process: from the start of the load to the first steady inference
     cold_load: tuple[float, ...]  # s, of the extra processes that loaded it from a file out of the page cache
+    cold_first: tuple[float, ...]
+    cold_steady: tuple[float, ...]
     memory: dict[str, tuple[float, ...]]
     steps: tuple[float | None, ...]
     power: float | None
@@ -93,13 +96,15 @@ def _built(records: Sequence[tuple[Record, str]]) -> Iterator[Job]:
     series = samples.several([process["samples"] for each in processes for process in each])
     if not all(processes) or not all(map(len, series)):
         raise ValueError("no latency samples")
-    parts, of_processes = iter(series), iter(latency.of_processes(series))
+    alone = latency.of_processes(series)
+    parts, of_processes = iter(series), iter(alone)
+    settled = settling.of_jobs(processes, [each.p50 for each in alone])
     pooled = latency.of_records([np.concatenate([next(parts) for _ in each]) for each in processes])
     if any(figures.best <= 0 for figures in pooled):
         raise ValueError("a latency sample that is not above 0")
     memories = _memories([ladders(record["memory"]["rungs"]) for record, _ in records])
     for (record, name), entries, figures, sizes in zip(records, processes, pooled, memories, strict=True):
-        yield _job(record, name, tuple(map(_process, entries, of_processes)), figures, sizes)
+        yield _job(record, name, tuple(map(_process, entries, of_processes)), figures, sizes, next(settled))
 
 
 def _process(entry: Json, figures: latency.OfProcess) -> Process:
@@ -113,6 +118,7 @@ def _job(
     processes: tuple[Process, ...],
     pooled: latency.Pooled,
     sizes: "_Memory",
+    settled: settling.Settled,
 ) -> Job:
     job = record["job"]
     return Job(
@@ -131,6 +137,8 @@ def _job(
         load=_of_processes(record, "load_seconds"),
         first=_of_processes(record, "first_seconds"),
         cold_load=_of_some(record, "cold_load_seconds"),
+        cold_first=_of_some(record, "cold_first_seconds"),
+        **settled._asdict(),
         memory=sizes.figures,
         steps=sizes.steps,
         power=_power(record.get("sensors") or []),

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any, NamedTuple
 
+from orchestrate.analysis import statistics
 from orchestrate.analysis.job import Job
 
 NEAR = 0.10  # the layers' sum and the latency differ by less: the profiler's durations may be believed
@@ -59,7 +59,8 @@ def of(job: Job) -> Profile | None:
         return None
     layers = tuple(Layer(*row[:3], row[2] / total, *row[3:]) for row in rows)
     padding = _padding(layers, job.model.get("macs"))
-    return Profile(found["source"], found["runs"], layers, total, fmean(job.p50s), padding)
+    latency = statistics.of_processes(job.p50s).value
+    return Profile(found["source"], found["runs"], layers, total, latency, padding)
 
 
 def _padding(layers: Iterable[Layer], of_model: Any) -> float | None:

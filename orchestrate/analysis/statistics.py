@@ -87,8 +87,21 @@ def early_stopping(ordered: Floats, p: float) -> Floats:
 def of_process_rows(values: Floats, level: float = LEVEL) -> tuple[Floats, Floats, Floats]:
     """Return the mean of each row of (jobs, processes) and Student's interval around it.
 
-    NaN is a process that is missing; from one process there is no interval.
+    Of positive values the geometric mean, with the interval of the mean logarithm: times and sizes scatter by
+    factors, and an interval from two processes would begin below 0. A row with another value is averaged as
+    it is. NaN is a process that is missing; from one process there is no interval.
     """
+    known = np.isfinite(values)
+    positive = (values > 0).sum(axis=1) == known.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.where(positive[:, None], np.log(values), values)
+    found = _student(np.where(known, scaled, np.nan), level)
+    mean, low, high = (np.where(positive, np.exp(np.where(positive, each, 0)), each) for each in found)
+    return mean, low, high
+
+
+def _student(values: Floats, level: float) -> tuple[Floats, Floats, Floats]:
+    """Return the arithmetic mean of each row and its interval."""
     known = np.isfinite(values)
     count = known.sum(axis=1)
     mean = np.where(known, values, 0).sum(axis=1) / np.where(count, count, np.nan)
@@ -96,6 +109,13 @@ def of_process_rows(values: Floats, level: float = LEVEL) -> tuple[Floats, Float
     freedom = np.where(count > 1, count - 1, np.nan)
     half = special.stdtrit(freedom, (1 + level) / 2) * np.sqrt(squares / freedom / np.where(count, count, 1))
     return mean, mean - half, mean + half
+
+
+def of_processes(values: Sequence[float]) -> Estimate:
+    """Return `of_process_rows` for one job; NaN without values."""
+    found = of_process_rows(np.array([values or [math.nan]], dtype=float))
+    value, low, high = (float(each[0]) for each in found)
+    return Estimate(value, low, high, len(values))
 
 
 def median_rows(values: Floats) -> Floats:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bench.manifests import methods
 from orchestrate.analysis import memory, statistics
-from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import Job
 from orchestrate.analysis.records import Study
 
@@ -37,7 +37,8 @@ ACCURACY = [
 ]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
 PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
-PLAIN += ["load", "cold_load", "first"]
+STARTING = ("load", "cold_load", "first", "cold_first", "steady", "cold_steady")  # fields of a job
+PLAIN += STARTING
 COLUMNS = [
     *CONFIGURATION,
     *["model", "job", "run"],
@@ -56,9 +57,7 @@ HEADLINES = {
     "process": memory.PROCESS,
     "model": memory.MODEL,
     "peak": memory.PEAK,
-    "load": "load",
-    "cold_load": "cold_load",
-    "first": "first",
+    **{name: name for name in STARTING},
 }
 
 
@@ -67,13 +66,12 @@ def headlines(row: Mapping[Any, Any]) -> dict[str, float | None]:
     return {name: None if np.isnan(row[key]) else float(row[key]) for name, key in HEADLINES.items()}
 
 
-def tidy(study: Study) -> Frame:
+def tidy(study: Study) -> pd.DataFrame:
     """The jobs of `study`, sorted; seconds, bytes, percent, joule.
 
     Unknown figures are NaN, unknown names ''.
     """
-    found = columns(study.jobs)
-    frame = Frame({name: found.get(name, ()) for name in COLUMNS})
+    frame = pd.DataFrame(columns(study.jobs), columns=COLUMNS)
     order = [
         "device",
         "backend",
@@ -88,7 +86,7 @@ def tidy(study: Study) -> Frame:
         "align",
         "model",
     ]
-    return frame.sorted_by(order)
+    return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
 def row(job: Job) -> dict[str, Any]:
@@ -143,13 +141,15 @@ def _stated(job: Job, of_model: dict[str, Any]) -> dict[str, Any]:
         "best": job.best,
         "samples": job.n,
         "processes": len(job.processes),
-        "load": float(np.median(job.load)) if job.load else np.nan,
-        "cold_load": float(np.median(job.cold_load)) if job.cold_load else np.nan,
-        "first": float(np.median(job.first)) if job.first else np.nan,
+        **{name: _median(getattr(job, name)) for name in STARTING},
         "warnings": " ".join(job.warnings),
         "record": f"{job.run}/{job.device}/{job.file}",
         "source": job,
     }
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values)) if values else np.nan
 
 
 def _model(model: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 """Records of the load shapes offline and paced: their figures, never pooled with those of a single stream."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bench.record import loads, schema
 from orchestrate.analysis import statistics
-from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.samples import seconds
 
 Json = dict[str, Any]
@@ -31,7 +31,10 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class LoadedJob:
-    """A valid record under load. `figures`: columns of OFFLINE or PACED; base units, images a second."""
+    """A valid record under load. `figures`: columns of OFFLINE or PACED; base units, images a second.
+
+    `of_processes`: figure -> a value a process, the one first by which two records of the job agree.
+    """
 
     file: str  # name of the record
     run: str
@@ -40,12 +43,14 @@ class LoadedJob:
     load: str
     started: str
     model: Json
+    environment: Json
     figures: Json
+    of_processes: Mapping[str, Sequence[float]]
 
     @property
     def p50s(self) -> list[float]:
         """What of each process says whether two records of the job agree."""
-        return list(self.figures["of_processes"])
+        return list(next(iter(self.of_processes.values())))
 
 
 def build(record: Mapping[str, Any], name: str = "") -> LoadedJob:
@@ -60,7 +65,7 @@ def build(record: Mapping[str, Any], name: str = "") -> LoadedJob:
     if found := schema.problems(record):
         raise ValueError(f"{found[0].path} {found[0].reason}")
     processes = record["latency"]["processes"]
-    own = (
+    own, of_processes = (
         _offline(processes, job["batch"])
         if shape == loads.OFFLINE
         else _paced(processes, job["load"]["rate"])
@@ -72,33 +77,39 @@ def build(record: Mapping[str, Any], name: str = "") -> LoadedJob:
         "processes": len(processes), "warnings": " ".join(codes), **names, **own,
     }  # fmt: skip
     started = min(str(process.get("started") or "") for process in processes)
-    return LoadedJob(name, record["run"], record["device"], job["id"], shape, started, job["model"], figures)
+    return LoadedJob(
+        name, record["run"], record["device"], job["id"], shape, started, job["model"],
+        record["environment"], figures, of_processes,
+    )  # fmt: skip
 
 
-def _offline(processes: list[Json], batch: int) -> Json:
-    """Throughput: images of all streams in the time of the slowest, mean over processes."""
+Own = tuple[Json, dict[str, list[float]]]  # figures of a job, and of each of its processes
+
+
+def _offline(processes: list[Json], batch: int) -> Own:
+    """Throughput: images of all streams in the time of the slowest, geometric mean over processes."""
     durations = [seconds(process["samples"]) for process in processes]
     rates = [batch * len(each) / p["seconds"] for each, p in zip(durations, processes, strict=True)]
     ordered = np.sort(np.concatenate(durations))
     return {
-        **_ranged("throughput", rates), "of_processes": rates, "streams": processes[0]["streams"],
+        **_ranged("throughput", rates), "streams": processes[0]["streams"],
         "latency": float(np.median(ordered)), "p99": float(statistics.early_stopping(ordered, 0.99)),
         "samples": len(ordered),
-    }  # fmt: skip
+    }, {"throughput": rates}  # fmt: skip
 
 
-def _paced(processes: list[Json], rate: float) -> Json:
+def _paced(processes: list[Json], rate: float) -> Own:
     """Its own time and the time from due to answered; a deadline is missed when the next request is due."""
     service = [seconds(process["samples"]) for process in processes]
     response = [seconds(process["response"]) for process in processes]
     ordered = np.sort(np.concatenate(response))
     misses = int((ordered > 1 / rate).sum())
-    own = _medians(service)
+    own, answered = _medians(service), _medians(response)
     return {
-        **_ranged("latency", own), **_ranged("response", _medians(response)), "of_processes": own,
-        "rate": rate, "p99": float(statistics.early_stopping(ordered, 0.99)), "samples": len(ordered),
+        **_ranged("latency", own), **_ranged("response", answered), "rate": rate,
+        "p99": float(statistics.early_stopping(ordered, 0.99)), "samples": len(ordered),
         "misses": misses, "missed": misses / len(ordered),
-    }  # fmt: skip
+    }, {"latency": own, "response": answered}  # fmt: skip
 
 
 def _medians(series: list[NDArray[np.float64]]) -> list[float]:
@@ -106,15 +117,16 @@ def _medians(series: list[NDArray[np.float64]]) -> list[float]:
 
 
 def _ranged(name: str, values: list[float]) -> Json:
-    found = statistics.of_process_rows(np.array([values]))
-    return {f"{name}{end}": float(row[0]) for end, row in zip(("", "_low", "_high"), found, strict=True)}
+    found = statistics.of_processes(values)
+    return {f"{name}{end}": value for end, value in zip(("", "_low", "_high"), found[:3], strict=True)}
 
 
-def frame(jobs: Iterable[LoadedJob], load: str) -> Frame:
+def frame(jobs: Iterable[LoadedJob], load: str) -> pd.DataFrame:
     """One row a job of that load; base units."""
     names = OFFLINE if load == loads.OFFLINE else PACED
-    made = Frame.of_rows([job.figures for job in jobs if job.load == load], names)
-    return made.sorted_by(["device", "backend", "precision", "threads", "batch", "model"])
+    rows = [{key: job.figures[key] for key in names} for job in jobs if job.load == load]
+    made = pd.DataFrame(rows, columns=names)
+    return made.sort_values(["device", "backend", "precision", "threads", "batch", "model"], kind="stable")
 
 
 def headlines(job: LoadedJob) -> dict[str, float | None]:

@@ -13,13 +13,8 @@ from orchestrate.commands.run import Results
 if TYPE_CHECKING:
     from orchestrate.analysis.compare import Change, RunComparison
 
-SHOWN = {
-    "latency": (1e3, "ms"),
-    "memory": (1e-6, "MB"),
-    "peak": (1e-6, "MB"),
-    "load": (1e3, "ms"),
-    "first inference": (1e3, "ms"),
-}
+SHOWN = {"memory": (1e-6, "MB"), "peak": (1e-6, "MB"), "throughput": (1, "images/s")}
+TIME = (1e3, "ms")  # every other figure
 
 
 def compare(
@@ -80,7 +75,7 @@ def line(change: "Change") -> str:
     """One change in words."""
     from orchestrate.report import text
 
-    scale, unit = SHOWN[change.figure]
+    scale, unit = SHOWN.get(change.figure, TIME)
     values = f"{text.number(change.before * scale)} to {text.number(change.after * scale)} {unit}"
     what = f"{change.verdict}: {change.device}, {change.job}: {change.figure}"
     return f"{what} {values}, {text.ratio(change.ratio)}, p {change.adjusted:.2g}"

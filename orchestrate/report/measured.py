@@ -14,9 +14,11 @@ MEANING = {
         fresh processes; its interval is Student's over those processes. p90 and p99 are MLPerf's
         early-stopping estimates.""",
     "Load and first inference": """Load: from the model's file to a session or engine that can run. First
-        inference: the first one after that. Each from fresh processes, median over them; the file is in the
-        page cache. Cold: a further process of the job, the model's file dropped from the page cache
-        before (the libraries stay cached); not given where the system does not show that it is gone.""",
+        inference: the first one after that. Time to steady: from the start of the load to the first eleven
+        inferences in a row whose median is within 5% of the latency. Each from fresh processes, median over
+        them; the file is in the page cache. Cold: a further process of the job, the model's file dropped from
+        the page cache before (the libraries stay cached); not given where the system does not show that it
+        is gone.""",
     "Runtime memory": """Read in each fresh process at seven rungs. Own: RSS without what was shared at the
         start (interpreter, C library), which is the USS of a process that has its libraries for itself; on a
         Jetson with the GPU memory of the process.

@@ -26,7 +26,7 @@ def title(report: Report) -> str:
 
 def section(report: Report) -> str:
     """The cards, in the order of the table."""
-    rows = report.frames["jobs"].rows()
+    rows = report.frames["jobs"].to_dict("records")
     cards = "".join(card(row) for row in rows[:SHOWN]) + "".join(_left_out(report))
     more = f'<p class="note">The table below has all {len(rows)}.</p>' if len(rows) > SHOWN else ""
     return (
@@ -63,6 +63,9 @@ def card(row: Row) -> str:
         "Load": f"{text.number(row['load'] * MS)} ms",
         "Load, cold file": f"{text.number(row['cold_load'] * MS)} ms",
         "First inference": f"{text.number(row['first'] * MS)} ms",
+        "First inference, cold file": f"{text.number(row['cold_first'] * MS)} ms",
+        "Time to steady": f"{text.number(row['steady'] * MS)} ms",
+        "Time to steady, cold file": f"{text.number(row['cold_steady'] * MS)} ms",
         "Memory": f"{text.number(row[memory.PROCESS] * MB)} MB",
         "of it the model": f"{text.number(row[memory.MODEL] * MB)} MB",
         "Peak": f"{text.number(row[memory.PEAK] * MB)} MB",

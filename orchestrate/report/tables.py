@@ -17,7 +17,7 @@ TABLES = (
     Table(
         "models",
         "Every model measured",
-        "Latency: median of one inference in each fresh process, arithmetic mean over processes with its 95% "
+        "Latency: median of one inference in each fresh process, geometric mean over processes with its 95% "
         "interval. Memory: own, after malloc_trim, whole process and what the model adds; peak: VmHWM.",
         "jobs",
         (
@@ -34,6 +34,9 @@ TABLES = (
             plain("Load", "load", "ms", MS),
             plain("Load, cold file", "cold_load", "ms", MS),
             plain("First inference", "first", "ms", MS),
+            plain("First inference, cold file", "cold_first", "ms", MS),
+            plain("Time to steady", "steady", "ms", MS),
+            plain("Time to steady, cold file", "cold_steady", "ms", MS),
             ranged("Memory, process", memory.PROCESS, "MB", MB),
             ranged("Memory, model", memory.MODEL, "MB", MB),
             ranged("Memory, peak", memory.PEAK, "MB", MB),

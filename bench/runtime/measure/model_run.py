@@ -64,11 +64,14 @@ def timed(work: Callable[[], Any]) -> Tuple[Any, float]:
     return found, (now_ns() - start) * 1e-9
 
 
-def load_cold(task: Task) -> Optional[Dict[str, float]]:
+def load_cold(task: Task) -> Optional[Dict[str, Any]]:
     """Seconds of loading and of the first inference, the files of the model dropped from the page cache.
 
-    None where they cannot be dropped. The libraries stay cached.
+    And the inferences of a warm-up after them, as a series. None where the files cannot be dropped. The
+    libraries stay cached.
     """
+    plan = measure.complete(task["measure"], None)
+    warmup = timing.buffer(plan["max_samples"])
     backend = create(task["job"], settings_of(task))
     backend.import_library()
     kept = (
@@ -80,7 +83,10 @@ def load_cold(task: Task) -> Optional[Dict[str, float]]:
         tensors, loaded = timed(lambda: backend.load(task["model"]))
         backend.bind(make_inputs(tensors, task.get("reference"), task["seed"]))
         first = _first(backend)
-    return {"cold_load_seconds": loaded, "cold_first_seconds": first}
+        plan = timing.adapted(plan, first, plan["timeout_seconds"] - process.age())
+        n = timing.warm_up(backend.infer, plan, warmup)
+    cold = {"cold_load_seconds": loaded, "cold_first_seconds": first}  # type: Dict[str, Any]
+    return dict(cold, cold_warmup=samples.encode(warmup[:n]))
 
 
 def _first(backend: Backend) -> float:

@@ -16,6 +16,7 @@ const TERMS = [
   ["latency", "Latency", "latency"],
   ["cold_load", "Load and first inference", "load-and-first-inference"],
   ["load", "Load and first inference", "load-and-first-inference"],
+  ["steady", "Load and first inference", "load-and-first-inference"],
   ["process_", "Runtime memory", "runtime-memory"],
   ["accuracy", "Accuracy", "accuracy"],
   ["ratio_of", "Ratio", "size"],

@@ -14,12 +14,36 @@ durations = st.lists(st.floats(1e-5, 1.0), min_size=2, max_size=6)
 
 
 @given(durations)
-def test_the_interval_of_a_job_is_students_over_its_processes(medians: list[float]) -> None:
-    value, *bounds = (float(each[0]) for each in statistics.of_process_rows(np.array([medians])))
-    low, high = stats.t.interval(0.95, len(medians) - 1, loc=np.mean(medians), scale=stats.sem(medians))
-    assert value == pytest.approx(np.mean(medians), rel=1e-9)
-    if np.std(medians) > 0:
-        assert bounds == pytest.approx((low, high), rel=1e-6, abs=1e-12)
+def test_the_interval_of_a_job_is_students_over_the_logarithms_of_its_processes(medians: list[float]) -> None:
+    value, *bounds = statistics.of_processes(medians)[:3]
+    logs = np.log(medians)
+    assert value == pytest.approx(stats.gmean(medians), rel=1e-9)
+    if np.std(logs) > 1e-9:
+        ends = stats.t.interval(0.95, len(medians) - 1, loc=np.mean(logs), scale=stats.sem(logs))
+        assert bounds == pytest.approx(np.exp(ends), rel=1e-6)
+
+
+@given(st.lists(durations, min_size=1, max_size=4))
+def test_no_interval_of_positive_values_reaches_0_and_rows_are_the_same(jobs: list[list[float]]) -> None:
+    rows = np.array([[*each, *[math.nan] * (6 - len(each))] for each in jobs])
+    mean, low, high = statistics.of_process_rows(rows)
+    assert ((low > 0) & (low <= mean * (1 + 1e-9)) & (mean <= high * (1 + 1e-9))).all()
+    for place, each in enumerate(jobs):
+        alone = statistics.of_processes(each)
+        assert alone[:3] == pytest.approx((mean[place], low[place], high[place]))
+
+
+def test_sizes_that_are_not_all_positive_are_averaged_as_they_are() -> None:
+    medians = [-1.0, 2.0, 5.0]
+    found = statistics.of_processes(medians)
+    low, high = stats.t.interval(0.95, 2, loc=2, scale=stats.sem(medians))
+    assert found == (2, pytest.approx(low), pytest.approx(high), 3, 0)
+
+
+def test_intervals_of_three_processes_cover_their_median_in_93_to_97_percent() -> None:
+    medians = np.exp(np.random.default_rng(8).normal(0, 0.3, (4000, 3)))
+    _, low, high = statistics.of_process_rows(medians)
+    assert 0.93 <= np.mean((low <= 1) & (high >= 1)) <= 0.97
 
 
 @given(durations, durations)

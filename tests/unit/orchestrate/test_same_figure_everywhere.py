@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ def true(run: Path) -> dict[str, float]:
         return ladder[rung]["rss"] - shared + (ladder[rung]["nvmap"] or 0)
 
     return {
-        "p50": sum((each[59] + each[60]) / 2 for each in series) / 3,
+        "p50": geometric_mean((each[59] + each[60]) / 2 for each in series),
         "p90": pooled[360 - kept_back],
         "process": middle([own(each, "steady_trimmed") for each in ladders.values()]),
         "model": middle([own(e, "steady_trimmed") - own(e, "device_initialised") for e in ladders.values()]),
@@ -64,7 +65,7 @@ def true(run: Path) -> dict[str, float]:
 
 
 def in_frame(run: Path) -> dict[str, float]:
-    (row,) = report.build([run]).frames["jobs"].rows()
+    (row,) = report.build([run]).frames["jobs"].to_dict("records")
     return {name: row[column] for name, column in FIGURES.items()}
 
 

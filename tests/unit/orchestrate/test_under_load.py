@@ -10,7 +10,8 @@ from rich.console import Console
 
 from bench.record import samples
 from orchestrate import report
-from orchestrate.analysis import job, records, under_load
+from orchestrate.analysis import compare, job, records, under_load
+from orchestrate.commands.compare import as_data, line
 from orchestrate.errors import BadInput
 from orchestrate.execution import own_words, summary
 from orchestrate.runs import plan
@@ -116,6 +117,42 @@ def test_after_a_run_every_shape_has_its_own_table_and_json(run: Path) -> None:
     assert shown["offline"]["throughput"] == pytest.approx(800)
     assert shown["paced"]["missed"] == pytest.approx(1 / 40)
     assert "p50" in shown["single-stream"]
+
+
+def again(run: Path, folder: Path, factor: float) -> Path:
+    """The run once more, `factor` times as long under load, each process a little different."""
+    for path in run.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        for place, process in enumerate(record["latency"]["processes"]):
+            slower = factor * (1 + 0.001 * place)
+            for key in {"samples", "response"} & process.keys():
+                values = [round(1e9 * slower * value) for value in samples.seconds(process[key])]
+                process[key] = samples.encode(values)
+            if "seconds" in process:
+                process["seconds"] *= slower
+        target = folder / path.parent.parent.name / "records" / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(record))
+    return folder
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.5, compare.REGRESSION), (0.6, compare.IMPROVEMENT)])
+def test_compare_knows_that_more_throughput_is_better_and_mixes_no_loads(
+    run: Path, tmp_path: Path, factor: float, verdict: str
+) -> None:
+    runs = [again(run, tmp_path / f"20260101-00000{n}-x", slower) for n, slower in enumerate((1, factor))]
+    made = compare.compare(*(records.read([each]) for each in runs))
+    told = {(c.job.rpartition("-")[2], c.figure): c.verdict for c in made.changes}
+    assert told["offline", "throughput"] == verdict
+    assert told["paced", "response"] == told["paced", "paced latency"] == verdict
+    assert {figure for load, figure in told if load == "offline"} == {"throughput"}
+    ratio = next(c for c in made.changes if c.figure == "throughput").ratio
+    assert ratio.value == pytest.approx(1 / factor, rel=1e-3)
+    data = as_data(made)
+    assert json.dumps(data)
+    paced = next(each for each in data["figures"] if each["job"].endswith("paced"))  # type: ignore[attr-defined]
+    assert set(paced["before"]) >= {"misses", "missed"}
+    assert all(line(change) for change in made.changes)
 
 
 def test_every_load_is_a_job_with_an_id_of_its_own() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.record import samples
 from bench.runtime.backends.base import Settings
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
 from bench.runtime.machine import page_cache
@@ -66,17 +67,18 @@ def test_a_file_that_cannot_be_dropped_gives_no_figure(model: Path, monkeypatch:
     assert model_run.load_cold(task(model)) is None
 
 
-def test_a_cold_load_has_both_figures(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cold_load_has_its_figures_and_a_warm_up(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_cache, "_resident", lambda handle: 0.0)
     found = model_run.load_cold(task(model))
     assert found is not None
     assert found["cold_load_seconds"] > 0
     assert found["cold_first_seconds"] > 0
+    assert len(samples.seconds(found["cold_warmup"])) == 3
 
 
 def task(model: Path) -> Any:
     job = {"backend": "onnxruntime", "precision": "fp32", "threads": 1, "batch": 1, "model": {"inputs": []}}
     return {
         "job": json.loads(json.dumps(job)), "model": str(model), "reference": None, "seed": 1,
-        "cache_dir": None, "build": None,
+        "cache_dir": None, "build": None, "measure": {"warmup": 3, "warmup_seconds": 0.0},
     }  # fmt: skip
