@@ -171,13 +171,18 @@ def _own(models: Sequence[Model], refused: Sequence[str]) -> dict[str, list[Mode
     return found
 
 
-def _file(option: str, text: str, file: str, value: str, own: Mapping[str, object]) -> str:
+def _file(option: str, text: str, file: str, value: str, own: Mapping[str, Sequence[Model]]) -> str:
     """Which file an option is about: the one that it names, or the only one; BadInput lists them."""
     if not file and len(own) > 1:
         raise BadInput(f"{option} {text}: of which file? {option} FILE={value}; files: {listed(own)}")
     file = file or next(iter(own), "")
     if file not in own:
         raise BadInput(f"{option} {text}: no file is called {file!r}{meant(file, own)}; files: {listed(own)}")
+    batches = [model.get("batch") for model in own[file]]
+    if len(set(batches)) < len(batches):
+        raise BadInput(
+            f"{option} {text}: two files are called {file!r}: give one of them another name on disk"
+        )
     return file
 
 

@@ -81,7 +81,7 @@ def processes(folder: DeviceFolder, last: Event | None) -> dict[str, int]:
     A runtime counts the processes of the jobs that it was started on, which may be fewer than the run's.
     """
     wanted = {
-        job: measure.complete(planned["measure"], None)["processes"]
+        job: measure.steps(measure.complete(planned["measure"], None))
         for job, planned in folder.planned.items()
     }
     missing = set(folder.missing())

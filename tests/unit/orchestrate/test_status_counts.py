@@ -23,6 +23,15 @@ def test_without_a_record_or_a_log_nothing_is_done(run: Run) -> None:
     assert processes(run.devices["local"], None) == {"done": 0, "total": 4}
 
 
+def test_a_profile_is_a_process_too(tmp_path: Path) -> None:
+    devices = {"local": sample.device(measure={"processes": 2, "profile": True})}
+    run = sample.write(tmp_path / "results" / sample.NAME, sample.bundle("a"), devices)
+    assert processes(run.devices["local"], {"event": "process", "done": 2, "total": 3}) == {
+        "done": 2,
+        "total": 3,
+    }
+
+
 @pytest.mark.parametrize(
     ("event", "done"),
     [

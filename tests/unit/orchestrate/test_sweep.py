@@ -91,3 +91,12 @@ def test_a_name_and_an_accuracy_are_of_every_batch_of_a_file() -> None:
     models = own_words.with_names(own_words.with_accuracy([OWN, eight], ["91"]), ["detector"])
     assert [model["id"] for model in models] == ["onnx-detector-0123abcd", "onnx-detector-b8-4567abcd"]
     assert {model["accuracy"]["value"] for model in models} == {91.0}
+
+
+@pytest.mark.parametrize(("option", "text"), [("--accuracy", "a=91"), ("--name", "a=b")])
+def test_what_is_said_of_one_of_two_files_of_one_name_is_refused(option: str, text: str) -> None:
+    twin = {**OWN, "id": OWN["id"][:-8] + "fedcba98"}
+    change = own_words.with_accuracy if option == "--accuracy" else own_words.with_names
+    named = text.replace("a", OWN["id"].split("-")[1], 1)
+    with pytest.raises(BadInput, match=f"{option} {named}: two files are called"):
+        change([OWN, twin], [named])
