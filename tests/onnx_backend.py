@@ -1,19 +1,23 @@
 """The onnx package's backend tests, each through bundle and runtime, compared with the outputs it ships.
 
-`python -m tests.onnx_backend OUT [MODULE...]` prints one JSON row a case as it ends: {case, outcome, said}.
-Without modules it takes every case. Export and measuring run in this process, by the very code that a run has
-in its child processes: some 1,900 interpreters would take an hour. Whoever starts it can skip cases by name
-(standard input, one a line): those that were done before it died.
+`python -m tests.onnx_backend OUT EACH UNIT...` prints one JSON row as a case begins ({case, outcome: null}),
+and one as it ends: {case, outcome, said}. A unit is a module of operators, or a folder of cases that lie on
+disk; of a unit at most EACH cases are taken (0: all), in one bundle of its own. Export and measuring run in
+this process, by the very code that a run has in its child processes: some 1,900 interpreters would take an
+hour. Whoever starts it can skip cases by name (standard input, one a line): those that ended earlier. A case
+that takes longer than PATIENCE ends the process.
 """
 
+import faulthandler
 import functools
 import gc
 import importlib
 import json
+import pkgutil
 import random
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +34,10 @@ from bench.export.errors import ExportError
 from bench.export.own.prepare import prepare
 from bench.export.own.request import Prepared, Request
 from bench.record import schema
-from bench.record.types import Part
+from bench.record.types import Job, Part
 from bench.runtime.measure import memory, model_run
 from bench.runtime.supervise import job_list
+from bench.runtime.supervise.job_list import JobList
 from bench.runtime.supervise.scheduler import Scheduler
 from bench.runtime.supervise.store import Store
 from bench.runtime.supervise.worker import failure
@@ -41,28 +46,29 @@ from orchestrate.runs import plan
 
 RIGHT, REFUSED, FAILED, WRONG = "measured right", "refused", "failed after acceptance", "wrong"
 LIBRARY = "as onnxruntime itself, unlike what is shipped"
-EACH = 3  # cases of a module, where modules are named
+PATIENCE = 300  # seconds
+NODES = sorted(
+    module.name.removeprefix(f"{node_cases.__name__}.")
+    for module in pkgutil.walk_packages(node_cases.__path__, f"{node_cases.__name__}.")
+)
 ON_DISK = ("simple", "pytorch-converted", "pytorch-operator")
 LIGHT = {"processes": 1, "warmup": 1, "warmup_seconds": 0.0, "min_samples": 20, "max_samples": 20}
 LIGHT |= {"min_seconds": 0.0, "max_seconds": 0.05, "repeats": 0, "cold_loads": 0}
 Array = np.ndarray[Any, Any]
+Say = Callable[[str, str | None, str], None]  # case, outcome (None: it begins), what was said
 
 
-def cases(modules: Iterable[str] = ()) -> Iterator[Any]:
-    """The package's test cases: of these modules of operators, or all, with those that lie on disk."""
-    warnings.simplefilter("ignore")  # it divides by zero on purpose
-    chosen = list(modules)
-    if chosen:
+def cases(unit: str, each: int = 0) -> list[Any]:
+    """The package's test cases of a unit; at most `each` of them, the same ones every time."""
+    if unit in ON_DISK:
+        found = sorted(loader.load_model_tests(kind=unit), key=lambda case: str(case.name))
+    else:
         known = node_cases._NodeTestCases
-        for module in chosen:
-            before = len(known)
-            importlib.import_module(f"{node_cases.__name__}.{module}")
-            fresh = known[before:]
-            yield from random.Random(module).sample(fresh, min(EACH, len(fresh)))
-        return
-    yield from loader.load_model_tests(kind="node")
-    for kind in ON_DISK:
-        yield from loader.load_model_tests(kind=kind)
+        before = len(known)
+        np.random.seed(0)
+        importlib.import_module(f"{node_cases.__name__}.{unit}")
+        found = known[before:]
+    return random.Random(unit).sample(found, min(each, len(found))) if each else found
 
 
 def data_sets(case: Any) -> tuple[onnx.ModelProto, list[Any], list[Any]]:
@@ -126,8 +132,8 @@ class Trial:
         self.entries[prepared.id], self.cases[prepared.id] = entry, case.name
         return None
 
-    def measure(self) -> Iterator[tuple[str, str | None]]:
-        """(case, what failed) of every case in the bundle, through plan, job list, scheduler and record."""
+    def measure(self, say: Say) -> None:
+        """Measure every case in the bundle, through plan, job list, scheduler and record."""
         models = [*self.entries.values()]
         contents = {"experiment": None, "models": models, "skipped": []}
         index = bundle.finish(self.folder / "bundle", contents)
@@ -139,17 +145,21 @@ class Trial:
         jobs.write_text(json.dumps({**plan.job_list(made, "20260101-000000-x", "local"), "bundle": "bundle"}))
         loaded, out = job_list.load(str(jobs)), self.folder / "out"
         store = Store(str(out))
-        InProcess(loaded, store, lambda event: None).run()
+        InProcess(loaded, store, lambda job: say(self.cases[job["model"]["id"]], None, "")).run()
         for job in loaded.jobs:
-            record = schema.load(store.record_path(job), "record")
-            error = record["error"]
-            yield self.cases[job["model"]["id"]], error and error["message"]
+            error = schema.load(store.record_path(job), "record")["error"]
+            say(self.cases[job["model"]["id"]], FAILED if error else RIGHT, error["message"] if error else "")
 
 
 class InProcess(Scheduler):
     """The runtime's scheduler, whose measuring processes are this one."""
 
+    def __init__(self, jobs: JobList, store: Store, begun: Callable[[Job], None]) -> None:
+        super().__init__(jobs, store, lambda event: None)
+        self.begun = begun
+
     def _run(self, step: Any, readings: Any, watch: Any) -> Part:
+        self.begun(step.job)
         part: Part = {"status": "ok", "error": None}
         try:
             model_run.run(self._task(step), part)
@@ -187,22 +197,24 @@ def _npz(place: Path, model: onnx.ModelProto, inputs: list[Any]) -> Path | None:
     return place / "x.npz"
 
 
-def rows(folder: Path, chosen: Iterable[Any], say: Any) -> None:
-    """Export every case, then measure those that were accepted."""
-    folder.mkdir(parents=True, exist_ok=True)
+def measure_unit(folder: Path, unit: str, each: int, done: set[str], say: Say) -> None:
+    """Export every case of the unit that is not done, then measure those that were accepted."""
+    folder.mkdir(parents=True)
     trial = Trial(folder)
-    for case in chosen:
+    for case in cases(unit, each):
+        if case.name in done:
+            continue
         say(case.name, None, "")  # begun: should the process die now, it is this case's
         ended = trial.export(case)
         if ended:
             say(case.name, *ended)
     forget()
-    for name, failed in trial.measure():
-        say(name, FAILED if failed else RIGHT, failed or "")
+    if trial.entries:
+        trial.measure(say)
 
 
 def forget() -> None:
-    """Drop two thousand models: reading the memory ladder takes as long as the process is large."""
+    """Drop the unit's models: reading the memory ladder takes as long as the process is large."""
     node_cases._NodeTestCases.clear()
     gc.collect()
     gc.freeze()
@@ -214,17 +226,21 @@ def resident(root: str = "/proc/self") -> dict[str, int | None]:
     return {"rss": memory.status_field("VmRSS", root), "pss": None, "uss": None, "swap": None}
 
 
+def tell(case: str, outcome: str | None, said: str) -> None:
+    """One row on standard output; the case at hand has PATIENCE from now on."""
+    print(json.dumps({"case": case, "outcome": outcome, "said": " ".join(said.split())[:300]}), flush=True)
+    faulthandler.dump_traceback_later(PATIENCE, exit=True)
+
+
 def main() -> None:
     """As the module says."""
     done = set(sys.stdin.read().split())
     memory.process_memory = resident
     model_run._libraries = functools.lru_cache(model_run._libraries)
-    say = functools.partial(print, flush=True)
-
-    def tell(case: str, outcome: str | None, said: str) -> None:
-        say(json.dumps({"case": case, "outcome": outcome, "said": " ".join(said.split())[:300]}))
-
-    rows(Path(sys.argv[1]), (case for case in cases(sys.argv[2:]) if case.name not in done), tell)
+    warnings.simplefilter("ignore")  # the cases divide by zero on purpose
+    out, each, *units = sys.argv[1:]
+    for number, unit in enumerate(units):
+        measure_unit(Path(out) / str(number), unit, int(each), done, tell)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import onnx
 
 from bench.export.errors import ExportError
+from bench.export.own.request import meant
 
 PLACEHOLDERS = {"", "?", "none", "null", "unk", "unknown", "dynamic", "any"}
 MOST = 2**31 - 1  # no tensor library takes a larger dimension
@@ -78,7 +79,10 @@ def sizes(
     missing = [name for item in items for name in names(item) if name and name not in found]
     if missing:
         flags = " ".join(f"--dim {shlex.quote(f'{name}=SIZE')}" for name in dict.fromkeys(missing))
-        raise ExportError(f"dynamic dimensions without a size; give {flags}")
+        known = {name for item in items for name in names(item) if name}
+        hints = (f"; --dim {name}{meant(name, missing)}" for name in dims if name not in known)
+        typo = next((hint for hint in hints if hint.endswith("?)")), "")
+        raise ExportError(f"dynamic dimensions without a size; give {flags}{typo}")
     if large := [name for name, size in found.items() if size > MOST]:
         raise ExportError(f"--dim {large[0]}={found[large[0]]}: the largest size is {MOST:,}")
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,14 @@ def check_names(request: Request, models: Sequence[Prepared]) -> None:
 
 def _unknown(option: str, given: Iterable[str], known: set[str], what: str) -> list[str]:
     """What is wrong with the names given to an option."""
-    names = ", ".join(sorted(known)) or "none"
     wrong = sorted(set(given) - known)
-    return [f"{option} {name}: no file has such {what}; known: {names}" for name in wrong[:1]]
+    if not wrong:
+        return []
+    names = ", ".join(sorted(known)) or "none"
+    return [f"{option} {wrong[0]}{meant(wrong[0], known)}: no file has such {what}; known: {names}"]
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """` (did you mean b?)`, or nothing where no known name is like `name`."""
+    close = get_close_matches(name, list(known), 1)
+    return f" (did you mean {close[0]}?)" if close else ""

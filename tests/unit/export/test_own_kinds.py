@@ -198,6 +198,14 @@ def test_a_branch_that_fixed_sizes_do_not_suit_is_no_reason_to_refuse(tmp_path):
     assert np.array_equal(outputs_of(model)[0], np.load(model.reference)["input.0"])
 
 
+def test_infinities_of_real_inputs_are_the_models_own(tmp_path):
+    path = save(tmp_path / "m.onnx", [node("Log", ["x"], ["y"])], [value("x", [1, 3])], [value("y", [1, 3])])
+    np.savez(tmp_path / "x.npz", x=np.array([[0, 1, -1]], "f4"))
+    model = read(path, inputs=tmp_path / "x.npz")
+    assert np.array_equal(outputs_of(model)[0], [[-np.inf, 0, np.nan]], equal_nan=True)
+    assert model.entry["tolerance"] == pytest.approx(1e-4)
+
+
 def test_given_inputs_size_dynamic_dimensions(tmp_path):
     path = conv(tmp_path / "m.onnx", ["N", 3, "H", "W"])
     np.savez(tmp_path / "x.npz", x=np.ones((2, 3, 5, 7), "f4"))

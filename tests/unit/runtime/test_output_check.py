@@ -146,3 +146,32 @@ def test_where_nothing_can_be_judged_int8_passes(tmp_path: Path) -> None:
 def test_another_shape_fails_in_every_precision(tmp_path: Path) -> None:
     found = int8(tmp_path, np.zeros((1, 9), "f4"), np.zeros((1, 10), "f4"))
     assert found["message"] == "output shapes are [[1, 9]], the reference has [[1, 10]]"
+
+
+MASKED = np.array([[1.0, -np.inf, np.nan, 2.0]], "f4")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        (0, 1.0, ""),
+        (0, np.inf, "1 output values are NaN or infinite"),
+        (1, np.inf, "1 output values are NaN or infinite"),
+        (1, 0.0, "1 output values are finite where the reference is not"),
+        (2, 0.0, "1 output values are finite where the reference is not"),
+        (3, 2.5, "the output is off by up to 0.5"),
+    ],
+)
+@pytest.mark.parametrize("arithmetic", ["fp32", "int8"])
+def test_a_models_own_infinities_are_right_at_their_places_only(
+    tmp_path: Path, place: int, value: float, told: str, arithmetic: str
+) -> None:
+    asked = task(tmp_path / "none.onnx", tmp_path, MASKED)
+    asked["job"]["model"]["reference"]["tolerance"] = BUNDLE
+    output = MASKED.copy()
+    output[0, place] = value
+    found = check_outputs([output], asked, arithmetic)
+    if place == 3 and arithmetic == "int8":
+        assert found["ok"]
+    else:
+        assert (found["ok"], told in found["message"]) == (not told, True)
