@@ -47,6 +47,8 @@ accuracy = fields(
         "seeds": nullable(count),
         "std": nullable(number(0, maximum=100)),
         "n": nullable(count),
+        "epoch": nullable(choice("best", "last")),
+        "best": nullable(fields({"value": _percent}, {"std": nullable(number(0, maximum=100))})),
     },
 )
 

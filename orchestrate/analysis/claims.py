@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from orchestrate.analysis import efficiency, memory, pairs, statistics
+from orchestrate.analysis.frame import Frame, Key
 from orchestrate.analysis.statistics import FEWEST
 
 HOLDS, FAILS, UNSETTLED = "holds", "does not hold", "not enough data"
@@ -98,7 +99,7 @@ class Answer:
         return self.estimate.width / self.independent.width if self.independent.width else math.nan
 
 
-def answers(table: pd.DataFrame, claims: Iterable[Claim]) -> list[Answer]:
+def answers(table: Frame, claims: Iterable[Claim]) -> list[Answer]:
     """Every claim in every configuration of the devices it is about; the one with most pairs is `main`."""
     sought = _Pairs(table)
     asked = list(_asked(table, list(claims), sought))
@@ -113,37 +114,38 @@ def answers(table: pd.DataFrame, claims: Iterable[Claim]) -> list[Answer]:
     return [replace(answer, main=id(answer) in main) for answer in found]
 
 
-def stated(claim: Claim, found: pd.DataFrame) -> pd.DataFrame:
+def stated(claim: Claim, found: Frame) -> Frame:
     """Return the pairs with the ratios that the claim is about.
 
     As they are; for a spread the larger / the smaller of each pair, under every memory definition.
     """
-    if claim.statistic != "spread" or found.empty:
+    if claim.statistic != "spread":
         return found
     of_memory = claim.quantity in pairs.OF_MEMORY
     definitions = memory.DEFINITIONS if of_memory else [memory.PROCESS]
     columns = [pairs.column(claim.quantity, definition) for definition in definitions]
-    ratios = found[columns].astype(float)
-    return found.assign(**ratios.where(ratios >= 1, 1 / ratios))
+    return found.having({name: np.where(found[name] >= 1, found[name], 1 / found[name]) for name in columns})
 
 
 class _Pairs:
     """Pairs by comparison and configuration, each comparison made once."""
 
-    def __init__(self, table: pd.DataFrame) -> None:
+    def __init__(self, table: Frame) -> None:
         self.table = table
-        self.made: dict[tuple[Any, ...], dict[tuple[Any, ...], pd.DataFrame]] = {}
+        self.made: dict[Key, tuple[Frame, dict[Key, Frame]]] = {}
 
-    def of(self, comparison: pairs.Comparison, configuration: dict[str, Any]) -> pd.DataFrame:
+    def of(self, comparison: pairs.Comparison, configuration: dict[str, Any]) -> Frame:
         key = comparison[2:]
         if key not in self.made:
-            self.made[key] = efficiency.apart(pairs.of(self.table, comparison))
-        return self.made[key].get(tuple(configuration.values()), pd.DataFrame())
+            every = pairs.of(self.table, comparison)
+            self.made[key] = every.take([]), efficiency.apart(every)
+        none, apart = self.made[key]
+        return apart.get(tuple(configuration.values()), none)
 
 
 def _asked(
-    table: pd.DataFrame, claims: list[Claim], sought: _Pairs
-) -> Iterator[tuple[Claim, dict[str, Any], pd.DataFrame]]:
+    table: Frame, claims: list[Claim], sought: _Pairs
+) -> Iterator[tuple[Claim, dict[str, Any], Frame]]:
     """Each claim with each configuration that it is about, and the pairs found there."""
     configurations = [configuration for configuration, _ in efficiency.configurations(table)]
     for claim in claims:
@@ -153,14 +155,14 @@ def _asked(
 
 
 def _answer(
-    claim: Claim, configuration: dict[str, Any], every: pd.DataFrame, level: float, sought: _Pairs
+    claim: Claim, configuration: dict[str, Any], every: Frame, level: float, sought: _Pairs
 ) -> Answer:
     """One answer; `level` is that of all verdicts together."""
     found = pairs.decided(every)
     estimate = pairs.mean(found, claim.quantity)
     of_memory = claim.quantity in pairs.OF_MEMORY
     means = efficiency.under_definitions(found, claim.quantity) if of_memory else {}
-    known = found[found[pairs.column(claim.quantity)].notna()] if len(found) else found
+    known = found.take(~np.isnan(found[pairs.column(claim.quantity)]))
     verdict, strict = (claim.verdict(e) for e in (estimate, pairs.mean(found, claim.quantity, level=level)))
     return Answer(
         claim=claim,
@@ -169,7 +171,7 @@ def _answer(
         estimate=estimate,
         ranking=efficiency.ranking(means) if means else None,
         verdicts_by_definition={key: claim.verdict(mean) for key, mean in means.items()},
-        pairs=tuple(zip(known["model"], known["baseline"], strict=True)) if len(known) else (),
+        pairs=tuple(zip(known["model"], known["baseline"], strict=True)),
         lacking=len(found) - len(known),
         settle=_settle(claim, configuration, estimate, found),
         independent=pairs.independent(found, claim.quantity),
@@ -189,9 +191,7 @@ def _beside(
             yield comparison.label, mean
 
 
-def _settle(
-    claim: Claim, configuration: dict[str, Any], estimate: statistics.Estimate, found: pd.DataFrame
-) -> str:
+def _settle(claim: Claim, configuration: dict[str, Any], estimate: statistics.Estimate, found: Frame) -> str:
     """What to do about 'not enough data'; '' where the verdict is clear."""
     if claim.verdict(estimate) != UNSETTLED:
         return ""
@@ -217,12 +217,12 @@ def _settle(
     return f"about {needed} architectures that scatter like these in place of {estimate.groups}"
 
 
-def _lacks(claim: Claim, found: pd.DataFrame) -> str:
+def _lacks(claim: Claim, found: Frame) -> str:
     if claim.quantity.startswith("accuracy"):
-        lacking = found[found["accuracy_ratio"].isna()]
+        lacking = found.take(np.isnan(found["accuracy_ratio"]))
         if lacking["epochs_differ"].any():
             return "one accuracy is of the best epoch, the other of the last"
-        return f"no accuracy (make it: bench train {lacking['model'].iloc[0]}, and so on)"
+        return f"no accuracy (make it: bench train {lacking['model'][0]}, and so on)"
     if claim.quantity == "energy":
         return "no power reading during the samples on this device"
     return "no memory reading under the main definition"

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from orchestrate.analysis import memory, pairs, statistics
-from orchestrate.analysis.table import CONFIGURATION
+from orchestrate.analysis.frame import Frame, Key
+from orchestrate.analysis.table import CONFIGURATION, STAND_IN
 
 STABLE, FLIPS, OPEN = "ranking stable", "ranking flips", "ranking open"
 
@@ -51,7 +51,7 @@ def _names(keys: tuple[str, ...]) -> str:
     return ", ".join(told).replace("_", " ")
 
 
-def under_definitions(found: pd.DataFrame, quantity: str) -> dict[str, statistics.Estimate]:
+def under_definitions(found: Frame, quantity: str) -> dict[str, statistics.Estimate]:
     """The mean ratio of `quantity` under every memory definition that has pairs."""
     columns = [pairs.column(quantity, key) for key in memory.DEFINITIONS]
     means = dict(zip(memory.DEFINITIONS, pairs.means(found, columns), strict=True))
@@ -67,34 +67,36 @@ def ranking(means: dict[str, statistics.Estimate]) -> Ranking:
     return Ranking(verdict, up, down, unclear)
 
 
-def configurations(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def configurations(table: Frame) -> Iterator[tuple[dict[str, Any], Frame]]:
     """The rows of each device in each way of running, apart: ratios never mix them."""
-    for key, rows in table.groupby(CONFIGURATION, sort=True):
+    for key, rows in apart(table).items():
         yield dict(zip(CONFIGURATION, key, strict=True)), rows
 
 
-def apart(rows: pd.DataFrame) -> dict[tuple[Any, ...], pd.DataFrame]:
+def apart(rows: Frame) -> dict[Key, Frame]:
     """The same, by the values of CONFIGURATION."""
-    return dict(iter(rows.groupby(CONFIGURATION, sort=True))) if len(rows) else {}
+    return dict(sorted(rows.groups(CONFIGURATION).items()))
 
 
-def slopes(table: pd.DataFrame) -> pd.DataFrame:
+def slopes(table: Frame) -> Frame:
     """Memory = intercept + slope x parameters, per configuration, method and definition (least squares over
     models).
 
     Slope in bytes a parameter, intercept in bytes: a process's floor (interpreter, libraries) is the same for
     every model, so 'memory per parameter' of a small model measures mostly the floor. Intervals: Student's, n
-    - 2 freedom.
+    - 2 freedom. Networks whose fit is a stand-in are left out.
     """
     found = []
     for configuration, rows in configurations(table):
-        for (name, align), models in rows[rows["method"] != ""].groupby(["method", "align"], sort=True):
+        scaled = rows.take((rows["method"] != "") & (rows["fit_quality"] != STAND_IN))
+        methods = scaled.groups(["method", "align"])
+        for (name, align), models in sorted(methods.items()):
             method = name if align == 1 else f"{name} ×{align}"
             for key in (memory.PROCESS, memory.MODEL, memory.PEAK):
-                line = _line(models["params"].to_numpy(float), models[key].to_numpy(float))
+                line = _line(models["params"], models[key])
                 if line:
                     found.append({**configuration, "method": method, "definition": key, **line})
-    return pd.DataFrame(found)
+    return Frame.of_rows(found)
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float] | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple, Self
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.predicted import SAME, predicted_of
 from orchestrate.analysis.table import CONFIGURATION
 
@@ -82,18 +82,18 @@ class Question(NamedTuple):
         ]
 
 
-def questions(table: pd.DataFrame) -> list[Question]:
+def questions(table: Frame) -> list[Question]:
     """One per configuration, profile, architecture and data set that has predicted networks; MOST at most.
 
     Of its targets the one with the most methods; the base is the device method's network, if there is one.
     """
     found: dict[tuple[Any, ...], dict[tuple[str, float], dict[tuple[str, int], Json]]] = {}
-    for row in table.to_dict("records"):
+    for row in table.rows():
         if (predicted := predicted_of(row)) and row["architecture"] and row["dataset"] and row["widths"]:
             key = (*(row[name] for name in CONFIGURATION), predicted["profile"])
             targets = found.setdefault((*key, row["architecture"], row["dataset"]), {})
             methods = targets.setdefault((row["ratio_of"], row["ratio"]), {})
-            methods.setdefault((row["method"], row["align"]), {str(k): v for k, v in row.items()})
+            methods.setdefault((row["method"], row["align"]), row)
     return [
         Question(key[len(CONFIGURATION)], _chosen(targets)) for key, targets in list(found.items())[:MOST]
     ]
@@ -113,7 +113,7 @@ MARKS = [*CURVE, "method", "align", "model", "profile", "dataset", "layer", "sha
          "ratio", "ratio_of"]  # fmt: skip
 
 
-def frames(answered: list[tuple[Question, Landscape]]) -> dict[str, pd.DataFrame]:
+def frames(answered: list[tuple[Question, Landscape]]) -> dict[str, Frame]:
     """`landscape`: a row per point of a curve; `landscape_networks`: a row per network on one.
 
     panel: the curve's number. What an emulated profile predicts says nothing about a board, and is left out.
@@ -122,8 +122,8 @@ def frames(answered: list[tuple[Question, Landscape]]) -> dict[str, pd.DataFrame
     curve = [row for panel, (asked, found) in enumerate(kept) for row in _curve(panel, asked, found)]
     marks = [row for panel, (asked, found) in enumerate(kept) for row in _marks(panel, asked, found)]
     return {
-        "landscape": pd.DataFrame(curve, columns=CURVE),
-        "landscape_networks": pd.DataFrame(marks, columns=MARKS),
+        "landscape": Frame.of_rows(curve, CURVE),
+        "landscape_networks": Frame.of_rows(marks, MARKS),
     }
 
 

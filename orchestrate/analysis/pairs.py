@@ -7,11 +7,15 @@ multiples of 8; otherwise aligned networks are compared with equally aligned one
 
 from typing import Any, NamedTuple
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 
 from orchestrate.analysis import memory, statistics
+from orchestrate.analysis.frame import Frame, matches
 from orchestrate.analysis.table import CONFIGURATION, MEASURED, STAND_IN, by_process
 
+Floats = NDArray[np.float64]
+NETWORK = ["architecture", "dataset", "widths"]
 KEY = ["architecture", "dataset", "ratio", "ratio_of", *CONFIGURATION]
 PARAMETERS, MACS = ("params", "width"), ("macs",)
 LATENCY, MEMORY = ("latency",), ("memory",)  # at the same prediction of a device's profile
@@ -100,82 +104,94 @@ RATIOS = (
 )
 
 
-def of(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
-    """Return one row per pair: KEY, models, fit, method / baseline of every figure; empty where none pairs.
+def of(table: Frame, comparison: Comparison) -> Frame:
+    """Return one row per pair: KEY, models, fit, method / baseline of every figure.
 
     A pair of networks (their width vectors) counts once, however many targets or experiments lead to it.
     """
-    wanted = table[table["ratio_of"].isin(comparison.ratio_of)]
+    wanted = table.take(np.isin(table["ratio_of"].astype(str), comparison.ratio_of))
     above = _side(wanted, comparison.method, comparison.align)
     below = _side(wanted, comparison.baseline, comparison.baseline_align)
     key = KEY if comparison.align else [*KEY, "align"]
-    both = above.merge(below, on=key, suffixes=("", "_base"), validate="many_to_many")
-    if both.empty:
-        return pd.DataFrame()
-    known = (both["widths"].str.len() > 0) & (both["widths_base"].str.len() > 0)
-    networks = ["architecture", "dataset", "widths", "widths_base", *CONFIGURATION]
-    again = both.duplicated(networks) & known
-    return _ratios(both[~again].reset_index(drop=True))
+    places = matches(above.keys(key), below.keys(key))
+    above, below = (side.take(at) for side, at in zip((above, below), places, strict=True))
+    first = _first_of_networks(above, below)
+    return _ratios(above.take(first), below.take(first))
 
 
-def _side(table: pd.DataFrame, method: str, align: int | None) -> pd.DataFrame:
+def _side(table: Frame, method: str, align: int | None) -> Frame:
     aligned = table["align"] == align if align else table["align"] > PLAIN
-    return table[(table["method"] == method) & aligned]
+    return table.take((table["method"] == method) & aligned)
 
 
-def _ratios(both: pd.DataFrame) -> pd.DataFrame:
+def _first_of_networks(above: Frame, below: Frame) -> list[int]:
+    """The positions of the pairs but those whose networks ran in the same way in an earlier one."""
+    keys = zip(above.keys([*NETWORK, *CONFIGURATION]), below.keys(["widths"]), strict=True)
+    seen: set[Any] = set()
+    found = []
+    for place, (upper, (lower,)) in enumerate(keys):
+        known = upper[len(NETWORK) - 1] and lower
+        if not known or (upper, lower) not in seen:
+            found.append(place)
+        seen.add((upper, lower))
+    return found
+
+
+def _ratios(above: Frame, below: Frame) -> Frame:
     """The columns of `of`. Latency has an interval of its own: over the processes of both jobs."""
-    found = {key: both[key] for key in [*KEY, "align", "model"]} | {"baseline": both["model_base"]}
-    sides = [both[name] for name in ("fit_quality", "fit_quality_base")]
-    found["fit_quality"] = sides[0].where((sides[0] == STAND_IN) | (sides[1] != STAND_IN), STAND_IN)
-    ratio = {"accuracy": _accuracy(both, found), **{name: _ratio(both, name) for name in RATIOS}}
-    above, below = (by_process([job.p50s for job in both[side]]) for side in ("source", "source_base"))
-    for end, values in zip(("", "_low", "_high"), statistics.of_ratio_rows(above, below), strict=True):
-        found[f"latency_ratio{end}"] = pd.Series(values)
+    found: dict[str, Any] = {key: above[key] for key in [*KEY, "align", "model"]} | {
+        "baseline": below["model"]
+    }
+    found["fit_quality"] = np.where(below["fit_quality"] == STAND_IN, STAND_IN, above["fit_quality"])
+    ratio = {"accuracy": _accuracy(above, below, found)}
+    ratio |= {name: _ratio(above, below, name) for name in RATIOS}
+    upper, lower = (by_process([job.p50s for job in side["source"]]) for side in (above, below))
+    for end, values in zip(("", "_low", "_high"), statistics.of_ratio_rows(upper, lower), strict=True):
+        found[f"latency_ratio{end}"] = values
     found |= {f"{name}_ratio": values for name, values in ratio.items()}
     for name in memory.DEFINITIONS:
         found[f"accuracy_per_mb:{name}"] = ratio["accuracy"] / ratio[name]
         found[f"mb_per_mparam:{name}"] = ratio[name] / ratio["params"]
-    return pd.DataFrame(found)
+    return Frame(found)
 
 
-def decided(found: pd.DataFrame) -> pd.DataFrame:
+def decided(found: Frame) -> Frame:
     """Return the pairs that a verdict and a mean rest on: those whose fit is not a stand-in."""
-    return found if found.empty else found[found["fit_quality"] != STAND_IN]
+    return found.take(found["fit_quality"] != STAND_IN)
 
 
-def stand_ins(found: pd.DataFrame) -> pd.DataFrame:
+def stand_ins(found: Frame) -> Frame:
     """Return the pairs that are shown beside, and decide nothing."""
-    return found if found.empty else found[found["fit_quality"] == STAND_IN]
+    return found.take(found["fit_quality"] == STAND_IN)
 
 
-def _accuracy(both: pd.DataFrame, found: dict[str, Any]) -> "pd.Series[float]":
+def _accuracy(above: Frame, below: Frame, found: dict[str, Any]) -> Floats:
     """The ratio of two accuracies of one kind; `found` receives the kind.
 
     Where only one of the two was measured on the device, both count as stated. Where one is stated at the
     best epoch and the other at the last, both count at the best, or there is no ratio.
     """
-    measured = [both[f"accuracy_source{side}"] == MEASURED for side in ("", "_base")]
-    stated = ~(measured[0] & measured[1])
-    mixed = stated & (both["accuracy_epoch"] != both["accuracy_epoch_base"])
+    stated = ~((above["accuracy_source"] == MEASURED) & (below["accuracy_source"] == MEASURED))
+    mixed = stated & (above["accuracy_epoch"] != below["accuracy_epoch"])
     names = [
-        both[f"accuracy_source{side}"].where(~stated, both[f"accuracy_stated_source{side}"])
-        for side in ("", "_base")
+        np.where(stated, side["accuracy_stated_source"], side["accuracy_source"]) for side in (above, below)
     ]
-    ratio = _ratio(both, "accuracy").where(~stated, _ratio(both, "accuracy_stated"))
-    ratio = ratio.where(~mixed, _ratio(both, "accuracy_best"))
-    told = names[0].where(names[0] == names[1], names[0] + " / " + names[1])
-    epoch = both["accuracy_epoch"].where(~mixed, "best")
-    told = told.where(~stated | (epoch == ""), told + " (" + epoch + " epoch)")
-    found["accuracy_from"] = told.where(ratio.notna(), "")
-    found["epochs_differ"] = mixed & ratio.isna() & _ratio(both, "accuracy").notna()
+    ratio = np.where(stated, _ratio(above, below, "accuracy_stated"), _ratio(above, below, "accuracy"))
+    ratio = np.where(mixed, _ratio(above, below, "accuracy_best"), ratio)
+    told = np.where(names[0] == names[1], names[0], names[0] + " / " + names[1])
+    epoch = np.where(mixed, "best", above["accuracy_epoch"])
+    told = np.where(stated & (epoch != ""), told + " (" + epoch + " epoch)", told)
+    found["accuracy_from"] = np.where(np.isnan(ratio), "", told)
+    found["epochs_differ"] = mixed & np.isnan(ratio) & ~np.isnan(_ratio(above, below, "accuracy"))
     return ratio
 
 
-def _ratio(both: pd.DataFrame, name: str) -> "pd.Series[float]":
+def _ratio(above: Frame, below: Frame, name: str) -> Floats:
     """NaN unless both figures are known and positive: a ratio of a negative growth of memory says nothing."""
-    above, below = both[name].astype(float), both[f"{name}_base"].astype(float)
-    return (above / below).where((above > 0) & (below > 0))
+    upper, lower = above[name].astype(float), below[name].astype(float)
+    known = (upper > 0) & (lower > 0)
+    ratio: Floats = np.divide(upper, lower, out=np.full(len(upper), np.nan), where=known)
+    return ratio
 
 
 def column(quantity: str, definition: str = memory.PROCESS) -> str:
@@ -199,22 +215,18 @@ OF_MEMORY = ("accuracy_per_mb", "mb_per_mparam", "memory")
 
 
 def mean(
-    found: pd.DataFrame, quantity: str, definition: str = memory.PROCESS, level: float = statistics.LEVEL
+    found: Frame, quantity: str, definition: str = memory.PROCESS, level: float = statistics.LEVEL
 ) -> statistics.Estimate:
     """Return the geometric mean of a quantity's ratio over `found`; pairs that lack it do not count."""
     return means(found, [column(quantity, definition)], level)[0]
 
 
-def means(
-    found: pd.DataFrame, columns: list[str], level: float = statistics.LEVEL
-) -> list[statistics.Estimate]:
+def means(found: Frame, columns: list[str], level: float = statistics.LEVEL) -> list[statistics.Estimate]:
     """Return the same for several columns at once; intervals over architectures."""
-    if found.empty:
-        return [statistics.NOTHING] * len(columns)
-    values, groups = found[columns].to_numpy(float), found["architecture"].tolist()
-    return statistics.of_columns(values, groups, level)
+    values = np.stack([found[name] for name in columns], axis=1)
+    return statistics.of_columns(values, found["architecture"].tolist(), level)
 
 
-def independent(found: pd.DataFrame, quantity: str) -> statistics.Estimate:
+def independent(found: Frame, quantity: str) -> statistics.Estimate:
     """Return the mean as it would be if pairs of one architecture did not resemble each other."""
-    return statistics.NOTHING if found.empty else statistics.of_pairs(found[column(quantity)])
+    return statistics.of_pairs(found[column(quantity)])

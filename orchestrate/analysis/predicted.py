@@ -1,8 +1,10 @@
 """Networks judged by what profiles predict of them: marked, and never mixed with what was measured."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
 
 Json = dict[str, Any]
@@ -17,14 +19,23 @@ class Predicted(NamedTuple):
     verdict: str
 
 
-def networks(table: Any) -> list[Json]:
+def networks(table: Frame) -> list[Json]:
     """Each network of a table once, as `bench predictions` reads it; a user's own files have no widths."""
     found: dict[str, Json] = {}
-    for row in table.to_dict("records"):
+    for row in table.rows():
         if row["architecture"] and row["dataset"] and row["widths"]:
             kept = {key: row[key] for key in ("architecture", "dataset")}
             found.setdefault(row["model"], {"id": row["model"], **kept, "widths": list(row["widths"])})
     return list(found.values())
+
+
+def accuracies(table: Frame) -> dict[str, float]:
+    """The best known accuracy of each network of a table, in percent."""
+    found: dict[str, float] = {}
+    for model, accuracy in zip(table["model"].tolist(), table["accuracy"].tolist(), strict=True):
+        if not math.isnan(accuracy):
+            found[model] = max(accuracy, found.get(model, accuracy))
+    return found
 
 
 def predicted_of(row: Mapping[Any, Any]) -> Json | None:

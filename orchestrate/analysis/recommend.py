@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrate.analysis.configuration import running
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.memory import PROCESS
 from orchestrate.quantities import number
 
@@ -131,10 +131,10 @@ def order(row: Mapping[Any, Any]) -> tuple[float, ...]:
     return tuple(math.inf if math.isnan(cost) else cost for cost in costs)
 
 
-def ranks(table: pd.DataFrame) -> list[int]:
+def ranks(table: Frame) -> list[int]:
     """Return the place of each row of `table` in `order`; of equal rows the first comes first."""
     costs = [
-        np.nan_to_num(sign * table[name].to_numpy(float), nan=np.inf)
+        np.nan_to_num(sign * table[name].astype(float), nan=np.inf)
         for name, sign in (("energy", 1), (PROCESS, 1), ("latency", 1), ("accuracy", -1))
     ]
     places = np.empty(len(table), dtype=int)
@@ -142,18 +142,19 @@ def ranks(table: pd.DataFrame) -> list[int]:
     return [int(place) for place in places]
 
 
-def fronts(table: pd.DataFrame, definitions: Sequence[str]) -> list[int]:
+def fronts(table: Frame, definitions: Sequence[str]) -> list[int]:
     """Return for each row a number whose bit k is set where no row of its dataset beats it.
 
     Memory is read under `definitions[k]`. The rule is that of `beats`.
     """
     found = np.zeros(len(table), dtype=object)
     figures = [FIGURES[name] for name in ("latency", "accuracy", "energy")]
-    fixed = np.array([(1 if f.at_most else -1) * table[f.column].to_numpy(float) for f in figures])
-    for _, at in table.reset_index(drop=True).groupby("dataset", sort=False).indices.items():
+    fixed = np.array([(1 if f.at_most else -1) * table[str(f.column)].astype(float) for f in figures])
+    for places in table.places(["dataset"]).values():
+        at = np.array(places)
         shared = _never_worse(fixed[:, at])
         for bit, definition in enumerate(definitions):
-            size = table[definition].to_numpy(float)[None, at]
+            size = table[definition].astype(float)[None, at]
             no_worse, better = (
                 a & b if n == 0 else a | b
                 for n, (a, b) in enumerate(zip(shared, _never_worse(size), strict=True))
@@ -192,12 +193,10 @@ class Recommendation:
         return [c for c in (*([self.best] if self.best else []), *self.others) if c.pareto]
 
 
-def recommend(table: pd.DataFrame, limits: ModelLimits) -> list[Recommendation]:
+def recommend(table: Frame, limits: ModelLimits) -> list[Recommendation]:
     """An answer for each dataset in `table` ('' for a user's own files)."""
-    return [
-        _answer(str(dataset), rows.to_dict("records"), limits)
-        for dataset, rows in table.groupby("dataset", sort=True)
-    ]
+    groups = sorted(table.groups(["dataset"]).items())
+    return [_answer(dataset, rows.rows(), limits) for (dataset,), rows in groups]
 
 
 def _answer(dataset: str, rows: Iterable[Any], limits: ModelLimits) -> Recommendation:

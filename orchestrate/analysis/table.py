@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bench.manifests import methods
 from orchestrate.analysis import memory, statistics
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import Job
 from orchestrate.analysis.records import Study
 
@@ -66,12 +66,13 @@ def headlines(row: Mapping[Any, Any]) -> dict[str, float | None]:
     return {name: None if np.isnan(row[key]) else float(row[key]) for name, key in HEADLINES.items()}
 
 
-def tidy(study: Study) -> pd.DataFrame:
+def tidy(study: Study) -> Frame:
     """The jobs of `study`, sorted; seconds, bytes, percent, joule.
 
     Unknown figures are NaN, unknown names ''.
     """
-    frame = pd.DataFrame(columns(study.jobs), columns=COLUMNS)
+    found = columns(study.jobs)
+    frame = Frame({name: found.get(name, ()) for name in COLUMNS})
     order = [
         "device",
         "backend",
@@ -86,7 +87,7 @@ def tidy(study: Study) -> pd.DataFrame:
         "align",
         "model",
     ]
-    return frame.sort_values(order, kind="stable", ignore_index=True)
+    return frame.sorted_by(order)
 
 
 def row(job: Job) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bench.record import loads, schema
 from orchestrate.analysis import statistics
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.samples import seconds
 
 Json = dict[str, Any]
@@ -121,12 +121,11 @@ def _ranged(name: str, values: list[float]) -> Json:
     return {f"{name}{end}": value for end, value in zip(("", "_low", "_high"), found[:3], strict=True)}
 
 
-def frame(jobs: Iterable[LoadedJob], load: str) -> pd.DataFrame:
+def frame(jobs: Iterable[LoadedJob], load: str) -> Frame:
     """One row a job of that load; base units."""
     names = OFFLINE if load == loads.OFFLINE else PACED
-    rows = [{key: job.figures[key] for key in names} for job in jobs if job.load == load]
-    made = pd.DataFrame(rows, columns=names)
-    return made.sort_values(["device", "backend", "precision", "threads", "batch", "model"], kind="stable")
+    made = Frame.of_rows([job.figures for job in jobs if job.load == load], names)
+    return made.sorted_by(["device", "backend", "precision", "threads", "batch", "model"])
 
 
 def headlines(job: LoadedJob) -> dict[str, float | None]:

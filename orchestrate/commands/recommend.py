@@ -11,6 +11,7 @@ from orchestrate.commands.complete import runs as complete_runs
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
+    from orchestrate.analysis.frame import Frame
     from orchestrate.analysis.predicted import Predicted
     from orchestrate.analysis.recommend import Candidate, ModelLimits, Recommendation
 
@@ -92,18 +93,18 @@ def recommend(
 
 
 def predictions(
-    rows: Any, dataset: str, profiles: list[str] | None, limits: "ModelLimits"
+    rows: "Frame", dataset: str, profiles: list[str] | None, limits: "ModelLimits"
 ) -> "list[Predicted]":
     """The networks of one dataset on every profile, ranked under the limits; none without profiles."""
     from orchestrate.analysis import predicted
     from orchestrate.execution.predictions import predict
 
-    of_it = rows[rows["dataset"] == dataset]
+    of_it = rows.take(rows["dataset"] == dataset)
     networks = predicted.networks(of_it) if profiles else []
     if not networks:
         return []
-    known = of_it.dropna(subset=["accuracy"]).groupby("model")["accuracy"].max().to_dict()
-    return predicted.ranked(predict(networks, profiles or []), limits, known)
+    found = predict(networks, profiles or [])
+    return predicted.ranked(found, limits, predicted.accuracies(of_it))
 
 
 def show_predicted(found: "list[Predicted]") -> None:
@@ -128,7 +129,7 @@ def predicted_data(found: "list[Predicted]") -> list[dict[str, Any]]:
     return [{**row, "verdict": verdict, "predicted": True} for row, verdict in found]
 
 
-def only(rows: Any, device: str | None) -> Any:
+def only(rows: "Frame", device: str | None) -> "Frame":
     """The rows of one device; BadInput where it is unknown, or where several would have to be mixed."""
     from orchestrate.errors import BadInput, listed
 
@@ -139,21 +140,23 @@ def only(rows: Any, device: str | None) -> Any:
         raise BadInput(f"several devices in these runs; choose one with --device: {listed(known)}")
     if device is not None and device not in known:
         raise BadInput(f"no valid record of device {device!r}; known here: {listed(known)}")
-    return rows[rows["device"] == (device or known[0])]
+    return rows.take(rows["device"] == (device or known[0]))
 
 
 def told(candidate: "Candidate", limits: "ModelLimits") -> str:
     """The figures of a candidate in one line."""
     from orchestrate.analysis.recommend import FIGURES
+    from orchestrate.analysis.table import STAND_IN
     from orchestrate.report import text
 
     values = {name: candidate.row[limits.column(figure)] for name, figure in FIGURES.items()}
     source = {"accuracy": f" ({candidate.row['accuracy_source']})"}
-    return ", ".join(
+    figures = ", ".join(
         f"{name} {text.number(value * FIGURES[name].scale)} {FIGURES[name].unit}{source.get(name, '')}"
         for name, value in values.items()
         if not math.isnan(value)
     )
+    return figures + ("; its fit is a stand-in" if candidate.row["fit_quality"] == STAND_IN else "")
 
 
 def show(answer: "Recommendation", limits: "ModelLimits") -> None:
@@ -183,7 +186,7 @@ def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, Any]:
         }
         size = row[limits.definition]
         state = {"memory": None if math.isnan(size) else size, "verdict": candidate.verdict}
-        state["accuracy_source"] = row["accuracy_source"] or None
+        state |= {key: row[key] or None for key in ("accuracy_source", "fit_quality")}
         return {
             **named,
             **figures,

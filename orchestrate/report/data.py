@@ -1,11 +1,10 @@
-"""Everything the page shows, as plain data: one DataFrame a dataset, and what the plots need beside."""
+"""Everything the page shows, as plain data: one frame a dataset, and what the plots need beside."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from bench.record import loads
 from orchestrate.analysis import (
@@ -18,13 +17,15 @@ from orchestrate.analysis import (
     statistics,
     under_load,
 )
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import flat
-from orchestrate.analysis.records import Study
+from orchestrate.analysis.reading import Excluded
+from orchestrate.analysis.records import Missing, Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
 from orchestrate.report import predicted_rows, profile_rows, text
 from orchestrate.report.absent import Absent
 
-Frames = dict[str, pd.DataFrame]
+Frames = dict[str, Frame]
 Ask = Callable[[list[landscape.Question]], list[tuple[landscape.Question, landscape.Landscape]]]
 PLAIN_QUANTITIES = ("latency", "macs", "params", "accuracy", "energy")
 DRIFT_JOBS = 300  # jobs whose course over time is kept on the page: those that moved most
@@ -58,20 +59,20 @@ def build(
         "jobs": _numbered(table, configurations),
         "pairs": _numbered(_all_pairs(paired), configurations),
         "means": _means(paired, configurations),
-        "claims": pd.DataFrame([_answer(answer) for answer in found]),
+        "claims": Frame.of_rows([_answer(answer) for answer in found]),
         "slopes": _labelled(efficiency.slopes(table)),
         **{load: under_load.frame(study.loaded, load) for load in (loads.OFFLINE, loads.PACED)},
-        "excluded": pd.DataFrame(
-            [*study.excluded, *study.replaced], columns=["device", "job", "code", "reason", "run"]
+        "excluded": Frame.of_rows(
+            [e._asdict() for e in (*study.excluded, *study.replaced)], Excluded._fields
         ),
         **profile_rows.frames(study.jobs),
         "predicted": _numbered(predicted, configurations),
         "predicted_error": _numbered(prediction_error.by_architecture(predicted), configurations),
         **{
-            name: _numbered(frame, configurations).drop(columns=CONFIGURATION)
+            name: _numbered(frame, configurations).without(CONFIGURATION)
             for name, frame in landscapes.items()
         },
-        "missing": pd.DataFrame(study.missing, columns=["model", "what", "reason", "command"]),
+        "missing": Frame.of_rows([each._asdict() for each in study.missing], Missing._fields),
     }
     answered = {answer.claim.id for answer in found}
     unasked = [claim for claim in stated if claim.id not in answered]
@@ -83,18 +84,17 @@ def own_only(study: Study) -> bool:
     return bool(study.jobs) and not any(job.model.get("architecture") for job in study.jobs)
 
 
-def _numbered(frame: pd.DataFrame, configurations: list[dict[str, Any]]) -> pd.DataFrame:
+def _numbered(frame: Frame, configurations: list[dict[str, Any]]) -> Frame:
     """The frame with `config`, the position of each row's configuration."""
-    if frame.empty:
+    if not len(frame):
         return frame
     position = {tuple(c.values()): index for index, c in enumerate(configurations)}
-    keys = frame[CONFIGURATION].itertuples(index=False, name=None)
-    return frame.assign(config=[position[key] for key in keys])
+    return frame.having({"config": [position[key] for key in frame.keys(CONFIGURATION)]})
 
 
-def _all_pairs(paired: Frames) -> pd.DataFrame:
-    parts = [frame.assign(comparison=key) for key, frame in paired.items() if len(frame)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+def _all_pairs(paired: Frames) -> Frame:
+    parts = [frame.having({"comparison": [key] * len(frame)}) for key, frame in paired.items() if len(frame)]
+    return Frame.stacked(parts)
 
 
 ASKED = [(quantity, "") for quantity in PLAIN_QUANTITIES] + [
@@ -102,14 +102,16 @@ ASKED = [(quantity, "") for quantity in PLAIN_QUANTITIES] + [
 ]
 
 
-def _means(paired: Frames, configurations: list[dict[str, Any]]) -> pd.DataFrame:
+def _means(paired: Frames, configurations: list[dict[str, Any]]) -> Frame:
     """Mean ratio of every quantity in every comparison and configuration, under every memory definition."""
     columns = [pairs.column(quantity, name) for quantity, name in ASKED]
     found = []
     for key, frame in paired.items():
         parts = efficiency.apart(frame)
         for index, configuration in enumerate(configurations):
-            rows = pairs.decided(parts.get(tuple(configuration.values()), pd.DataFrame()))
+            if (rows := parts.get(tuple(configuration.values()))) is None:
+                continue
+            rows = pairs.decided(rows)
             where = {"comparison": key, "config": index, "device": configuration["device"]}
             where["how"] = text.running(configuration)
             sources = _sources(rows)
@@ -118,12 +120,12 @@ def _means(paired: Frames, configurations: list[dict[str, Any]]) -> pd.DataFrame
                     told = sources if quantity.startswith("accuracy") else ""
                     asked = {"quantity": quantity, "accuracy_from": told, "definition": name}
                     found.append({**where, **asked, **_figures(mean)})
-    return pd.DataFrame(found)
+    return Frame.of_rows(found)
 
 
-def _sources(rows: pd.DataFrame) -> str:
+def _sources(rows: Frame) -> str:
     """Where the accuracies of these pairs come from."""
-    return "; ".join(sorted(set(rows["accuracy_from"]) - {""})) if len(rows) else ""
+    return "; ".join(sorted(set(rows["accuracy_from"]) - {""}))
 
 
 def _figures(mean: statistics.Estimate) -> dict[str, float]:
@@ -159,10 +161,8 @@ def _answer(answer: claims.Answer) -> dict[str, Any]:
     }
 
 
-def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    if frame.empty:
-        return frame
-    return frame.assign(how=[text.running(row) for row in frame.to_dict("records")])
+def _labelled(frame: Frame) -> Frame:
+    return frame.having({"how": [text.running(row) for row in frame.rows()]})
 
 
 def details(report: Report) -> dict[str, Any]:

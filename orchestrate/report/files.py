@@ -16,7 +16,7 @@ def write(report: Report, out: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     confined.Folder(out).make("tables")  # a run may be a stranger's: his link is not written through
     for table in tables.TABLES:
-        if table.optional and report.frames[table.dataset].empty:
+        if table.optional and not len(report.frames[table.dataset]):
             continue
         for ending, writer in WRITERS.items():
             put(folder / f"{table.id}.{ending}", writer(table, report.frames[table.dataset]))

@@ -26,7 +26,7 @@ def title(report: Report) -> str:
 
 def section(report: Report) -> str:
     """The cards, in the order of the table."""
-    rows = report.frames["jobs"].to_dict("records")
+    rows = report.frames["jobs"].rows()
     cards = "".join(card(row) for row in rows[:SHOWN]) + "".join(_left_out(report))
     more = f'<p class="note">The table below has all {len(rows)}.</p>' if len(rows) > SHOWN else ""
     return (

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrate.analysis import memory, pairs, recommend
+from orchestrate.analysis.frame import Column, Frame
 from orchestrate.console import printable
 from orchestrate.report import absent, data, measured, own_models, profile, tables, text, verdict_cards
 from orchestrate.report.columns import Table
@@ -131,15 +131,15 @@ def _details(report: Report) -> dict[str, Any]:
 def _fronts(report: Report) -> list[int]:
     """For each job the definitions of memory (bits, in their order) under which no other job beats it."""
     jobs, found = report.frames["jobs"], [0] * len(report.frames["jobs"])
-    for _, at in (jobs.groupby("config").indices if len(jobs) else {}).items():
-        for place, bits in zip(at, recommend.fronts(jobs.iloc[at], list(memory.DEFINITIONS)), strict=True):
+    for at in jobs.places(["config"]).values() if len(jobs) else ():
+        for place, bits in zip(at, recommend.fronts(jobs.take(at), list(memory.DEFINITIONS)), strict=True):
             found[place] = bits
     return found
 
 
-def columns(frame: pd.DataFrame) -> dict[str, Any]:
+def columns(frame: Frame) -> dict[str, Any]:
     """The frame by column: numbers with 6 significant digits, unknown ones null; repeated text once."""
-    return {str(name): _column(frame[name]) for name in frame if _wanted(str(name))}
+    return {name: _column(frame[name]) for name in frame.names if _wanted(name)}
 
 
 def _wanted(name: str) -> bool:
@@ -155,13 +155,13 @@ class Raw(str):
     """JSON as it stands in the page: numbers are written once, not turned into objects and back."""
 
 
-def _column(values: "pd.Series[Any]") -> Any:
+def _column(values: Column) -> Any:
     """Text as {"text": distinct values, "at": which one}, numbers as a list."""
-    if pd.api.types.is_numeric_dtype(values):
-        found = values.to_numpy()
-        return numbers(found) if found.dtype.kind == "f" else found.tolist()
-    codes, distinct = pd.factorize(values.fillna(""))
-    return {"text": [printable(text) for text in distinct], "at": codes.tolist()}
+    if values.dtype != object:
+        return numbers(values) if values.dtype.kind == "f" else values.tolist()
+    places: dict[Any, int] = {}
+    at = [places.setdefault(value, len(places)) for value in values.tolist()]
+    return {"text": [printable("" if value is None else value) for value in places], "at": at}
 
 
 def numbers(values: NDArray[np.float64]) -> Raw:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import pandas as pd
-
 from orchestrate.analysis import memory
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.predicted import predicted_of
 from orchestrate.analysis.table import CONFIGURATION
 
@@ -16,10 +15,10 @@ COLUMNS = (
 KEPT = ("model", "architecture", "method", "align", *CONFIGURATION, "latency", "latency_low", "latency_high")
 
 
-def frame(table: pd.DataFrame) -> pd.DataFrame:
+def frame(table: Frame) -> Frame:
     """Return a row per job that a profile of its own device and runtime predicts; errors as fractions."""
-    rows = [_row(row, predicted) for row in table.to_dict("records") if (predicted := predicted_of(row))]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    rows = [_row(row, predicted) for row in table.rows() if (predicted := predicted_of(row))]
+    return Frame.of_rows(rows, COLUMNS)
 
 
 def _row(row: dict[Any, Any], predicted: dict[str, Any]) -> dict[str, Any]:

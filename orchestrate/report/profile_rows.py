@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-import pandas as pd
-
 from orchestrate.analysis import profile
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import Job
 
 COLUMNS = (
@@ -15,24 +14,25 @@ COLUMNS = (
 MOST_ROWS = 20_000  # of one table on the page
 
 
-def frames(jobs: Iterable[Job]) -> dict[str, pd.DataFrame]:
+def frames(jobs: Iterable[Job]) -> dict[str, Frame]:
     """`layers` and `operators`. Seconds and rates are unknown where profiling distorts."""
-    layers: list[list[Any]] = []
-    kinds: list[list[Any]] = []
+    layers: list[dict[str, Any]] = []
+    kinds: list[dict[str, Any]] = []
     for job in jobs:
         found = profile.of(job)
         if found and len(layers) < MOST_ROWS:
             layers += [_row(job, found, layer) for layer in found.layers]
             kinds += [_row(job, found, layer) for layer in profile.by_operator(found)]
     return {
-        "layers": pd.DataFrame(layers, columns=list(COLUMNS)),
-        "operators": pd.DataFrame(kinds, columns=list(COLUMNS)),
+        "layers": Frame.of_rows(layers, COLUMNS),
+        "operators": Frame.of_rows(kinds, COLUMNS),
     }
 
 
-def _row(job: Job, found: profile.Profile, layer: profile.Layer) -> list[Any]:
+def _row(job: Job, found: profile.Profile, layer: profile.Layer) -> dict[str, Any]:
     seconds = float("nan") if found.distorts else layer.seconds
     rate = layer.macs / seconds if layer.macs and seconds else float("nan")
     how = [job.model["id"], job.device, job.backend, job.precision, job.threads, job.batch]
     numbers = [float("nan") if value is None else float(value) for value in (layer.macs, layer.bytes)]
-    return [*how, layer.name, layer.operator, layer.calls, layer.share, seconds, *numbers, rate]
+    values = [*how, layer.name, layer.operator, layer.calls, layer.share, seconds, *numbers, rate]
+    return dict(zip(COLUMNS, values, strict=True))

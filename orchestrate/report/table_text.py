@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrate.analysis.frame import Frame
 from orchestrate.console import printable
 from orchestrate.report import text
 from orchestrate.report.columns import Column, Table
@@ -47,7 +47,7 @@ def _figure(column: Column, values: Sequence[float | None]) -> str:
     return f"{text.number(value)} ({text.number(ends[0])} to {text.number(ends[1])})"
 
 
-def as_csv(table: Table, data: pd.DataFrame) -> str:
+def as_csv(table: Table, data: Frame) -> str:
     """Full precision, one column a figure, intervals as `low` and `high`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -58,7 +58,7 @@ def as_csv(table: Table, data: pd.DataFrame) -> str:
     return out.getvalue()
 
 
-def _csv_column(column: Column, key: str, data: pd.DataFrame) -> list[str]:
+def _csv_column(column: Column, key: str, data: Frame) -> list[str]:
     """A column in its unit: text that no spreadsheet runs as a formula, numbers with 9 significant digits."""
     if not column.numeric:
         return [_safe(value) for value in _texts(key, data)]
@@ -71,29 +71,29 @@ def _safe(value: str) -> str:
     return f"'{value}" if value.lstrip()[:1] in FORMULA and value[1:] else value
 
 
-def _texts(key: str, data: pd.DataFrame) -> list[str]:
+def _texts(key: str, data: Frame) -> list[str]:
     """A column of text, each value on one line; the same values come again and again."""
     if key not in data:
         return [""] * len(data)
-    values = list(data[key])
+    values = data[key].tolist()
     lines = {value: "" if value is None else one_line(value) for value in set(values)}
     return [lines[value] for value in values]
 
 
-def _numbers(column: Column, key: str, data: pd.DataFrame) -> NDArray[np.float64]:
+def _numbers(column: Column, key: str, data: Frame) -> NDArray[np.float64]:
     """A column of numbers in the unit shown; NaN where unknown."""
     values = np.asarray(data[key], dtype=float) if key in data else np.full(len(data), np.nan)
     shown: NDArray[np.float64] = values * column.scale
     return shown
 
 
-def on_paper(table: Table, data: pd.DataFrame) -> list[tuple[str, ...]]:
+def on_paper(table: Table, data: Frame) -> list[tuple[str, ...]]:
     """The cells, as people read them, of the rows that a table for reading has; CSV has all."""
     rows = data.head(PAPER_ROWS)
     return list(zip(*(_cells(column, rows) for column in table.columns), strict=True))
 
 
-def _cells(column: Column, rows: pd.DataFrame) -> list[str]:
+def _cells(column: Column, rows: Frame) -> list[str]:
     """As `cell`, of all rows."""
     if not column.numeric:
         return _texts(column.keys[0], rows)
@@ -107,7 +107,7 @@ def _escaped(table: Table, row: Iterable[str], escape: Callable[[str], str]) -> 
     return [cell if column.numeric and cell != text.MISSING else escape(cell) for column, cell in pairs]
 
 
-def caption(table: Table, data: pd.DataFrame) -> str:
+def caption(table: Table, data: Frame) -> str:
     """The caption, which says where rows are left to the CSV."""
     left = (
         f" The first {PAPER_ROWS} of {len(data):,} rows; the CSV beside has all."
@@ -117,7 +117,7 @@ def caption(table: Table, data: pd.DataFrame) -> str:
     return table.caption + left
 
 
-def as_markdown(table: Table, data: pd.DataFrame) -> str:
+def as_markdown(table: Table, data: Frame) -> str:
     """A pipe table below its title."""
     rule = ["---:" if column.numeric else "---" for column in table.columns]
     rows = [_escaped(table, row, text.markdown) for row in on_paper(table, data)]
@@ -126,7 +126,7 @@ def as_markdown(table: Table, data: pd.DataFrame) -> str:
     return f"## {table.title}\n\n{caption(table, data)}\n\n{body}\n"
 
 
-def as_latex(table: Table, data: pd.DataFrame) -> str:
+def as_latex(table: Table, data: Frame) -> str:
     """A booktabs table; needs the packages booktabs and longtable."""
     layout = "".join("r" if column.numeric else "l" for column in table.columns)
     rows = [_escaped(table, row, text.latex) for row in on_paper(table, data)]

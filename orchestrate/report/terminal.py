@@ -1,9 +1,9 @@
 """The report in a terminal: what was measured, ratios with intervals, and the claims beside them."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -58,7 +58,7 @@ def models(report: Report) -> Table:
         "peak MB",
         "accuracy %",
     )
-    for row in jobs.head(ROWS).to_dict("records"):
+    for row in jobs.head(ROWS).rows():
         where = [text.configuration(row)] if several else []
         latency = cell(ranged("", "latency", "", MS), row)
         sizes = [text.number(row[key] * MB) for key in (memory.PROCESS, memory.MODEL, memory.PEAK)]
@@ -85,8 +85,9 @@ def ratios(report: Report) -> Table:
     title = "\nRatios (geometric mean, 95% interval over architectures)"
     table = plain(title, "comparison", *(["ran on"] if several else []), "quantity", "ratio", "pairs")
     means = report.frames["means"]
-    wanted = means[means["definition"].isin(["", memory.PROCESS])] if len(means) else means
-    for row in wanted.to_dict("records"):
+    for row in means.rows():
+        if row["definition"] not in ("", memory.PROCESS):
+            continue
         label = next(c.label for c in pairs.COMPARISONS if c.key == row["comparison"])
         ratio = cell(ranged("", "value"), row)
         where = [f"{row['device']}, {row['how']}"] if several else []
@@ -125,14 +126,12 @@ def _beside(answer: claims.Answer) -> Iterator[str]:
 
 def rounding(report: Report) -> list[str]:
     """How much rounding alone moves latency, one sentence per configuration that shows it."""
-    means = report.frames["means"]
-    if means.empty:
-        return []
-    found = means[(means["comparison"] == "rounding") & (means["quantity"] == "latency")]
+    means = report.frames["means"].rows()
+    found = [row for row in means if row["comparison"] == "rounding" and row["quantity"] == "latency"]
     return [
         f"{row['device']}, {row['how']}: rounding uniform's widths to multiples of 8 alone takes "
         f"{cell(ranged('', 'value'), row)} times the latency ({row['n']} pairs)"
-        for row in found.to_dict("records")
+        for row in found
     ]
 
 
@@ -158,7 +157,7 @@ def remarks(report: Report) -> list[str]:
     ]
     if report.answers:
         lines.append(claims.multiplicity(report.answers))
-    left = pd.Series([excluded.code for excluded in report.study.excluded], dtype=object).value_counts()
+    left = Counter(excluded.code for excluded in report.study.excluded)
     lines += [f"left out: {count} ({code})" for code, count in sorted(left.items())]
     if report.study.replaced:
         lines.append(f"replaced by newer records: {len(report.study.replaced)}")

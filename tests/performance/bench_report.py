@@ -70,7 +70,7 @@ def _one(count: int, study: Study, folder: Path) -> list[Row]:
     peak, reader, busy = map(float, done.stdout.split())
     page = (out / "index.html").stat().st_size / 1e6
     name = f"report of {records:,} records"
-    many = records >= 500  # below, starting Python and pandas is most of it
+    many = records >= 500  # below, starting Python, numpy and scipy is most of it
     return [
         row(name, seconds, "s", None, SECONDS[count]),
         row(f"{name}: CPU time, json alone = 1", busy / peer, "x", 1.0, 40 if many else None),

@@ -176,7 +176,7 @@ def test_verdicts_together_are_held_to_a_stricter_level(tmp_path: Path) -> None:
 def test_a_pairs_ratio_is_the_methods_over_the_baselines(tmp_path: Path) -> None:
     made = Study(architectures=("vgg11",), ratios=(0.5,), latency=3.0, spread=0, process_noise=0)
     rows = table.tidy(records.read([synthetic.write(made, tmp_path)]))
-    (pair,) = pairs.of(rows, EQUAL["params"]).to_dict("records")
+    (pair,) = pairs.of(rows, EQUAL["params"]).rows()
     assert pair["latency_ratio"] == pytest.approx(3.0, rel=0.02)
     assert pair["macs_ratio"] == pytest.approx(1.9, rel=0.01)
     assert pair["params_ratio"] == 1
@@ -193,13 +193,14 @@ def test_pairs_never_mix_devices_precisions_threads_or_targets(tmp_path: Path) -
     rows = table.tidy(records.read([synthetic.write(made, tmp_path)]))
     assert len(pairs.of(rows, EQUAL["params"])) == 8
     assert len(pairs.of(rows, EQUAL["macs"])) == 8
-    assert pairs.of(rows, EQUAL["aligned"]).empty
+    assert len(pairs.of(rows, EQUAL["aligned"])) == 0
 
 
 def test_the_floor_and_the_price_of_a_parameter_come_apart(tmp_path: Path) -> None:
     rows = table.tidy(records.read([synthetic.write(Study(process_noise=0, memory=1.0, spread=0), tmp_path)]))
     lines = efficiency.slopes(rows)
-    line = lines[(lines["definition"] == memory.PROCESS) & (lines["method"] == "uniform")].iloc[0]
+    of_process = lines.take(lines["definition"] == memory.PROCESS)
+    (line,) = of_process.take(of_process["method"] == "uniform").rows()
     assert line["slope"] == pytest.approx(4 * 1.1, rel=0.01)
     assert line["intercept"] == pytest.approx(46e6, rel=0.01)
     assert line["slope_low"] <= 4.4 <= line["slope_high"]

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from orchestrate import report
-from orchestrate.analysis import claim_file, claims, pairs, records, statistics, table
+from orchestrate.analysis import claim_file, claims, efficiency, pairs, recommend, records, statistics, table
 from orchestrate.analysis.claims import UNSETTLED
+from orchestrate.commands import recommend as command
 from orchestrate.report import terminal, verdict_cards
 from tests import synthetic
 from tests.synthetic import Study
 
 CPU_LATENCY = next(claim for claim in claim_file.load() if claim.id == "cpu-latency")
 EQUAL = {comparison.key: comparison for comparison in pairs.COMPARISONS}
+LIMITS = recommend.ModelLimits()
 STILL = Study(latency=3.0, spread=0.01, samples=20)
 
 
@@ -38,8 +40,21 @@ def test_stand_ins_alone_give_no_verdict_and_are_shown_beside(tmp_path: Path) ->
     assert "left out: 16 pairs whose fit is a stand-in" in verdict_cards.card(found)
     built = report.build([run])
     assert {each.verdict for each in built.answers} == {UNSETTLED}
-    assert built.frames["means"].empty
+    assert len(built.frames["means"]) == 0
     assert set(built.frames["pairs"]["fit_quality"]) == {"stand-in"}
+
+
+def test_a_line_of_memory_over_parameters_is_of_no_stand_in_and_its_network_is_marked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = rows(synthetic.write(replace(STILL, stand_ins=("resnet50",)), tmp_path))
+    counts = {row["method"]: row["models"] for row in efficiency.slopes(found).rows()}
+    assert counts == {"neuralscale": 12, "uniform": 16}
+    one = found.take(found["model"] == "resnet50-cifar100-neuralscale-p0.5")
+    (answer,) = recommend.recommend(one, LIMITS)
+    command.show(answer, LIMITS)
+    assert "; its fit is a stand-in" in capsys.readouterr().out
+    assert command.as_data(answer, LIMITS)["best"]["fit_quality"] == "stand-in"
 
 
 def test_a_stand_in_among_others_moves_no_mean(tmp_path: Path) -> None:
@@ -112,7 +127,7 @@ def test_a_pair_never_mixes_best_epoch_with_last_epoch(tmp_path: Path) -> None:
     run = synthetic.write(replace(STILL, architectures=("vgg11",), ratios=(0.5, 1.0), epoch="last"), tmp_path)
     with_accuracy(run, "neuralscale", epoch="best", value=60.0)
     mixed = pairs.of(rows(run), EQUAL["params"])
-    assert mixed["accuracy_ratio"].isna().all()
+    assert np.isnan(mixed["accuracy_ratio"]).all()
     assert mixed["epochs_differ"].all()
     with_accuracy(run, "uniform", best={"value": 50.0})
     both = pairs.of(rows(run), EQUAL["params"])

@@ -83,6 +83,8 @@ ATTACKS: dict[str, tuple[Callable[[Path, dict[str, Any]], Any], str]] = {
     ),
     "figure of a wrong type": (changed("figures", {"latency": {"p50": "fast"}}), "must be a number"),
     "sensor of a wrong type": (changed("sensors", [{"power": []}]), "must be a number"),
+    "best accuracy of a wrong type": (changed("job.model.accuracy.best", "97"), "accuracy.best must be"),
+    "epoch of a wrong type": (changed("job.model.accuracy.epoch", ["best"]), "epoch is a list, known: best"),
     "HTML as a data set's name": (changed("job.model.dataset", "<b>x</b>"), "job.model.dataset is"),
     "path as a device's name": (changed("device", "../../etc"), "device is '../../etc'"),
     "emulated and valid": (changed("environment.emulated", "qemu"), "its CPU is emulated"),

@@ -4,11 +4,11 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-import pandas as pd
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from orchestrate.analysis import landscape
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.landscape import Landscape
 from orchestrate.errors import OrbitError
 from orchestrate.execution import predictions
@@ -31,7 +31,7 @@ def row(method: str, ratio: float = 0.5, ratio_of: str = "params", **other: Any)
 
 
 def asked(*rows: dict) -> list[landscape.Question]:
-    return landscape.questions(pd.DataFrame(list(rows)))
+    return landscape.questions(Frame.of_rows(rows))
 
 
 def test_the_target_with_the_most_methods_is_asked_about_and_the_device_method_is_its_base() -> None:
@@ -67,10 +67,8 @@ def test_nothing_is_asked_where_no_profile_of_the_device_predicted() -> None:
 def test_a_network_lies_on_the_curve_at_its_width() -> None:
     questions = asked(row("device"), row("uniform"))
     found = landscape.frames([(questions[0], Landscape.model_validate(ANSWER))])
-    assert found["landscape"][["channels", "seconds"]].values.tolist() == [
-        [8, 0.001], [9, 0.0015], [16, 0.0016],
-    ]  # fmt: skip
-    [mark] = found["landscape_networks"].to_dict("records")
+    assert found["landscape"].keys(["channels", "seconds"]) == [(8, 0.001), (9, 0.0015), (16, 0.0016)]
+    [mark] = found["landscape_networks"].rows()
     assert (mark["method"], mark["channels"], mark["seconds"], mark["base"]) == (
         "device", 16, 0.0016, "device-0.5",
     )  # fmt: skip
@@ -80,9 +78,8 @@ def test_a_network_lies_on_the_curve_at_its_width() -> None:
 def test_a_profile_of_elsewhere_or_of_an_emulator_shows_nothing(wrong: dict) -> None:
     [question] = asked(row("device"))
     found = landscape.frames([(question, Landscape.model_validate({**ANSWER, **wrong}))])
-    assert found["landscape"].empty
-    assert found["landscape_networks"].empty
-    assert list(found["landscape"].columns) == landscape.CURVE
+    assert len(found["landscape"]) == len(found["landscape_networks"]) == 0
+    assert list(found["landscape"].names) == landscape.CURVE
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ["torch", "numpy", "pandas", "onnx", "onnxruntime", "docker", "yaml", "plotly", "ray", "rich"]
+HEAVY = ["torch", "numpy", "scipy", "onnx", "onnxruntime", "docker", "yaml", "plotly", "ray", "rich"]
 
 
 def orchestrate(
@@ -40,7 +40,7 @@ def test_help_needs_no_library_beyond_the_command_line_itself(
 
 
 def test_devices_are_listed_without_torch_or_docker(tmp_path: Path) -> None:
-    done = orchestrate("devices", cwd=tmp_path, banned=["torch", "numpy", "onnx", "docker", "pandas"])
+    done = orchestrate("devices", cwd=tmp_path, banned=["torch", "numpy", "onnx", "docker", "scipy"])
     assert done.returncode == 0, done.stderr
     names = [line.split()[0] for line in done.stdout.splitlines()[1:]]
     shipped = ["tx2", "xavier", "orin", "thor", "pi4", "pi5", "minipc", "gpu", "pi4-emulated"]

@@ -1,8 +1,7 @@
 """Predicted networks are ranked by their whole interval, apart from what was measured."""
 
-import pandas as pd
-
 from orchestrate.analysis import predicted
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
 
 
@@ -39,5 +38,5 @@ def test_the_worst_limit_decides_and_an_emulated_profile_predicts_nothing() -> N
 def test_each_network_is_asked_once_and_own_files_never() -> None:
     known = {"architecture": "vgg11", "dataset": "cifar10", "widths": (8, 8)}
     own = {"architecture": "", "dataset": "", "widths": ()}
-    table = pd.DataFrame([{"model": "a", **known}, {"model": "a", **known}, {"model": "mine", **own}])
+    table = Frame.of_rows([{"model": "a", **known}, {"model": "a", **known}, {"model": "mine", **own}])
     assert predicted.networks(table) == [{"id": "a", **known, "widths": [8, 8]}]

@@ -2,10 +2,10 @@
 
 from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 
 from orchestrate.analysis import memory
+from orchestrate.analysis.frame import Frame
 from orchestrate.report import predicted_rows
 
 PREDICTED = {
@@ -25,9 +25,9 @@ def job(predicted: dict | None, device: str = "pi4") -> dict:
 
 
 def test_a_prediction_is_of_its_own_device_only() -> None:
-    found = predicted_rows.frame(pd.DataFrame([job(PREDICTED), job(PREDICTED, "xavier"), job(None)]))
+    found = predicted_rows.frame(Frame.of_rows([job(PREDICTED), job(PREDICTED, "xavier"), job(None)]))
     assert len(found) == 1
-    [row] = found.to_dict("records")
+    [row] = found.rows()
     assert row["device"] == "pi4"
     assert row["error"] == pytest.approx(0.1)
     assert row["memory_error"] == pytest.approx(0.25)
@@ -35,6 +35,5 @@ def test_a_prediction_is_of_its_own_device_only() -> None:
 
 
 def test_without_predictions_the_frame_is_empty_but_has_its_columns() -> None:
-    found = predicted_rows.frame(pd.DataFrame([job(None)]))
-    assert found.empty
-    assert list(found.columns) == list(predicted_rows.COLUMNS)
+    found = predicted_rows.frame(Frame.of_rows([job(None)]))
+    assert (len(found), found.names) == (0, predicted_rows.COLUMNS)

@@ -1,9 +1,9 @@
 """Predictions are judged by architecture: median error, share within 10 %, share inside the interval."""
 
-import pandas as pd
 import pytest
 
 from orchestrate.analysis import prediction_error
+from orchestrate.analysis.frame import Frame
 from orchestrate.report import predicted_rows
 
 RUNNING = {"device": "pi4", "processor": "cpu", "backend": "onnxruntime", "precision": "fp32", "threads": 4}
@@ -25,23 +25,19 @@ def test_each_architecture_has_its_own_figures() -> None:
         network("vgg11", 0.0130, 0.001),
         network("resnet50", 0.0080, 0.003),
     ]
-    found = prediction_error.by_architecture(pd.DataFrame(rows)).set_index("architecture")
-    assert list(found.index) == ["vgg11", "resnet50"]
-    assert found.loc["vgg11", ["median_error", "within", "inside", "networks"]].tolist() == pytest.approx(
-        [0.05, 2 / 3, 1 / 3, 3]
-    )
-    assert found.loc["resnet50", ["median_error", "within", "inside", "networks"]].tolist() == pytest.approx(
-        [0.2, 0, 1, 1]
-    )
+    found = prediction_error.by_architecture(Frame.of_rows(rows))
+    assert found["architecture"].tolist() == ["vgg11", "resnet50"]
+    vgg11, resnet50 = found.keys(["median_error", "within", "inside", "networks"])
+    assert vgg11 == pytest.approx((0.05, 2 / 3, 1 / 3, 3))
+    assert resnet50 == pytest.approx((0.2, 0, 1, 1))
 
 
 def test_devices_are_not_mixed() -> None:
     rows = [network("vgg11", 0.0095, 0.001), network("vgg11", 0.02, 0.001, "tx2")]
-    found = prediction_error.by_architecture(pd.DataFrame(rows))
-    assert found[["device", "networks", "within"]].values.tolist() == [["pi4", 1, 1.0], ["tx2", 1, 0.0]]
+    found = prediction_error.by_architecture(Frame.of_rows(rows))
+    assert found.keys(["device", "networks", "within"]) == [("pi4", 1, 1.0), ("tx2", 1, 0.0)]
 
 
 def test_no_prediction_has_no_error() -> None:
-    found = prediction_error.by_architecture(pd.DataFrame([], columns=list(predicted_rows.COLUMNS)))
-    assert found.empty
-    assert list(found.columns) == prediction_error.COLUMNS
+    found = prediction_error.by_architecture(Frame.of_rows([], predicted_rows.COLUMNS))
+    assert (len(found), list(found.names)) == (0, prediction_error.COLUMNS)

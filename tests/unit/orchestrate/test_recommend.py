@@ -5,12 +5,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from orchestrate import cli, quantities
 from orchestrate.analysis import recommend
+from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
 from orchestrate.errors import BadInput
 from tests import synthetic
@@ -28,7 +28,7 @@ def row(name: str, **given: Any) -> dict[str, Any]:
 
 
 def best(rows: list[dict[str, Any]], limits: ModelLimits) -> recommend.Recommendation:
-    (answer,) = recommend.recommend(pd.DataFrame(rows), limits)
+    (answer,) = recommend.recommend(Frame.of_rows(rows), limits)
     return answer
 
 
@@ -94,7 +94,7 @@ def test_the_pareto_set_is_what_no_other_beats_in_everything() -> None:
 
 def test_models_of_different_datasets_do_not_compete() -> None:
     rows = [row("ten"), row("hundred", dataset="cifar100", accuracy=60.0)]
-    answers = recommend.recommend(pd.DataFrame(rows), ModelLimits())
+    answers = recommend.recommend(Frame.of_rows(rows), ModelLimits())
     assert {a.dataset: a.best and a.best.row["model"] for a in answers} == {
         "cifar10": "ten",
         "cifar100": "hundred",

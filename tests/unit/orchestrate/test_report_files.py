@@ -8,13 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from orchestrate import cli, report
 from orchestrate.analysis import records
+from orchestrate.analysis.frame import Frame
 from orchestrate.report import columns, data, page, table_text, tables, terminal, text
 from tests import synthetic
 from tests.synthetic import Study
@@ -76,7 +77,7 @@ def test_the_csv_of_the_models_holds_the_figures_of_the_records(run: Path, made:
         rows = list(csv.DictReader(stream))
     frame = data.build(records.read([run]), []).frames["jobs"]
     assert len(rows) == len(frame) == 16
-    for row, job in zip(rows, frame.to_dict("records"), strict=True):
+    for row, job in zip(rows, frame.rows(), strict=True):
         assert float(row["Latency p50 (ms)"]) == pytest.approx(job["latency"] * 1e3, rel=1e-8)
         assert float(row["Latency p50 (ms) low"]) == pytest.approx(job["latency_low"] * 1e3, rel=1e-8)
         assert row["Accuracy (%)"] == ("" if math.isnan(job["accuracy"]) else f"{job['accuracy']:.9g}")
@@ -86,7 +87,7 @@ def test_the_page_holds_the_same_figures(run: Path, made: Path) -> None:
     frame, jobs = data.build(records.read([run]), []).frames["jobs"], embedded(made)["frames"]["jobs"]
     assert jobs["latency"] == pytest.approx(frame["latency"].tolist(), rel=1e-5)
     assert [jobs["model"]["text"][at] for at in jobs["model"]["at"]] == frame["model"].tolist()
-    assert [value is None for value in jobs["accuracy"]] == frame["accuracy"].isna().tolist()
+    assert [value is None for value in jobs["accuracy"]] == np.isnan(frame["accuracy"]).tolist()
 
 
 def test_markdown_and_latex_tables_have_a_line_a_model(made: Path) -> None:
@@ -124,7 +125,7 @@ def test_numbers_have_three_digits_and_never_an_exponent(value: float | None, sh
 
 def test_text_cannot_break_out_of_a_table_or_run_in_a_spreadsheet() -> None:
     table = columns.Table("t", "T", "C", "d", columns.names(("Name", "name")))
-    frame = pd.DataFrame({"name": ["=1+1", "a|b", "50% & more_", '"quoted"']})
+    frame = Frame({"name": ["=1+1", "a|b", "50% & more_", '"quoted"']})
     assert table_text.as_csv(table, frame).splitlines()[1:] == ["'=1+1", "a|b", "50% & more_", '"""quoted"""']
     assert r"a\|b" in table_text.as_markdown(table, frame)
     assert r"50\% \& more\_ \\" in table_text.as_latex(table, frame)

@@ -65,7 +65,7 @@ def true(run: Path) -> dict[str, float]:
 
 
 def in_frame(run: Path) -> dict[str, float]:
-    (row,) = report.build([run]).frames["jobs"].to_dict("records")
+    (row,) = report.build([run]).frames["jobs"].rows()
     return {name: row[column] for name, column in FIGURES.items()}
 
 

@@ -5,12 +5,12 @@ import io
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from bench.record.printable import first_line, printable
 from orchestrate import cli, report
+from orchestrate.analysis.frame import Frame
 from orchestrate.console import make_console, own_command, say
 from orchestrate.doctor.checks import Check
 from orchestrate.doctor.show import show
@@ -68,7 +68,7 @@ def test_markup_is_text(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", " =", "\t=", "\r\n=", "\n \t@", "\u00a0="])
 def test_a_cell_of_csv_is_never_a_formula(start: str) -> None:
     table = next(t for t in tables.TABLES if t.id == "excluded")
-    data = pd.DataFrame(
+    data = Frame.of_rows(
         [dict.fromkeys(("device", "job", "code", "reason", "run"), f"{start}cmd|'/c calc'!A1")]
     )
     rows = list(csv.reader(io.StringIO(table_text.as_csv(table, data))))

@@ -1,0 +1,129 @@
+"""A table by column, in which the figures of thousands of rows are computed at once."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[Any]
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+class Frame:
+    """Columns of one length by name: numbers as numbers, NaN where unknown; anything else as objects.
+
+    Nothing changes a frame: each method returns a new one, which shares the columns that are the same.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Any] | Column]) -> None:
+        self._columns = {name: column(values) for name, values in columns.items()}
+        lengths = {len(values) for values in self._columns.values()}
+        if len(lengths) > 1:
+            raise ValueError(f"columns of one frame have several lengths: {sorted(lengths)}")
+        self._length = lengths.pop() if lengths else 0
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None) -> Self:
+        """Return the frame of `rows`, with the columns `names`: by default those of the first row."""
+        wanted = (rows[0] if rows else ()) if names is None else names
+        return cls({name: [row.get(name) for row in rows] for name in wanted})
+
+    @classmethod
+    def stacked(cls, frames: Sequence["Frame"]) -> Self:
+        """Return the rows of all `frames`, which have the same columns, one frame after the other."""
+        names = frames[0].names if frames else ()
+        return cls({name: np.concatenate([frame[name] for frame in frames]) for name in names})
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, name: str) -> Column:
+        return self._columns[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, in their order."""
+        return tuple(self._columns)
+
+    def rows(self) -> list[Row]:
+        """Return each row by the names of the columns, in Python's own types."""
+        columns = [values.tolist() for values in self._columns.values()]
+        return [dict(zip(self._columns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def keys(self, names: Iterable[str]) -> list[Key]:
+        """Return the values of some columns, a tuple per row; NaN, which equals nothing, as None."""
+        return list(zip(*(_comparable(self._columns[name]) for name in names), strict=True))
+
+    def take(self, at: Sequence[int] | Column) -> "Frame":
+        """Return the rows at these positions, or those where a mask is true."""
+        places = np.asarray(at) if len(at) else np.empty(0, dtype=int)
+        return Frame({name: values[places] for name, values in self._columns.items()})
+
+    def sorted_by(self, names: Sequence[str]) -> "Frame":
+        """Return the rows in ascending order of some columns, the first the most important; NaN last."""
+        return self.take(np.lexsort([_ranks(self._columns[name]) for name in reversed(names)]))
+
+    def head(self, count: int) -> "Frame":
+        """Return the first rows."""
+        return Frame({name: values[:count] for name, values in self._columns.items()})
+
+    def places(self, names: Iterable[str]) -> dict[Key, list[int]]:
+        """Return the positions of each value of some columns, in the order in which the values occur."""
+        return _places(self.keys(names))
+
+    def groups(self, names: Iterable[str]) -> dict[Key, "Frame"]:
+        """Return the rows of each value of some columns, in the order in which the values occur."""
+        return {key: self.take(at) for key, at in self.places(names).items()}
+
+    def having(self, columns: Mapping[str, Sequence[Any] | Column]) -> "Frame":
+        """Return the frame with other or further columns."""
+        return Frame({**self._columns, **columns})
+
+    def without(self, names: Iterable[str]) -> "Frame":
+        """Return the frame without some columns."""
+        left = set(names)
+        return Frame({name: values for name, values in self._columns.items() if name not in left})
+
+
+def column(values: Sequence[Any] | Column) -> Column:
+    """Return whole numbers, truth values and numbers as arrays of such (None is NaN), the rest as objects."""
+    if isinstance(values, np.ndarray):
+        return values
+    kinds = set(map(type, values))
+    if kinds in ({int}, {bool}):
+        return np.array(values)
+    if kinds & {int, float} and kinds <= {int, float, np.float64, type(None)}:
+        return np.array(values, dtype=float)
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def matches(left: Iterable[Key], right: Iterable[Key]) -> tuple[list[int], list[int]]:
+    """Return the positions of every two equal keys, in the order of `left`."""
+    places = _places(right)
+    found = [(one, other) for one, key in enumerate(left) for other in places.get(key, ())]
+    return [one for one, _ in found], [other for _, other in found]
+
+
+def _places(keys: Iterable[Key]) -> dict[Key, list[int]]:
+    found: dict[Key, list[int]] = {}
+    for place, key in enumerate(keys):
+        found.setdefault(key, []).append(place)
+    return found
+
+
+def _comparable(values: Column) -> list[Any]:
+    if values.dtype.kind != "f":
+        return list(values.tolist())
+    return [None if value != value else value for value in values.tolist()]
+
+
+def _ranks(values: Column) -> Column:
+    if values.dtype != object:
+        return values
+    places = {value: place for place, value in enumerate(sorted(set(values.tolist())))}
+    return np.array([places[value] for value in values.tolist()], dtype=int)
