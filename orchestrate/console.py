@@ -3,13 +3,15 @@
 Every line and cell passes `printable`: here for Rich and `say`, in `cli` for errors. Nothing is markup.
 """
 
-import shlex
+from __future__ import annotations
 
-import typer
-from rich.console import Console
+import shlex
+from typing import TYPE_CHECKING
 
 from bench.record.printable import first_line, printable
-from bench.work.plain_console import PlainConsole
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["first_line", "make_console", "own_command", "printable", "say"]
 
@@ -18,12 +20,16 @@ ROW = 160  # columns: a whole row of our widest table
 
 def make_console(stderr: bool = False) -> Console:
     """A console on stdout, or on stderr. A log file or a pipe has no width: rows stay whole there."""
+    from bench.work.plain_console import PlainConsole  # Rich takes 50 ms, which text alone does not need
+
     made = PlainConsole(stderr=stderr)
     return made if made.is_terminal else PlainConsole(stderr=stderr, width=max(ROW, made.width))
 
 
 def say(text: object) -> None:
     """One or more lines on stdout, as they are but for characters that a terminal would obey."""
+    import typer
+
     typer.echo(printable(text))
 
 

@@ -86,6 +86,10 @@ def boolean(value: Any, path: Path, problems: List[Problem]) -> None:
         report(problems, path, "must be true or false, is {}".format(_name(value)))
 
 
+_WHOLE = {}  # type: Dict[Check, Tuple[float, float]]
+_NONE = (1, 0)  # the range of a check that is not of a number: `fields` calls nothing for most numbers
+
+
 def number(minimum: float = -math.inf, integer: bool = False, maximum: float = math.inf) -> Check:
     """A finite number from `minimum` to `maximum`; whole where `integer`."""
 
@@ -104,6 +108,7 @@ def number(minimum: float = -math.inf, integer: bool = False, maximum: float = m
         elif value > maximum:
             report(problems, path, "is {}, must be at most {:g}".format(shown(value), maximum))
 
+    _WHOLE[check] = (max(minimum, 1 - MAX_INTEGER), min(maximum, MAX_INTEGER - 1))
     return check
 
 
@@ -171,18 +176,26 @@ def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
     """An object with these fields. Others are let through: a later writer may know more than we do."""
 
     known = [(key, each) for table in (required, optional) for key, each in table.items()]
-    inner = [(key, _WITHOUT_NULL.get(each, each), each in _WITHOUT_NULL) for key, each in known]
+    inner = [
+        (key, _WITHOUT_NULL.get(each, each), each in _WITHOUT_NULL)
+        + _WHOLE.get(_WITHOUT_NULL.get(each, each), _NONE)
+        for key, each in known
+    ]
+    needed = frozenset(required)
 
     def check(value: Any, path: Path, problems: List[Problem]) -> None:
         if not isinstance(value, dict):
             report(problems, path, "must be an object, is {}".format(_name(value)))
             return
-        for key in required:
-            if key not in value:
-                report(problems, path, "lacks `{}`".format(key))
-        for key, inside, null in inner:
+        if not value.keys() >= needed:
+            for key in required:
+                if key not in value:
+                    report(problems, path, "lacks `{}`".format(key))
+        for key, inside, null, least, most in inner:
             if key in value:
                 element = value[key]
+                if type(element) is int and least <= element <= most:
+                    continue
                 if element is not None or not null:
                     inside(element, (path, key), problems)
 

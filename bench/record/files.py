@@ -121,12 +121,14 @@ def parse_json(data: bytes, path: str) -> Any:
     """
     if len(data) > MAX_BYTES:
         raise BadFileError("{}: larger than {:g} MB".format(path, MAX_BYTES / 1e6))
-    if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_NODES:
+    if len(data) > MAX_NODES and data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_NODES:
         raise BadFileError("{}: more than {} values".format(path, MAX_NODES))
     long = b"0" * MAX_DIGITS in data.translate(_DIGITS_ALIKE)
     try:
         value = (_careful if long else _quick).decode(data.decode("utf-8"))
-        if b"\\ud" in data or b"\\uD" in data:  # half of a surrogate pair can be written so
+        if b"\\" in data and (
+            b"\\ud" in data or b"\\uD" in data
+        ):  # half of a surrogate pair can be written so
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise BadFileError("{}: nested deeper than {} levels".format(path, MAX_DEPTH)) from None

@@ -14,7 +14,8 @@ Key = tuple[Any, ...]
 class Frame:
     """Columns of one length by name: numbers as numbers, NaN where unknown; anything else as objects.
 
-    Nothing changes a frame: each method returns a new one, which shares the columns that are the same.
+    Nothing changes a frame: each method returns a new one. Some rows of a frame are copied column by column
+    as somebody asks for a column.
     """
 
     def __init__(self, columns: Mapping[str, Sequence[Any] | Column]) -> None:
@@ -23,6 +24,7 @@ class Frame:
         if len(lengths) > 1:
             raise ValueError(f"columns of one frame have several lengths: {sorted(lengths)}")
         self._length = lengths.pop() if lengths else 0
+        self._whole: tuple[Frame, Column] | None = None  # of which this is the rows at these positions
 
     @classmethod
     def of_rows(cls, rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None) -> Self:
@@ -40,37 +42,44 @@ class Frame:
         return self._length
 
     def __getitem__(self, name: str) -> Column:
+        if self._whole and name not in self._columns:
+            whole, places = self._whole
+            self._columns[name] = whole[name][places]
         return self._columns[name]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._columns
+        return name in self.names
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in their order."""
-        return tuple(self._columns)
+        return self._whole[0].names if self._whole else tuple(self._columns)
 
     def rows(self) -> list[Row]:
         """Return each row by the names of the columns, in Python's own types."""
-        columns = [values.tolist() for values in self._columns.values()]
-        return [dict(zip(self._columns, row, strict=True)) for row in zip(*columns, strict=True)]
+        names, columns = self.names, [self[name].tolist() for name in self.names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def keys(self, names: Iterable[str]) -> list[Key]:
         """Return the values of some columns, a tuple per row; NaN, which equals nothing, as None."""
-        return list(zip(*(_comparable(self._columns[name]) for name in names), strict=True))
+        return list(zip(*(_comparable(self[name]) for name in names), strict=True))
 
     def take(self, at: Sequence[int] | Column) -> "Frame":
         """Return the rows at these positions, or those where a mask is true."""
-        places = np.asarray(at) if len(at) else np.empty(0, dtype=int)
-        return Frame({name: values[places] for name, values in self._columns.items()})
-
-    def sorted_by(self, names: Sequence[str]) -> "Frame":
-        """Return the rows in ascending order of some columns, the first the most important; NaN last."""
-        return self.take(np.lexsort([_ranks(self._columns[name]) for name in reversed(names)]))
+        found = Frame({})
+        mask = isinstance(at, np.ndarray) and at.dtype == bool
+        places = np.flatnonzero(at) if mask else np.array(at, dtype=int)
+        found._length = len(places)
+        found._whole = (self._whole[0], self._whole[1][places]) if self._whole else (self, places)
+        return found
 
     def head(self, count: int) -> "Frame":
         """Return the first rows."""
-        return Frame({name: values[:count] for name, values in self._columns.items()})
+        return self.take(range(min(count, len(self))))
+
+    def sorted_by(self, names: Sequence[str]) -> "Frame":
+        """Return the rows in ascending order of some columns, the first the most important; NaN last."""
+        return self.take(np.lexsort([_ranks(self[name]) for name in reversed(names)]))
 
     def places(self, names: Iterable[str]) -> dict[Key, list[int]]:
         """Return the positions of each value of some columns, in the order in which the values occur."""
@@ -82,12 +91,12 @@ class Frame:
 
     def having(self, columns: Mapping[str, Sequence[Any] | Column]) -> "Frame":
         """Return the frame with other or further columns."""
-        return Frame({**self._columns, **columns})
+        return Frame({**{name: self[name] for name in self.names}, **columns})
 
     def without(self, names: Iterable[str]) -> "Frame":
         """Return the frame without some columns."""
         left = set(names)
-        return Frame({name: values for name, values in self._columns.items() if name not in left})
+        return Frame({name: self[name] for name in self.names if name not in left})
 
 
 def column(values: Sequence[Any] | Column) -> Column:

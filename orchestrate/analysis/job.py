@@ -5,9 +5,11 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.record import loads
 from orchestrate.analysis import latency, memory, samples, settling
@@ -28,9 +30,9 @@ class Process(NamedTuple):
     blocks: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
-    """A valid record. `memory`: bytes, one value a process, under each definition; `steps`: median ladder."""
+    """A valid record. `steps`: median ladder, bytes."""
 
     file: str  # name of the record
     run: str
@@ -55,7 +57,7 @@ class Job:
     cold_load: tuple[float, ...]  # s, of the extra processes that loaded it from a file out of the page cache
     cold_first: tuple[float, ...]
     cold_steady: tuple[float, ...]
-    memory: dict[str, tuple[float, ...]]
+    sizes: NDArray[np.float64]  # bytes, (memory.DEFINITIONS, processes); NaN where not of every process
     steps: tuple[float | None, ...]
     power: float | None
     accuracy: Json | None  # of this very file on this device, where the bundle had a test set
@@ -68,6 +70,12 @@ class Job:
     def p50s(self) -> list[float]:
         """The median latency of each process, in seconds."""
         return [process.p50 for process in self.processes]
+
+    @property
+    def memory(self) -> dict[str, list[float]]:
+        """Bytes under each definition that all its processes allow, one value a process."""
+        rows = zip(memory.DEFINITIONS, self.sizes.tolist(), strict=True)
+        return {key: sizes for key, sizes in rows if sizes and not math.isnan(sizes[0])}
 
 
 def build(record: Record) -> Job:
@@ -139,7 +147,7 @@ def _job(
         cold_load=_of_some(record, "cold_load_seconds"),
         cold_first=_of_some(record, "cold_first_seconds"),
         **settled._asdict(),
-        memory=sizes.figures,
+        sizes=sizes.figures,
         steps=sizes.steps,
         power=_power(record.get("sensors") or []),
         accuracy=record.get("accuracy"),
@@ -169,9 +177,9 @@ def processor(job: Json) -> str:
 
 
 class _Memory(NamedTuple):
-    """Bytes of each process under the definitions that all processes of a job allow; the median ladder."""
+    """Bytes under each definition and of each process, NaN unless known of all; the median ladder."""
 
-    figures: dict[str, tuple[float, ...]]
+    figures: NDArray[np.float64]
     steps: tuple[float | None, ...]
 
 
@@ -186,17 +194,19 @@ def ladders(rungs: list[Json]) -> list[dict[str, Json]]:
 def _memories(jobs: Sequence[list[dict[str, Json]]]) -> list[_Memory]:
     """The memory of each job, from the ladders of its processes."""
     every = memory.Ladders([ladder for each in jobs for ladder in each])
-    columns = [every.under(definition).tolist() for definition in memory.DEFINITIONS.values()]
-    figures, steps = zip(*columns, strict=True), iter(every.steps().tolist())
-    return [_memory([(next(figures), next(steps)) for _ in each]) for each in jobs]
+    figures = np.stack([every.under(definition) for definition in memory.DEFINITIONS.values()])
+    steps, ends = every.steps().tolist(), accumulate(map(len, jobs))
+    return [
+        _memory(figures[:, end - len(each) : end], steps[end - len(each) : end])
+        for each, end in zip(jobs, ends, strict=True)
+    ]
 
 
-def _memory(processes: list[tuple[tuple[float, ...], list[float]]]) -> _Memory:
-    """From the figures and the steps of each process."""
-    columns = zip(memory.DEFINITIONS, zip(*(figures for figures, _ in processes), strict=True), strict=False)
-    figures = {key: sizes for key, sizes in columns if not any(map(math.isnan, sizes))}
-    steps = zip(*(steps for _, steps in processes), strict=True) if processes else [()] * len(memory.ORDER)
-    return _Memory(figures, tuple(map(_median, steps)))
+def _memory(figures: NDArray[np.float64], steps: list[list[float]]) -> _Memory:
+    """From the figures (definitions, processes) and the steps of each process of a job."""
+    known = np.where(np.isnan(figures).any(axis=1, keepdims=True), np.nan, figures)
+    rungs = zip(*steps, strict=True) if steps else [()] * len(memory.ORDER)
+    return _Memory(known, tuple(map(_median, rungs)))
 
 
 def _median(sizes: Sequence[float]) -> float | None:

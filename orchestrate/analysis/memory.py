@@ -6,6 +6,7 @@ device is ready, `peak` the highest resident size that the kernel saw.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,14 +55,22 @@ PROCESS, MODEL, PEAK = (
 )  # what docs call memory.process, ...
 
 
+_ALL = itemgetter(*READINGS)
+
+
+def _read(readings: Mapping[str, Any]) -> tuple[Any, ...]:
+    try:
+        found: tuple[Any, ...] = _ALL(readings)
+    except KeyError:
+        found = tuple(map(readings.get, READINGS))
+    return found
+
+
 class Ladders:
     """The ladders of many processes at once: bytes, NaN where an instrument was not there."""
 
     def __init__(self, ladders: Sequence[Rungs]) -> None:
-        sizes = [
-            [ladder.get(rung, NOTHING).get(reading) for rung in ORDER for reading in READINGS]
-            for ladder in ladders
-        ]
+        sizes = [[_read(ladder.get(rung, NOTHING)) for rung in ORDER] for ladder in ladders]
         table = np.array(sizes, dtype=float).reshape(len(ladders), len(ORDER), len(READINGS))
         self._sizes = {reading: table[:, :, place] for place, reading in enumerate(READINGS)}
         self._sizes["own"] = self._own()

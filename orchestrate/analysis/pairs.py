@@ -109,9 +109,8 @@ def of(table: Frame, comparison: Comparison) -> Frame:
 
     A pair of networks (their width vectors) counts once, however many targets or experiments lead to it.
     """
-    wanted = table.take(np.isin(table["ratio_of"].astype(str), comparison.ratio_of))
-    above = _side(wanted, comparison.method, comparison.align)
-    below = _side(wanted, comparison.baseline, comparison.baseline_align)
+    above = _side(table, comparison.method, comparison.align, comparison.ratio_of)
+    below = _side(table, comparison.baseline, comparison.baseline_align, comparison.ratio_of)
     key = KEY if comparison.align else [*KEY, "align"]
     places = matches(above.keys(key), below.keys(key))
     above, below = (side.take(at) for side, at in zip((above, below), places, strict=True))
@@ -119,9 +118,10 @@ def of(table: Frame, comparison: Comparison) -> Frame:
     return _ratios(above.take(first), below.take(first))
 
 
-def _side(table: Frame, method: str, align: int | None) -> Frame:
+def _side(table: Frame, method: str, align: int | None, ratio_of: tuple[str, ...]) -> Frame:
     aligned = table["align"] == align if align else table["align"] > PLAIN
-    return table.take((table["method"] == method) & aligned)
+    target = np.logical_or.reduce([table["ratio_of"] == each for each in ratio_of])
+    return table.take((table["method"] == method) & aligned & target)
 
 
 def _first_of_networks(above: Frame, below: Frame) -> list[int]:

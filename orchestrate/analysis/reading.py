@@ -4,14 +4,13 @@ The one place where a record is believed. Each is validated whole. Beyond a few 
 """
 
 import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.record import loads, schema
 from bench.record.files import BadFileError
-from orchestrate.analysis import under_load
+from orchestrate.analysis import forking, under_load
 from orchestrate.analysis.job import Job, build_all
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import first_line, printable
@@ -52,12 +51,11 @@ def read_all(folders: Iterable[Path]) -> Iterator[Found]:
     BadInput where a folder is missing or holds no record.
     """
     shares = [share for folder in folders for share in _shares(folder)]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1  # macOS: no safe fork
     few = sum(len(share.names) for share in shares) <= ALONE
-    # A fork takes no other thread with it, but the locks that those hold.
-    if few or cores == 1 or threading.active_count() > 1:
+    workers = 1 if few else min(MOST_PROCESSES, forking.cores())
+    if workers == 1:
         return (found for share in shares for found in read(share))
-    return _in_processes(shares, min(MOST_PROCESSES, cores))
+    return _in_processes(shares, workers)
 
 
 def _in_processes(shares: Sequence[Share], workers: int) -> Iterator[Found]:

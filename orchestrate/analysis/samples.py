@@ -47,11 +47,14 @@ def _varints(raw: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Unsigned numbers from groups of seven bits, least significant first; the last byte is < 128."""
     ends = np.flatnonzero(raw < 128)
     starts = np.concatenate(([0], ends[:-1] + 1))[: len(ends)]
-    if np.any(ends - starts > 9):
+    more = ends - starts  # groups after the first
+    if np.any(more > 9):
         raise ValueError("series is damaged: a value longer than 64 bits")
-    place = np.arange(len(raw)) - np.repeat(starts, ends - starts + 1)
-    parts = (raw & 127).astype(np.uint64) << (7 * place).astype(np.uint64)
-    return np.add.reduceat(parts, starts) if len(raw) else parts
+    values = (raw[starts] & 127).astype(np.uint64)
+    for place in range(1, 1 + int(more.max(initial=0))):
+        longer = np.flatnonzero(more >= place)
+        values[longer] |= (raw[starts[longer] + place] & 127).astype(np.uint64) << np.uint64(7 * place)
+    return values
 
 
 def _zigzag(values: NDArray[np.uint64]) -> NDArray[np.int64]:

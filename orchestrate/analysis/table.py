@@ -103,11 +103,11 @@ def columns(jobs: Sequence[Job]) -> dict[str, Any]:
     found: dict[str, Any] = {key: [each[key] for each in rows] for key in (rows[0] if rows else ())}
     if not rows:
         return found
-    values = {"latency": by_process([job.p50s for job in jobs])}
-    values |= {name: by_process([job.memory.get(name, ()) for job in jobs]) for name in memory.DEFINITIONS}
-    for name, each in values.items():
-        mean, found[f"{name}_low"], found[f"{name}_high"] = statistics.of_process_rows(each)
-        found[name] = mean if name == "latency" else statistics.median_rows(each)
+    latency = statistics.of_process_rows(by_process([job.p50s for job in jobs]))
+    found |= dict(zip(("latency", "latency_low", "latency_high"), latency, strict=True))
+    for name, sizes in zip(memory.DEFINITIONS, _sizes(jobs), strict=True):
+        _, found[f"{name}_low"], found[f"{name}_high"] = statistics.of_process_rows(sizes)
+        found[name] = statistics.median_rows(sizes)
     watts = np.array([_number(job.power) for job in jobs])
     return {**found, "energy": watts * found["latency"]}
 
@@ -118,6 +118,16 @@ def by_process(values: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     found = np.full((len(values), max(1, *counts, 1)), np.nan)
     known = np.arange(found.shape[1]) < np.array(counts, dtype=int)[:, None]
     found[known] = [value for each in values for value in each]
+    return found
+
+
+def _sizes(jobs: Sequence[Job]) -> NDArray[np.float64]:
+    """Return bytes as (memory.DEFINITIONS, jobs, processes), NaN where a job has fewer processes."""
+    found = np.full(
+        (len(memory.DEFINITIONS), len(jobs), max(1, *(job.sizes.shape[1] for job in jobs))), np.nan
+    )
+    for place, job in enumerate(jobs):
+        found[:, place, : job.sizes.shape[1]] = job.sizes
     return found
 
 
@@ -135,7 +145,7 @@ def _stated(job: Job, of_model: dict[str, Any]) -> dict[str, Any]:
         "job": job.id,
         "run": job.run,
         **of_model,
-        **_accuracy(model.get("accuracy"), job.accuracy),
+        **(_accuracy(model.get("accuracy"), job.accuracy) if job.accuracy else {}),
         "p90": job.p90,
         "p99": job.p99,
         "mean": job.mean,
@@ -160,7 +170,8 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
     numbers = {key: _number(model.get(key)) for key in ("ratio", "params", "macs")}
     widths = tuple(model.get("widths") or ())
     fit = {"fit_quality": fit_quality(model), "align": align or 1, "widths": widths}
-    return {**names, **numbers, **fit, "file_bytes": _number(model.get("bytes"))}
+    stated = _accuracy(model.get("accuracy"), None)
+    return {**names, **numbers, **fit, **stated, "file_bytes": _number(model.get("bytes"))}
 
 
 def fit_quality(model: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bench.record.files import write_bytes
+from orchestrate.analysis import forking
 from orchestrate.report import page, table_text, tables
 from orchestrate.report.data import Report
 from orchestrate.runs import confined
@@ -15,14 +16,19 @@ def write(report: Report, out: Path) -> Path:
     folder = out / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     confined.Folder(out).make("tables")  # a run may be a stranger's: his link is not written through
+    with forking.beside(lambda: _write_tables(report, folder)):
+        text = page.html(report)
+    target = out / "index.html"
+    put(target, text)
+    return target
+
+
+def _write_tables(report: Report, folder: Path) -> None:
     for table in tables.TABLES:
         if table.optional and not len(report.frames[table.dataset]):
             continue
         for ending, writer in WRITERS.items():
             put(folder / f"{table.id}.{ending}", writer(table, report.frames[table.dataset]))
-    target = out / "index.html"
-    put(target, page.html(report))
-    return target
 
 
 def own_folder(run: Path) -> Path:
