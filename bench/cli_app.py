@@ -3,18 +3,22 @@
 It imports no library but typer, and nothing heavy before a command runs: `--help` answers at once.
 """
 
+import dataclasses
 import errno
 import importlib
+import inspect
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 from typer.core import TyperGroup
 
 from bench.record.printable import printable
+
+T = TypeVar("T")
 
 
 def application(program: str, about: str, commands: ModuleType, *errors: type[Exception]) -> typer.Typer:
@@ -31,6 +35,44 @@ def application(program: str, about: str, commands: ModuleType, *errors: type[Ex
     for module in pkgutil.iter_modules(commands.__path__):
         importlib.import_module(f"{commands.__name__}.{module.name}").register(app)
     return app
+
+
+def options_of(
+    kind: type[T], declared: Mapping[str, Any]
+) -> Callable[[Callable[[T], None]], Callable[..., None]]:
+    """Make a command that takes a dataclass: its fields are the options, with their types and defaults.
+
+    declared: field -> typer.Option(...), one for each, in the order of `--help`.
+    """
+    hints, known = get_type_hints(kind), {each.name: each for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if set(declared) != set(known):
+        raise TypeError(f"{kind.__name__}: options that do not match {set(declared) ^ set(known)}")
+
+    def decorate(command: Callable[[T], None]) -> Callable[..., None]:
+        def called(**given: Any) -> None:
+            command(kind(**given))
+
+        types: dict[str, Any] = {name: Annotated[hints[name], option] for name, option in declared.items()}
+        called.__name__, called.__doc__, called.__annotations__ = command.__name__, command.__doc__, types
+        called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(
+                    name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=_default(known[name]),
+                    annotation=types[name],
+                )
+                for name in declared
+            ]
+        )
+        return called
+
+    return decorate
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    made = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()
 
 
 def _callback(program: str) -> Callable[..., None]:

@@ -99,7 +99,7 @@ def show(made: "RunComparison") -> None:
             say(line(change))
     same = sum(change.verdict == SAME for change in made.changes)
     say(
-        f"{len(made.changes)} figures compared, {same} without a change shown; told are changes of at least "
+        f"{len(made.changes)} figures compared, {same} without a change shown; changes are reported from "
         f"{made.threshold:.1%} at a false-discovery rate of {RATE:.0%} (Benjamini-Hochberg)"
     )
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,12 +13,10 @@ app = typer.Typer(
     invoke_without_command=True, help="List the devices of devices.yaml; `check` examines boards."
 )
 
-File = Annotated[
-    Path | None,
-    typer.Option(
-        "--devices", metavar="FILE", envvar="ORBITBENCH_DEVICES", help="use no other file of devices"
-    ),
-]
+DEVICES: Any = typer.Option(
+    "--devices", metavar="FILE", envvar="ORBITBENCH_DEVICES", help="use no other file of devices"
+)
+File = Annotated[Path | None, DEVICES]
 
 
 @app.callback(invoke_without_command=True)

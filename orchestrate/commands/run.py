@@ -1,149 +1,114 @@
 """`orchestrate run`: plan, export, run on the devices, report."""
 
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
 
+from bench.cli_app import options_of
 from orchestrate.commands import complete
-from orchestrate.commands.devices import File
+from orchestrate.commands.devices import DEVICES
+from orchestrate.execution.options import Stated
 
-Report = Annotated[bool, typer.Option("--report/--no-report", help="write the page at the end")]
-Results = Annotated[
-    Path, typer.Option(metavar="DIR", envvar="ORBITBENCH_RESULTS", help="the folder of all runs")
-]
-Trust = Annotated[
-    bool,
-    typer.Option(
-        "--trust-run", help="go on though the run was planned with other settings than devices.yaml has now"
+REPORT: Any = typer.Option("--report/--no-report", help="write the page at the end")
+RESULTS: Any = typer.Option(metavar="DIR", envvar="ORBITBENCH_RESULTS", help="the folder of all runs")
+TRUST: Any = typer.Option(
+    "--trust-run", help="go on though the run was planned with other settings than devices.yaml has now"
+)
+Report = Annotated[bool, REPORT]
+Results = Annotated[Path, RESULTS]
+Trust = Annotated[bool, TRUST]
+
+
+@dataclass(frozen=True)
+class Typed(Stated):
+    """The options as they are typed: these besides need to be read."""
+
+    threads: str | None = None
+    precision: str | None = None
+    processes: int | None = None
+    profile: bool = False
+    batch: str | None = None
+    load: str | None = None
+    streams: str | None = None
+    rate: str | None = None
+    as_json: bool = False
+
+
+OPTIONS: dict[str, Any] = {
+    "devices": typer.Option(
+        "--device",
+        metavar="NAME[,NAME]",
+        help="of devices.yaml, as `orchestrate devices` lists; may be repeated",
+        autocompletion=complete.devices,
     ),
-]
+    "everything": typer.Option("--all", help="all devices of your own files but `local`"),
+    "experiment": typer.Option(
+        metavar="NAME|FILE",
+        help="in manifests/experiments, or a file (default: thesis; demo takes minutes)",
+        autocompletion=complete.experiments,
+    ),
+    "onnx": typer.Option(metavar="FILE", help="a model of your own; may be repeated"),
+    "dims": typer.Option(
+        "--dim", metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx: symbol or INPUT.AXIS"
+    ),
+    "inputs": typer.Option("--input", metavar="FILE.npz", help="arrays for the inputs of --onnx"),
+    "values": typer.Option("--value", metavar="INPUT=NUMBER", help="a constant for an input of --onnx"),
+    "test_set": typer.Option(
+        metavar="FILE.npz|FOLDER", help="labelled inputs of --onnx: the device measures accuracy"
+    ),
+    "metric": typer.Option(help="of --test-set"),
+    "pixels": typer.Option(
+        help="of a folder of images: 0 to 1, -1 to 1, ImageNet's mean and deviation, 0 to 255"
+    ),
+    "accuracies": typer.Option(
+        "--accuracy", metavar="[NAME=]PERCENT", help="what a file of --onnx reaches, as you state it"
+    ),
+    "names": typer.Option(
+        "--name", metavar="[FILE=]NAME", help="what a file of --onnx is called, so that versions compare"
+    ),
+    "threads": typer.Option(metavar="N[,N]", help="instead of the device's threads, such as 1,2,4"),
+    "precision": typer.Option(
+        metavar="NAME[,NAME]", help="instead of the device's precisions, such as fp32,int8"
+    ),
+    "processes": typer.Option(metavar="N", help="fresh processes a job, instead of the experiment's"),
+    "profile": typer.Option(
+        "--profile", help="where the time goes, by operator: one more process a job, never a timed one"
+    ),
+    "batch": typer.Option(
+        metavar="N[,N]", help="images an inference, such as 1,8, instead of the experiment's"
+    ),
+    "load": typer.Option(
+        metavar="SHAPE[,SHAPE]", help="single-stream (the default), offline (throughput), paced"
+    ),
+    "streams": typer.Option(metavar="N[,N]", help="of --load offline: inferences side by side"),
+    "rate": typer.Option(metavar="N/s", help="of --load paced: requests a second, such as 10/s"),
+    "resume": typer.Option(
+        metavar="RUN",
+        help="finish this run (an id, the beginning of one, latest, or a path): only what is missing",
+        autocompletion=complete.runs,
+    ),
+    "resume_last": typer.Option(
+        "--resume-last", help="finish the newest unfinished run of this very plan, if there is one"
+    ),
+    "retry": typer.Option(help="with --resume: again what failed, or what was measured but does not count"),
+    "detach": typer.Option(
+        "--detach", help="start the devices and leave them at work; fetch later with --resume or `collect`"
+    ),
+    "break_lock": typer.Option("--break-lock", help="take a board from a run that is dead on it"),
+    "require_valid": typer.Option("--require-valid", help="exit code 1 also where a record does not count"),
+    "trust_run": TRUST,
+    "patience": typer.Option(metavar="SECONDS", help="how long to wait for a lost board", min=0),
+    "report": REPORT,
+    "results": RESULTS,
+    "manifest": DEVICES,
+    "as_json": typer.Option("--json", help="print a JSON summary, progress on stderr"),
+}
 
 
-def run(
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[,NAME]",
-            help="of devices.yaml, as `orchestrate devices` lists; may be repeated",
-            autocompletion=complete.devices,
-        ),
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="all devices of your own files but `local`")
-    ] = False,
-    experiment: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="in manifests/experiments, or a file (default: thesis; demo takes minutes)",
-            autocompletion=complete.experiments,
-        ),
-    ] = None,
-    onnx: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="a model of your own; may be repeated")
-    ] = None,
-    dim: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx: symbol or INPUT.AXIS"),
-    ] = None,
-    inputs: Annotated[
-        Path | None, typer.Option("--input", metavar="FILE.npz", help="arrays for the inputs of --onnx")
-    ] = None,
-    value: Annotated[
-        list[str] | None, typer.Option(metavar="INPUT=NUMBER", help="a constant for an input of --onnx")
-    ] = None,
-    test_set: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.npz|FOLDER", help="labelled inputs of --onnx: the device measures accuracy"
-        ),
-    ] = None,
-    metric: Annotated[Literal["top1", "top5"], typer.Option(help="of --test-set")] = "top1",
-    pixels: Annotated[
-        Literal["unit", "signed", "imagenet", "raw"] | None,
-        typer.Option(help="of a folder of images: 0 to 1, -1 to 1, ImageNet's mean and deviation, 0 to 255"),
-    ] = None,
-    accuracy: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[NAME=]PERCENT", help="what a file of --onnx reaches, as you state it"),
-    ] = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[FILE=]NAME", help="what a file of --onnx is called, so that versions compare"),
-    ] = None,
-    threads: Annotated[
-        str | None, typer.Option(metavar="N[,N]", help="instead of the device's threads, such as 1,2,4")
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(metavar="NAME[,NAME]", help="instead of the device's precisions, such as fp32,int8"),
-    ] = None,
-    processes: Annotated[
-        int | None, typer.Option(metavar="N", help="fresh processes a job, instead of the experiment's")
-    ] = None,
-    profile: Annotated[
-        bool,
-        typer.Option(
-            "--profile", help="where the time goes, by operator: one more process a job, never a timed one"
-        ),
-    ] = False,
-    batch: Annotated[
-        str | None,
-        typer.Option(metavar="N[,N]", help="images an inference, such as 1,8, instead of the experiment's"),
-    ] = None,
-    load: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SHAPE[,SHAPE]", help="single-stream (the default), offline (throughput), paced"
-        ),
-    ] = None,
-    streams: Annotated[
-        str | None, typer.Option(metavar="N[,N]", help="of --load offline: inferences side by side")
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option(metavar="N/s", help="of --load paced: requests a second, such as 10/s")
-    ] = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            help="finish this run (an id, the beginning of one, latest, or a path): only what is missing",
-            autocompletion=complete.runs,
-        ),
-    ] = None,
-    resume_last: Annotated[
-        bool,
-        typer.Option(
-            "--resume-last", help="finish the newest unfinished run of this very plan, if there is one"
-        ),
-    ] = False,
-    retry: Annotated[
-        Literal["failed", "invalid", "all"] | None,
-        typer.Option(help="with --resume: again what failed, or what was measured but does not count"),
-    ] = None,
-    detach: Annotated[
-        bool,
-        typer.Option(
-            "--detach",
-            help="start the devices and leave them at work; fetch later with --resume or `collect`",
-        ),
-    ] = False,
-    break_lock: Annotated[
-        bool, typer.Option("--break-lock", help="take a board from a run that is dead on it")
-    ] = False,
-    require_valid: Annotated[
-        bool, typer.Option("--require-valid", help="exit code 1 also where a record does not count")
-    ] = False,
-    trust_run: Trust = False,
-    patience: Annotated[
-        float, typer.Option(metavar="SECONDS", help="how long to wait for a lost board", min=0)
-    ] = 600.0,
-    report: Report = True,
-    results: Results = Path("results"),
-    devices: File = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print a JSON summary, progress on stderr")] = False,
-) -> None:
+@options_of(Typed, OPTIONS)
+def run(typed: Typed) -> None:
     """Measure an experiment, or your own ONNX files, on devices.
 
     orchestrate run --device local --experiment demo
@@ -152,34 +117,18 @@ def run(
     from orchestrate.execution.options import RunOptions
     from orchestrate.execution.own_words import sweep, whole
 
-    options = RunOptions(
-        devices=[name.strip() for each in device or [] for name in each.split(",")],
-        everything=everything,
-        experiment=experiment,
-        onnx=onnx or [],
-        dims=dim or [],
-        inputs=inputs,
-        values=value or [],
-        test_set=test_set,
-        metric=metric,
-        pixels=pixels,
-        accuracies=accuracy or [],
-        names=name or [],
-        sweep=sweep(threads, precision, processes, load, streams, rate, profile),
-        batches=whole("--batch", batch, 1, 1024, "1,8"),
-        resume=resume,
-        resume_last=resume_last,
-        retry=retry,
-        detach=detach,
-        break_lock=break_lock,
-        patience=patience,
-        report=report,
-        require_valid=require_valid,
-        results=results,
-        manifest=devices,
-        trust_run=trust_run,
+    swept = sweep(
+        typed.threads,
+        typed.precision,
+        typed.processes,
+        typed.load,
+        typed.streams,
+        typed.rate,
+        typed.profile,
     )
-    raise typer.Exit(study.main(options, as_json))
+    batches = whole("--batch", typed.batch, 1, 1024, "1,8")
+    stated = {each.name: getattr(typed, each.name) for each in fields(Stated)}
+    raise typer.Exit(study.main(RunOptions(sweep=swept, batches=batches, **stated), typed.as_json))
 
 
 def register(app: typer.Typer) -> None:

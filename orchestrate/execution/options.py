@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from orchestrate.errors import BadInput
-from orchestrate.execution.own_words import Sweep
+
+if TYPE_CHECKING:
+    from orchestrate.execution.own_words import Sweep
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """What the command line asked for."""
+class Stated:
+    """Options that a run uses as the command line states them."""
 
     devices: list[str] = field(default_factory=list)
     everything: bool = False
@@ -19,23 +22,35 @@ class RunOptions:
     inputs: Path | None = None
     values: list[str] = field(default_factory=list)
     test_set: Path | None = None
-    metric: str = "top1"
-    pixels: str | None = None
+    metric: Literal["top1", "top5"] = "top1"
+    pixels: Literal["unit", "signed", "imagenet", "raw"] | None = None
     accuracies: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    sweep: Sweep = field(default_factory=Sweep)
-    batches: tuple[int, ...] = ()
     resume: str | None = None
     resume_last: bool = False
-    retry: str | None = None
+    retry: Literal["failed", "invalid", "all"] | None = None
     detach: bool = False
     break_lock: bool = False
+    require_valid: bool = False
+    trust_run: bool = False
     patience: float = 600.0
     report: bool = True
-    require_valid: bool = False
     results: Path = Path("results")
     manifest: Path | None = None
-    trust_run: bool = False
+
+
+def _as_planned() -> "Sweep":
+    from orchestrate.execution.own_words import Sweep
+
+    return Sweep()
+
+
+@dataclass(frozen=True)
+class RunOptions(Stated):
+    """What the command line asked for."""
+
+    sweep: "Sweep" = field(default_factory=_as_planned)
+    batches: tuple[int, ...] = ()
 
 
 def check(options: RunOptions) -> None:
@@ -52,7 +67,7 @@ def check(options: RunOptions) -> None:
         or options.accuracies
         or options.names
         or options.batches
-        or options.sweep != Sweep()
+        or options.sweep != _as_planned()
         or options.resume_last
     )
     if options.everything and options.devices:

@@ -5,7 +5,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata, util
 from pathlib import Path
 
@@ -75,8 +75,8 @@ def begin(
             bundle, devices, version(), options.sweep.devices(devices), options.sweep.load_shapes
         )
         for refused in planned.get("refused", []):
-            if "device" in refused:  # of the others `bench export` has told
-                summary.say(console, plan.told(refused))
+            if "device" in refused:  # the others are in `bench export`'s output
+                summary.say(console, plan.refusal(refused))
         jobs = sum(len(part["jobs"]) for part in planned["devices"].values())
         work = f"{counted(len(bundle['models']), 'model')}, {counted(jobs, 'job')} on {', '.join(devices)}"
         console.print(work, highlight=False)
@@ -104,7 +104,8 @@ def check_jobs(planned: Plan) -> None:
 def resolve(options: RunOptions) -> dict[str, Device]:
     """The devices that the options name, in its order."""
     known, source = device_files.known(options.manifest), device_files.named(options.manifest)
-    names = [*device_files.own(options.manifest)] if options.everything else options.devices
+    named = [name.strip() for each in options.devices for name in each.split(",")]
+    names = [*device_files.own(options.manifest)] if options.everything else named
     if not names:
         raise BadInput(f"which device? --device NAME; {source} knows: {', '.join(sorted(known))}")
     return choose(known, names, source)
@@ -128,25 +129,8 @@ def export(options: RunOptions, out: Path, held: int) -> Bundle:
     missing = [name for name in needed if util.find_spec(name) is None]
     if missing:
         raise BadInput(f"making the models needs {' and '.join(missing)}: pip install 'orbitbench[bench]'")
-    arguments = [part for path in options.onnx for part in ("--onnx", str(path))]
-    arguments += [part for dim in options.dims for part in ("--dim", dim)]
-    arguments += [part for value in options.values for part in ("--value", value)]
-    arguments += ["--input", str(options.inputs)] if options.inputs else []
-    arguments += ["--batch", ",".join(map(str, options.batches))] if options.batches else []
-    arguments += ["--test-set", str(options.test_set), "--metric", options.metric] if options.test_set else []
-    arguments += ["--pixels", options.pixels] if options.pixels else []
-    command = [
-        sys.executable,
-        "-m",
-        "bench.cli",
-        "export",
-        "--json",
-        *arguments,
-        "--out",
-        str(out),
-        "--",
-        *wanted,
-    ]
+    command = [sys.executable, "-m", "bench.cli", "export", "--json", "--out", str(out)]
+    command += [*_own_models(options), "--", *wanted]
     done = subprocess.run(
         command, env=process_runner.environment(), stdout=subprocess.DEVNULL, pass_fds=[held], check=False
     )
@@ -161,6 +145,23 @@ def export(options: RunOptions, out: Path, held: int) -> Bundle:
         bundle["models"] = with_names(models, options.names, refused)
         files.write_json(str(out / "bundle.json"), bundle)
     return bundle
+
+
+def _own_models(options: RunOptions) -> Iterator[str]:
+    """What `bench export` is to know of models of one's own, as it is typed."""
+    stated: dict[str, Sequence[object]] = {
+        "--onnx": options.onnx,
+        "--dim": options.dims,
+        "--value": options.values,
+        "--input": [options.inputs],
+        "--batch": [",".join(map(str, options.batches))],
+        "--test-set": [options.test_set],
+        "--metric": [options.metric if options.test_set else None],
+        "--pixels": [options.pixels],
+    }
+    for name, values in stated.items():
+        for value in filter(None, values):
+            yield from (name, str(value))
 
 
 def bundle_of(out: Path) -> Bundle:
@@ -217,10 +218,7 @@ def execute(
     retry: also those of this quality again (`failed`, `invalid`, `all`); replaced: and those of these jobs.
     """
     stop = Stop()
-    again = {
-        name: [*(folder.to_retry(retry) if retry else []), *(job for job in folder.wanted if job in replaced)]
-        for name, folder in run.devices.items()
-    }
+    again = {name: _again(folder, retry, replaced) for name, folder in run.devices.items()}
     folders = [
         folder
         for name, folder in run.devices.items()
@@ -248,6 +246,10 @@ def execute(
         left = sum(map(len, run.missing().values()))
         go_on = run.resume_command(devices.manifest)
         raise Interrupted(f"interrupted, {left} records to come; to go on: {go_on}") from None
+
+
+def _again(folder: DeviceFolder, retry: str | None, replaced: Sequence[str]) -> list[str]:
+    return [*(folder.to_retry(retry) if retry else []), *(job for job in folder.wanted if job in replaced)]
 
 
 def ask(view: progress.View, boards: list[str], signals: Signals) -> bool:

@@ -43,7 +43,7 @@ def conclude(
     }
     page = write_report(run, console) if report and any(device["ok"] for device in devices.values()) else None
     fatal = ("errors", "missing", "problem") + (("invalid", "skipped") if require_valid else ())
-    refused = [plan.told(each) for each in run.plan.get("refused", [])]
+    refused = [plan.refusal(each) for each in run.plan.get("refused", [])]
     bad = bool(refused) or any(device[key] for device in devices.values() for key in fatal)
     measured = [record for found in records.values() for record in found if record["status"] == "ok"]
     if as_json:

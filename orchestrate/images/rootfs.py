@@ -27,34 +27,16 @@ def make(target: Target, folder: Path) -> None:
             f"{target.key}: mmdebstrap makes it and is not installed: apt-get install mmdebstrap"
         )
     staging = folder / ".rootfs.tar"
-    command = [
-        "mmdebstrap",
-        f"--architectures={target.arch}",
-        "--variant=extract",
-        "--skip=check/qemu",
-        "--quiet",
-    ]
-    command += [
-        f"--include={','.join(debian.packages)}",
-        f"--extract-hook={CLEAN}",
-        debian.suite,
-        str(staging),
-    ]
+    command = ["mmdebstrap", f"--architectures={target.arch}", "--variant=extract", "--skip=check/qemu"]
+    command += ["--quiet", f"--include={','.join(debian.packages)}", f"--extract-hook={CLEAN}"]
+    command += [debian.suite, str(staging)]
+    environment = dict(os.environ, SOURCE_DATE_EPOCH="315532800")
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=dict(os.environ, SOURCE_DATE_EPOCH="315532800"),
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [
-                "mmdebstrap failed"
-            ]
-            raise OrbitError(
-                f"{target.key}: Debian's packages cannot be had: {errors[0].removeprefix('E: ')}"
-            )
+            errors = [line.removeprefix("E: ") for line in done.stderr.splitlines() if line.startswith("E:")]
+            said = errors[0] if errors else "mmdebstrap failed"
+            raise OrbitError(f"{target.key}: Debian's packages cannot be had: {said}")
         staging.rename(tar)
         stamp.write_text(wanted)
     finally:

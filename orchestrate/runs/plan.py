@@ -3,7 +3,7 @@ nothing, knows no clock."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,6 +28,7 @@ from orchestrate.errors import BadInput
 from orchestrate.runs.types import Bundle, Content, JobList, Plan, PlannedDevice, Refused, Swept
 
 Json = dict[str, Any]
+Split = tuple[list[Model], list[tuple[Model, str]]]  # models that run; others with the reason
 MOST_LINES = 10  # of refused models, where none is left
 _DEVICE_NAME: TypeAdapter[str] = TypeAdapter(Name)
 _SETTINGS = TypeAdapter(Device)
@@ -72,7 +73,7 @@ def problems(document: Json) -> list[Problem]:
     return found
 
 
-def told(refused: Refused) -> str:
+def refusal(refused: Refused) -> str:
     """One line on a model that a run leaves out."""
     where = f" on {refused['device']}" if "device" in refused else ""
     return f"{refused['model']}: refused{where}: {refused['reason']}"
@@ -119,7 +120,7 @@ def precisions(model: Model, device: Device) -> list[str]:
     return _asked(model, device)
 
 
-def split(models: list[Model], device: Device) -> tuple[list[Model], list[tuple[Model, str]]]:
+def split(models: list[Model], device: Device) -> Split:
     """The models whose files `device` runs, and the others with the reason."""
     problems = [(model, _precision_problem(model, device)) for model in models]
     return [m for m, problem in problems if not problem], [(m, found) for m, found in problems if found]
@@ -152,14 +153,6 @@ def plan(
     """
     run_as = swept or devices
     runnable = {name: split(bundle["models"], run_as[name]) for name in devices}
-    refused: list[Refused] = [
-        {"model": each["file"], "reason": each["reason"]} for each in bundle.get("refused", [])
-    ]
-    refused += [
-        {"model": model["id"], "device": name, "reason": reason}
-        for name, (_, bad) in runnable.items()
-        for model, reason in bad
-    ]
     for name, (models, bad) in runnable.items():
         if bad and not models:
             lines = [f"{name}: {model['id']}: {reason}" for model, reason in bad]
@@ -176,9 +169,20 @@ def plan(
         "devices": parts,
         "skipped": bundle["skipped"],
     }
-    if refused:
+    if refused := [*_unreadable(bundle), *_unsuited(runnable)]:
         content["refused"] = refused
     return {"schema": 1, "kind": "orbitbench.plan", "hash": digest(content), **content}
+
+
+def _unreadable(bundle: Bundle) -> Iterator[Refused]:
+    for each in bundle.get("refused", []):
+        yield {"model": each["file"], "reason": each["reason"]}
+
+
+def _unsuited(runnable: Mapping[str, Split]) -> Iterator[Refused]:
+    for name, (_, bad) in runnable.items():
+        for model, reason in bad:
+            yield {"model": model["id"], "device": name, "reason": reason}
 
 
 def _swept(device: Device) -> Swept:

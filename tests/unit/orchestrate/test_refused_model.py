@@ -13,6 +13,7 @@ from orchestrate.devices import Device
 from orchestrate.errors import BadInput
 from orchestrate.execution import own_words
 from orchestrate.runs import plan
+from tests.conftest import PATIENCE
 from tests.models import mlp
 from tests.unit.orchestrate import sample
 
@@ -30,7 +31,7 @@ def test_a_file_that_one_device_cannot_run_is_refused_there_alone() -> None:
     jobs = {name: [job["model"]["id"] for job in part["jobs"]] for name, part in made["devices"].items()}
     assert jobs == {"local": ["net", "half"], "torch": ["net"]}
     (refused,) = made["refused"]
-    assert plan.told(refused).startswith("half: refused on torch: backend torch does not run a file that")
+    assert plan.refusal(refused).startswith("half: refused on torch: backend torch does not run a file that")
     assert not plan.problems(plan.for_run(made, "20260101-000000-x", "2026-01-01T00:00:00Z"))
 
 
@@ -64,7 +65,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def invoke(*words: str) -> "subprocess.CompletedProcess[str]":
         command = [*program, *words, "--no-report", "--json"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
 
     return invoke
 
