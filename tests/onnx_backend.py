@@ -162,7 +162,8 @@ class InProcess(Scheduler):
         self.begun(step.job)
         part: Part = {"status": "ok", "error": None}
         try:
-            model_run.run(self._task(step), part)
+            for found in model_run.run(self._task(step)):
+                part = {**part, **found}
         except Exception as error:
             part["status"], part["error"] = "failed", failure(error)
         return part

@@ -86,12 +86,8 @@ def versus(
     from bench.runtime.machine import emulation
 
     request = own_request(dim, value, inputs)
-    asked = {
-        "backend": backend,
-        "precision": precision,
-        "threads": threads,
-        "options": _options(option or []),
-    }
+    options = _options(option or [])
+    asked = {"backend": backend, "precision": precision, "threads": threads, "options": options}
     with TemporaryDirectory(prefix="orbitbench-versus-") as folder:
         models = [_prepare(path, request, Path(folder, name)) for name, path in (("a", a), ("b", b))]
         check_names(request, models)
@@ -104,27 +100,10 @@ def versus(
     p50 = [median([pair[side] for pairs in played for pair in pairs]) for side in (0, 1)]
     emulator = emulation.emulated()
     if as_json:
-        setup = {
-            "backend": backend,
-            "precision": [task["job"]["precision"] for task in tasks],
-            "options": asked["options"],
-            "threads": threads,
-            "turn_ms": turn,
-            "seed": seed,
-        }
-        typer.echo(
-            json.dumps(
-                {
-                    "a": str(a),
-                    "b": str(b),
-                    **setup,
-                    **found._asdict(),
-                    "p50_seconds": p50,
-                    "emulated": emulator,
-                }
-                | {"rounds": played}
-            )
-        )
+        ran_as = [task["job"]["precision"] for task in tasks]
+        setup = {**asked, "precision": ran_as, "turn_ms": turn, "seed": seed}
+        figures = {**found._asdict(), "p50_seconds": p50, "emulated": emulator, "rounds": played}
+        typer.echo(json.dumps({"a": str(a), "b": str(b), **setup, **figures}))
     else:
         typer.echo(_text(found, (a, b), p50, played, emulator))
     if fail_above is not None and found.low is not None and found.low > fail_above:
@@ -237,7 +216,7 @@ def _text(
         f"B takes {found.ratio:.4f}x as long as A ({found.low:.4f} to {found.high:.4f}, 95 %): {told}"
     )
     lines.append(
-        f"{len(played)} rounds of fresh processes, {turns} pairs of turns; a change below 1 % is not told"
+        f"{len(played)} rounds of fresh processes, {turns} pairs of turns; a change below 1 % is not reported"
     )
     if emulator:
         lines.append(f"the CPU is emulated ({emulator}): these durations say nothing about a board")

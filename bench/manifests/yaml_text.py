@@ -226,7 +226,7 @@ def _refuse_bombs(text: str) -> None:
 
 
 def _opened(text: str) -> int:
-    """How many brackets are open at once, at most; text in quotes is not told from the rest."""
+    """How many brackets are open at once, at most; text in quotes is not distinguished from the rest."""
     depth = deepest = 0
     for bracket in re.findall(r"[\[\]{}]", text):
         depth = max(0, depth + (1 if bracket in "[{" else -1))

@@ -16,7 +16,7 @@ Check = Callable[[Any, Path, List[Problem]], None]
 
 MAX_TEXT = 100 * 1000
 MAX_NAME = 200
-MAX_PROBLEMS = 100  # told of one file; a hostile one has millions
+MAX_PROBLEMS = 100  # reported of one file; a hostile one has millions
 MAX_INTEGER = 2**62
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")

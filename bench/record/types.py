@@ -1,16 +1,9 @@
 """The shapes of what the runtime passes on as JSON, for the type checker; `schema` checks them as data."""
 
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
-if TYPE_CHECKING:
-    from typing import TypedDict  # novm: the checker's alone
-else:
-
-    class TypedDict(dict):
-        """A plain dict: Python 3.6 has no typing.TypedDict, and nothing asks for one while running."""
-
-        def __init_subclass__(cls, total=True):
-            super().__init_subclass__()
+from bench.record.readings import Facts, Reading, Rung
+from bench.record.typed_dict import TypedDict
 
 
 class Error(TypedDict):
@@ -162,12 +155,24 @@ class Task(_RequiredTask, total=False):
     cpu: Optional[int]  # of a duel: where both models run
 
 
+class Findings(TypedDict, total=False):
+    """What is measured of a model, in the order in which it becomes known."""
+
+    rungs: List[Rung]
+    facts: Facts
+    latency: Dict[str, Any]
+    residual: List[Dict[str, Any]]
+    environment: Dict[str, Any]
+    output_check: "OutputCheck"
+    accuracy: "Accuracy"
+
+
 class _RequiredPart(TypedDict):
     status: str
     error: Optional[Error]
 
 
-class Part(_RequiredPart, total=False):
+class Part(_RequiredPart, Findings, total=False):
     """What one measuring process answers, and from `process` on what its parent adds.
 
     A failed part has what was known before the failure.
@@ -175,18 +180,11 @@ class Part(_RequiredPart, total=False):
 
     build: Optional[Dict[str, Any]]
     cold: Optional[Dict[str, float]]
-    rungs: List[Dict[str, Any]]
-    residual: List[Dict[str, Any]]
-    facts: Dict[str, Any]
-    latency: Dict[str, Any]
-    output_check: "OutputCheck"
-    accuracy: "Accuracy"
     profile: Dict[str, Any]
-    environment: Dict[str, Any]
     process: int
     run: str
     job: Job
-    sensors: List[Dict[str, Any]]
+    sensors: List[Reading]
     validity: Validity
     disturbed: List[Dict[str, Any]]
 
@@ -231,7 +229,7 @@ class Memory(TypedDict):
     """The memory ladder of each process, in bytes."""
 
     unit: str
-    rungs: List[Dict[str, Any]]
+    rungs: List[Rung]
     residual: List[Dict[str, Any]]
 
 
@@ -251,5 +249,5 @@ class Record(TypedDict):
     output_check: Optional[OutputCheck]
     accuracy: Optional[Accuracy]
     profile: Optional[Dict[str, Any]]
-    sensors: List[Dict[str, Any]]
+    sensors: List[Reading]
     environment: Dict[str, Any]

@@ -21,7 +21,7 @@ Channels = Tensor  # sorted int64 indices of the uncut network's channels
 
 
 class Route(nn.Module):
-    """Channels `wanted` out of a tensor that holds the channels `there`; what is not there is zero."""
+    """Channels `wanted` out of a tensor that holds the channels `there`; missing ones are zero."""
 
     index: Tensor
     present: Tensor

@@ -183,7 +183,7 @@ class _Memory(NamedTuple):
     steps: tuple[float | None, ...]
 
 
-def ladders(rungs: list[Json]) -> list[dict[str, Json]]:
+def ladders(rungs: Sequence[Any]) -> list[dict[str, Json]]:
     """Return the ladder of each process, rung -> its readings, in the order of the processes."""
     found: dict[Any, dict[str, Json]] = defaultdict(dict)
     for rung in rungs:

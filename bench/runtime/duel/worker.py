@@ -1,8 +1,8 @@
-"""A process that holds one model and measures it in turns, when told to; `versus` tells two of them.
+"""A process that holds one model and measures it in turns, on request; `versus` asks two of them.
 
-Standard input: a task (one line, as `child` takes it), then lines of one integer each, the nanoseconds of a
-turn. Standard output: `{"ready": output check}` or `{"error": {kind, message, advice}}`, then a line a turn:
-its samples in nanoseconds. Ends with its standard input.
+Standard input: a task (one line, as `supervise.worker` takes it), then lines of one integer each, the
+nanoseconds of a turn. Standard output: `{"ready": output check}` or `{"error": {kind, message, advice}}`,
+then a line a turn: its samples in nanoseconds. Ends with its standard input.
 """
 
 import gc
@@ -47,7 +47,7 @@ def pin(cpu: Any) -> None:
 
 
 def main() -> int:
-    """Exit code 0, also after an error: it has been told as data."""
+    """Exit code 0, also after an error: it was reported as data."""
     die_with_parent()
     pipe = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -9,8 +9,9 @@ the process started is the process's part, as long as no other program takes GPU
 
 import os
 import re
-from typing import Any, Dict, Optional
+from typing import Dict, Optional
 
+from bench.record.readings import Rung
 from bench.runtime.machine.procfs import read_text
 
 FOLDER = "/sys/kernel/debug/nvmap/iovmm/"
@@ -30,7 +31,7 @@ def parse_clients(text: str) -> Dict[int, int]:
 
 
 def process_bytes(pid: Optional[int] = None, folder: str = FOLDER) -> Optional[int]:
-    """Bytes that nvmap charges to the process, this one unless told; None where the tables cannot be read."""
+    """Bytes that nvmap charges to the process, this one by default; None where the tables cannot be read."""
     for name in ("maps", "clients"):
         text = read_text(folder + name)
         if text is not None:
@@ -55,7 +56,7 @@ def total_bytes(meminfo: str = "/proc/meminfo") -> Optional[int]:
     return None
 
 
-def reading(before: Optional[int], root: str = "/") -> Dict[str, Any]:
+def reading(before: Optional[int], root: str = "/") -> Rung:
     """`nvmap` (bytes of this process), `nvmap_total` (of all) and `nvmap_source` (debugfs | meminfo).
 
     None each where it cannot be read. before: `total_bytes` before this process was started, for boards whose

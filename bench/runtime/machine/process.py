@@ -5,14 +5,25 @@ import os
 import re
 import signal
 import time
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, NamedTuple, Optional
 
+from bench.record.readings import Facts
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.procfs import find, read_text
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PARENT = "ORBITBENCH_PARENT"  # process id; not for our own children, whose parent is another
 STARTED = now_ns()  # a measuring process imports this before anything large
+
+Snapshot = NamedTuple(
+    "Snapshot",
+    [
+        ("waiting", Optional[float]),  # s
+        ("cpu", float),
+        ("machine", Dict[str, float]),
+        ("clocks", Dict[str, float]),
+    ],
+)
 
 
 def age() -> float:
@@ -74,28 +85,26 @@ def mapped_libraries(maps: str = "/proc/self/maps") -> List[str]:
     return sorted(path for path in paths if LIBRARIES.search(path))
 
 
-def snapshot() -> Dict[str, Any]:
-    """Everything whose difference over the timed span tells who else used the machine."""
-    return {
-        "waiting": waiting_seconds(),
-        "cpu": time.process_time(),
-        "machine": machine_cpu(),
-        "clocks": clocks(),
-    }
+def snapshot() -> Snapshot:
+    """Everything whose difference over the timed span shows who else used the machine."""
+    return Snapshot(waiting_seconds(), time.process_time(), machine_cpu(), clocks())
 
 
-def difference(before: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
+def difference(before: Snapshot, after: Snapshot) -> Facts:
     """Facts about the span between two snapshots; seconds, None where unknown."""
-    span = after["clocks"]["monotonic"] - before["clocks"]["monotonic"]
-    own = after["cpu"] - before["cpu"]
-    facts: Dict[str, Any] = {"span": span, "cpu": own, "waiting": None, "others": None, "steal": None}
-    facts.update(begin=before["clocks"]["monotonic"], end=after["clocks"]["monotonic"])
-    if before["waiting"] is not None and after["waiting"] is not None:
-        facts["waiting"] = max(0.0, after["waiting"] - before["waiting"])
-    if before["machine"] and after["machine"]:
-        facts["others"] = max(0.0, after["machine"]["busy"] - before["machine"]["busy"] - own)
-        facts["steal"] = after["machine"]["steal"] - before["machine"]["steal"]
-    for name in ("wall", "raw", "boot"):
-        if name in before["clocks"]:
-            facts[name + "_gap"] = after["clocks"][name] - before["clocks"][name] - span
+    begin, end = before.clocks["monotonic"], after.clocks["monotonic"]
+    span, own = end - begin, after.cpu - before.cpu
+    facts: Facts = {"span": span, "cpu": own, "waiting": None, "others": None, "steal": None}
+    facts["begin"], facts["end"] = begin, end
+    if before.waiting is not None and after.waiting is not None:
+        facts["waiting"] = max(0.0, after.waiting - before.waiting)
+    if before.machine and after.machine:
+        facts["others"] = max(0.0, after.machine["busy"] - before.machine["busy"] - own)
+        facts["steal"] = after.machine["steal"] - before.machine["steal"]
+    gaps = {name: after.clocks[name] - before.clocks[name] - span for name in before.clocks}
+    facts["wall_gap"] = gaps["wall"]
+    if "raw" in gaps:
+        facts["raw_gap"] = gaps["raw"]
+    if "boot" in gaps:
+        facts["boot_gap"] = gaps["boot"]
     return facts

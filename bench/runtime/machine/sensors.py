@@ -6,8 +6,9 @@ the kernel's cpufreq and thermal ABI, and rbonghi/jetson_stats
 """
 
 import os
-from typing import Any, Dict, List, Optional
+from typing import List, Optional
 
+from bench.record.readings import Sensed
 from bench.runtime.machine import power
 from bench.runtime.machine.procfs import find, read_int, read_text
 from bench.runtime.machine.throttling import Throttling
@@ -31,7 +32,7 @@ class Sensors(object):
         self.throttling = Throttling(root)
         self.zones = [z for z in find(root + "/sys/class/thermal/thermal_zone*/temp") if not _constant(z)]
 
-    def read(self) -> Dict[str, Any]:
+    def read(self) -> Sensed:
         """One reading in hertz, degrees Celsius, watts; None where the board has no such sensor."""
         clocks = [hz for hz in map(read_int, self.cpu) if hz is not None]
         heat = [t for t in map(read_int, self.zones) if t is not None]

@@ -8,8 +8,9 @@ rbonghi/jetson_stats and NVIDIA's hwmon counters `oc*_event_cnt` (Orin and later
 
 import os
 import re
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
+from bench.record.readings import Slowing
 from bench.runtime.machine.procfs import find, read_int, read_text
 
 FIRMWARE = (
@@ -37,7 +38,7 @@ class Throttling(object):
         self.cooling = [path for path in find(root + "/sys/class/thermal/cooling_device*") if _slows(path)]
         self.policies = [path for path in find(root + POLICIES) if fixed(path)]
 
-    def read(self) -> Dict[str, Any]:
+    def read(self) -> Slowing:
         """One reading; None where the board has no such source.
 
         throttled: the firmware's bits; undervoltage: 1 while its alarm is on; over_current: events so far;

@@ -60,7 +60,7 @@ class Offline(object):
                 infer()
                 out[i] = clock() - start
                 self.counts[stream] += 1
-        except Exception as error:  # told in the main thread
+        except Exception as error:  # raised again in the main thread
             self.errors.append(error)
         self.stop = True
 

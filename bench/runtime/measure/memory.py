@@ -5,12 +5,12 @@ cgroup-v1/memory.rst and cgroup-v2.rst. All values are bytes; None where a sourc
 """
 
 import ctypes
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional
 
+from bench.record.readings import Rung
 from bench.runtime.machine import nvmap
 from bench.runtime.machine.procfs import read_text
 
-Rung = Dict[str, Any]
 GroupMemory = NamedTuple("GroupMemory", [("current", Optional[int]), ("peak", Optional[int])])
 
 
@@ -106,13 +106,22 @@ class Ladder(object):
 
     def read(self, rung: str, device: Callable[[], Dict[str, int]] = dict) -> Rung:
         """Read every source now. `device` is the backend's own knowledge, called after the rest."""
-        values: Dict[str, Any] = dict(process_memory())
-        values["peak_rss"] = status_field("VmHWM")
-        group = cgroup_memory()
+        sizes, peak, group = process_memory(), status_field("VmHWM"), cgroup_memory()
         known = device()
-        values.update(cgroup_current=group.current, cgroup_peak=group.peak)
-        values.update(gpu_free=known.get("gpu_free"), gpu_total=known.get("gpu_total"))
-        values.update(nvmap.reading(self.nvmap_before, self.root))
-        values.update(process=self.process, rung=rung, backend=known)
+        values: Rung = {
+            "rss": sizes["rss"],
+            "pss": sizes["pss"],
+            "uss": sizes["uss"],
+            "swap": sizes["swap"],
+            "peak_rss": peak,
+            "cgroup_current": group.current,
+            "cgroup_peak": group.peak,
+            "gpu_free": known.get("gpu_free"),
+            "gpu_total": known.get("gpu_total"),
+            **nvmap.reading(self.nvmap_before, self.root),
+            "process": self.process,
+            "rung": rung,
+            "backend": known,
+        }
         self.rungs.append(values)
         return values

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from bench.record import npz
+from bench.record.readings import Rung
 from bench.runtime.backends.base import BackendError, Tensor
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def stored_arrays(path: str, prefix: str = "") -> Arrays:
         raise BackendError("bad_reference", "{}: {}".format(path, error), "export the bundle again") from None
 
 
-def residual(rungs: List[Dict[str, Any]], known: Dict[str, int]) -> List[Dict[str, Any]]:
+def residual(rungs: List[Rung], known: Dict[str, int]) -> List[Dict[str, Any]]:
     """What the model's growth leaves unexplained by the weights and activations that the backend knows of.
 
     All in bytes; growth is of RSS, trimmed, above the initialised device.

@@ -4,10 +4,10 @@ import os
 import time
 import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
 from array import array
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple
 
 from bench.record import files, loads, measure, samples
-from bench.record.types import Job, Measure, Part, Task
+from bench.record.types import Findings, Job, Measure, Task
 from bench.runtime.backends import create
 from bench.runtime.backends.base import Backend, BackendError, Settings
 from bench.runtime.backends.null import NullBackend
@@ -30,8 +30,8 @@ Taken = NamedTuple(
         ("started", float),  # s since the epoch
         ("warm", int),  # warm-up inferences
         ("outcome", timing.Outcome),
-        ("before", Dict[str, Any]),
-        ("after", Dict[str, Any]),
+        ("before", process.Snapshot),
+        ("after", process.Snapshot),
         ("compute", bool),  # whether the device's own times lie in the buffer
     ],
 )
@@ -95,8 +95,8 @@ def _first(backend: Backend) -> float:
     return timed(backend.infer)[1] if known is None else known
 
 
-def run(task: Task, part: Part) -> None:
-    """Measure; `part` is filled as it goes, so that a failure keeps what was known before it."""
+def run(task: Task) -> Iterator[Findings]:
+    """Measure, and hand over each finding as it becomes known, so that a failure costs no earlier one."""
     plan = measure.complete(task["measure"], None)
     room = {name: timing.buffer(plan["max_samples"]) for name in ("samples", "warmup", "compute")}
     backend = create(task["job"], settings_of(task))
@@ -104,7 +104,7 @@ def run(task: Task, part: Part) -> None:
         task = {**task, "reference": None}  # it computes nothing that could be compared
     reset_peak()
     ladder = Ladder(task["process"], task.get("nvmap_before"))
-    part["rungs"] = ladder.rungs
+    yield {"rungs": ladder.rungs}  # the list that the ladder extends
     ladder.read("start")
     backend.import_library()
     ladder.read("backend_imported")
@@ -112,9 +112,10 @@ def run(task: Task, part: Part) -> None:
     timing.half_width(room["samples"], timing.BATCHES)
     with backend:
         ladder.read("device_initialised", backend.memory)
-        _measure_model(task, part, plan, backend, ladder, room)
-    part["environment"] = dict(part.get("environment", {}), versions=backend.versions(), fake=backend.fake)
-    part["environment"]["libraries"] = _libraries() if task["process"] == 0 else {}
+        environment = yield from _measure_model(task, plan, backend, ladder, room)
+    libraries = _libraries() if task["process"] == 0 else {}
+    versions = backend.versions()
+    yield {"environment": dict(environment, versions=versions, fake=backend.fake, libraries=libraries)}
 
 
 def _libraries() -> Dict[str, str]:
@@ -131,8 +132,9 @@ def _libraries() -> Dict[str, str]:
 
 
 def _measure_model(
-    task: Task, part: Part, plan: Measure, backend: Backend, ladder: Ladder, room: Buffers
-) -> None:
+    task: Task, plan: Measure, backend: Backend, ladder: Ladder, room: Buffers
+) -> Generator[Findings, None, Dict[str, Any]]:
+    """Load, measure and check the model; return how the backend ran it."""
     tensors, loaded = timed(lambda: backend.load(task["model"]))
     ladder.read("model_loaded", backend.memory)
     inputs = make_inputs(tensors, task.get("reference"), task["seed"])
@@ -145,20 +147,24 @@ def _measure_model(
         ladder.read("steady", backend.memory)
         trim()
         ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
-    part["facts"] = process.difference(taken.before, taken.after)
-    part["facts"]["oversubscribed"] = int(_oversubscribed(task["job"], 1 + len(others)))
-    part["latency"] = dict(_entry(task, taken, room), load_seconds=loaded, first_seconds=first)
-    part["residual"] = residual(ladder.rungs, backend.memory())
-    part["latency"]["overhead"] = samples.encode(overhead(backend.settings))
-    part["environment"] = {"backend": backend.configuration(), "build": backend.build_info()}
-    check = part["output_check"] = check_outputs(backend.outputs(), task, backend.arithmetic())
+    facts = process.difference(taken.before, taken.after)
+    facts["oversubscribed"] = int(_oversubscribed(task["job"], 1 + len(others)))
+    unexplained = residual(ladder.rungs, backend.memory())
+    latency = dict(_entry(task, taken, room), load_seconds=loaded, first_seconds=first)
+    latency["overhead"] = samples.encode(overhead(backend.settings))
+    yield {"facts": facts, "latency": latency, "residual": unexplained}
+    environment = {"backend": backend.configuration(), "build": backend.build_info()}
+    yield {"environment": environment}
+    check = check_outputs(backend.outputs(), task, backend.arithmetic())
+    yield {"output_check": check}
     if not check["ok"]:
         raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
     if task.get("against"):  # after the rungs: the reference's memory is not the model's
-        part["latency"]["turns"] = against(task, backend.settings, backend.infer)
+        yield {"latency": dict(latency, turns=against(task, backend.settings, backend.infer))}
     test_set = task.get("test_set")
     if test_set and task["process"] == 0 and not backend.fake:
-        part["accuracy"] = measured(backend, inputs, task, test_set)
+        yield {"accuracy": measured(backend, inputs, task, test_set)}
+    return environment
 
 
 def _oversubscribed(job: Job, streams: int) -> bool:

@@ -3,6 +3,7 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from bench.record.readings import Facts, Reading
 from bench.record.types import Note, Part
 
 MIN_SAMPLES = (
@@ -37,10 +38,10 @@ def disturbances(part: Part) -> List[str]:
 
 def judge(
     entry: Dict[str, Any],
-    facts: Dict[str, Any],
-    sensors: List[Dict[str, Any]],
+    facts: Facts,
+    sensors: List[Reading],
     environment: Dict[str, Any],
-    around: Optional[List[Dict[str, Any]]] = None,
+    around: Optional[List[Reading]] = None,
 ) -> Verdict:
     """The verdict on one process. entry: its `latency`, with `plan` and `drift`; facts: of
     process.difference; sensors: readings during the samples; around: those and their neighbours."""
@@ -104,27 +105,28 @@ def _samples(verdict: Verdict, entry: Dict[str, Any]) -> None:
         verdict.warnings.append(note("drift", message))
 
 
-def _rivals(verdict: Verdict, entry: Dict[str, Any], facts: Dict[str, Any]) -> None:
-    span = facts["span"]
+def _rivals(verdict: Verdict, entry: Dict[str, Any], facts: Facts) -> None:
+    span, others = facts["span"], facts.get("others")
+    waiting, steal = facts.get("waiting"), facts.get("steal")
     allowed = entry["plan"]["max_waiting"]
     if facts.get("oversubscribed"):
-        if (facts.get("others") or 0.0) > allowed * span:
+        if others is not None and others > allowed * span:
             message = "other processes used {:.2f} CPUs meanwhile; stop what else runs on the device"
-            verdict.reasons.append(note("other_load", message.format(facts["others"] / span)))
-    elif facts.get("waiting") is not None and facts["waiting"] > allowed * span:
+            verdict.reasons.append(note("other_load", message.format(others / span)))
+    elif waiting is not None and waiting > allowed * span:
         message = (
             "a thread waited for a CPU during {:.0%} of the measurement; stop what else runs on the device"
         )
-        verdict.reasons.append(note("other_load", message.format(facts["waiting"] / span)))
-    elif facts.get("steal") is not None and facts["steal"] > MAX_STEAL * span:
-        message = "the hypervisor took {:.0%} of a CPU away".format(facts["steal"] / span)
+        verdict.reasons.append(note("other_load", message.format(waiting / span)))
+    elif steal is not None and steal > MAX_STEAL * span:
+        message = "the hypervisor took {:.0%} of a CPU away".format(steal / span)
         verdict.reasons.append(note("other_load", message))
-    elif facts.get("others") is not None and facts["others"] > 0.25 * span:
-        message = "other processes used {:.2f} CPUs meanwhile".format(facts["others"] / span)
+    elif others is not None and others > 0.25 * span:
+        message = "other processes used {:.2f} CPUs meanwhile".format(others / span)
         verdict.warnings.append(note("busy", message))
 
 
-def _clocks(verdict: Verdict, facts: Dict[str, Any]) -> None:
+def _clocks(verdict: Verdict, facts: Facts) -> None:
     span = facts["span"]
     if abs(facts.get("raw_gap", 0.0)) > CLOCK_RATE * span + 1e-4:
         message = "the monotonic clock ran {:+.2%} off the hardware's".format(-facts["raw_gap"] / span)
@@ -140,8 +142,8 @@ def _clocks(verdict: Verdict, facts: Dict[str, Any]) -> None:
         verdict.warnings.append(note("clock_stepped", message))
 
 
-def _throttling(verdict: Verdict, sensors: List[Dict[str, Any]]) -> None:
-    bits = [s["throttled"] for s in sensors if s.get("throttled") is not None]
+def _throttling(verdict: Verdict, sensors: List[Reading]) -> None:
+    bits = [bits for bits in (each.get("throttled") for each in sensors) if bits is not None]
     if any(b & PI_NOW for b in bits):
         message = "the firmware throttled (get_throttled {:#x}): check power supply and cooling"
         verdict.reasons.append(note("throttled", message.format(max(bits))))
@@ -152,11 +154,11 @@ def _throttling(verdict: Verdict, sensors: List[Dict[str, Any]]) -> None:
         verdict.warnings.append(note("throttled_before", message.format(bits[0])))
 
 
-def _cooling(verdict: Verdict, around: List[Dict[str, Any]]) -> None:
+def _cooling(verdict: Verdict, around: List[Reading]) -> None:
     """What other boards than a Raspberry Pi with its own kernel show."""
     if any(reading.get("undervoltage") for reading in around):
         verdict.reasons.append(note("throttled", "undervoltage: use a stronger power supply"))
-    counts = [r["over_current"] for r in around if r.get("over_current") is not None]
+    counts = [count for count in (each.get("over_current") for each in around) if count is not None]
     if counts and counts[-1] > counts[0]:
         message = "{} over-current events: choose a lower power mode or a stronger power supply"
         verdict.reasons.append(note("throttled", message.format(counts[-1] - counts[0])))
@@ -166,16 +168,16 @@ def _cooling(verdict: Verdict, around: List[Dict[str, Any]]) -> None:
         verdict.reasons.append(note("throttled", message))
 
 
-def _moved(verdict: Verdict, sensors: List[Dict[str, Any]], around: List[Dict[str, Any]]) -> None:
+def _moved(verdict: Verdict, sensors: List[Reading], around: List[Reading]) -> None:
     """Clocks that did not stay: each policy whose clock is fixed, else the highest of all CPUs, as idle ones
     slow down by design."""
-    policies = sorted({name for reading in around for name in reading.get("clocks") or {}})
+    fixed = [reading.get("clocks") or {} for reading in around]
+    policies = sorted({name for clocks in fixed for name in clocks})
     series = [
-        ("CPU ({})".format(name), [r["clocks"][name] for r in around if name in (r.get("clocks") or {})])
-        for name in policies
+        ("CPU ({})".format(name), [clocks[name] for clocks in fixed if name in clocks]) for name in policies
     ]
-    series += [] if policies else [("CPU", [s["cpu_hz"] for s in sensors if s.get("cpu_hz")])]
-    series += [("GPU", [s["gpu_hz"] for s in sensors if s.get("gpu_hz")])]
+    series += [] if policies else [("CPU", [hz for hz in (s.get("cpu_hz") for s in sensors) if hz])]
+    series += [("GPU", [hz for hz in (s.get("gpu_hz") for s in sensors) if hz])]
     for name, clocks in series:
         if clocks and min(clocks) < CLOCK_MOVED * max(clocks):
             message = "the {} clock moved between {:.0f} and {:.0f} MHz: pin it (governor, jetson_clocks)"

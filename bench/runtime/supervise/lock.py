@@ -12,7 +12,7 @@ _FLAGS = sum((os.O_RDWR, os.O_CREAT, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_CLOEXEC)
 
 
 class DeviceHeldError(Exception):
-    """Another runtime holds the device; `holder` says who, as far as it told."""
+    """Another runtime holds the device; `holder` says who, as far as it is known."""
 
     def __init__(self, device: str, holder: str) -> None:
         super(DeviceHeldError, self).__init__("device {} is held by {}".format(device, holder))

@@ -4,13 +4,14 @@ from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
 from bench.record import loads, samples, schema
+from bench.record.readings import Facts, Reading
 from bench.record.types import Error, Job, Note, OutputCheck, Part, Record, Validity
 from bench.runtime.machine.environment import without_places
 from bench.runtime.measure.validity import Verdict, judge
 from bench.runtime.supervise.job_list import JobList
 
 
-def finish_part(part: Part, environment: Dict[str, Any], sensors: List[Dict[str, Any]]) -> Part:
+def finish_part(part: Part, environment: Dict[str, Any], sensors: List[Reading]) -> Part:
     """The part of one process with drift, sensors and verdict added. sensors: with `t` on the samples'
     clock."""
     own = dict(environment, **part.get("environment", {}))
@@ -28,13 +29,13 @@ def finish_part(part: Part, environment: Dict[str, Any], sensors: List[Dict[str,
     if error and error["kind"] == "killed":
         error = {**error, "message": _last_size(error["message"], sensors)}
     start = sensors[0]["t"] if sensors else 0.0
-    moved = [dict(s, t=round(s["t"] - start, 3)) for s in sensors]
+    moved: List[Reading] = [{**s, "t": round(s["t"] - start, 3)} for s in sensors]
     reasons, warnings = verdict
     validity: Validity = {"valid": not reasons, "reasons": reasons, "warnings": warnings}
     return {**part, "error": error, "sensors": moved, "validity": validity, "environment": own}
 
 
-def surrounding(sensors: List[Dict[str, Any]], span: Dict[str, Any]) -> List[Dict[str, Any]]:
+def surrounding(sensors: List[Reading], span: Facts) -> List[Reading]:
     """The readings during the samples, the last one before and the first one after: short measurements
     have none of their own."""
     before = [s for s in sensors if s["t"] < span["begin"]][-1:]
@@ -49,8 +50,8 @@ def drift(seconds: Sequence[float]) -> Optional[float]:
     return median(seconds[-third:]) / median(seconds[:third]) - 1 if third >= 10 else None
 
 
-def _last_size(message: str, sensors: List[Dict[str, Any]]) -> str:
-    sizes = [s["rss"] for s in sensors if s.get("rss")]
+def _last_size(message: str, sensors: List[Reading]) -> str:
+    sizes = [size for size in (each.get("rss") for each in sensors) if size]
     return "{} It held {:.0f} MB when last seen.".format(message, sizes[-1] / 1e6) if sizes else message
 
 
@@ -94,7 +95,7 @@ def record(jobs: JobList, job: Job, parts: List[Part]) -> Record:
         "accuracy": next((p["accuracy"] for p in parts if p.get("accuracy")), None),
         "profile": _profile(parts, jobs.bundle),
         "sensors": [
-            dict(s, process=p["process"]) for p in parts if "profile" not in p for s in p.get("sensors", [])
+            {**s, "process": p["process"]} for p in parts if "profile" not in p for s in p.get("sensors", [])
         ],
         "environment": _environment(parts),
     }

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from bench.record import files, measure, schema
+from bench.record.readings import Reading
 from bench.record.types import Error, File, Job, Part, Record, Task, files_of
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.environment import describe
@@ -105,21 +106,26 @@ class Scheduler(object):
     def _measure(self, step: Step) -> Part:
         """Run one process; the finished part."""
         problem = self._file_problem(step.job)
-        readings: List[Dict[str, Any]] = []
+        readings: List[Reading] = []
 
         def watch(pid: int) -> None:
-            readings.append(dict(self.sensors.read(), t=time.perf_counter(), rss=supervisor.resident(pid)))
+            readings.append(self._reading(supervisor.resident(pid)))
 
         if not problem:
             part = self._run(step, readings, watch)
-            readings.append(dict(self.sensors.read(), t=time.perf_counter(), rss=None))
+            readings.append(self._reading(None))
             problem = self._file_problem(step.job)  # again: what was measured must be what was promised
         if problem:
             part = supervisor.failed(**problem)
         whole: Part = {**part, "process": step.process, "run": self.jobs.run, "job": step.job}
         return record_builder.finish_part(whole, self.environment, readings)
 
-    def _run(self, step: Step, readings: List[Dict[str, Any]], watch: Callable[[int], None]) -> Part:
+    def _reading(self, rss: Optional[int]) -> Reading:
+        sensed: Reading = {**self.sensors.read()}  # type: ignore[typeddict-item] # the other keys come now
+        sensed["t"], sensed["rss"] = time.perf_counter(), rss
+        return sensed
+
+    def _run(self, step: Step, readings: List[Reading], watch: Callable[[int], None]) -> Part:
         """Build the step's engine where it needs one, then measure."""
         failed = self.builds.ensure(self._task(step), watch)
         if failed:

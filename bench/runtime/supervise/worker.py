@@ -46,7 +46,8 @@ def main() -> int:
         elif task.get("profile"):
             part["profile"] = profile.run(task)
         else:
-            run(task, part)
+            for found in run(task):
+                part = {**part, **found}
     except (Exception, MemoryError) as error:
         part["status"], part["error"] = "failed", failure(error)
     with os.fdopen(result_pipe, "w") as stream:
