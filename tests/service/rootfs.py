@@ -1,19 +1,23 @@
 """Images that tests load into an engine without a registry: a tiny one of busybox, and one that runs jobs."""
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import io
 import json
+import marshal
 import os
 import subprocess
 import sys
 import tarfile
+import warnings
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, one_at_a_time
 
 HOST = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
 OTHER = "arm64" if HOST == "amd64" else "amd64"
@@ -137,11 +141,12 @@ def gpu_jobs(release: str = "8.5.2") -> bytes:
 def _cached(name: str, key: str, make: object) -> bytes:
     """The bytes that `make` gives, kept under build/testbed by name and key."""
     path = CACHE / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.tar"
-    if not path.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}")
-        part.write_bytes(make())  # type: ignore[operator]
-        part.replace(path)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with one_at_a_time(name):
+        if not path.exists():
+            part = path.with_suffix(f".{os.getpid()}")
+            part.write_bytes(make())  # type: ignore[operator]
+            part.replace(path)
     return path.read_bytes()
 
 
@@ -159,9 +164,9 @@ def _system_layer() -> bytes:
                     target.addfile(entry, source.extractfile(entry) if entry.isreg() else None)
             _link(target, "./usr/bin/python3", "python3.11")
             _folder(target, "./data", 65532)
-        return buffer.getvalue()
+        return _compiled(buffer.getvalue())
 
-    return _cached("system", PACKAGES, make)
+    return _cached("system", f"with bytecode {PACKAGES}", make)
 
 
 def _packages_layer(names: tuple[str, ...] = ("numpy", "onnxruntime"), place: str = "opt/site") -> bytes:
@@ -174,9 +179,9 @@ def _packages_layer(names: tuple[str, ...] = ("numpy", "onnxruntime"), place: st
                 for file in distribution.files or ():
                     if ".." not in file.parts and "tests" not in file.parts and file.locate().exists():
                         _file(target, Path(str(file.locate())), f"{place}/{file}")
-        return buffer.getvalue()
+        return _compiled(buffer.getvalue())
 
-    return _cached("packages", f"with folders {[(each.name, each.version) for each in found]}", make)
+    return _cached("packages", f"with bytecode {place} {[(each.name, each.version) for each in found]}", make)
 
 
 def _fakes_layer() -> bytes:
@@ -194,7 +199,39 @@ def _code_layer() -> bytes:
             for path in sorted([ROOT / "bench" / part, *(ROOT / "bench" / part).rglob("*.py")]):
                 if path.is_file():
                     _file(target, path, f"opt/bench/{path.relative_to(ROOT)}")
+    return _compiled(buffer.getvalue())
+
+
+def _compiled(layer: bytes) -> bytes:
+    """The layer with its Python files' bytecode: on a read-only root each process would make it again."""
+    buffer = io.BytesIO(layer)
+    with (
+        tarfile.open(fileobj=io.BytesIO(layer)) as source,
+        tarfile.open(fileobj=buffer, mode="a") as target,
+    ):
+        names = set(source.getnames())
+        for entry in source:
+            file = source.extractfile(entry) if entry.isreg() and entry.name.endswith(".py") else None
+            made = tarfile.TarInfo(importlib.util.cache_from_source(entry.name) if file else "")
+            if file is None or made.name in names:
+                continue
+            with contextlib.suppress(SyntaxError):  # examples of broken files that Python itself brings
+                data = _bytecode(file.read(), entry.name.removeprefix("."))
+                folder = made.name.rpartition("/")[0]
+                if folder not in names:
+                    _folder(target, folder, 0)
+                    names.add(folder)
+                made.size = len(data)
+                target.addfile(made, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def _bytecode(source: bytes, name: str) -> bytes:
+    """What a .pyc holds that is never compared with its source (PEP 552)."""
+    unchecked = (1).to_bytes(4, "little")
+    with warnings.catch_warnings(action="ignore"):  # of how others write
+        code = compile(source, name, "exec", dont_inherit=True)
+    return importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source) + marshal.dumps(code)
 
 
 def _file(target: tarfile.TarFile, path: Path, name: str) -> None:

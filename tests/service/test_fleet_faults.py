@@ -1,8 +1,10 @@
 """The fault matrix: whatever happens to a board, a link or us, no finished record is lost or made twice.
 
-Every test hurts a real run on a pretend board: ssh, engine, container and runtime are the real ones.
+Every fault hurts a real run on a pretend board: ssh, engine, container and runtime are the real ones. Most of
+it is waiting, so three boards are hurt side by side, each by one fault after another; a test is one's end.
 """
 
+import concurrent.futures
 import json
 import os
 import signal
@@ -11,11 +13,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests import matrix
+from tests.conftest import PATIENCE
 from tests.service import rootfs
 from tests.service.board import Board
 from tests.service.board import run as shell
@@ -59,6 +62,7 @@ class Scene:
         self.run = sample.real_run(folder / "results", JOBS, devices, **SECONDS)
         self.records = self.run.devices[name]
         self.finished: dict[str, bytes] = {}  # on the board when the fault struck
+        self.processes: list[subprocess.Popen[str]] = []
         self.env = {**os.environ, "PYTHONPATH": str(ROOT), "ORBITBENCH_SSH_CONFIG": str(fleet.ssh_config)}
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
@@ -66,7 +70,7 @@ class Scene:
         report = ["--no-report"] if words[0] in ("run", "collect") else []
         command = [sys.executable, "-m", "orchestrate.cli", *words, *report]
         out = subprocess.PIPE
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self.folder,
             env={**self.env, **env},
@@ -75,6 +79,20 @@ class Scene:
             stderr=out,
             text=True,
         )
+        self.processes.append(process)
+        return process
+
+    def beside(self, name: str, **device: Any) -> "Scene":
+        """Another run on the same board; what it starts ends with this scene."""
+        other = Scene(self.fleet, self.board.name, self.folder / name, **device)
+        other.processes = self.processes
+        return other
+
+    def end(self) -> None:
+        """End what a failed fault has left at work here."""
+        for process in self.processes:
+            process.kill()
+            process.communicate()
 
     def begin(self, *words: str, **env: str) -> subprocess.Popen[str]:
         """Start, and return when the first of the records is here and others are to come."""
@@ -101,7 +119,7 @@ class Scene:
         """Remember what is finished at this moment, here or on the board."""
         self.finished = {**self.on_board(), **self.kept()}
 
-    def ends(self, process: subprocess.Popen[str], code: int, seconds: float = 90) -> str:
+    def ends(self, process: subprocess.Popen[str], code: int, seconds: float = PATIENCE) -> str:
         """Wait for the end; what it said."""
         out, err = process.communicate(timeout=seconds)
         assert process.returncode == code, out + err
@@ -126,22 +144,6 @@ class Scene:
         assert self.board.docker("volume", "ls", "-q") == ""
 
 
-@pytest.fixture
-def scene(job_fleet: Fleet, tmp_path: Path) -> Iterator[Scene]:
-    yield from staged(Scene(job_fleet, "board1", tmp_path))
-
-
-@pytest.fixture
-def small_scene(small: Fleet, tmp_path: Path) -> Iterator[Scene]:
-    yield from staged(Scene(small, "small", tmp_path))
-
-
-def staged(scene: Scene) -> Iterator[Scene]:
-    """Whatever the test left, the next finds the board as new."""
-    yield scene
-    clean(scene.board)
-
-
 def clean(board: Board) -> None:
     for kind in ("ps -aq", "volume ls -q"):
         found = board.docker(*kind.split()).split()
@@ -149,14 +151,40 @@ def clean(board: Board) -> None:
             board.docker(*(("rm", "-f") if kind[0] == "p" else ("volume", "rm", "-f")), *found)
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
 
 
-def test_link_cut_and_mended(scene: Scene) -> None:
+class Fault(NamedTuple):
+    """What is done to a run, on which board, and how it ended."""
+
+    name: str
+    run: Callable[[Scene], None]
+    board: str
+    end: concurrent.futures.Future[None]
+
+
+FAULTS: list[Fault] = []
+
+
+def fault(*values: Any, board: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """List a function as a fault, with `values` after its scene; boards take turns unless one is named."""
+
+    def listed(function: Callable[..., None]) -> Callable[..., None]:
+        words = [function.__name__, *(str(getattr(value, "name", value)) for value in values)]
+        run = lambda scene: function(scene, *values)  # noqa: E731
+        turn = board or ("board1", "board2")[len(FAULTS) % 2]
+        FAULTS.append(Fault("-".join(words), run, turn, concurrent.futures.Future()))
+        return function
+
+    return listed
+
+
+@fault()
+def link_cut_and_mended(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
     scene.board.link(False)
@@ -166,7 +194,8 @@ def test_link_cut_and_mended(scene: Scene) -> None:
     scene.complete("link cut and mended", "by itself")
 
 
-def test_link_cut_for_good(scene: Scene) -> None:
+@fault()
+def link_cut_for_good(scene: Scene) -> None:
     process = scene.begin("run", "--resume", scene.run.id, "--patience", "1")
     scene.note()
     scene.board.link(False)
@@ -179,7 +208,8 @@ def test_link_cut_for_good(scene: Scene) -> None:
     scene.complete("link cut for good", "--resume")
 
 
-def test_sshd_killed(scene: Scene) -> None:
+@fault()
+def sshd_killed(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
     scene.board.kill_sshd()
@@ -189,8 +219,9 @@ def test_sshd_killed(scene: Scene) -> None:
     scene.complete("sshd killed, started again", "by itself")
 
 
-@pytest.mark.parametrize("sign", ["KILL", "TERM"])
-def test_engine_restarted_with_live_restore(scene: Scene, sign: str) -> None:
+@fault("KILL")
+@fault("TERM")
+def engine_restarted_with_live_restore(scene: Scene, sign: str) -> None:
     process = scene.begin()
     scene.note()
     scene.board.kill_dockerd(sign)
@@ -199,17 +230,19 @@ def test_engine_restarted_with_live_restore(scene: Scene, sign: str) -> None:
     scene.complete(f"engine restarted by {sign}, live-restore", "by itself")
 
 
-def test_engine_restarted_without_live_restore(small_scene: Scene) -> None:
-    process = small_scene.begin()
-    small_scene.note()
-    small_scene.board.kill_dockerd("KILL")
-    small_scene.board.start_dockerd()
-    if process.wait(90):  # the containers went down with it: seen as killed, or started again at once
-        small_scene.resumes()
-    small_scene.complete("engine restarted, no live-restore", "by itself or --resume")
+@fault(board="small")
+def engine_restarted_without_live_restore(scene: Scene) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.kill_dockerd("KILL")
+    scene.board.start_dockerd()
+    if process.wait(PATIENCE):  # the containers went down with it: seen as killed, or started again at once
+        scene.resumes()
+    scene.complete("engine restarted, no live-restore", "by itself or --resume")
 
 
-def test_power_cut(scene: Scene) -> None:
+@fault()
+def power_cut(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
     scene.board.power_cut()
@@ -218,7 +251,8 @@ def test_power_cut(scene: Scene) -> None:
     scene.complete("power cut and reboot", "by itself")
 
 
-def test_container_killed(scene: Scene) -> None:
+@fault()
+def container_killed(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
     scene.board.docker("kill", "orbitbench")
@@ -228,7 +262,8 @@ def test_container_killed(scene: Scene) -> None:
     scene.complete("container killed", "--resume")
 
 
-def test_container_removed(scene: Scene) -> None:
+@fault()
+def container_removed(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
     scene.board.docker("rm", "-f", "orbitbench")
@@ -237,11 +272,12 @@ def test_container_removed(scene: Scene) -> None:
     scene.complete("container removed by hand", "--resume")
 
 
-def test_out_of_memory(scene: Scene) -> None:
+@fault()
+def out_of_memory(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
     scene.board.docker("update", "--memory", "8m", "--memory-swap", "8m", "orbitbench", check=False)
-    code = process.wait(90)
+    code = process.wait(PATIENCE)
     said = "".join(process.communicate())
     assert code in (0, 1), said  # the measuring process died (a failed record) or the whole container
     assert "Traceback" not in said
@@ -250,20 +286,22 @@ def test_out_of_memory(scene: Scene) -> None:
     scene.complete("out of memory", "--resume --retry failed")
 
 
-def test_disk_of_the_board_full(small_scene: Scene) -> None:
-    process = small_scene.begin()
-    small_scene.note()
-    small_scene.board.fill_disk()
-    code = process.wait(90)
+@fault(board="small")
+def disk_of_the_board_full(scene: Scene) -> None:
+    process = scene.begin()
+    scene.note()
+    scene.board.fill_disk()
+    code = process.wait(PATIENCE)
     said = "".join(process.communicate())
-    small_scene.board.free_disk()
+    scene.board.free_disk()
     assert "Traceback" not in said
     if code:
-        small_scene.resumes()
-    small_scene.complete("the board's disk full", "--resume")
+        scene.resumes()
+    scene.complete("the board's disk full", "--resume")
 
 
-def test_disk_here_full(scene: Scene) -> None:
+@fault()
+def disk_here_full(scene: Scene) -> None:
     scene.records.records.mkdir()
     shell("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(scene.records.records))
     try:
@@ -278,7 +316,8 @@ def test_disk_here_full(scene: Scene) -> None:
     scene.complete("the disk here full", "--resume")
 
 
-def test_orchestrator_killed(scene: Scene) -> None:
+@fault()
+def orchestrator_killed(scene: Scene) -> None:
     process = scene.begin()
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -287,13 +326,14 @@ def test_orchestrator_killed(scene: Scene) -> None:
     scene.complete("orchestrator killed by SIGKILL", "--resume")
 
 
-def test_two_orchestrators(scene: Scene, tmp_path: Path) -> None:
+@fault()
+def two_orchestrators(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
     scene.board.docker("pause", "orbitbench")  # a holder that lives for as long as the others take
-    other = Scene(scene.fleet, "board1", tmp_path / "other")
+    other = scene.beside("other")
     other_id = other.run.path.rename(other.run.path.with_name("20261122-191501-tiny")).name
-    for name in ("plan.json", "board1/jobs.json"):
+    for name in ("plan.json", f"{scene.board.name}/jobs.json"):
         file = other.run.path.with_name(other_id) / name
         file.write_text(file.read_text().replace(sample.NAME, other_id))
     said = other.ends(other.start("run", "--resume", other_id), 1)
@@ -305,10 +345,11 @@ def test_two_orchestrators(scene: Scene, tmp_path: Path) -> None:
     scene.complete("two orchestrators at once", "the second is refused")
 
 
-def test_records_damaged_on_the_board(scene: Scene) -> None:
+@fault()
+def records_damaged_on_the_board(scene: Scene) -> None:
     scene.ends(scene.start("run", "--resume", scene.run.id, "--detach"), 0)
     until(lambda: len(scene.on_board()) == JOBS)
-    records = f"/var/lib/docker/volumes/orbitbench-{scene.run.id}-board1/_data/out/records"
+    records = f"/var/lib/docker/volumes/orbitbench-{scene.run.id}-{scene.board.name}/_data/out/records"
     first, second, third = (f"{records}/{job}.json" for job in scene.records.wanted)
     scene.board.sh(f"echo garbage > {first}; ln -sf /etc/shadow {second}; truncate -s 100M {third}")
     said = scene.ends(scene.start("collect", scene.run.id), 1)
@@ -318,8 +359,9 @@ def test_records_damaged_on_the_board(scene: Scene) -> None:
     scene.complete("records damaged on the board: garbage, a link, 100 MB", "--resume")
 
 
-def test_clock_a_day_ahead(scene: Scene, tmp_path: Path) -> None:
-    folder = tmp_path / "skew"
+@fault()
+def clock_a_day_ahead(scene: Scene) -> None:
+    folder = scene.folder / "skew"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import time\nreal = time.time\ntime.time = lambda: real() + 86400\n"
@@ -334,29 +376,30 @@ def test_clock_a_day_ahead(scene: Scene, tmp_path: Path) -> None:
     assert all(abs(ahead + 86400) < 60 for ahead in facts)
 
 
-def test_image_deleted_midway(
-    scene: Scene, job_image: bytes, load_image: Callable[[Board, bytes], None]
-) -> None:
+@fault()
+def image_deleted_midway(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
     scene.board.docker("rmi", "-f", rootfs.JOB_IMAGE)
     try:
         scene.ends(process, 0)
     finally:
-        load_image(scene.board, job_image)
+        scene.board.load(rootfs.jobs())
     scene.complete("image deleted midway", "by itself")
 
 
-def test_slow_link(scene: Scene) -> None:
+@fault()
+def slow_link(scene: Scene) -> None:
     scene.board.throttle("100kbps")
     try:
-        scene.ends(scene.begin(), 0, seconds=180)
+        scene.ends(scene.begin(), 0)
     finally:
         scene.board.throttle(None)
     scene.complete("link of 100 kB/s", "by itself")
 
 
-def test_detached_and_collected(scene: Scene) -> None:
+@fault()
+def detached_and_collected(scene: Scene) -> None:
     scene.ends(scene.start("run", "--resume", scene.run.id, "--detach"), 0)
     said = scene.ends(scene.start("status", scene.run.id), 1)
     assert "at work" in said
@@ -367,10 +410,9 @@ def test_detached_and_collected(scene: Scene) -> None:
     scene.complete("detached, collected later", "collect")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
-def test_interrupted_without_a_terminal_the_board_is_left_at_work(
-    scene: Scene, number: signal.Signals
-) -> None:
+@fault(signal.SIGINT)
+@fault(signal.SIGTERM)
+def interrupted_without_a_terminal_the_board_is_left_at_work(scene: Scene, number: signal.Signals) -> None:
     process = scene.begin()
     process.send_signal(number)
     said = scene.ends(process, 130)
@@ -381,24 +423,68 @@ def test_interrupted_without_a_terminal_the_board_is_left_at_work(
     scene.complete(f"interrupted ({number.name})", "--resume")
 
 
-def test_what_was_prepared_is_restored_even_by_the_next_run_after_a_kill(
-    job_fleet: Fleet, tmp_path: Path
-) -> None:
-    board = job_fleet["board2"]
+@fault()
+def what_was_prepared_is_restored_even_by_the_next_run_after_a_kill(scene: Scene) -> None:
+    board = scene.board
     folder = board.sh("mktemp -d && chmod 777 /tmp/tmp.*").split()[0]
     changes = {
         "prepare": [["touch", f"{folder}/fast"], ["touch", f"{folder}/$(id);reboot"]],
         "restore": [["rm", f"{folder}/fast"], ["rm", f"{folder}/$(id);reboot"]],
     }
-    scene = Scene(job_fleet, "board2", tmp_path, **changes)
+    scene = scene.beside("prepared", **changes)
+    process = scene.begin()
+    assert board.sh(f"ls {folder}").splitlines() == ["$(id);reboot", "fast"]
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    scene.note()
+    scene.resumes()
+    assert board.sh(f"ls {folder}").split() == []
+    scene.complete("prepared, killed, restored", "--resume")
+
+
+def endured(faults: list[Fault], fleet: Fleet, folder: Path) -> None:
+    """One fault after another on the board of theirs."""
+    for each in faults:
+        if not each.end.set_running_or_notify_cancel():
+            continue
+        try:
+            run_one(each, Scene(fleet, each.board, folder / each.name))
+        except BaseException as error:
+            each.end.set_exception(error)
+        else:
+            each.end.set_result(None)
+
+
+def run_one(fault: Fault, scene: Scene) -> None:
+    """One fault; whatever it left, the next finds the board as new."""
     try:
-        process = scene.begin()
-        assert board.sh(f"ls {folder}").splitlines() == ["$(id);reboot", "fast"]
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        scene.note()
-        scene.resumes()
-        assert board.sh(f"ls {folder}").split() == []
-        scene.complete("prepared, killed, restored", "--resume")
+        fault.run(scene)
     finally:
-        clean(board)
+        scene.end()
+        clean(scene.board)
+
+
+@pytest.fixture(scope="module")
+def faults(
+    job_fleet: Fleet, small: Fleet, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[dict[str, Fault]]:
+    """All faults that are asked for, under way."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    wanted = {item.callspec.params["name"] for item in items if item.module is request.module}
+    folder = tmp_path_factory.mktemp("faults")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for name, fleet in {"board1": job_fleet, "board2": job_fleet, "small": small}.items():
+            pool.submit(
+                endured,
+                [each for each in FAULTS if each.board == name and each.name in wanted],
+                fleet,
+                folder,
+            )
+        yield {each.name: each for each in FAULTS}
+        for each in FAULTS:
+            each.end.cancel()  # those that were not begun when the tests ended early
+
+
+@pytest.mark.parametrize("name", [each.name for each in FAULTS])
+def test_no_record_is_lost_or_made_twice(faults: dict[str, Fault], name: str) -> None:
+    faults[name].end.result()
