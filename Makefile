@@ -31,8 +31,8 @@ lock: setup      ## renew requirements.lock, which `make setup` installs, from p
 demo: setup      ## the published comparison on this machine, ending with a report
 	$(BIN)/orchestrate run --device local --experiment demo --resume-last
 
-test: setup      ## every test that this machine can run, two at a time (WORKERS=n); a missing service is a skip
-	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) $(PYTEST_ARGS)
+test: setup      ## every test that this machine can run, side by side (WORKERS=n); a missing service is a skip
+	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),auto) $(PYTEST_ARGS)
 
 fuzz: setup      ## spoilt input for all that strangers send, 10 minutes (MINUTES=n): build/fuzz.json
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)

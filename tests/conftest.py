@@ -1,6 +1,7 @@
 """What every test may rely on: services are real, and a missing one is a skip for a user, a failure in CI."""
 
 import contextlib
+import fcntl
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 300  # s until what a test waits for is taken to hang: a busy machine is slow
 
 
 def require(condition: object, reason: str) -> None:
@@ -22,6 +24,15 @@ def require(condition: object, reason: str) -> None:
     if os.environ.get("ORBITBENCH_REQUIRE_SERVICES") == "1":
         pytest.fail(f"required here, and missing: {reason}")
     pytest.skip(reason)
+
+
+@contextlib.contextmanager
+def one_at_a_time(name: str) -> Iterator[None]:
+    """Of several workers one makes what is kept in build/; the others wait, and find it."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +50,7 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The fleet's namespaces outlive a crash; whoever starts next sweeps them (tests/service)."""
-    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    """Signals and examples that do not depend on who started the tests, nor on how busy the machine is."""
     # A shell ignores Ctrl-C for what it starts in the background, and children inherit that: tests that
     # interrupt would wait for ever under `make test &` or a CI of that kind.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,31 +59,53 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("busy")
 
 
-# Rooms that one worker takes whole, begun first: they are the longest, and services mostly wait.
-WHOLE = ("tests/service", "tests/integration")
+# A folder whose files share what is slow to start, a cluster of Ray: one worker's.
+TOGETHER = ("tests/integration/ray",)
+# These take minutes, and mostly wait. Begun first, so that no worker is left with one of them at the end.
+LONGEST = (
+    "tests/service/test_fleet_faults.py",
+    "tests/service/test_images.py",
+    "tests/integration/ray",
+    "tests/service",
+    "tests/integration",
+)
+WORKER_BYTES = 1_500_000_000  # with torch, and what its tests start
+MOST_WORKERS = 8
 
 
-def room(nodeid: str) -> str:
-    """The first two folders of a test."""
-    return "/".join(nodeid.split("/")[:2])
+def unit_of(nodeid: str) -> str:
+    """What one worker takes whole: a file, or a folder of TOGETHER."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+
+
+def rank(item: pytest.Item) -> int:
+    """When a test begins: the lower, the earlier."""
+    unit = unit_of(item.nodeid)
+    return next((n for n, name in enumerate(LONGEST) if unit.startswith(name)), len(LONGEST))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side, the longest begin first, so that no worker is left with them at the end."""
+    """Side by side, the longest begin first."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: [*WHOLE, room(item.nodeid)].index(room(item.nodeid)))
+        items.sort(key=rank)
 
 
-class ByRoom(LoadFileScheduling):
-    """Side by side, a worker takes a whole file; tests of services, or of Ray, are one worker's: they share
-    boards, engines and a cluster, and two at a time would starve each other."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers of `-n auto`: two a core, since the longest tests wait, where memory suffices."""
+    memory = psutil.virtual_memory().available // WORKER_BYTES
+    return max(2, min(2 * len(os.sched_getaffinity(0)), memory, MOST_WORKERS))
+
+
+class ByUnit(LoadFileScheduling):
+    """Side by side, a worker takes a whole unit, and the next one when it is nearly done."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         config.option.loadscopereorder = False  # else: by the number of tests
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        return room(nodeid) if room(nodeid) in WHOLE else super()._split_scope(nodeid)
+        return unit_of(nodeid)
 
     def remove_node(self, node: Any) -> str | None:
         """A test that ended its worker has failed, and is not run again: it would end the next one too."""
@@ -89,9 +121,9 @@ class ByRoom(LoadFileScheduling):
         return culprit
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRoom:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit:
     """The scheduler of `pytest -n N`."""
-    return ByRoom(config, log)
+    return ByUnit(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,13 +1,12 @@
 """A real Python 3.6 with what a JetPack 4 board has: onnxruntime 1.10, numpy 1.19. Built once into
 build/py36."""
 
-import fcntl
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
-from tests.conftest import ROOT, require
+from tests.conftest import ROOT, one_at_a_time, require
 
 PACKAGES = ["onnxruntime==1.10.0", "numpy==1.19.5", "pytest==7.0.1"]
 HOME = ROOT / "build" / "py36"
@@ -34,9 +33,7 @@ def python36() -> Path:
     interpreter = find_python36()
     require(interpreter, "a Python 3.6 (pyenv install 3.6.15, or set ORBITBENCH_PYTHON36)")
     assert interpreter is not None
-    HOME.parent.mkdir(exist_ok=True)
-    with open(HOME.parent / "py36.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time("py36"):
         stamp = HOME / "complete"
         if not (stamp.exists() and stamp.read_text() == "\n".join(PACKAGES)):
             try:

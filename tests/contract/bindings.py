@@ -15,6 +15,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import PATIENCE
+
 WHEELS = {
     "8.6.1": "tensorrt-bindings==8.6.1",
     "10.3.0": "tensorrt-cu12-bindings==10.3.0",
@@ -49,7 +51,7 @@ def pip_download(requirement: str, folder: Path, *options: str) -> str:
         *options,
         requirement,
     ]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=PATIENCE)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["pip failed"])[-1]
 
 

@@ -14,7 +14,7 @@ import pytest
 from bench.record import schema
 from bench.runtime.backends.base import BackendError
 from tests import models
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.contract.cases import PRETEND, Case, make, sample
 from tests.fakes.gpu import Gpu
 from tests.matrix import Part
@@ -144,7 +144,7 @@ def test_a_record_holds_core_and_fallen_back_layers_though_a_child_built_the_eng
     fake = {"PYTHONPATH": shims, "FAKE_TENSORRT": "8.5", "FAKE_DLA_CORES": "2"}
     command = [sys.executable, "-m", "bench.runtime", str(path), str(tmp_path / "out")]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **fake}, capture_output=True, text=True, timeout=120
+        command, cwd=ROOT, env={**os.environ, **fake}, capture_output=True, text=True, timeout=PATIENCE
     )
     record = schema.load(str(next((tmp_path / "out/records").iterdir())), "record")
     assert record["status"] == "ok", json.dumps(record["error"]) + done.stderr

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.py36env import python36
 
 PROGRAM = """
@@ -42,7 +42,7 @@ print(json.dumps(seen))
 
 def test_its_modules_work_under_python_36(tmp_path: Path) -> None:
     done = subprocess.run(
-        [python36(), "-c", PROGRAM, tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [python36(), "-c", PROGRAM, tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {

@@ -13,7 +13,7 @@ import pytest
 from bench.record import samples, schema
 from bench.runtime.supervise.job_list import order
 from tests import models
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.fakes.trt import GENERATIONS
 from tests.matrix import Part
 
@@ -30,7 +30,7 @@ def run(folder: Path, jobs: list[dict[str, Any]], **environment: str) -> dict[st
         env={**os.environ, "PYTHONPATH": shims, "FAKE_GPU_REPORT": str(folder / "report"), **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode in (0, 1), done.stderr
     found = [schema.load(str(file), "record") for file in (folder / "out/records").iterdir()]
@@ -127,7 +127,7 @@ def runtime(path: Path, **environment: str) -> dict[str, Any]:
 def events_of(folder: Path, job: dict[str, Any], **environment: str) -> list[dict[str, Any]]:
     """The lines of the runtime on one job."""
     path = models.job_list(folder / "jobs.json", folder / "bundle", [job])
-    done = subprocess.run(**runtime(path, **environment), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(**runtime(path, **environment), capture_output=True, text=True, timeout=PATIENCE)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -169,7 +169,7 @@ def test_tactics_timed_for_one_model_serve_the_next_run_where_they_are_kept(tmp_
 
 def until(condition: Any) -> None:
     """Wait for a condition; a busy machine may take its time, a fault takes two minutes."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -190,7 +190,7 @@ def test_a_run_killed_in_mid_build_goes_on_with_the_tactics_of_its_earlier_build
         until(lambda: sign.exists() and sign.read_text())
         killed.kill()
     until(lambda: not Path("/proc", sign.read_text()).exists())  # no build is left on the GPU
-    done = subprocess.run(**runtime(path), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(**runtime(path), capture_output=True, text=True, timeout=PATIENCE)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     assert {line["job"] for line in lines if line["event"] == "build"} == {f"{last['id']}--tensorrt-fp32-t1"}

@@ -11,7 +11,7 @@ import pytest
 
 from bench.cost.profile import find
 from bench.record import schema
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 
 pytestmark = pytest.mark.integration
 TUNE = [
@@ -45,7 +45,7 @@ def tuned(tmp_path_factory) -> tuple[Path, dict, str]:
         if " 2/16 " in line:
             break
     first.send_signal(signal.SIGTERM)
-    _, rest = first.communicate(timeout=120)
+    _, rest = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130, rest
     again = start(folder)
     out, err = again.communicate(timeout=600)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.conftest import PATIENCE
 from tests.service import leases
 
 HERE = Path(__file__).parent
@@ -143,7 +144,7 @@ class Board:
         """SIGKILL to everything on the board at once; disks stay, memory and mounts are gone."""
         stop_processes(self.folder)
         if self.process:
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
 
     def down(self) -> None:
         """Switch off and remove every trace."""
@@ -204,7 +205,7 @@ class Board:
     def drop(self, on: bool) -> None:
         """Lose every packet to and from sshd without a word, as a dead router does."""
         for chain, port in (("INPUT", "--dport"), ("OUTPUT", "--sport")):
-            self.sh(f"iptables -{'I' if on else 'D'} {chain} -p tcp {port} 22 -j DROP")
+            self.sh(f"iptables --wait -{'I' if on else 'D'} {chain} -p tcp {port} 22 -j DROP")
 
     def throttle(self, rate: str | None) -> None:
         """Send to the board, and receive from it, at most at `rate` (as tc writes it: 100kbps = 100 kB/s)."""
@@ -288,7 +289,7 @@ class Board:
         run("ip", "-n", self.namespace, "link", "set", "eth0", "up")
         if self.uplink:
             run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
-            run("iptables", "-t", "nat", "-I", "POSTROUTING", *masquerade(self.number))
+            run("iptables", "--wait", "-t", "nat", "-I", "POSTROUTING", *masquerade(self.number))
             run("ip", "-n", self.namespace, "route", "replace", "default", "via", self.host_ip)
 
     def _enter(self, *command: str) -> list[str]:
@@ -373,7 +374,7 @@ def remove_traces(number: int) -> None:
     """Namespace, network, cgroups and files of a board that is switched off."""
     run("ip", "netns", "del", f"ob{number}", check=False)
     run("ip", "link", "del", f"obv{number}", check=False)
-    run("iptables", "-t", "nat", "-D", "POSTROUTING", *masquerade(number), check=False)
+    run("iptables", "--wait", "-t", "nat", "-D", "POSTROUTING", *masquerade(number), check=False)
     for root in (
         *Path("/sys/fs/cgroup").glob(f"*/orbitbench/{number}"),
         Path(f"/sys/fs/cgroup/orbitbench/{number}"),

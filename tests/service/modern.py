@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, one_at_a_time
 
 SUITES = ("sid", "trixie")  # the second where the newest no longer runs on this system's libraries
 PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "containerd")
@@ -27,7 +27,8 @@ def fetch() -> Path:
     for suite in SUITES:
         folder = ROOT / "build" / "modern-engine" / suite
         try:
-            return folder if _runs(folder) else _unpack(folder, suite)
+            with one_at_a_time("modern-engine"):
+                return folder if _runs(folder) else _unpack(folder, suite)
         except (OSError, subprocess.CalledProcessError, RuntimeError) as error:
             reasons.append(f"{suite}: {error}")
     raise RuntimeError("; ".join(reasons))

@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.conftest import PATIENCE
+
 CONFIG = """\
 version: 0.1
 log: {{level: warn}}
@@ -46,7 +48,7 @@ class Registry:
             with (self.folder / "log").open("ab") as log:
                 command = ["docker-registry", "serve", str(config)]
                 self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE
         while not all(self._answers(address) for address in self.addresses):
             if time.monotonic() > end:
                 raise TimeoutError((self.folder / "log").read_text()[-2000:])

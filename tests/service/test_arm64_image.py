@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import models
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.service.arm64 import Bench, bench, check, pi4
 
 pytestmark = pytest.mark.service
@@ -25,7 +25,7 @@ def test_two_models_run_in_the_image_under_qemu_user_with_the_outputs_of_x86(
 ) -> None:
     bundle = tmp_path / "bundle"
     export = [sys.executable, "-m", "bench.cli", "export", "smoke", "--out", str(bundle)]
-    subprocess.run(export, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    subprocess.run(export, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE)
     described = json.loads((bundle / "bundle.json").read_text())["models"]
     base = {
         "backend": "onnxruntime",

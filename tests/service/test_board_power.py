@@ -14,7 +14,7 @@ from orchestrate.devices import Device
 from orchestrate.engine.connection import Engine
 from orchestrate.errors import LinkLost, PasswordWanted, RebootWanted
 from orchestrate.execution.board_setup import Host
-from tests.conftest import ROOT, require
+from tests.conftest import PATIENCE, ROOT, require
 from tests.fakes import board_tools
 from tests.service.fleet import Fleet
 
@@ -73,7 +73,9 @@ def check(fleet: Fleet, folder: Path) -> dict[str, dict[str, str]]:
     environment = {"PATH": "/usr/bin:/bin", "ORBITBENCH_SSH_CONFIG": str(config)}
     environment["ORBITBENCH_DEVICES"] = str(folder / "devices.yaml")
     command = [sys.executable, "-m", "orchestrate.cli", "devices", "check", "jetson", "--json"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
     return {each["name"]: each for each in json.loads(done.stdout)["jetson"]["checks"]}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from bench.record import schema
 from tests import models
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.matrix import Part
 from tests.service import rootfs
 from tests.service.board import Board
@@ -53,7 +53,7 @@ def orchestrate(fleet: Fleet, folder: Path, *words: str) -> "subprocess.Complete
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
     )
 
 

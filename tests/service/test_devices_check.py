@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.service.fleet import Fleet
 
 pytestmark = pytest.mark.service
@@ -29,7 +29,9 @@ def check(fleet: Fleet, tmp_path):
         command = [sys.executable, "-m", "orchestrate.cli", "devices", "check", *names, "--json"]
         environment = {"PATH": "/usr/bin:/bin:/usr/sbin", "ORBITBENCH_SSH_CONFIG": str(config)}
         environment["ORBITBENCH_DEVICES"] = str(tmp_path / "devices.yaml")
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
+        )
         found = json.loads(done.stdout) if done.stdout else {}
         checks = {name: {c["name"]: c for c in each["checks"]} for name, each in found.items()}
         return done.returncode, checks, done.stderr
@@ -104,7 +106,9 @@ def test_a_board_is_looked_at_and_added_to_the_users_file(fleet: Fleet, tmp_path
 
     def add(*words: str):
         command = [sys.executable, "-m", "orchestrate.cli", "devices", "add", *words, "--host", "board1"]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90)
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
+        )
 
     asked = add("fresh")
     assert asked.returncode == 2

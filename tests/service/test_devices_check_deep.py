@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, require
+from tests.conftest import PATIENCE, ROOT, require
 from tests.matrix import Part
 from tests.service import modern, rootfs
 from tests.service.board import Board
@@ -47,7 +47,7 @@ def start(fleet: Fleet, folder: Path, *words: str) -> "subprocess.Popen[str]":
 
 def check(fleet: Fleet, folder: Path, *names: str) -> tuple[int, dict[str, dict[str, Any]], str]:
     """The exit code, device -> check's name -> check, and the whole text of stdout."""
-    out, err = (process := start(fleet, folder, *names, "--json")).communicate(timeout=240)
+    out, err = (process := start(fleet, folder, *names, "--json")).communicate(timeout=PATIENCE)
     assert out, err
     found = {name: {c["name"]: c for c in each["checks"]} for name, each in json.loads(out).items()}
     return process.returncode, found, out
@@ -131,12 +131,12 @@ def test_what_a_killed_check_left_gives_way_to_the_next(job_fleet: Fleet, tmp_pa
 def test_an_interrupted_check_leaves_the_board_free(job_fleet: Fleet, tmp_path: Path) -> None:
     board = job_fleet["board1"]
     process = start(job_fleet, tmp_path, "good")
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while not board.docker("ps", "-q", "--filter", "name=orbitbench").strip():
         assert time.monotonic() < end, "no container"
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     assert "nothing is left" in err
     assert free(board)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, require
+from tests.conftest import PATIENCE, ROOT, require
 
 PACKAGES = "python3.11-minimal,libpython3.11-stdlib,libc-bin,base-files"
 CODE = """
@@ -37,7 +37,7 @@ def arm64_root() -> Path:
         "bookworm",
         archive,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     require(done.returncode == 0, f"an arm64 Debian (mmdebstrap said: {done.stderr[-200:]})")
     root.mkdir()
     subprocess.run(["tar", "-xf", archive, "-C", root, "--exclude=./dev/*"], check=True)
@@ -58,7 +58,7 @@ def test_qemu_user_is_seen_through(arm64_root: Path) -> None:
         env={**os.environ, "PYTHONHOME": str(arm64_root / "usr")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == ["aarch64", "qemu-user"]

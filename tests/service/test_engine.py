@@ -19,7 +19,7 @@ from orchestrate.engine.container import Board, Spec
 from orchestrate.engine.log_stream import follow
 from orchestrate.errors import LinkLost, OrbitError
 from tests import matrix
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.service import rootfs
 from tests.service.board import Board as Machine
 from tests.service.fleet import Fleet
@@ -379,7 +379,7 @@ def test_no_ssh_process_outlives_a_killed_orchestrator(fleet: Fleet, ssh_config:
         assert killed.stdout
         pid, folder = killed.stdout.readline().split()
         killed.send_signal(signal.SIGKILL)
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE
     while (os.path.exists(f"/proc/{pid}") or os.path.exists(folder)) and time.monotonic() < end:
         time.sleep(0.05)
     assert not os.path.exists(f"/proc/{pid}")

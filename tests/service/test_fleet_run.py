@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE
 from tests.service import rootfs
 from tests.service.fleet import Fleet
 from tests.unit.orchestrate import sample
@@ -53,7 +54,7 @@ def test_a_users_own_model_on_this_machine_and_two_boards_in_one_command(
     devices = [word for name in ("here", "fast", "twin", "other") for word in ("--device", name)]
     words = ["run", "--devices", "devices.yaml", *devices, "--onnx", "my.onnx", "--json"]
     done = command(job_fleet, tmp_path, *words)
-    out, err = done.communicate(timeout=180)
+    out, err = done.communicate(timeout=PATIENCE)
     assert done.returncode == 0, err
     summary = json.loads(out)
     assert {name: part["ok"] for name, part in summary["devices"].items()} == dict.fromkeys(
@@ -71,7 +72,7 @@ def test_a_board_that_does_not_meet_its_limits_is_let_go_and_the_others_are_meas
     devices = {"board1": board("board1", limits={"min_free_memory": "900GB"}), "board2": board("board2")}
     run = sample.real_run(tmp_path / "results", 1, devices, processes=1)
     done = command(job_fleet, tmp_path, "run", "--no-report", "--resume", run.id)
-    out, _ = done.communicate(timeout=120)
+    out, _ = done.communicate(timeout=PATIENCE)
     assert done.returncode == 1
     assert "memory: " in out
     assert "900.0 GB wanted" in out
@@ -86,12 +87,12 @@ def test_a_dead_holder_is_named_and_gives_way_to_break_lock_only(job_fleet: Flee
     host.docker("run", *dead, "no-such-list.json", "out", check=False)
     run = sample.real_run(tmp_path / "results", 1, {"board1": board("board1")}, processes=1)
     refused = command(job_fleet, tmp_path, "run", "--no-report", "--resume", run.id)
-    out, _ = refused.communicate(timeout=120)
+    out, _ = refused.communicate(timeout=PATIENCE)
     assert refused.returncode == 1
     assert "held by run 20200101-000000-old" in out
     assert "--break-lock" in out
     forced = command(job_fleet, tmp_path, "run", "--no-report", "--resume", run.id, "--break-lock")
-    out, err = forced.communicate(timeout=120)
+    out, err = forced.communicate(timeout=PATIENCE)
     assert forced.returncode == 0, out + err
     assert run.finished()
     assert host.docker("ps", "-aq") == ""
@@ -101,7 +102,7 @@ def test_an_image_that_no_board_has_is_told_with_what_to_do(job_fleet: Fleet, tm
     devices = {"board1": board("board1", image="registry.example/none:1")}
     run = sample.real_run(tmp_path / "results", 1, devices, processes=1)
     done = command(job_fleet, tmp_path, "run", "--no-report", "--resume", run.id)
-    out, err = done.communicate(timeout=120)
+    out, err = done.communicate(timeout=PATIENCE)
     assert done.returncode == 1
     assert "no image registry.example/none:1" in out
     assert "Traceback" not in out + err
@@ -132,7 +133,7 @@ def test_ctrl_c_on_a_terminal_asks_and_stops_the_boards_if_told_to(job_fleet: Fl
         process.send_signal(signal.SIGINT)
         wait_for(lambda: "Stop the work on board1 too?" in screen.text)
         os.write(master, b"y\n")
-        assert process.wait(60) == 130
+        assert process.wait(PATIENCE) == 130
         wait_for(lambda: f"to go on: orchestrate run --resume {run.id}" in screen.text)
         assert host.docker("ps", "-q") == ""  # stopped
         assert host.docker("volume", "ls", "-q") != ""  # nothing thrown away
@@ -140,7 +141,7 @@ def test_ctrl_c_on_a_terminal_asks_and_stops_the_boards_if_told_to(job_fleet: Fl
         process.kill()
         os.close(master)
     again = command(job_fleet, tmp_path, "run", "--no-report", "--resume", run.id)
-    out, err = again.communicate(timeout=120)
+    out, err = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, out + err
     assert run.finished()
 
@@ -160,7 +161,7 @@ class Screen(threading.Thread):
                 return
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

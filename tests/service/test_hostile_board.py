@@ -16,6 +16,7 @@ from orchestrate.engine.container import Board, Spec
 from orchestrate.engine.log_stream import follow
 from orchestrate.engine.relay import Relay
 from orchestrate.engine.tunnel import tunnels_folder
+from tests.conftest import PATIENCE
 from tests.matrix import Part
 from tests.service.fleet import Fleet
 
@@ -138,6 +139,6 @@ def test_attacks_on_one_board_do_not_delay_another(matrix: Part) -> None:
     with concurrent.futures.ThreadPoolExecutor() as pool:
         attack = pool.submit(outcome, lambda: ssh.run("board1", ["sh", "-c", DROPS], timeout=6))
         calm = pool.submit(ssh.run, "board2", ["true"])
-        code, first = calm.result(timeout=60).code, not attack.done()
+        code, first = calm.result(timeout=PATIENCE).code, not attack.done()
         got = f"exit code {code}, done {'before' if first else 'after'} the other; {attack.result()}"
     matrix.add("ssh, one board hangs beside another", "the other one answers", got, code == 0)

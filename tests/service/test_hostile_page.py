@@ -10,12 +10,11 @@ import pytest
 
 from orchestrate.report import render
 from tests import synthetic
-from tests.conftest import require
+from tests.conftest import PATIENCE, require
 from tests.matrix import Part
 from tests.synthetic import Study
 
 pytestmark = pytest.mark.service
-sync_api = pytest.importorskip("playwright.sync_api")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OWN = "window.owned=1"
@@ -82,6 +81,7 @@ def hostile_run(folder: Path, text: str, device: str) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     require(CHROMIUM, "no Chromium here: apt install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic"]
@@ -96,6 +96,7 @@ def found(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     folder = tmp_path_factory.mktemp("hostile")
     runs = [hostile_run(folder / str(n), text, f"bench-{n}") for n, text in enumerate(HOSTILE.values())]
     page, errors, asked = browser.new_page(), [], []
+    page.set_default_timeout(PATIENCE * 1000)  # ms
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(render(runs, folder / "report").as_uri())
@@ -138,6 +139,7 @@ def test_the_check_notices_what_would_run(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text(f"<script>{OWN}</script><a href=' javascript:1'>x</a><img src=x onerror=1>")
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
     page.goto(path.as_uri())
     found = page.evaluate(PAGE)
     page.close()

@@ -4,7 +4,6 @@ import concurrent.futures
 import random
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import yaml
 
 from orchestrate.engine.image_store import connected
 from tests import matrix
-from tests.conftest import require
+from tests.conftest import PATIENCE, require
 from tests.service import registry as registries
 from tests.service import rootfs
 from tests.service.board import Board
@@ -74,7 +73,7 @@ def dying_push(
         load_image(workshop.engine, rootfs.image_of(rootfs.tar_of({"noise": noise}), f"{name}/heavy:1-amd64"))
         process = workshop.start("push", "heavy", "--registry", name, "--lock", "heavy.lock.yaml")
         uploads = registry.folder / "data/docker/registry/v2/repositories/lab/heavy/_uploads"
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while not any(path.stat().st_size > 1_000_000 for path in uploads.rglob("data")):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end, "the push never began"
@@ -176,13 +175,13 @@ def test_list_shows_what_is_built_and_pushed(workshop: Workshop, pushed: dict[st
 def test_an_interrupted_build_leaves_no_name_and_no_container(workshop: Workshop) -> None:
     workshop.add("slow", "ARG BASE\nFROM ${BASE}\nRUN sleep 300\n")
     process = workshop.start("build", "slow")
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while "sleep 300" not in workshop.engine.docker("ps", "--no-trunc"):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     fault(
         "build interrupted", Said(process.returncode, out, err), "interrupted", "nothing was tagged", code=130
     )
@@ -250,7 +249,7 @@ def test_an_image_that_cannot_infer_is_an_error_and_gets_no_name(
 
 def test_no_engine_says_where_it_was_looked_for(workshop: Workshop, tmp_path: Path) -> None:
     process = workshop.start("build", "tiny", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     fault("no engine on this machine", Said(process.returncode, out, err), "this machine", "Docker")
 
 
@@ -415,13 +414,13 @@ def test_a_board_whose_sshd_forwards_nothing_is_told_apart_from_a_registry_that_
         assert (loaded.code, "sent" in loaded.out) == (0, True), loaded.err
 
 
-def fill_while_it_loads(board: Board) -> None:
-    """Fill the disk as soon as a part of the archive has arrived."""
-    end = time.monotonic() + 120
+def once_it_loads(board: Board, hurt: Callable[[], object]) -> None:
+    """Call `hurt` as soon as a part of the archive has arrived."""
+    end = time.monotonic() + PATIENCE
     while int(board.sh("du -sk /var/lib/docker/tmp | cut -f1")) < 2000:
         assert time.monotonic() < end, "the load never began"
         time.sleep(0.1)
-    board.fill_disk()
+    hurt()
 
 
 def test_a_disk_that_fills_up_during_a_load_is_one_line_and_leaves_no_name(
@@ -437,7 +436,7 @@ def test_a_disk_that_fills_up_during_a_load_is_one_line_and_leaves_no_name(
         board.throttle("2mbps")
         try:
             with concurrent.futures.ThreadPoolExecutor() as pool:
-                filled = pool.submit(fill_while_it_loads, board)
+                filled = pool.submit(once_it_loads, board, board.fill_disk)
                 said = workshop.orchestrate("load", "--device", "small")
                 filled.result()
         finally:
@@ -457,12 +456,12 @@ def test_a_link_that_is_cut_during_load_is_one_line_and_leaves_no_name(
     noise = random.Random(1).randbytes(30_000_000)
     load_image(workshop.engine, rootfs.image_of(rootfs.tar_of({"noise": noise}), workshop.tag("large")))
     board.throttle("2mbps")
-    cut = threading.Timer(3, board.link, (False,))
-    cut.start()
     try:
-        said = workshop.orchestrate("load", "large", "--device", "board2")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            cut = pool.submit(once_it_loads, board, lambda: board.link(False))
+            said = workshop.orchestrate("load", "large", "--device", "board2")
+            cut.result()
     finally:
-        cut.join()
         board.throttle(None)
         board.link(True)
     fault("link cut during load", said, "board2 did not take the image", "nothing was tagged")
@@ -472,7 +471,7 @@ def test_a_link_that_is_cut_during_load_is_one_line_and_leaves_no_name(
 def test_a_registry_that_dies_during_a_push_leaves_the_lock_as_it_was(
     workshop: Workshop, dying_push: "subprocess.Popen[str]"
 ) -> None:
-    out, err = dying_push.communicate(timeout=120)
+    out, err = dying_push.communicate(timeout=PATIENCE)
     said = Said(dying_push.returncode, out, err)
     fault("registry down midway", said, "heavy-amd64: the push", "failed", "the lock is unchanged")
     assert not (workshop.root / "heavy.lock.yaml").exists()

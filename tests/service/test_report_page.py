@@ -13,11 +13,10 @@ import pytest
 from orchestrate.analysis import landscape, predicted, recommend, records, table
 from orchestrate.report import render
 from tests import matrix, synthetic
-from tests.conftest import ROOT, require
+from tests.conftest import PATIENCE, ROOT, require
 from tests.synthetic import Study
 
 pytestmark = pytest.mark.service
-sync_api = pytest.importorskip("playwright.sync_api")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -53,6 +52,7 @@ def report(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     require(CHROMIUM, "no Chromium here: apt install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield started
@@ -72,6 +72,7 @@ def opened(browser: Any, report: Path) -> Iterator[Any]:
             offline=True,
             accept_downloads=True,
         )
+        context.set_default_timeout(PATIENCE * 1000)  # ms
         contexts.append(context)
         found = Opened(context.new_page(), [], [])
         found.page.on("pageerror", lambda error: found.errors.append(str(error)))
@@ -197,7 +198,7 @@ def test_a_click_on_a_point_shows_its_pair_closely(opened: Any) -> None:
     marked = page.evaluate("figures.get('latency').traces[0].customdata[0]")
     name = page.evaluate(f"JOBS.model[{marked}]")
     hovered = page.locator(".hoverlayer .hovertext", has_text=name)
-    for step in range(50):  # plotly drops moves that follow closely, so a neighbour may be marked still
+    for step in range(500):  # plotly drops moves that follow closely, so a neighbour may be marked still
         box = point.bounding_box()  # again: plots that are drawn meanwhile move this one
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         page.mouse.move(x - 3 + 6 * (step % 2), y)
@@ -310,7 +311,7 @@ def axe() -> str:
             cwd=build,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
         require(fetched.returncode == 0, f"npm could not fetch axe-core: {fetched.stderr.strip()[-200:]}")
     with tarfile.open(archive) as packed:

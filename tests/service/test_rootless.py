@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, require
+from tests.conftest import PATIENCE, ROOT, require
 from tests.matrix import Part
 from tests.service import rootfs, rootless
 from tests.service.fleet import Fleet
@@ -59,7 +59,7 @@ def check(fleet: Fleet, folder: Path, *words: str) -> tuple[int, dict[str, Any]]
         env={**os.environ, "PYTHONPATH": str(ROOT), **own},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
     )
     (found,) = json.loads(done.stdout).values()
     return done.returncode, {each["name"]: each for each in found["checks"]}

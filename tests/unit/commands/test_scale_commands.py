@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from bench.cli import build
 from tests import matrix
+from tests.conftest import PATIENCE
 
 DATA = Path(__file__).parent.parent / "scaling" / "data"
 
@@ -130,5 +131,5 @@ def test_help_and_scale_need_neither_torch_nor_numpy() -> None:
         "sys.argv[1:] = ['scale', 'vgg11', '-d', 'cifar10', '-r', '1', '--ratio-of', 'width']\n"
         "from bench.cli import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from bench.cli import build
 from bench.scaling import fits
 from tests import matrix
+from tests.conftest import PATIENCE
 
 SETTINGS = {
     "width_ratio": 0.04,
@@ -66,15 +67,15 @@ def test_stopped_it_keeps_its_place_and_the_same_command_goes_on(
         text=True,
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while not work.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         time.sleep(3)
         process.send_signal(number)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
     assert process.returncode == 130, error
     assert error.strip().splitlines()[-1].endswith("the same command goes on from there")
     assert (work / "checkpoint.pt").exists()

@@ -19,6 +19,7 @@ from bench.cli import build
 from bench.export import cache
 from bench.record.files import sha256_of
 from bench.zoo import architecture, dataset
+from tests.conftest import PATIENCE
 from tests.models import mlp
 
 EXPERIMENT = """\
@@ -203,7 +204,7 @@ def test_interrupted_it_leaves_no_bundle_and_what_was_done_is_not_done_again(set
     lines = iter(process.stderr.readline, "")
     next(line for line in lines if line.startswith("export 3/"))
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert not (out / "bundle.json").exists()
     kept = {path.name for path in store.iterdir()}

@@ -16,6 +16,7 @@ from bench.export import ExportError
 from bench.export.own import process
 from bench.export.own.prepare import STEM
 from bench.export.own.request import Request
+from tests.conftest import PATIENCE
 from tests.unit.export.test_export_own import FLOAT, read, save, value
 
 INT64, INT16 = TensorProto.INT64, TensorProto.INT16
@@ -345,13 +346,13 @@ def test_an_interrupted_export_leaves_no_child(tmp_path, root: Path):
     command = [sys.executable, "-m", "bench.cli", "export", "--onnx", str(path), "--out", str(tmp_path / "b")]
     export = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE)
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE
         while not (found := children(export.pid)) and time.monotonic() < until:
             time.sleep(0.05)
         export.send_signal(signal.SIGINT)
-        assert export.wait(30) == 130
+        assert export.wait(PATIENCE) == 130
         assert found
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         while any(Path(f"/proc/{pid}").exists() for pid in found) and time.monotonic() < until:
             time.sleep(0.05)
         assert not [pid for pid in found if Path(f"/proc/{pid}").exists()]

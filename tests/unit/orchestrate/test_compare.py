@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import false_discovery_control
 from typer.testing import CliRunner
 
 from orchestrate import cli
@@ -71,6 +70,8 @@ def test_measuring_again_raises_a_false_alarm_in_no_more_than_5_percent_of_compa
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_adjusted_p_values_are_those_of_benjamini_and_hochberg(values: list[float]) -> None:
+    from scipy.stats import false_discovery_control
+
     assert compare.adjusted(values) == pytest.approx(false_discovery_control(values).tolist())
 
 

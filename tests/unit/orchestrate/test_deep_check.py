@@ -16,7 +16,7 @@ from orchestrate.doctor import deep, private
 from orchestrate.doctor.checks import Check
 from orchestrate.execution import deep_check
 from tests import known_network
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.unit.orchestrate import sample
 
 RECORD = json.loads((ROOT / "tests/records/v1-ok.json").read_text())
@@ -147,7 +147,7 @@ def check(folder: Path, *words: str, **environment: str) -> "subprocess.Complete
         env={**os.environ, "PYTHONPATH": str(ROOT), "ORBITBENCH_LOCK_DIR": str(folder), **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

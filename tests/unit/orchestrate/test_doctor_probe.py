@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrate.doctor import probe
+from tests.conftest import PATIENCE
 from tests.unit.orchestrate import sample
 
 # As the boards print them (public logs; see docs/devices.md).
@@ -169,7 +170,7 @@ def test_no_text_of_a_board_breaks_the_doctor(noise):
 def test_the_probe_runs_here_and_its_words_are_understood():
     commands = [["sudo", "-n", "no-such-tool", "a b"], ["sudo", "-n", "true"], ["echo", "plain"]]
     script = probe.script("/", sample.device(prepare=commands, restore=[["sudo", "-n", "true"]]))
-    done = subprocess.run(["sh", "-s"], input=script, capture_output=True, check=True, timeout=30)
+    done = subprocess.run(["sh", "-s"], input=script, capture_output=True, check=True, timeout=PATIENCE)
     facts = probe.facts(done.stdout.decode())
     assert done.stderr == b""
     assert facts.kernel.startswith("Linux ")
@@ -182,7 +183,9 @@ def test_the_probe_runs_here_and_its_words_are_understood():
 
 
 def test_the_look_before_a_run_tells_what_its_limits_are_about_and_leaves_the_rest_unknown():
-    done = subprocess.run(["sh", "-s"], input=probe.brief("/"), capture_output=True, check=True, timeout=30)
+    done = subprocess.run(
+        ["sh", "-s"], input=probe.brief("/"), capture_output=True, check=True, timeout=PATIENCE
+    )
     facts = probe.facts(done.stdout.decode())
     assert done.stderr == b""
     assert facts.disk_free > 0
@@ -196,5 +199,5 @@ def test_a_hostile_root_or_command_stays_an_argument(tmp_path: Path):
     nasty = f"$(touch {victim}); touch {victim}; '"
     commands = [["sudo", "-n", nasty, f"`touch {victim}`"]]
     script = probe.script(nasty, sample.device(prepare=commands, restore=commands))
-    subprocess.run(["sh", "-s"], input=script, capture_output=True, check=False, timeout=30)
+    subprocess.run(["sh", "-s"], input=script, capture_output=True, check=False, timeout=PATIENCE)
     assert not victim.exists()

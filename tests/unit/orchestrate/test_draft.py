@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrate.runs import staging
+from tests.conftest import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 MAKER = """
@@ -92,11 +93,11 @@ def test_orchestrate_killed_during_export_is_cleared_up_after_by_the_next_run(tm
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
     assert drafts(tmp_path / "results")
-    assert subprocess.run([*command, "nonsense"], **quiet, timeout=60, check=False).returncode == 2
+    assert subprocess.run([*command, "nonsense"], **quiet, timeout=PATIENCE, check=False).returncode == 2
     assert not drafts(tmp_path / "results")
 
 
-def until(done: Callable[[], object], seconds: float = 30) -> None:
+def until(done: Callable[[], object], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end

@@ -14,6 +14,7 @@ from orchestrate.errors import LinkLost, OrbitError, StoreFailed
 from orchestrate.execution.follower import MAX_STARTS, Follower, FollowPolicy, Stop, drive
 from orchestrate.execution.progress import View
 from orchestrate.runs.folder import DeviceFolder
+from tests.conftest import PATIENCE
 from tests.unit.orchestrate import sample
 
 JOBS = ["a--onnxruntime-fp32-t1", "b--onnxruntime-fp32-t1"]
@@ -328,7 +329,7 @@ def test_one_failing_board_never_loses_the_records_of_another(tmp_path: Path) ->
 
 def test_boards_work_side_by_side(tmp_path: Path) -> None:
     run = sample.run(tmp_path, "a", devices=tuple(f"d{n}" for n in range(20)))
-    meeting = threading.Barrier(20, timeout=20)  # passes only if all are following at the same time
+    meeting = threading.Barrier(20, timeout=PATIENCE)  # passes only if all are following at the same time
     view, followers = View(Console(quiet=True), list(run.devices)), []
     for name, folder in run.devices.items():
         runner = FakeRunner(name, works=JOBS[:1])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from orchestrate.analysis import statistics
 
@@ -15,6 +14,8 @@ durations = st.lists(st.floats(1e-5, 1.0), min_size=2, max_size=6)
 
 @given(durations)
 def test_the_interval_of_a_job_is_students_over_the_logarithms_of_its_processes(medians: list[float]) -> None:
+    from scipy import stats
+
     value, *bounds = statistics.of_processes(medians)[:3]
     logs = np.log(medians)
     assert value == pytest.approx(stats.gmean(medians), rel=1e-9)
@@ -34,6 +35,8 @@ def test_no_interval_of_positive_values_reaches_0_and_rows_are_the_same(jobs: li
 
 
 def test_sizes_that_are_not_all_positive_are_averaged_as_they_are() -> None:
+    from scipy import stats
+
     medians = [-1.0, 2.0, 5.0]
     found = statistics.of_processes(medians)
     low, high = stats.t.interval(0.95, 2, loc=2, scale=stats.sem(medians))
@@ -50,6 +53,8 @@ def test_intervals_of_three_processes_cover_their_median_in_93_to_97_percent() -
 def test_the_ratio_of_two_jobs_is_students_on_logarithms_and_rows_are_the_same(
     above: list[float], below: list[float]
 ) -> None:
+    from scipy import stats
+
     found = statistics.of_ratio(above, below)
     assert found.value == pytest.approx(stats.gmean(above) / stats.gmean(below), rel=1e-9)
     theirs = stats.ttest_ind(np.log(above), np.log(below)).confidence_interval(0.95)
@@ -73,6 +78,8 @@ def test_a_tail_is_reported_only_from_as_many_samples_as_mlperf_asks_for(p: floa
 
 
 def test_with_the_least_number_of_samples_the_slowest_is_reported_and_with_more_fewer_are_set_aside() -> None:
+    from scipy import stats
+
     assert statistics.early_stopping(np.arange(64.0), 0.9) == 63
     kept_back = statistics.discarded(10000, 0.9)
     assert statistics.early_stopping(np.arange(10000.0), 0.9) == 10000 - kept_back

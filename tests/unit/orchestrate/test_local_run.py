@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from orchestrate.runs.folder import Run
+from tests.conftest import PATIENCE
 from tests.unit.orchestrate import sample
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -77,7 +78,7 @@ def runtimes(run: Run) -> list[int]:
     return found
 
 
-def wait_until(condition: Any, seconds: float = 30) -> None:
+def wait_until(condition: Any, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "in vain"
@@ -89,7 +90,7 @@ def test_a_run_ends_with_every_record_a_table_and_nothing_left_over(
 ) -> None:
     run = sample.real_run(tmp_path / "results", models=2, processes=1)
     process = resume(tmp_path, env, "--json")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     summary = json.loads(out)
     assert summary["devices"]["local"]["ok"] == 2
@@ -104,11 +105,11 @@ def test_a_run_ends_with_every_record_a_table_and_nothing_left_over(
 
 def test_a_finished_run_resumed_does_nothing_and_says_the_same(tmp_path: Path, env: dict[str, str]) -> None:
     run = sample.real_run(tmp_path / "results", models=1, processes=1)
-    assert resume(tmp_path, env).wait(120) == 0
+    assert resume(tmp_path, env).wait(PATIENCE) == 0
     record = next(run.devices["local"].records.iterdir())
     before = record.stat().st_mtime_ns
     again = resume(tmp_path, env)
-    out, _ = again.communicate(timeout=60)
+    out, _ = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0
     assert "local: 1 ok" in out
     assert record.stat().st_mtime_ns == before
@@ -119,11 +120,11 @@ def test_killed_in_the_middle_the_run_resumes_to_complete_records_without_repeat
 ) -> None:
     run = Run(tmp_path / "results" / NAME)
     running.send_signal(signal.SIGKILL)
-    running.wait(10)
+    running.wait(PATIENCE)
     assert not run.finished()
     assert len(runtimes(run)) == 1  # it needs nobody to be connected
     again = resume(tmp_path, env)
-    out, err = again.communicate(timeout=120)
+    out, err = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, out + err
     assert run.finished()
     numbers = [
@@ -142,7 +143,7 @@ def test_orchestrator_and_runtime_killed_the_finished_processes_are_not_measured
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not runtimes(run))
     again = resume(tmp_path, env)
-    out, err = again.communicate(timeout=120)
+    out, err = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, out + err
     assert run.finished()
     assert "running  1/6" in out or "running  2/6" in out
@@ -154,13 +155,13 @@ def test_interrupted_it_stops_the_runtime_and_says_how_to_go_on(
 ) -> None:
     run = Run(tmp_path / "results" / NAME)
     running.send_signal(number)
-    _, err = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
     assert f"orchestrate run --resume {NAME}" in err
     assert "Traceback" not in err
     assert runtimes(run) == []
     again = resume(tmp_path, env)
-    assert again.wait(120) == 0
+    assert again.wait(PATIENCE) == 0
     assert run.finished()
 
 
@@ -176,7 +177,7 @@ def test_interrupted_again_and_again_it_still_leaves_nothing_at_work(
         running.send_signal(number)
         time.sleep(0.05)
     os.kill(runtime, signal.SIGCONT)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
     assert "interrupted, " in err
     assert "Traceback" not in err
@@ -210,7 +211,7 @@ def test_a_model_that_is_none_fails_its_own_job_and_no_other(tmp_path: Path, env
     run = sample.real_run(tmp_path / "results", processes=1)
     (run.bundle / "models" / "m1.onnx").write_bytes(b"not a model")
     process = resume(tmp_path, env, "--json")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, err
     local = json.loads(out)["devices"]["local"]
     assert (local["ok"], local["failed"], local["missing"]) == (2, 1, 0)

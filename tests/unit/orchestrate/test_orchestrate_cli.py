@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PATIENCE
+
 HEAVY = ["torch", "numpy", "scipy", "onnx", "onnxruntime", "docker", "yaml", "plotly", "ray", "rich"]
 
 
@@ -20,7 +22,9 @@ def orchestrate(
     root = Path(__file__).resolve().parents[3]
     env = {**os.environ, "PYTHONPATH": str(root), "COLUMNS": columns}
     command = [sys.executable, "-c", code, *words]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrate.errors import BadInput
 from orchestrate.execution.options import RunOptions, check
+from tests.conftest import PATIENCE
 from tests.models import mlp
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,7 +24,9 @@ def test_a_measured_accuracy_decides_what_is_recommended(
 
     def orchestrate(*words: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "orchestrate.cli", *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
 
     mlp(tmp_path / "net.onnx", 16, batch=1)
     import onnxruntime

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from scipy.stats import binom
 from typer.testing import CliRunner
 
 from bench.record import samples
@@ -48,6 +47,8 @@ def true(run: Path) -> dict[str, float]:
     ladders: dict[int, dict[str, Any]] = {}
     for rung in record["memory"]["rungs"]:
         ladders.setdefault(rung["process"], {})[rung["rung"]] = rung
+    from scipy.stats import binom  # here: collecting the suite shall not take a second more
+
     kept_back = max(k for k in range(360) if binom.cdf(k, 360, 0.1) <= 0.01)
     middle = lambda values: sorted(values)[len(values) // 2]  # noqa: E731
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrate.execution.own_words import Sweep
 from orchestrate.execution.tune import Tuning
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(words: list[str], said: str
     command = [sys.executable, "-m", "orchestrate.cli", "tune", *words]
     done = subprocess.run(
         command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert said in done.stderr

@@ -11,7 +11,7 @@ import pytest
 from bench.runtime.machine import nvmap
 from bench.runtime.measure import memory
 from orchestrate.analysis import memory as memory_figures
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 
 ROLLUP = """55a5ebb65000-7ffcc0ca1000 ---p 00000000 00:00 0                          [rollup]
 Rss:                1720 kB
@@ -114,7 +114,7 @@ def test_own_is_the_uss_of_a_lone_process_and_stays_when_a_stranger_maps_the_sam
         assert child.stdout.readline() == "alone\n"
         with library.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mine:
             assert sum(mine[::4096]) > 0  # every page is touched
-            rungs = json.loads(child.communicate("\n", timeout=30)[0])
+            rungs = json.loads(child.communicate("\n", timeout=PATIENCE)[0])
     ladders = memory_figures.Ladders([rungs])
     alone, beside = (ladders.read(rung, "own")[0] for rung in ("steady", "steady_trimmed"))
     assert alone == pytest.approx(rungs["steady"]["uss"], rel=0.03)

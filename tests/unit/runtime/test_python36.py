@@ -7,14 +7,14 @@ from pathlib import Path
 
 from bench.runtime.supervise import job_list
 from tests import models, py36env
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 
 
 def test_everything_that_boards_run_compiles() -> None:
     python = py36env.python36()
     paths = [str(p) for folder in ("record", "runtime") for p in (ROOT / "bench" / folder).rglob("*.py")]
     code = "import sys; [compile(open(p, encoding='utf-8').read(), p, 'exec') for p in sys.argv[1:]]"
-    done = subprocess.run([python, "-c", code, *paths], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([python, "-c", code, *paths], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
 
 
@@ -39,7 +39,7 @@ def test_the_runtimes_own_tests_pass_under_python_3_6(tmp_path: Path) -> None:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 passed" in done.stdout

@@ -10,7 +10,7 @@ import pytest
 
 from bench.record import schema
 from tests import models
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 
 
 def run(jobs: Path, out: Path, **options: Any) -> tuple[int, list[dict[str, Any]], str]:
@@ -19,7 +19,7 @@ def run(jobs: Path, out: Path, **options: Any) -> tuple[int, list[dict[str, Any]
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         **options,
     )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr

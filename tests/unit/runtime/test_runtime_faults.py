@@ -20,7 +20,7 @@ import pytest
 
 from bench.record import schema
 from tests import matrix, models
-from tests.conftest import ROOT, require
+from tests.conftest import PATIENCE, ROOT, require
 
 ROWS: list[dict[str, Any]] = []
 STEP_CLOCK = """
@@ -81,7 +81,7 @@ class Board:
 
     def finish(self, **options: Any) -> tuple[int, str]:
         with self.start(**options) as process:
-            _, error = process.communicate(timeout=60)
+            _, error = process.communicate(timeout=PATIENCE)
             return process.returncode, error
 
     def record(self, job: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def children(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if found := condition():
@@ -161,7 +161,7 @@ def test_a_killed_process_is_a_failed_record_that_says_how_large_it_was(board: B
             pid = wait_for(lambda: children(process.pid))[0]
             time.sleep(1.0)
             os.kill(pid, signal.SIGKILL)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
         error = board.failure(job)
         seen["got"] = f"{error['kind']}: {error['message']}"
         assert error["kind"] == "killed"
@@ -209,7 +209,7 @@ def test_a_hanging_inference_is_killed_when_its_time_is_up(board: Board) -> None
     with case("hanging inference", "failed record, kind timeout, no process left") as seen:
         with board.start() as process:
             pid = wait_for(lambda: children(process.pid))[0]
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
         error = board.failure(job)
         seen["got"] = f"{error['kind']}: {error['message']}"
         assert error["kind"] == "timeout"
@@ -297,7 +297,7 @@ def test_a_second_runtime_on_a_device_is_refused_and_told_who_holds_it(board: Bo
             code, error = board.finish()
             seen["got"] = error.strip()
             first.send_signal(signal.SIGTERM)
-            first.communicate(timeout=20)
+            first.communicate(timeout=PATIENCE)
         assert code == 3
         assert f"process {first.pid}" in error
         assert error.count("\n") == 1
@@ -314,10 +314,10 @@ def test_an_interrupted_run_leaves_no_process_and_goes_on_where_it_stopped(board
             done = sum(e["event"] == "process" and e["status"] != "disturbed" for e in seen_first)
             pid = wait_for(lambda: children(process.pid))[0]
             process.send_signal(getattr(signal, name))
-            _, error = process.communicate(timeout=20)
+            _, error = process.communicate(timeout=PATIENCE)
         seen["got"] = f"exit {process.returncode}: {error.strip()}"
         assert process.returncode == 130
-        assert wait_for(lambda: gone(pid), 5)
+        assert wait_for(lambda: gone(pid))
         assert (
             len(list((board.out / "parts").glob(f"{quick}*"))) + len(list((board.out / "records").iterdir()))
             >= done
@@ -331,7 +331,7 @@ def test_children_die_with_a_killed_runtime(board: Board) -> None:
             pid = wait_for(lambda: children(process.pid))[0]
             time.sleep(1.0)
             process.kill()
-            wait_for(lambda: gone(pid), 5)
+            wait_for(lambda: gone(pid))
         seen["got"] = "no process left"
 
 

@@ -13,6 +13,7 @@ from bench.manifests.reader import ManifestError
 from bench.scaling import METHODS, NoFitError, ScalingError, UnreachableError, fits, scale
 from bench.scaling.counts import counter
 from bench.zoo import ARCHITECTURES, architecture, dataset
+from tests.conftest import PATIENCE
 
 DATA = Path(__file__).parent / "data"
 ORACLE = json.loads((DATA / "published_widths.json").read_text())
@@ -248,4 +249,4 @@ def test_scaling_needs_no_torch() -> None:
         "from bench.zoo import architecture, dataset\nfrom bench.scaling import scale\n"
         f"for m in {METHODS}: scale(architecture('vgg11'), dataset('cifar10'), m, 0.5, 'params')\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)

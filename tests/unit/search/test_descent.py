@@ -20,6 +20,7 @@ from bench.search.errors import DivergedError, SearchInputError
 from bench.search.round import Round
 from bench.search.settings import Settings, recipe
 from bench.zoo import ARCHITECTURES, ZooError, architecture, dataset
+from tests.conftest import PATIENCE
 
 DIGITS = dataset("digits")
 
@@ -123,15 +124,15 @@ def test_killed_outright_the_same_command_ends_the_same(finished: Search, tmp_pa
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, "-c", code], cwd=root, env=environment)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not (tmp_path / CHECKPOINT).exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(random.Random(5).random())
         process.send_signal(signal.SIGKILL)
-        assert process.wait(10) in (-signal.SIGKILL, 0)
+        assert process.wait(PATIENCE) in (-signal.SIGKILL, 0)
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
     assert (tmp_path / CHECKPOINT).exists()
     run = search(tmp_path, quick())
     run.run()

@@ -13,6 +13,7 @@ from torch import nn
 
 from bench.zoo import ARCHITECTURES, DATASETS, WidthError, architecture, dataset
 from bench.zoo.modules import weights
+from tests.conftest import PATIENCE
 
 PUBLISHED = json.loads((Path(__file__).parent / "published_counts.json").read_text())["rows"]
 TASKS = [dataset(name) for name in ("cifar10", "cifar100", "tinyimagenet", "imagenet")]
@@ -149,4 +150,4 @@ def test_costs_need_no_torch() -> None:
         "from bench.zoo import *\n"
         "for n in ARCHITECTURES: a = architecture(n); a.cost(a.default_widths, dataset('cifar10'))\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)

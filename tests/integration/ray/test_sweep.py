@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 from typer.testing import CliRunner
@@ -17,8 +18,10 @@ from bench.work.cluster import ClusterError, Share
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
 
-pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray (pip install 'orbitbench[train]')"),
+]
 RECIPE = Recipe(epochs=1, batch=480, milestones=(), flip=False)
 
 

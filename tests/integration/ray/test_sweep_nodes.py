@@ -4,6 +4,7 @@ import json
 import secrets
 import threading
 import time
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -18,9 +19,12 @@ from bench.work import ray_session
 from bench.work.cluster import Share
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
+from tests.conftest import PATIENCE
 
-ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray (pip install 'orbitbench[train]')"),
+]
 MEMORY = {"object_store_memory": 80_000_000, "include_dashboard": False}
 
 
@@ -73,10 +77,10 @@ def started(run, task, place):
 
 
 def wait_for(*files):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     for file in files:
         while not file.exists():
-            assert time.monotonic() < deadline, "no checkpoint in two minutes"
+            assert time.monotonic() < deadline, f"no checkpoint in {PATIENCE} s"
             time.sleep(0.05)
 
 
@@ -88,7 +92,7 @@ def test_tasks_whose_node_is_killed_end_on_another_from_their_checkpoints(cluste
     cluster.remove_node(first, allow_graceful=False)
     cluster.add_node(num_cpus=2, **MEMORY)
     for thread, _ in runs:
-        thread.join(timeout=240)
+        thread.join(timeout=PATIENCE)
     ((trained,), (searched,)) = [ends for _, ends in runs]
     assert (trained.error, searched.error) == (None, None)
 

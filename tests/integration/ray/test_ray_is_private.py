@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +14,13 @@ import pytest
 
 from bench.work import ray_session
 from bench.work.ray_session import ClusterError
+from tests.conftest import PATIENCE
 from tests.matrix import Part
 
-ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray (pip install 'orbitbench[train]')"),
+]
 
 # What a neighbour would do. Ray takes 127.0.0.1 for the machine's own address unless it is asked not to.
 DRIVER = """
@@ -50,6 +54,8 @@ def matrix() -> Iterator[Part]:
 def session() -> Iterator[Session]:
     """A session that has done a task of its own, so that all of its processes are there."""
     before = {process.pid for process in psutil.Process().children(recursive=True)}
+    import ray
+
     with ray_session.start(num_cpus=1, num_gpus=0, object_store_memory=80_000_000):
         assert ray.get(ray.remote(lambda: 6 * 7).remote()) == 42
         ours = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
@@ -89,10 +95,10 @@ def test_drivers_of_strangers_are_refused_and_one_with_the_token_is_not(
     )
     marks = {name: tmp_path / str(number) for number, name in enumerate(STRANGERS)}
     theirs = {name: driver(session.address, marks[name], **STRANGERS[name]) for name in STRANGERS}
-    _, errors = mine.communicate(timeout=120)
+    _, errors = mine.communicate(timeout=PATIENCE)
     assert (tmp_path / "mine").exists(), errors  # the attack is a real one: with the token it works
     for name, process in theirs.items():
-        errors = process.communicate(timeout=120)[1]
+        errors = process.communicate(timeout=PATIENCE)[1]
         refused = process.returncode != 0 and not marks[name].exists() and "InvalidAuthToken" in errors
         case = f"Ray: a foreign driver {name}"
         matrix.add(case, "refused, runs nothing", errors.strip().splitlines()[-1], refused)
@@ -103,12 +109,16 @@ def test_token_logs_and_sockets_are_in_a_private_folder_with_a_name_that_nobody_
 ) -> None:
     folder = session.token.parent
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, session.token)]
+    import ray
+
     inside = Path(ray._private.worker._global_node.get_session_dir_path()).is_relative_to(folder)
     seen = f"{[oct(mode) for mode in modes]}, session inside: {inside}"
     matrix.add("Ray: the session's folder", "0700, token 0600", seen, modes == [0o700, 0o600] and inside)
 
 
 def test_no_dashboard_answers(session: Session, matrix: Part) -> None:
+    import ray
+
     url = ray._private.worker._global_node.webui_url
     matrix.add("Ray: dashboard", "none", repr(url), not url)
 
@@ -135,7 +145,7 @@ assert seen[0][1] != seen[1][1], seen
 def test_tasks_of_a_sweep_run_in_such_a_session_which_leaves_nothing_behind(root: Path, matrix: Part) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     call = [sys.executable, "-c", SWEEP]
-    done = subprocess.run(call, env=environment, cwd=root, timeout=240, capture_output=True, text=True)
+    done = subprocess.run(call, env=environment, cwd=root, timeout=PATIENCE, capture_output=True, text=True)
     got = f"exit code {done.returncode} {done.stderr[-200:]}"
     matrix.add("Ray: two runs of own tasks", "each in a private session", got, done.returncode == 0)
 
@@ -160,7 +170,7 @@ def test_a_cluster_is_joined_with_a_token_or_by_an_explicit_word(
     plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     call = [sys.executable, "-c", script]
     env = {**plain, "HOME": str(tmp_path), **environment}
-    done = subprocess.run(call, env=env, check=True, timeout=120, capture_output=True, text=True)
+    done = subprocess.run(call, env=env, check=True, timeout=PATIENCE, capture_output=True, text=True)
     assert expected in done.stdout
 
 
@@ -168,6 +178,6 @@ def test_a_ray_that_listens_on_the_network_is_ended_at_once(monkeypatch: pytest.
     class Context:
         gcs_address = "10.0.0.5:6379"
 
-    monkeypatch.setattr(ray, "get_runtime_context", Context)
+    monkeypatch.setattr("ray.get_runtime_context", Context)
     with pytest.raises(ClusterError, match=r"listens on the network \(10\.0\.0\.5:6379\)"):
         ray_session._refuse_open_session()

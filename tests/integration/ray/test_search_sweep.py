@@ -96,7 +96,7 @@ def test_the_estimate_is_what_the_first_round_needs_at_most_times_the_rounds() -
 def test_the_dry_run_tells_searches_fits_and_models_that_wait_for_one(folder: Path) -> None:
     fit_of("mobilenetv2").parent.mkdir(parents=True)
     there = planned("mobilenetv2", "digits", "reduced", TINY)
-    made = fits.load(Path(__file__).parents[2] / "manifests/scaling/mobilenetv2-cifar100.yaml")
+    made = fits.load(Path(__file__).parents[3] / "manifests/scaling/mobilenetv2-cifar100.yaml")
     fits.save(made.model_copy(update={"name": there.name, "dataset": "digits"}), fit_of("mobilenetv2"))
     before = sorted(folder.rglob("*"))
     told = json.loads(bench(*SWEEP, "--dry-run", "--json").stdout)
