@@ -1,17 +1,33 @@
-"""Solve on the model, measure, correct, repeat: until the measured interval lies within the budgets."""
+"""Solve on the model, measure, correct, repeat: until the measured interval lies within the budgets.
+
+The first guess aims a little below the budget. After that the model is multiplied by what was measured over
+what it said, of the network whose measurement came nearest. Far from the budget the method solves once more;
+close to it single widths of that network are moved, for which the factor still holds: other networks have
+other errors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bench.budget.measuring import Measured
-from bench.scaling.budgets import COUNTS
+from bench.scaling.budgets import COUNTS, shown
 from bench.scaling.errors import UnreachableError
 from bench.scaling.within import Within
 
-CLOSE = 0.97  # of a budget: measured above it, the budget is used
+CLOSE = {"latency": 0.97, "memory": 0.99}  # of a budget: measured above it, the budget is used
+FIRST = {"latency": 0.982, "memory": 0.997}  # of a budget: what the first guess aims at
 MARGIN = 0.002  # that a corrected guess aims below the budget, beside half the measured interval
+BESIDE = (1.0, 0.995, 1.005, 0.99)  # of a corrected aim, tried where it leads to a network already measured
+NEAR = 0.05  # of the budget, a round: how far a network may be off for its widths to be moved
+
+Limits = Mapping[str, float]
+Guess = Callable[
+    [Limits, Sequence[int] | None], Within
+]  # for limits of the model; near a network or anywhere
 
 
 @dataclass(frozen=True)
@@ -30,50 +46,121 @@ class Round:
         """How far the guess was: predicted / measured - 1."""
         return self.guess.figures[name] / self.value(name)[0] - 1
 
-    def fits(self, limits: Mapping[str, float]) -> bool:
+    def share(self, name: str, limit: float) -> float:
+        """The share of a budget: measured where the device decides, counted where not."""
+        return (self.guess.figures[name] if name in COUNTS else self.value(name)[0]) / limit
+
+    def fits(self, limits: Limits) -> bool:
         """Whether every measured interval lies within its limit."""
         return all(self.value(name)[1] <= limit for name, limit in limits.items() if name not in COUNTS)
 
-    def used(self, limits: Mapping[str, float]) -> float:
-        """The largest share of a budget: measured where the device decides, counted where not."""
-        return max(
-            (self.guess.figures[name] if name in COUNTS else self.value(name)[0]) / limit
-            for name, limit in limits.items()
-        )
+    def used(self, limits: Limits) -> float:
+        """The largest share of a budget."""
+        return max(self.share(name, limit) for name, limit in limits.items())
+
+    def enough(self, limits: Limits) -> bool:
+        """Whether it fits and some budget is used."""
+        near = any(self.share(name, limit) >= CLOSE.get(name, 0.97) for name, limit in limits.items())
+        return near and self.fits(limits)
+
+    def goal(self, name: str, limit: float) -> float:
+        """What to aim at with an interval as wide as this: the middle between close enough and too much."""
+        value, high = self.value(name)
+        top = limit * value / high * (1 - MARGIN)
+        return 0.5 * (min(CLOSE[name] * limit, top) + top)
 
 
-def play(
-    limits: Mapping[str, float],
-    most: int,
-    guess: Callable[[Mapping[str, float]], Within],
-    measure: Callable[[Sequence[int]], Measured],
-    watch: Callable[[int, Round], None] = lambda number, played: None,
-) -> list[Round]:
-    """At most `most` rounds; the last one fits and uses a budget by 97 %, or no further one was allowed."""
+class Played(NamedTuple):
+    """The rounds in order. why: what ended them before the last one allowed, or nothing."""
+
+    rounds: list[Round]
+    why: str = ""
+
+
+def playing(limits: Limits, most: int, guess: Guess) -> Generator[list[int], Measured, Played]:
+    """Yield the widths of at most `most` rounds, each to be answered with what was measured of them.
+
+    The last round fits and uses a budget, or `why` says why there is no further one. UnreachableError where
+    the model knows of no network within the limits.
+    """
     played: list[Round] = []
-    aims = dict(limits)
+    aims = {name: FIRST.get(name, 1.0) * limit for name, limit in limits.items()}
+    start: Sequence[int] | None = None
     while len(played) < most:
         try:
-            found = guess(aims)
+            found = _guessed(guess, aims, start, played, limits)
+        except UnreachableError as error:
+            if not played:
+                raise
+            return Played(played, _beyond(error, limits, played[-1]))
+        if found is None:
+            return Played(played, "no other network of the method comes nearer")
+        played.append(Round(found, (yield found.scaled.widths)))
+        if played[-1].enough(limits):
+            return Played(played)
+        aims, start = _corrected(limits, played)
+    return Played(played, f"{most} round{'s were' if most != 1 else ' was'} allowed (--rounds)")
+
+
+def _guessed(
+    guess: Guess, aims: Limits, start: Sequence[int] | None, played: Sequence[Round], limits: Limits
+) -> Within | None:
+    """A network that was not measured yet; None where every aim near `aims` leads to one that was.
+
+    The first guess aims below the budget where it can, at the budget where that is all that is left.
+    """
+    if not played:
+        try:
+            return guess(aims, start)
         except UnreachableError:
-            if played:
-                break  # a corrected aim below the smallest network
-            raise
-        if any(before.guess.scaled.widths == found.scaled.widths for before in played):
-            break  # the same network again: nothing is left to correct
-        played.append(Round(found, measure(found.scaled.widths)))
-        watch(len(played), played[-1])
-        last = played[-1]
-        if last.fits(limits) and last.used(limits) >= CLOSE:
-            break
-        for name in set(limits) - set(COUNTS):
-            value, high = last.value(name)
-            wanted = limits[name] * value / high * (1 - MARGIN)
-            aims[name] = wanted * last.guess.figures[name] / value
-    return played
+            return guess(limits, start)
+    known = [before.guess.scaled.widths for before in played]
+    for factor in BESIDE:
+        shifted = {name: aim * (1 if name in COUNTS else factor) for name, aim in aims.items()}
+        found = guess(shifted, start)
+        if found.scaled.widths not in known:
+            return found
+    return None
 
 
-def best(played: Sequence[Round], limits: Mapping[str, float]) -> Round | None:
+def _corrected(limits: Limits, played: Sequence[Round]) -> tuple[dict[str, float], Sequence[int] | None]:
+    """Limits on the model by the measurement that came nearest, and its network if it is near enough."""
+    names = [name for name in limits if name not in COUNTS]
+
+    def missed(each: Round) -> float:
+        """How far from the goals: the budget that is exceeded most, or used most."""
+        return max(math.log(each.value(name)[0] / each.goal(name, limits[name])) for name in names)
+
+    nearest = min(played, key=lambda each: abs(missed(each)))
+    aims = dict(limits)
+    for name in names:
+        factor = nearest.guess.figures[name] / nearest.value(name)[0]
+        aims[name] = nearest.goal(name, limits[name]) * factor
+    near = abs(missed(nearest)) <= NEAR * len(played)
+    return aims, nearest.guess.scaled.widths if near else None
+
+
+def _beyond(error: UnreachableError, limits: Limits, last: Round) -> str:
+    """The least of the model as the last measurement corrects it."""
+    least = {name: error.figures[name] / (1 + last.off(name)) for name in limits if name not in COUNTS}
+    told = " and ".join(shown(name, value) for name, value in least.items())
+    widths = " ".join(map(str, error.widths))
+    return f"by what was measured, the least is {told}, with the widths {widths}"
+
+
+def play(limits: Limits, most: int, guess: Guess, measure: Callable[[Sequence[int]], Measured]) -> Played:
+    """`playing`, with every network measured at once."""
+    rounds = playing(limits, most, guess)
+    try:
+        widths = next(rounds)
+        while True:
+            widths = rounds.send(measure(widths))
+    except StopIteration as end:
+        found: Played = end.value
+        return found
+
+
+def best(played: Sequence[Round], limits: Limits) -> Round | None:
     """The round that fits and uses most of the budgets; None where none fits."""
     fitting = [each for each in played if each.fits(limits)]
     return max(fitting, key=lambda each: each.used(limits), default=None)

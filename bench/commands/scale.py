@@ -47,8 +47,9 @@ def scale(
     ratio_of: Annotated[
         str | None,
         typer.Option(
-            metavar="params|width|macs",
-            help="what RATIO is of; 0.25 of the widths is about a sixteenth of the parameters",
+            metavar="params|width|macs|latency|memory",
+            help="what RATIO is of; 0.25 of the widths is about a sixteenth of the parameters; latency and "
+            "memory are what the profile of --device predicts",
         ),
     ] = None,
     max_params: Annotated[str | None, _budget("COUNT", "parameters at most, such as 1M")] = None,
@@ -111,22 +112,22 @@ def scale(
 
     bench scale vgg11 -d cifar10 -m device --max-latency 5ms --device local
     """
-    from bench.errors import InputError
     from bench.scaling.ask import limits
 
     wanted = limits(params=max_params, macs=max_macs, latency=max_latency, memory=max_memory)
     _one_target(ratio, ratio_of, wanted)
     if wanted:
-        from bench.budget.command import Asked, answer  # numpy and scipy, which a ratio needs none of
+        from bench.budget.command import Asked  # numpy and scipy, which a ratio needs none of
+        from bench.budget.text import answer
 
         asked = Asked(arch, dataset, method, wanted, fit, align, count, device, measure, rounds, extrapolate)
         typer.echo(answer(asked, as_json))
         return
     assert ratio is not None
     assert ratio_of is not None
-    if device is not None:
-        raise InputError("--device goes with a budget, such as --max-latency 5ms, not with --ratio")
-    _by_ratio(arch, dataset, method, ratio, ratio_of, fit, align, count, as_json)
+    typer.echo(
+        _by_ratio(arch, dataset, method, ratio, ratio_of, fit, align, count, device, extrapolate, as_json)
+    )
 
 
 def _one_target(ratio: float | None, ratio_of: str | None, wanted: dict[str, float]) -> None:
@@ -142,9 +143,9 @@ def _one_target(ratio: float | None, ratio_of: str | None, wanted: dict[str, flo
 
 
 def _by_ratio(
-    arch: str, dataset: str, method: str, ratio: float, ratio_of: str,
-    fit: str | None, align: int | None, count: str, as_json: bool,
-) -> None:  # fmt: skip
+    arch: str, dataset: str, method: str, ratio: float, ratio_of: str, fit: str | None, align: int | None,
+    count: str, device: str | None, extrapolate: bool, as_json: bool,
+) -> str:  # fmt: skip
     from bench import zoo
     from bench.manifests.methods import meant
     from bench.scaling import scale as along_curve
@@ -152,10 +153,15 @@ def _by_ratio(
 
     architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
     chosen = named(fit) if fit else None
-    if method == "device":
+    board = None
+    if device is not None:
+        from bench.scaling.board import of_profile
+
+        board = of_profile(device, architecture, task, extrapolate)
+    if method == "device" or ratio_of in ("latency", "memory"):
         from bench.scaling.within import by_ratio
 
-        scaled = by_ratio(architecture, task, method, ratio, ratio_of, chosen, align)
+        scaled = by_ratio(architecture, task, method, ratio, ratio_of, chosen, align, board)
     else:
         scaled = along_curve(architecture, task, method, ratio, ratio_of, chosen, align, count)
     asked = {
@@ -166,18 +172,27 @@ def _by_ratio(
         "ratio_of": ratio_of,
         "count": count,
     }
-    typer.echo(json.dumps(_scaled_data(asked, scaled)) if as_json else _scaled_text(asked, scaled))
+    if board is None:
+        return json.dumps(_scaled_data(asked, scaled)) if as_json else _scaled_text(asked, scaled)
+    from bench.budget import text
+
+    prediction, profile = board.predict(scaled.widths), board.model.profile
+    if as_json:
+        return json.dumps({**_scaled_data(asked, scaled), **text.prediction_data(prediction, profile)})
+    return "\n".join([_scaled_text(asked, scaled), *text.prediction_lines(prediction, profile)])
 
 
 def _scaled_data(asked: dict[str, Any], scaled: "Scaled") -> dict[str, Any]:
-    macs = asked["ratio_of"] == "macs"
+    of = {"width": "params"}.get(asked["ratio_of"], asked["ratio_of"])
+    targets = {f"target_{name}": scaled.target if of == name else None for name in ("params", "macs")}
+    if of not in ("params", "macs"):
+        targets[f"target_{of}"] = scaled.target
     return {
         **asked,
         "widths": scaled.widths,
         "params": scaled.params,
         "macs": scaled.macs,
-        "target_params": None if macs else scaled.target,
-        "target_macs": scaled.target if macs else None,
+        **targets,
         "error": scaled.error,
         "multiplier" if asked["method"] == "uniform" else "tau": scaled.knob,
         "fit": scaled.fit,
@@ -191,14 +206,19 @@ def _scaled_data(asked: dict[str, Any], scaled: "Scaled") -> dict[str, Any]:
 def _scaled_text(asked: dict[str, Any], scaled: "Scaled") -> str:
     by = f", in multiples of {scaled.align}" if scaled.align else ""
     by += f", fit {scaled.fit} ({scaled.fit_quality})" if scaled.fit else ""
-    unit = "MACs" if asked["ratio_of"] == "macs" else "parameters"
+    if asked["ratio_of"] in ("latency", "memory"):
+        from bench.scaling.budgets import shown
+
+        target = f"{shown(asked['ratio_of'], scaled.target)} of {asked['ratio_of']}"
+    else:
+        target = f"{scaled.target:,.0f} {'MACs' if asked['ratio_of'] == 'macs' else 'parameters'}"
     return (
         f"{asked['architecture']} on {asked['dataset']}: "
         f"{asked['method']} at {asked['ratio']:g} of {asked['ratio_of']}{by}\n"
         f"widths  {' '.join(map(str, scaled.widths))}\n"
         f"params  {scaled.params:,}\n"
         f"MACs    {scaled.macs:,}\n"
-        f"target  {scaled.target:,.0f} {unit}, missed by {scaled.error:+.3%}"
+        f"target  {target}, missed by {scaled.error:+.3%}"
     )
 
 

@@ -7,20 +7,21 @@ remember which width they come from, and the widths of all others are filled in.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
-from bench.cost import CostModel, Prediction, memory
+from bench.cost import CostModel, Prediction, find, memory
 from bench.cost.graph import Operator, Value
 from bench.cost.lowering import QUANTUM, Kernel, lower
 from bench.scaling.segments import Counts, Floats, Ints, Prices, Segment
 from bench.zoo import Architecture, Dataset
 
 PROBES = (1009, 1013, 1019, 1021, 1031)  # primes: a channel count tells which width it is a multiple of
+MOST_CHANNELS = 1 << 24  # of a kernel, fewer than
 MEMORY = "process"  # what a budget of memory limits
 
 
@@ -76,6 +77,46 @@ class Pattern(NamedTuple):
         return value._replace(channels=channels)
 
 
+class Source(NamedTuple):
+    """A kernel's channels: `factor` times number `width` of the widths, or `factor` itself."""
+
+    width: int | None
+    factor: int
+    filled: bool  # up to whole blocks
+
+
+class Priced(NamedTuple):
+    """A kernel of a segment with channels that depend on its widths; `shape` is without them."""
+
+    shape: Kernel
+    inner: Source
+    outer: Source
+
+
+class Table:
+    """Prices of one shape of kernels by their channels, c_in and c_out as one number: many at once."""
+
+    def __init__(self) -> None:
+        self.keys: Ints = np.empty(0, dtype=np.int64)  # sorted
+        self.prices: Floats = np.empty((0, 2))  # (keys, seconds and bytes of weights)
+
+    def at(self, wanted: Ints, priced: Callable[[Ints], Floats]) -> Floats:
+        """The prices of these channels; those met for the first time are `priced`."""
+        places = np.searchsorted(self.keys, wanted)
+        if (
+            self.keys.size == 0
+            or (unknown := self.keys[np.minimum(places, len(self.keys) - 1)] != wanted).any()
+        ):
+            missing = np.unique(wanted if self.keys.size == 0 else wanted[unknown])
+            joined = np.concatenate([self.keys, missing])
+            order = np.argsort(joined)
+            self.prices = np.concatenate([self.prices, priced(missing)])[order]
+            self.keys = joined[order]
+            places = np.searchsorted(self.keys, wanted)
+        found: Floats = self.prices[places]
+        return found
+
+
 class Board:
     """The price list of an architecture on a device: parameters, MACs, seconds, bytes of memory.process."""
 
@@ -92,7 +133,9 @@ class Board:
         self.counts = Counts(architecture, dataset)
         self._patterns: dict[tuple[int, ...], Pattern] = {}
         self._singles: dict[tuple[Hashable, ...], tuple[Floats, float, Hashable]] = {}
-        self._kernels: dict[Kernel, tuple[float, int]] = {}
+        self._lowered: dict[tuple[int, int, Hashable], tuple[list[Priced], Hashable]] = {}
+        self._held: dict[tuple[int, ...], Floats] = {}
+        self._tables: dict[Kernel, Table] = {}  # by shape
 
     def predict(self, widths: Sequence[int]) -> Prediction:
         """Latency and memory with their intervals; ExtrapolationError where that is not allowed."""
@@ -140,18 +183,19 @@ class Board:
         widths = np.column_stack([entry, own])
         costs, peaks = np.zeros((len(widths), 4)), np.zeros(len(widths))
         costs[:, :2] = self._counted(segment, widths)
-        layouts: list[Hashable] = [layout] * len(widths)
-        for rows in self._alike(segment, widths):
-            of_it = widths[rows]
-            kernels, leaving = self._kernels_of(segment, of_it[0], layout)
+        layouts = np.empty(len(widths), dtype=object)
+        wanted: dict[Priced, list[Ints]] = {}
+        for kind, rows in self._alike(segment, widths):
+            kernels, layouts[rows] = self._kernels_of(segment, kind, widths[rows[0]], layout)
+            peaks[rows] = self._live(segment, widths[rows])
             for kernel in kernels:
-                seconds, held = self._priced(kernel, of_it)
-                costs[rows, 2] += seconds
-                costs[rows, 3] += held * self.memory_line[1]
-            peaks[rows] = self._live(segment, of_it)
-            for row in rows.tolist():
-                layouts[row] = leaving
-        return Prices(costs, layouts, peaks)
+                wanted.setdefault(kernel, []).append(rows)
+        for kernel, found in wanted.items():
+            rows = np.concatenate(found)
+            prices = self._priced(kernel, widths[rows])
+            costs[:, 2] += np.bincount(rows, prices[:, 0], minlength=len(widths))
+            costs[:, 3] += np.bincount(rows, prices[:, 1] * self.memory_line[1], minlength=len(widths))
+        return Prices(costs, layouts.tolist(), peaks)
 
     def _counted(self, segment: int, widths: Ints) -> Floats:
         """Parameters and MACs of the children that a segment takes together."""
@@ -165,8 +209,8 @@ class Board:
                 total += self.counts.prices(number, entry.astype(np.int64), own, None).costs
         return total
 
-    def _alike(self, segment: int, widths: Ints) -> list[Ints]:
-        """Rows of widths that have the same kernels: equal remainders and equalities."""
+    def _alike(self, segment: int, widths: Ints) -> list[tuple[int, Ints]]:
+        """Rows of widths that have the same kernels, and a number for their kind: remainders, equalities."""
         block = self.model.block
         kind = np.zeros(len(widths), dtype=np.int64)
         for a, b in combinations(range(widths.shape[1]), 2):
@@ -177,7 +221,8 @@ class Board:
             for each in (channels % QUANTUM == 0, channels % block == 0, channels < block, channels == 1):
                 kind = 2 * kind + each
         order = np.argsort(kind, kind="stable")
-        return np.split(order, np.flatnonzero(np.diff(kind[order])) + 1)
+        rows = np.split(order, np.flatnonzero(np.diff(kind[order])) + 1)
+        return [(int(kind[each[0]]), each) for each in rows]
 
     def _pattern(self, segment: int, widths: Iterable[int]) -> Pattern:
         """The pattern for widths that are equal where these are: the sums of some need no convolution."""
@@ -197,39 +242,68 @@ class Board:
             self._patterns[key] = Pattern(operators, output, channels)
         return self._patterns[key]
 
-    def _kernels_of(self, segment: int, widths: Ints, layout: Hashable) -> tuple[list[Kernel], Hashable]:
-        """The kernels of one row of widths, with channels that remember them; and the layout that leaves."""
-        operators, output = self._pattern(segment, widths.tolist()).at(widths.tolist())
-        found = lower(operators, output, self.model.block, str(layout))
-        return found.kernels, found.layout
+    def _kernels_of(
+        self, segment: int, kind: int, widths: Ints, layout: Hashable
+    ) -> tuple[list[Priced], Hashable]:
+        """The kernels of widths of one kind, and the layout that leaves."""
+        key = (segment, kind, layout)
+        if key not in self._lowered:
+            operators, output = self._pattern(segment, widths.tolist()).at(widths.tolist())
+            found = lower(operators, output, self.model.block, str(layout))
+            kernels = [
+                Priced(kernel._replace(c_in=0, c_out=0), _source(kernel.c_in), _source(kernel.c_out))
+                for kernel in found.kernels
+            ]
+            self._lowered[key] = (kernels, found.layout)
+        return self._lowered[key]
 
-    def _priced(self, kernel: Kernel, widths: Ints) -> tuple[Floats, Floats]:
+    def _priced(self, kernel: Priced, widths: Ints) -> Floats:
         """Seconds, and bytes of weights, of a kernel with the channels of each row of widths."""
-        ends = np.column_stack([self._channels(c, widths) for c in (kernel.c_in, kernel.c_out)])
-        found, which = np.unique(ends, axis=0, return_inverse=True)
-        kernels = [kernel._replace(c_in=int(a), c_out=int(b)) for a, b in found.tolist()]
-        unknown = [each for each in kernels if each not in self._kernels]
-        if unknown:
-            seconds = self.model.calibration.model.seconds(unknown, self.architecture.name)
-            for each, value in zip(unknown, seconds, strict=True):
-                self._kernels[each] = (float(value), memory.weights([each]))
-        prices = np.array([self._kernels[each] for each in kernels])[which.ravel()]
-        return prices[:, 0], prices[:, 1]
 
-    def _channels(self, channels: int, widths: Ints) -> Ints:
-        if not isinstance(channels, Channels):
-            return np.full(len(widths), channels)
-        found = widths[:, channels.width] * channels.factor
-        return -(-found // self.model.block) * self.model.block if channels.filled else found
+        def priced(channels: Ints) -> Floats:
+            split = np.column_stack(np.divmod(channels, MOST_CHANNELS)).tolist()
+            kernels = [kernel.shape._replace(c_in=a, c_out=b) for a, b in split]
+            seconds = self.model.calibration.model.seconds(kernels, self.architecture.name)
+            return np.column_stack([seconds, [memory.weights([each]) for each in kernels]])
+
+        ends = self._channels(kernel.inner, widths) * MOST_CHANNELS + self._channels(kernel.outer, widths)
+        return self._tables.setdefault(kernel.shape, Table()).at(ends, priced)
+
+    def _channels(self, source: Source, widths: Ints) -> Ints:
+        if source.width is None:
+            return np.full(len(widths), source.factor)
+        found = widths[:, source.width] * source.factor
+        return -(-found // self.model.block) * self.model.block if source.filled else found
 
     def _live(self, segment: int, widths: Ints) -> Floats:
-        """Bytes of activations alive at most, of each row."""
-        pattern = self._pattern(segment, widths[0].tolist())
-        most = np.zeros(len(widths))
-        for held in memory.alive(pattern.operators, pattern.output):
-            total = np.zeros(len(widths))
-            for value in held:
-                width, factor = pattern.channels.get(value.channels, (None, value.channels))
-                total += 4 * value.size**2 * factor * (1 if width is None else widths[:, width])
-            most = np.maximum(most, total)
+        """Bytes of activations alive at most, of each row; all rows have the same equal widths."""
+        given = widths[0].tolist()
+        key = (segment, *(given.index(w) for w in given))
+        if key not in self._held:
+            self._held[key] = _held(self._pattern(segment, given), len(given))
+        held = self._held[key]
+        most: Floats = (held[:, 0] + widths @ held[:, 1:].T).max(axis=1, initial=0.0)
         return most
+
+
+def _source(channels: int) -> Source:
+    if isinstance(channels, Channels):
+        return Source(channels.width, channels.factor, channels.filled)
+    return Source(None, channels, False)
+
+
+def _held(pattern: Pattern, widths: int) -> Floats:
+    """For each operator the bytes of the tensors alive while it runs: a constant, and a factor per width."""
+    rows = []
+    for held in memory.alive(pattern.operators, pattern.output):
+        row = np.zeros(1 + widths)
+        for value in held:
+            width, factor = pattern.channels.get(value.channels, (-1, value.channels))
+            row[1 + width] += 4 * value.size**2 * factor
+        rows.append(row)
+    return np.array(rows).reshape(len(rows), 1 + widths)
+
+
+def of_profile(name: str, architecture: Architecture, dataset: Dataset, extrapolate: bool = False) -> Board:
+    """The price list of a device's profile, by name or file."""
+    return Board(CostModel(find(name)), architecture, dataset, extrapolate)

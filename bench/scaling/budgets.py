@@ -19,9 +19,9 @@ from bench.zoo import Architecture, Dataset
 
 Figures = Callable[[Sequence[int]], Mapping[str, float]]
 
-QUANTITIES = {"params": "parameters", "macs": "MACs", "latency": "s of latency", "memory": "bytes of memory"}
+UNITS = {"params": " parameters", "macs": " MACs"}
 COUNTS = ("params", "macs")  # grow with every width; a device's figures need not
-SCAN, AROUND = 0.005, 0.4  # of x: steps of the curve that are looked at, where figures do not only grow
+SCAN, AROUND = 0.005, 1.2  # of x: steps of the curve that are looked at, where figures do not only grow
 FULL = 0.999  # of the tightest budget: nothing is filled beyond
 FARTHEST_X = 60.0  # from the default network: exp(60) is far beyond any
 
@@ -83,7 +83,7 @@ def crossing(task: Task, direction: Direction) -> float:
     width = 0.25
     while not fits(low):
         if max(task.step(direction.widths(low))) == task.unit:
-            refuse(task, task.step(direction.widths(low)))
+            return _cheapest(task, direction, low, start)
         low, width = low - width, width * 2
     width = 0.25
     while fits(high):
@@ -96,6 +96,19 @@ def crossing(task: Task, direction: Direction) -> float:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
+
+
+def _cheapest(task: Task, direction: Direction, low: float, high: float) -> float:
+    """The x of the network that takes least of the budgets, refused where that is too much.
+
+    On a device it need not be the smallest one: 8 channels may cost less than 1.
+    """
+    count = 1 if set(task.limits) <= set(COUNTS) else math.ceil((high - low) / (10 * SCAN))
+    points = [low + (high - low) * n / count for n in range(count)]
+    x = min(points, key=lambda x: task.use(task.step(direction.widths(x))))
+    if task.use(task.step(direction.widths(x))) > 1:
+        refuse(task, task.step(direction.widths(x)))
+    return x
 
 
 def _size(task: Task, widths: Sequence[float]) -> float:
@@ -125,7 +138,7 @@ def _filled(
         raised = [
             [w + task.unit * (i in group) for i, w in enumerate(widths)]
             for group in groups
-            if all(_near(widths[i] + task.unit, real[i], task.unit) for i in group)
+            if all(near(widths[i] + task.unit, real[i], task.unit) for i in group)
         ]
         raised = [each for each in raised if shape(each) == wanted]
         fitting = [each for each in raised if now - 1e-9 <= task.use(each) <= 1]
@@ -135,8 +148,9 @@ def _filled(
     return widths
 
 
-def _near(width: int, real: float, unit: int) -> bool:
-    return width <= real + max(FARTHEST_UNITS * unit, FARTHEST * real)
+def near(width: int, real: float, unit: int) -> bool:
+    """Whether a width is what a method may make of a real one: two units or 5 % beside it at most."""
+    return abs(width - real) <= max(FARTHEST_UNITS * unit, FARTHEST * real)
 
 
 def _where(task: Task) -> str:
@@ -148,17 +162,21 @@ def refuse(task: Task, widths: Sequence[int]) -> NoReturn:
     found = task.figures(widths)
     over = [name for name, limit in task.limits.items() if found[name] > limit]
     told = " and ".join(
-        f"{_text(name, found[name])} (asked: {_text(name, task.limits[name])})" for name in over
+        f"{shown(name, found[name])}{UNITS.get(name, '')} (asked: {shown(name, task.limits[name])}"
+        f"{UNITS.get(name, '')})"
+        for name in over
     )
     raise UnreachableError(
         f"{_where(task)}: the budget cannot be reached; the least is {told}, with the widths "
-        f"{' '.join(map(str, widths))}"
+        f"{' '.join(map(str, widths))}",
+        widths,
+        found,
     )
 
 
-def _text(name: str, value: float) -> str:
+def shown(name: str, value: float) -> str:
+    """A figure with its unit, where it has one."""
+    value = float(value)
     if name == "latency":
         return f"{value * 1e3:.4g} ms"
-    if name == "memory":
-        return f"{value / 1e6:.4g} MB"
-    return f"{value:,.0f} {QUANTITIES[name]}"
+    return f"{value / 1e6:.4g} MB" if name == "memory" else f"{value:,.0f}"

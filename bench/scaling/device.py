@@ -24,14 +24,13 @@ from numpy.typing import NDArray
 
 from bench.scaling import exact
 from bench.scaling.budgets import COUNTS, Task, crossing, refuse
-from bench.scaling.direction import Direction, worth
+from bench.scaling.direction import FAITH, Direction, worth
 from bench.scaling.grid import Grid, around, grid, most_candidates, near, stepping
 from bench.scaling.segments import PriceList
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-FAITH = 20.0  # weight of the mean squared departure in ln(width)
 PRICE = 0.5  # of the relative latency, where only counts are limited
 POINTS = 0.08  # of ln(parameters), between two points that are tried
 BELOW, ABOVE = (

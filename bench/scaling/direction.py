@@ -19,6 +19,8 @@ from bench.zoo import Architecture, Dataset
 
 Floats = NDArray[np.float64]
 
+FAITH = 20.0  # weight of the mean squared departure in ln(width), against ln(parameters)
+
 
 @dataclass(frozen=True)
 class Direction:

@@ -1,5 +1,9 @@
 """What can be wrong with a request for widths; every message is one line that says what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
 from bench.errors import InputError
 
 
@@ -8,7 +12,13 @@ class ScalingError(InputError):
 
 
 class UnreachableError(ScalingError):
-    """No width vector has the size asked for."""
+    """No width vector has the size asked for. widths: of the network that has the least; figures: its own."""
+
+    def __init__(
+        self, text: str, widths: Sequence[int] = (), figures: Mapping[str, float] | None = None
+    ) -> None:
+        super().__init__(text)
+        self.widths, self.figures = list(widths), dict(figures or {})
 
 
 class RecordError(ScalingError):

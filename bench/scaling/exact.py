@@ -11,7 +11,7 @@ cheapest completion exceeds a limit, or where another partial path to the same s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +57,27 @@ def cheapest(
     None where there is none with an objective less than `below` by more than `tolerance`.
     """
     ceiling = sum(float(np.max(each)) for each in objective) + 1.0
-    search = _Search(stages, objective, min(below, ceiling))
+    kept = [_useful(stage, each) for stage, each in zip(stages, objective, strict=True)]
+    fewer = [_only(stage, k) for stage, k in zip(stages, kept, strict=True)]
+    search = _Search(fewer, [each[k] for each, k in zip(objective, kept, strict=True)], min(below, ceiling))
     prices, bound = search.prices(tolerance)
-    if bound > search.below - tolerance:
-        return search.best
-    return search.labels(prices, tolerance)
+    found = search.best if bound > search.below - tolerance else search.labels(prices, tolerance)
+    if found is None:
+        return None
+    return replace(found, arcs=tuple(int(k[a]) for k, a in zip(kept, found.arcs, strict=True)))
+
+
+def _only(stage: Stage, kept: Ints) -> Stage:
+    return Stage(stage.source[kept], stage.target[kept], stage.states, stage.costs[kept])
+
+
+def _useful(stage: Stage, objective: Floats) -> Ints:
+    """The arcs that are no worse than every other between the same two states, in everything or in something.
+
+    With several limits all are: there is no order to sweep along.
+    """
+    ends = stage.source * stage.states + stage.target
+    return np.sort(_undominated(np.arange(ends.size), ends, objective, stage.costs))
 
 
 def least(stages: Stages, column: int) -> tuple[float, tuple[int, ...]]:
@@ -142,7 +158,9 @@ class _Search:
         return best, bound
 
     def _next_prices(self, top: float) -> tuple[Floats, float]:
-        """The best prices by the cuts so far: a small linear programme."""
+        """The best prices by the cuts so far, and the bound that they give by those: a linear programme."""
+        if self.columns == 1:
+            return self._crossing(top)
         from scipy.optimize import linprog
 
         rows = np.array([[1.0, *-excess] for _, excess in self.cuts])
@@ -150,6 +168,15 @@ class _Search:
         bounds = [(None, None), *[(0, top)] * self.columns]
         found = linprog([-1.0, *[0.0] * self.columns], A_ub=rows, b_ub=limits, bounds=bounds, method="highs")
         return np.asarray(found.x[1:], dtype=float), float(found.x[0])
+
+    def _crossing(self, top: float) -> tuple[Floats, float]:
+        """The same for one limit: where the latest rising and the latest falling cut meet."""
+        rising = [(objective, excess[0]) for objective, excess in self.cuts if excess[0] > 0][-1]
+        falling = [(objective, excess[0]) for objective, excess in self.cuts if excess[0] <= 0][-1:]
+        price = top
+        if falling:
+            price = min(top, max(0.0, (falling[0][0] - rising[0]) / (rising[1] - falling[0][1])))
+        return np.array([price]), float(rising[0] + price * rising[1])
 
     def labels(self, prices: Floats, tolerance: float) -> Path | None:
         """The best path, by extending partial ones; `best` where none of them beats it."""

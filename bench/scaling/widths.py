@@ -245,14 +245,17 @@ def _integers(problem: _Problem, one_multiplier: bool) -> list[int]:
             best = widths
         if abs(problem.error(best)) <= AT_MOST:
             return best
-    raise UnreachableError(_too_far(problem, best))
+    size = problem.size(best)
+    raise UnreachableError(
+        too_far(problem.architecture, problem.dataset, problem.unit, problem.target, size), best
+    )
 
 
-def _too_far(problem: _Problem, widths: list[int]) -> str:
-    kind = "integer widths" if problem.unit == 1 else f"widths in multiples of {problem.unit}"
-    advice = "another ratio" if problem.unit == 1 else "another ratio or a smaller align"
+def too_far(architecture: Architecture, dataset: Dataset, unit: int, target: float, size: float) -> str:
+    """What is said where the nearest widths miss a count by more than AT_MOST."""
+    kind = "integer widths" if unit == 1 else f"widths in multiples of {unit}"
+    advice = "another ratio" if unit == 1 else "another ratio or a smaller align"
     return (
-        f"{problem.architecture.name} on {problem.dataset.name}: no {kind} come within {AT_MOST:.1%} of "
-        f"{problem.target:,.0f}; the nearest have {problem.size(widths):,.0f} "
-        f"({problem.error(widths):+.2%}); give {advice}"
+        f"{architecture.name} on {dataset.name}: no {kind} come within {AT_MOST:.1%} of {target:,.0f}; "
+        f"the nearest have {size:,.0f} ({size / target - 1:+.2%}); give {advice}"
     )

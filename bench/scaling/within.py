@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bench.manifests.methods import WRITTEN, meant
-from bench.scaling import budgets, device, direction
+from bench.scaling import budgets, device, direction, nudge, solve
 from bench.scaling.board import Board
 from bench.scaling.budgets import COUNTS, Task
-from bench.scaling.errors import NoFitError, ScalingError
+from bench.scaling.errors import NoFitError, ScalingError, UnreachableError
 from bench.scaling.fits import Fit
 from bench.scaling.segments import Counts
-from bench.scaling.widths import Scaled, described, fitting, target_size
+from bench.scaling.widths import AT_MOST, Scaled, described, fitting, target_size, too_far
 from bench.zoo import Architecture, Dataset
+
+CLOSE = 0.99  # of the limits, that a moved network has to use
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ def within(
     fit: Fit | None = None,
     align: int | None = None,
     board: Board | None = None,
+    near: Sequence[int] | None = None,
 ) -> Within:
     """The largest network of a method within `limits` (params, macs, latency in s, memory in bytes).
 
     `device` stays as near as possible to the direction of a fit, or of the default widths where there is
-    none. Latency and memory need a board. Raises ScalingErrors as `scale` does, UnreachableError too.
+    none. Latency and memory need a board. near: widths of this method that already come close, of which as
+    few as possible are to be changed. Raises ScalingErrors as `scale` does, UnreachableError too.
     """
     if method not in WRITTEN:
         raise ScalingError(f"unknown method {method!r}; known: {', '.join(WRITTEN)}")
@@ -55,10 +59,14 @@ def within(
     figures = board.figures if board else budgets.counts(architecture, dataset)
     task = Task(architecture, dataset, limits, figures, align or 1)
     line = direction.of(architecture, fit if method != "uniform" else None)
-    if method == "device":
-        widths = _of_device(task, board or Counts(architecture, dataset), line)
+    moved = _moved(task, line, method, near) if near is not None else None
+    use = task.use(moved) if moved is not None else 0.0
+    if moved is not None and CLOSE <= use <= 1 + nudge.SETTLED:
+        widths = moved
     else:
-        widths = budgets.largest(task, line, together=method == "uniform")
+        widths = _solved(task, line, method, board or Counts(architecture, dataset))
+        if moved is not None and task.use(widths) < use <= 1 + nudge.SETTLED:
+            widths = moved
     return result(task, line, widths, fit if method != "uniform" else None, align)
 
 
@@ -74,8 +82,9 @@ def by_ratio(
 ) -> Scaled:
     """Widths for `ratio` times what the default network has, or takes on the board.
 
-    ratio_of: as of `scale`; or latency, memory (without what a process takes that holds no network), which
-    need a board. On a board `device` takes the network that costs least there.
+    ratio_of: as of `scale`, with its promise that counts are met within 0.5 %; or latency, memory (without
+    what a process takes that holds no network), which need a board and are kept below the ratio. On a board
+    `device` takes the network that costs least there.
     """
     if not (math.isfinite(ratio) and ratio > 0):
         raise ScalingError(f"the ratio must be a positive number, not {ratio}")
@@ -91,7 +100,57 @@ def by_ratio(
     else:
         alone = board.memory_line[0] if board and of == "memory" else 0.0
         target = alone + ratio * (figures(default)[of] - alone)
-    return within(architecture, dataset, method, {of: target}, fit, align, board).scaled
+    found = within(architecture, dataset, method, {of: target}, fit, align, board)
+    if of not in COUNTS or abs(found.scaled.error) <= AT_MOST:
+        return found.scaled
+    return _met(Task(architecture, dataset, {of: target}, figures, align or 1), found.scaled)
+
+
+def _met(task: Task, scaled: Scaled) -> Scaled:
+    """Single widths moved until the one count that is limited is met within 0.5 %, or none helps."""
+    [(of, target)] = task.limits.items()
+
+    def size(widths: Sequence[float]) -> float:
+        return task.figures([round(w) for w in widths])[of]
+
+    def shape(widths: Sequence[int]) -> object:
+        return task.architecture.network(widths, task.dataset).projections()
+
+    single = [[i] for i in range(len(scaled.widths))]
+    real = [float(w) for w in scaled.widths]
+    widths = solve.repair(scaled.widths, real, size, shape, target, AT_MOST, task.unit, single)
+    figures = task.figures(widths)
+    error = figures[of] / target - 1
+    if abs(error) > AT_MOST:
+        text = too_far(task.architecture, task.dataset, task.unit, target, figures[of])
+        raise UnreachableError(text, widths, figures)
+    params, macs = int(figures["params"]), int(figures["macs"])
+    return replace(scaled, widths=widths, error=error, params=params, macs=macs)
+
+
+def _solved(task: Task, line: direction.Direction, method: str, prices: Board | Counts) -> list[int]:
+    if method == "device":
+        return _of_device(task, prices, line)
+    return _used(task, line, budgets.largest(task, line, together=method == "uniform"))
+
+
+def _moved(task: Task, line: direction.Direction, method: str, start: Sequence[int]) -> list[int]:
+    """`start` moved towards where the limits are used, as far as the method allows such moves."""
+    real = line.widths(line.nearest(start)[0])
+
+    def allowed(layer: int, width: int) -> bool:
+        return method == "device" or budgets.near(width, real[layer], task.unit)
+
+    return nudge.nudged(task, line, start, allowed)
+
+
+def _used(task: Task, line: direction.Direction, widths: list[int]) -> list[int]:
+    """What a device's steps leave of a budget, used by several layers together where no single one fits."""
+    if set(task.limits) <= set(COUNTS) or task.use(widths) >= CLOSE:
+        return widths
+    below = {name: limit * (1 - nudge.SETTLED) for name, limit in task.limits.items()}
+    moved = _moved(replace(task, limits=below), line, "", widths)
+    return moved if task.use(widths) < task.use(moved) <= 1 else widths
 
 
 def _fit(architecture: Architecture, dataset: Dataset, fit: Fit | None, needed: bool) -> Fit | None:

@@ -3,10 +3,8 @@
 The workshop writes the bundle (`bench/export/tuning.py`) and reads the answer; the run is an ordinary one.
 """
 
-import math
 import shutil
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -58,12 +56,8 @@ def figures(record: Record) -> Json:
     values = [memory.values(ladder) for ladder in ladders(record["memory"]["rungs"])]
     return {
         "model": model,
-        "ratios": [_ratio(part["turns"]) for part in record["latency"]["processes"] if part.get("turns")],
+        "ratios": turns.ratios(record),  # as a profile's are: budgets compare them with its predictions
         "memory": [value[memory.PROCESS] for value in values if memory.PROCESS in value],
         "environment": turns.environment(record),
         "emulated": record["environment"].get("emulated") or None,
     }
-
-
-def _ratio(pairs: list[list[int]]) -> float:
-    return math.exp(median(math.log(a / b) for a, b in pairs))

@@ -68,6 +68,6 @@ def _score(prices: Board, line: direction.Direction, widths: list[int]) -> float
     middle = line.nearest(widths)[0]
     return max(
         direction.worth(prices.architecture, prices.dataset, line.widths(x))
-        - device.FAITH * float(np.mean((np.log(widths) - line.logs(x)) ** 2))
+        - direction.FAITH * float(np.mean((np.log(widths) - line.logs(x)) ** 2))
         for x in np.linspace(middle - 0.3, middle + 0.3, 601)
     )

@@ -22,7 +22,7 @@ def figures(widths: Sequence[int]) -> dict[str, float]:
     return {**cost, "latency": cost["macs"] * 1e-9, "memory": 4e7 + 4 * cost["params"]}
 
 
-def guess(limits: Mapping[str, float]) -> Within:
+def guess(limits: Mapping[str, float], near: Sequence[int] | None = None) -> Within:
     task = Task(VGG, CIFAR, limits, figures)
     return result(task, LINE, largest(task, LINE, together=True), None, None)
 
@@ -44,7 +44,7 @@ def device(off: float, spread: float) -> Callable[[Sequence[int]], Measured]:
 @pytest.mark.parametrize("off", [0.8, 0.97, 1.0, 1.04, 1.3])
 def test_the_measured_interval_ends_within_the_budget_and_uses_97_percent_of_it(off: float) -> None:
     limits = {"latency": 0.02}
-    played = rounds.play(limits, 3, guess, device(off, 0.01))
+    played = rounds.play(limits, 3, guess, device(off, 0.01)).rounds
     found = rounds.best(played, limits)
     assert found is not None
     assert 1 <= len(played) <= 3
@@ -53,9 +53,13 @@ def test_the_measured_interval_ends_within_the_budget_and_uses_97_percent_of_it(
     assert played[0].off("latency") == pytest.approx(1 / off - 1)
 
 
+def test_a_model_that_is_right_needs_one_round() -> None:
+    assert len(rounds.play({"latency": 0.02}, 3, guess, device(1.0, 0.01)).rounds) == 1
+
+
 def test_counts_and_a_device_s_budget_hold_together() -> None:
     limits = {"latency": 0.02, "params": 300_000.0}
-    found = rounds.best(rounds.play(limits, 3, guess, device(1.3, 0.01)), limits)
+    found = rounds.best(rounds.play(limits, 3, guess, device(1.3, 0.01)).rounds, limits)
     assert found is not None
     assert found.guess.scaled.params <= 300_000
     assert found.used(limits) >= 0.97
@@ -64,7 +68,22 @@ def test_counts_and_a_device_s_budget_hold_together() -> None:
 def test_an_interval_wider_than_the_budget_is_never_within_it() -> None:
     limits = {"memory": figures([1] * 8)["memory"] + 5e4}  # the interval's half is twice that
     played = rounds.play(limits, 3, guess, device(1.0, 0.01))
-    assert rounds.best(played, limits) is None
+    assert rounds.best(played.rounds, limits) is None
+
+
+def test_a_budget_that_only_the_model_reaches_ends_with_the_least_that_was_measured() -> None:
+    least = figures([1] * 8)["latency"]
+    played = rounds.play({"latency": 3 * least}, 3, guess, device(4.0, 0.01))
+    assert len(played.rounds) == 1
+    assert "by what was measured, the least is" in played.why
+    assert f"{4 * least * 1e3:.4g} ms, with the widths 1 1 1 1 1 1 1 1" in played.why
+
+
+def test_the_rounds_that_are_allowed_end_and_say_so() -> None:
+    played = rounds.play({"latency": 0.02}, 1, guess, device(1.3, 0.01))
+    assert len(played.rounds) == 1
+    assert rounds.best(played.rounds, {"latency": 0.02}) is None
+    assert "1 round was allowed" in played.why
 
 
 def test_a_single_process_has_no_interval() -> None:

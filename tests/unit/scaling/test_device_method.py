@@ -62,7 +62,7 @@ class Board:
 
 def score(widths: Sequence[int], x: float, line: direction.Direction) -> float:
     departure = np.mean((np.log(widths) - line.logs(x)) ** 2)
-    return direction.worth(TINY, CIFAR, line.widths(x)) - device.FAITH * float(departure)
+    return direction.worth(TINY, CIFAR, line.widths(x)) - direction.FAITH * float(departure)
 
 
 def by_trying_all(task: budgets.Task, line: direction.Direction) -> float:

@@ -1,0 +1,114 @@
+"""The answer of `bench scale --max-...`, for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bench.budget.command import NAMES, Answer, Asked, solve, told
+from bench.cost import Prediction, Profile
+from bench.manifests.methods import meant
+from bench.scaling.budgets import shown
+
+
+def answer(asked: Asked, as_json: bool) -> str:
+    """The text that answers, or JSON."""
+    found = solve(asked)
+    return json.dumps(as_data(asked, found)) if as_json else as_text(asked, found)
+
+
+def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
+    """The answer for scripts, in base units."""
+    scaled = found.within.scaled
+    data: dict[str, Any] = {
+        "architecture": asked.architecture,
+        "dataset": asked.dataset,
+        "method": meant(asked.method, asked.align)[0],
+        "limits": dict(asked.limits),
+        "widths": scaled.widths,
+        "params": scaled.params,
+        "macs": scaled.macs,
+        "tightest": found.within.tightest,
+        "error": scaled.error,
+        "distance": found.within.distance,
+        "fit": scaled.fit,
+        "fit_quality": scaled.fit_quality,
+        "align": scaled.align,
+        "profile": None,
+        "emulated": None,
+    }
+    if found.chosen is not None:
+        close = found.chosen.enough(asked.limits)
+        data |= {"used": found.chosen.used(asked.limits), "close": close, "why": None if close else found.why}
+    data["rounds"] = [
+        {
+            "widths": each.guess.scaled.widths,
+            "guessed": {name: each.guess.figures[name] for name in ("latency", "memory")},
+            "measured": {name: estimate._asdict() for name, estimate in each.measured._asdict().items()},
+        }
+        for each in found.played
+    ]
+    if found.prediction is not None and found.profile is not None:
+        data |= prediction_data(found.prediction, found.profile)
+    return data
+
+
+def prediction_data(prediction: Prediction, profile: Profile) -> dict[str, Any]:
+    """What a profile says of a network, in base units, and whether that is to be believed."""
+    figures = {
+        name: dict(zip(("value", "low", "high"), map(float, estimate), strict=True))
+        for name, estimate in (("latency", prediction.latency), ("memory", prediction.process))
+    }
+    where = {"profile": profile.name, "emulated": profile.emulated}
+    return {**where, "predicted": figures, "extrapolated": list(prediction.outside)}
+
+
+def as_text(asked: Asked, found: Answer) -> str:
+    """The answer for people."""
+    scaled = found.within.scaled
+    by = f", in multiples of {scaled.align}" if scaled.align else ""
+    by += f", fit {scaled.fit} ({scaled.fit_quality})" if scaled.fit else ""
+    limits = " and ".join(f"{shown(name, limit)} of {NAMES[name]}" for name, limit in asked.limits.items())
+    method = meant(asked.method, asked.align)[0]
+    said: list[str] = []
+    if found.prediction is not None and found.profile is not None:
+        said = prediction_lines(found.prediction, found.profile)
+    lines = [
+        f"{asked.architecture} on {asked.dataset}: {method} with at most {limits}{by}",
+        f"widths  {' '.join(map(str, scaled.widths))}",
+        f"params  {scaled.params:,}",
+        f"MACs    {scaled.macs:,}",
+        *said,
+        *_rounds(asked, found),
+        *([] if found.played else [f"budget  {NAMES[found.within.tightest]} {1 + scaled.error:.1%} used"]),
+        f"distance from the direction {found.within.distance:.1%} a layer",
+    ]
+    return "\n".join(lines)
+
+
+def _rounds(asked: Asked, found: Answer) -> list[str]:
+    if found.chosen is None:
+        return []
+    lines = [f"round   {line}" for each in found.played for line in told(asked, each)]
+    number = 1 + found.played.index(found.chosen)
+    used = found.chosen.used(asked.limits)
+    lines.append(f"answer  of round {number} of {len(found.played)}: {used:.1%} of the budget used")
+    if not found.chosen.enough(asked.limits):
+        lines.append(f"no network was measured nearer to the budget: {found.why}")
+    return lines
+
+
+def prediction_lines(prediction: Prediction, profile: Profile) -> list[str]:
+    """What a profile says of a network, each figure with its interval, and what is to be known of it."""
+    lines = [
+        f"{label}{shown(name, value)}, predicted {shown(name, low)} to {shown(name, high)}"
+        for label, name, (value, low, high) in (
+            ("latency ", "latency", prediction.latency),
+            ("memory  ", "memory", prediction.process),
+        )
+    ]
+    lines[0] += f" (95 %, profile {profile.name})"
+    lines += [f"extrapolated: {reason}" for reason in prediction.outside]
+    if profile.emulated:
+        lines.append(f"the profile is of an emulated CPU ({profile.emulated}): it says nothing about a board")
+    return lines

@@ -1,0 +1,78 @@
+"""Budgets measured on this machine: memory kept by a real process, and a profile of elsewhere refused."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bench.budget import measuring, rounds
+from bench.budget.command import Asked, Solver
+from bench.budget.measuring import Measured
+from bench.cost import CostModel, Profile, ProfileError
+from bench.cost.design import Item
+from bench.scaling.board import Board
+from bench.zoo import architecture, dataset
+from tests.unit.cost import synthetic_profile
+
+pytestmark = pytest.mark.service
+PROCESSES, SECONDS = 2, 0.05
+ITEM = Item("vgg11", "cifar10", None, (8, 16, 24, 24, 32, 32, 32, 32))
+
+
+@pytest.fixture(scope="module")
+def local() -> Profile:
+    """The made-up profile, as if it was of this machine."""
+    found = synthetic_profile.profile()
+    where = found.environment.model_copy(update={"device": "local"})
+    return found.model_copy(update={"environment": where})
+
+
+@pytest.fixture(scope="module")
+def figures(local: Profile) -> Any:
+    [found] = measuring.figures(local, [ITEM], PROCESSES, SECONDS)
+    return found
+
+
+@pytest.fixture(scope="module")
+def here(local: Profile, figures: Any) -> Profile:
+    """The same with the environment that was found here."""
+    where = type(local.environment).model_validate(figures["environment"])
+    return local.model_copy(update={"environment": where})
+
+
+def test_each_process_has_a_ratio_and_a_memory_figure(here: Profile, figures: Any) -> None:
+    assert len(figures["ratios"]) == len(figures["memory"]) == PROCESSES
+    found = measuring.summed_up(here, [figures, figures])
+    assert 0 < found.latency.low <= found.latency.value <= found.latency.high
+    assert 20e6 < found.memory.value < 500e6
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("backend", "tensorrt"), ("version", "0.9"), ("precision", "int8"), ("threads", 3), ("cpu", "A CPU")],
+)
+def test_a_profile_of_elsewhere_is_refused_by_name_of_what_differs(
+    here: Profile, figures: Any, name: str, value: Any
+) -> None:
+    where = here.environment.model_copy(update={name: value})
+    with pytest.raises(ProfileError) as refused:
+        measuring.summed_up(here.model_copy(update={"environment": where}), [figures])
+    assert f"{name} {value}, not {getattr(here.environment, name)}" in str(refused.value)
+    assert str(refused.value).count(", not ") == 1
+    assert "orchestrate tune --device local" in str(refused.value)
+
+
+def test_a_memory_budget_is_kept_by_the_process_that_is_measured(here: Profile, figures: Any) -> None:
+    least = measuring.summed_up(here, [figures]).memory.value
+    limits = {"memory": least + 12e6}
+    board = Board(CostModel(here), architecture("vgg11"), dataset("cifar10"), extrapolate=True)
+    solver = Solver(Asked("vgg11", "cifar10", "uniform", limits, extrapolate=True), board)
+
+    def measure(widths: Sequence[int]) -> Measured:
+        item = Item("vgg11", "cifar10", None, tuple(widths))
+        return measuring.summed_up(here, measuring.figures(here, [item], 3, SECONDS))
+
+    answer = solver.measured(rounds.play(limits, 3, solver.guess, measure))
+    assert answer.measured is not None
+    assert answer.measured.memory.high <= limits["memory"]
+    assert answer.measured.memory.value >= 0.97 * limits["memory"]

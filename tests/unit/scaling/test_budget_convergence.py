@@ -1,0 +1,91 @@
+"""Budgets on devices that are not as their model says: within 3 % under the budget, in at most three rounds.
+
+The device's time is the model's, segment by segment, times a factor of the whole device (up to 25 % either
+way), of each segment, and of each segment's widths: what a model cannot know.
+"""
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import pytest
+
+from bench.budget import rounds
+from bench.budget.measuring import Measured
+from bench.cost import CostModel, Estimate
+from bench.scaling.board import Board
+from bench.scaling.fits import named
+from bench.scaling.within import Within, within
+from bench.zoo import architecture, dataset
+from tests.unit.cost.synthetic_profile import profile
+
+FITS = {"vgg11": "vgg11-cifar10", "preact_resnet18": "preact_resnet18-cifar100"}
+LAYER, WIDTH = 0.10, 0.02  # deviations of ln(time): of a segment, of its widths
+HALF = 0.008  # of a measured interval
+
+
+@cache
+def prices(name: str) -> Board:
+    return Board(CostModel(profile()), architecture(name), dataset("cifar10"), extrapolate=True)
+
+
+def told(board: Board, widths: Sequence[int], off: float, seed: int) -> float:
+    """What the device really takes."""
+    model, total = board.model, board.model.base_seconds(board.architecture, board.dataset)
+    parts = board.parts
+    for part, cost in zip(parts, model.walk(board.architecture, widths, board.dataset), strict=True):
+        own = [widths[i] for i in part.own]
+        layer = random.Random(f"{seed} {part.name}").gauss(0, LAYER)
+        width = random.Random(f"{seed} {part.name} {own}").gauss(0, WIDTH)
+        total += cost.seconds * math.exp(layer + width)
+    return off * total
+
+
+def device(board: Board, off: float, seed: int) -> Callable[[Sequence[int]], Measured]:
+    def measure(widths: Sequence[int]) -> Measured:
+        seconds = told(board, widths, off, seed)
+        held = board.figures(widths)["memory"]
+        latency = Estimate(seconds, seconds * (1 - HALF), seconds * (1 + HALF))
+        return Measured(latency, Estimate(held, held, held))
+
+    return measure
+
+
+OFF = (0.75, 0.9, 1.12, 1.25)
+CASES = [("vgg11", method, off) for method in ("uniform", "neuralscale", "device") for off in OFF]
+CASES += [("preact_resnet18", "device", 0.8), ("preact_resnet18", "neuralscale", 1.2)]
+
+
+@cache
+def played(name: str, method: str, off: float) -> tuple[rounds.Played, dict[str, float]]:
+    board = prices(name)
+    fit = None if method == "uniform" else named(FITS[name])
+    limits = {"latency": 0.35 * board.figures(board.architecture.default_widths)["latency"]}
+
+    def guess(limits: Mapping[str, float], near: Sequence[int] | None) -> Within:
+        return within(board.architecture, board.dataset, method, limits, fit, None, board, near)
+
+    return rounds.play(limits, 3, guess, device(board, off, seed=round(100 * off))), limits
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_network_is_within_the_budget_after_three_rounds_or_it_is_said_why_none_is_near(
+    case: tuple[str, str, float],
+) -> None:
+    found, limits = played(*case)
+    chosen = rounds.best(found.rounds, limits)
+    assert chosen is not None, [each.used(limits) for each in found.rounds]
+    assert len(found.rounds) <= 3
+    assert chosen.value("latency")[1] <= limits["latency"]
+    assert chosen.used(limits) >= 0.9
+    assert chosen.enough(limits) or found.why
+
+
+def test_nearly_all_are_within_three_percent_under_the_budget() -> None:
+    near = []
+    for case in CASES:
+        found, limits = played(*case)
+        chosen = rounds.best(found.rounds, limits)
+        near.append(chosen is not None and chosen.used(limits) >= 0.97)
+    assert sum(near) >= 0.8 * len(CASES), list(zip(CASES, near, strict=True))
