@@ -1,13 +1,15 @@
 """A pydantic error in the words of the person who wrote the file."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from bench.manifests.problems import KeyPath, choices
+
+_WRONG_TYPE = re.compile(r"must be (an? [\w ]+)(?:, unable [\w ]+)?, (not .+)", re.DOTALL)
 
 
 def path_in_data(data: Any, loc: tuple[str | int, ...], kind: str) -> KeyPath:
@@ -43,6 +45,23 @@ def message(model: type[BaseModel], path: KeyPath, details: ErrorDetails) -> str
         .replace("dictionary", "mapping")
     )
     return text[:1].lower() + text[1:] + _instead(value)
+
+
+def together(texts: Mapping[KeyPath, list[str]]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield each place with what is wrong there: a value that may be of several types is refused by each.
+
+    Where something inside the value is wrong as well, its type was right.
+    """
+    for path, messages in texts.items():
+        kinds = [found for text in messages if (found := _WRONG_TYPE.fullmatch(text))]
+        if kinds and any(len(other) > len(path) and other[: len(path)] == path for other in texts):
+            kinds = []
+        yield from ((path, text) for text in messages if not _WRONG_TYPE.fullmatch(text))
+        if len(kinds) == 1:
+            yield path, kinds[0][0]
+        elif kinds:
+            *names, last = (found[1] for found in kinds)
+            yield path, f"must be {', '.join(names)} or {last}, {kinds[0][2]}"
 
 
 def _instead(value: Any) -> str:

@@ -79,7 +79,7 @@ class Source:
         try:
             result = model.model_validate(data)
         except ValidationError as error:
-            found += [self._explain(model, details) for details in error.errors()]
+            found += self._explain(model, error.errors())
         if found:
             raise ManifestError(list(dict.fromkeys(sorted(found, key=lambda p: p.line or 0))))
         return result
@@ -94,9 +94,12 @@ class Source:
             newer = f"schema {schema} is newer than this version reads (up to {known}): upgrade orbitbench"
             raise ManifestError([self.problem(("schema",), newer)])
 
-    def _explain(self, model: type[BaseModel], details: ErrorDetails) -> Problem:
-        path = explain.path_in_data(self.data, details["loc"], details["type"])
-        return self.problem(path, explain.message(model, path, details))
+    def _explain(self, model: type[BaseModel], errors: list[ErrorDetails]) -> list[Problem]:
+        texts: dict[KeyPath, list[str]] = {}
+        for details in errors:
+            path = explain.path_in_data(self.data, details["loc"], details["type"])
+            texts.setdefault(path, []).append(explain.message(model, path, details))
+        return [self.problem(path, text) for path, text in explain.together(texts)]
 
 
 def load(path: Path | str, model: type[Model]) -> Model:

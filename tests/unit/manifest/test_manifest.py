@@ -35,6 +35,10 @@ class Boards(reader.Manifest):
     any: Any = None
 
 
+class Mixed(reader.Manifest):
+    options: dict[str, int | bool | dict[str, int]]
+
+
 def problems(text: str) -> list[str]:
     with pytest.raises(reader.ManifestError) as caught:
         reader.parse(text, Boards, "boards.yaml")
@@ -52,6 +56,19 @@ boards:
     kind: jetson
     threads: 64
 """
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("fast", "options.a: must be a valid integer, a valid boolean or a valid mapping, not 'fast'"),
+        ("{b: [1]}", "options.a.b: must be a valid integer, not a list"),
+    ],
+)
+def test_a_value_of_none_of_several_types_is_one_problem(value: str, told: str) -> None:
+    with pytest.raises(reader.ManifestError) as caught:
+        reader.parse(f"options:\n  a: {value}\n", Mixed, "m.yaml")
+    assert str(caught.value).splitlines() == [f"m.yaml:2: {told}"]
 
 
 def test_three_mistakes_in_one_file_are_all_told_with_line_and_allowed_values():
