@@ -53,7 +53,7 @@ class Entry(reader.Section):
     dataset: str
     method: Literal["uniform", "neuralscale", "aligned", "device"]
     ratio: float = Field(gt=0)
-    ratio_of: Literal["params", "width", "macs"]
+    ratio_of: Literal["params", "width", "macs", "latency", "memory"]
     value: float = Field(ge=0, le=100, description="percent")
     std: float | None = Field(None, ge=0)
     best: Best | None = Field(None, description="the same at each seed's best epoch, of a last-epoch value")

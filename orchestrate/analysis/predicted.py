@@ -46,7 +46,7 @@ def predicted_of(row: Mapping[Any, Any]) -> Json | None:
 
 def ranked(rows: Iterable[Json], limits: ModelLimits, accuracies: dict[str, float]) -> list[Predicted]:
     """Those that fit first; then the more accurate, then the faster. Emulated profiles predict no board."""
-    judged = [Predicted(row, _verdict(row, limits)) for row in rows if not row["emulated"]]
+    judged = [Predicted(row, _verdict(row, limits, accuracies)) for row in rows if not row["emulated"]]
     order = {FITS: 0, RISK: 1, FAILS: 2}
 
     def key(each: Predicted) -> tuple[float, float, float]:
@@ -56,12 +56,17 @@ def ranked(rows: Iterable[Json], limits: ModelLimits, accuracies: dict[str, floa
     return sorted(judged, key=key)
 
 
-def _verdict(row: Json, limits: ModelLimits) -> str:
+def _verdict(row: Json, limits: ModelLimits, accuracies: Mapping[str, float]) -> str:
+    """By the whole prediction interval. What is limited and unknown does not fit, as for what is measured."""
     verdicts = [
         FITS if row[name]["high"] <= limit else RISK if row[name]["low"] <= limit else FAILS
         for name, limit in ((LATENCY, limits.latency), (MEMORY, limits.memory))
         if limit is not None
     ]
+    if limits.accuracy is not None and accuracies.get(row["model"], -math.inf) < limits.accuracy:
+        verdicts.append(FAILS)
+    if limits.energy is not None:
+        verdicts.append(FAILS)
     return worst(verdicts)
 
 

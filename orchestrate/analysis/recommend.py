@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrate.analysis.configuration import running
+from orchestrate.analysis.configuration import configuration
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.memory import PROCESS
 from orchestrate.quantities import number
@@ -68,8 +68,8 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """Model and way of running."""
-        return f"{self.row['model']} ({running(self.row)})"
+        """Model, device and way of running."""
+        return f"{self.row['model']} ({configuration(self.row)})"
 
 
 def bounds(row: dict[str, Any], figure: Figure, limits: ModelLimits) -> tuple[float, float, float]:

@@ -28,7 +28,10 @@ def recommend(
         ),
     ],
     device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="needed where the runs have several devices")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="only this one; may be repeated [default: all devices of the runs]"
+        ),
     ] = None,
     max_memory: Annotated[
         str | None, typer.Option(metavar="SIZE", help="of the process, such as 64MB")
@@ -54,14 +57,17 @@ def recommend(
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="of a device (`orchestrate tune`); may be repeated: its networks are ranked by what it "
-            "predicts, apart from what was measured",
+            help="of a device (`orchestrate tune`); may be repeated: the runs' networks are ranked by what "
+            "it predicts, apart from what was measured",
         ),
     ] = None,
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Name the best model within the limits, and why the next ones lost; exit code 1 where none fits."""
+    """Name the best model, device and runtime within the limits, and why the next ones lost.
+
+    Only what was measured is recommended; exit code 1 where nothing of that fits.
+    """
     from orchestrate import quantities
     from orchestrate.analysis import memory, records, table
     from orchestrate.analysis import recommend as recommending
@@ -70,6 +76,8 @@ def recommend(
 
     if memory_is is not None and memory_is not in memory.DEFINITIONS:
         raise BadInput(f"--memory-is {memory_is!r}: unknown; known: {listed(memory.DEFINITIONS)}")
+    if profile and memory_is not in (None, memory.PROCESS):
+        raise BadInput(f"profiles predict {memory.PROCESS} alone: give --memory-is or --profile, not both")
     limits = recommending.ModelLimits(
         memory=quantities.optional(max_memory, quantities.MEMORY, "--max-memory"),
         latency=quantities.optional(max_latency, quantities.TIME, "--max-latency"),
@@ -79,7 +87,7 @@ def recommend(
     )
     rows = table.tidy(records.read([find_run(run, results) for run in runs]))
     answers = recommending.recommend(only(rows, device), limits)
-    predicted = {answer.dataset: predictions(rows, answer.dataset, profile, limits) for answer in answers}
+    predicted = predictions(rows, [answer.dataset for answer in answers], profile or [], limits)
     if as_json:
         data = [as_data(answer, limits) for answer in answers]
         if profile:
@@ -93,18 +101,22 @@ def recommend(
 
 
 def predictions(
-    rows: "Frame", dataset: str, profiles: list[str] | None, limits: "ModelLimits"
-) -> "list[Predicted]":
-    """The networks of one dataset on every profile, ranked under the limits; none without profiles."""
+    rows: "Frame", datasets: list[str], profiles: list[str], limits: "ModelLimits"
+) -> "dict[str, list[Predicted]]":
+    """The networks of each dataset on every profile, ranked under the limits; none without profiles."""
     from orchestrate.analysis import predicted
     from orchestrate.execution.predictions import predict
 
-    of_it = rows.take(rows["dataset"] == dataset)
-    networks = predicted.networks(of_it) if profiles else []
-    if not networks:
-        return []
-    found = predict(networks, profiles or [])
-    return predicted.ranked(found, limits, predicted.accuracies(of_it))
+    networks = predicted.networks(rows) if profiles else []
+    found = predict(networks, profiles) if networks else []
+    for name in sorted({row["profile"] for row in found if row["emulated"]}):
+        text = "is of an emulated CPU: it says nothing about a board, and is left out"
+        typer.echo(f"profile {name} {text}", err=True)
+    known, data = predicted.accuracies(rows), {network["id"]: network["dataset"] for network in networks}
+    return {
+        dataset: predicted.ranked([row for row in found if data[row["model"]] == dataset], limits, known)
+        for dataset in datasets
+    }
 
 
 def show_predicted(found: "list[Predicted]") -> None:
@@ -129,18 +141,18 @@ def predicted_data(found: "list[Predicted]") -> list[dict[str, Any]]:
     return [{**row, "verdict": verdict, "predicted": True} for row, verdict in found]
 
 
-def only(rows: "Frame", device: str | None) -> "Frame":
-    """The rows of one device; BadInput where it is unknown, or where several would have to be mixed."""
+def only(rows: "Frame", devices: list[str] | None) -> "Frame":
+    """The rows of some devices, of all unless named; BadInput for one that has none."""
     from orchestrate.errors import BadInput, listed
 
     known = sorted(set(rows["device"]))
     if not known:
         raise BadInput("no valid record in these runs: `orchestrate report` says why")
-    if device is None and len(known) > 1:
-        raise BadInput(f"several devices in these runs; choose one with --device: {listed(known)}")
-    if device is not None and device not in known:
-        raise BadInput(f"no valid record of device {device!r}; known here: {listed(known)}")
-    return rows.take(rows["device"] == (device or known[0]))
+    for device in devices or ():
+        if device not in known:
+            raise BadInput(f"no valid record of device {device!r}; known here: {listed(known)}")
+    wanted = set(devices or known)
+    return rows.take([place for place, device in enumerate(rows["device"]) if device in wanted])
 
 
 def told(candidate: "Candidate", limits: "ModelLimits") -> str:

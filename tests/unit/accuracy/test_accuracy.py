@@ -130,6 +130,20 @@ def test_a_trained_accuracy_comes_before_a_published_one_and_carries_both_epochs
     assert (found["epoch"], found["best"]) == ("last", {"value": 91.5, "std": None})
 
 
+@pytest.mark.parametrize("ratio_of", ["latency", "memory"])
+def test_widths_that_were_chosen_for_a_device_have_accuracies_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ratio_of: str
+) -> None:
+    widths = list(architecture("vgg11").default_widths)
+    (tmp_path / "manifests/accuracy").mkdir(parents=True)
+    text = MINE.replace("WIDTHS", str(widths)).replace("uniform", "device")
+    (tmp_path / "manifests/accuracy/mine.yaml").write_text(text.replace("of: width", f"of: {ratio_of}"))
+    monkeypatch.chdir(tmp_path)
+    found = lookup("vgg11", "cifar10", widths)
+    assert found is not None
+    assert found["of"] == {"method": "device", "ratio": 1.0, "ratio_of": ratio_of}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -175,11 +175,12 @@ def test_the_command_says_that_nothing_fits_with_exit_code_1(results: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["r"], "choose one with --device: a, b"),
         (["r", "--device", "c"], "known here: a, b"),
+        (["r", "--device", "a", "--device", "c"], "no valid record of device 'c'"),
         (["nowhere"], "no run 'nowhere'"),
         (["r", "--device", "a", "--max-memory", "64"], "a unit is missing"),
         (["r", "--device", "a", "--memory-is", "weight"], "process_own_trimmed"),
+        (["r", "--memory-is", "peak_rss", "--profile", "p"], "profiles predict process_own_trimmed alone"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(results: Path, arguments: list[str], told: str) -> None:

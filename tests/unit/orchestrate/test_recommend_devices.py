@@ -1,0 +1,92 @@
+"""Which board and which runtime: measured devices ranked together, predicted ones apart and marked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cost.profile import Profile, save
+from orchestrate import cli
+from tests import synthetic
+from tests.synthetic import Study
+from tests.unit.cost import synthetic_profile
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    synthetic.write(Study(architectures=("vgg11",), devices=("a", "b"), samples=20, run="r"), folder)
+    return folder
+
+
+def profile(folder: Path, name: str, device: str, **changes: Any) -> str:
+    """The made-up profile as one of another device."""
+    found = synthetic_profile.profile()
+    where = found.environment.model_copy(update={"device": device, "version": f"of {device}"})
+    made: Profile = found.model_copy(update={"name": name, "environment": where, **changes})
+    save(made, folder / f"{name}.yaml")
+    return str(folder / f"{name}.yaml")
+
+
+def asked(results: Path, *words: str, code: int = 0) -> Any:
+    done = CliRunner().invoke(cli.build(), ["recommend", "r", "--results", str(results), *words, "--json"])
+    assert done.exit_code == code, done.output
+    [answer] = json.loads(done.stdout)
+    return answer, done.stderr
+
+
+def test_devices_are_ranked_together_unless_some_are_named(results: Path) -> None:
+    both, _ = asked(results)
+    rows = [both["best"], *both["others"]]
+    assert {row["device"] for row in rows} == {"a", "b"}
+    only, _ = asked(results, "--device", "b")
+    assert {row["device"] for row in [only["best"], *only["others"]]} == {"b"}
+    named, _ = asked(results, "--device", "a", "--device", "b")
+    assert named == both
+
+
+def test_people_read_which_device_is_meant(results: Path) -> None:
+    done = CliRunner().invoke(cli.build(), ["recommend", "r", "--results", str(results)])
+    assert done.exit_code == 0
+    best = done.stdout.splitlines()[0]
+    assert " (a, onnxruntime fp32" in best or " (b, onnxruntime fp32" in best
+
+
+def test_several_profiles_are_ranked_together_marked_and_apart(results: Path, tmp_path: Path) -> None:
+    words = [
+        word for device in ("c", "d") for word in ("--profile", profile(tmp_path, f"of-{device}", device))
+    ]
+    answer, _ = asked(results, *words, "--max-latency", "400us", code=1)
+    assert {row["device"] for row in answer["predicted"]} == {"c", "d"}
+    assert all(row["predicted"] is True for row in answer["predicted"])
+    assert {row["version"] for row in answer["predicted"]} == {"of c", "of d"}
+    order = {"fits": 0, "at risk": 1, "does not fit": 2}
+    ranks = [order[row["verdict"]] for row in answer["predicted"]]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) > 1
+    measured = answer["others"]
+    assert {row["device"] for row in measured} == {"a", "b"}
+    assert not any("predicted" in row for row in measured)
+
+
+def test_what_is_predicted_makes_no_verdict_of_what_is_measured(results: Path, tmp_path: Path) -> None:
+    fast = profile(tmp_path, "fast", "c", reference_seconds=1e-9)
+    answer, _ = asked(results, "--profile", fast, "--max-latency", "1us", code=1)
+    assert answer["best"] is None
+    assert any(row["verdict"] == "fits" for row in answer["predicted"])
+
+
+def test_limits_that_a_profile_knows_nothing_of_are_not_kept(results: Path, tmp_path: Path) -> None:
+    made = profile(tmp_path, "made", "c")
+    answer, _ = asked(results, "--profile", made, "--min-accuracy", "99.9", code=1)
+    assert {row["verdict"] for row in answer["predicted"]} == {"does not fit"}
+    answer, _ = asked(results, "--profile", made, "--max-energy", "1J", code=1)
+    assert {row["verdict"] for row in answer["predicted"]} == {"does not fit"}
+
+
+def test_a_profile_of_an_emulated_cpu_is_left_out_and_named(results: Path, tmp_path: Path) -> None:
+    answer, said = asked(results, "--profile", profile(tmp_path, "unreal", "c", emulated="qemu"))
+    assert answer["predicted"] == []
+    assert said == "profile unreal is of an emulated CPU: it says nothing about a board, and is left out\n"
