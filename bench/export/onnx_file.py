@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import onnx
@@ -13,22 +13,39 @@ from onnx import TensorProto
 from bench.export.errors import ExportError
 
 MAX_BYTES = 2**31 - 1  # protobuf's own limit of one message
-PREFIXES = (  # that onnxruntime puts before what it has to say: its codes, its source files and signatures
-    r"^\[ONNXRuntimeError\] : \d+ : \w+ : ",
-    r"^Exception during initialization: ",
-    r"\S*/onnxruntime/\S+:\d+ .*?[)\]] (?=\S[^()]*? was false)",
+PREFIXES = (  # of what onnxruntime has to say: its codes, our temporary file, its source files and signatures
+    (r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", ""),
+    (r"^Load model from .*? failed: ?", ""),
+    (r"^Exception during (?:initialization|loading): ", ""),
+    (r"^Fatal error: ", ""),
+    (r"^Non-zero status code returned while running (\S+) node\. Name:'' Status Message: ", r"\1: "),
+    (r"^Non-zero status code returned while running (\S+) node\. Name:'(.*?)' Status Message: ", r"\1 \2: "),
+    (r"\S*/onnxruntime/\S+:\d+ .*?[)\]] (?=\S[^()]*? was false)", ""),
+    (r"\S*/onnxruntime/\S+:\d+ [^()]*\([^()]*\) (?:\[with [^]]*\] )?", ""),
+    (r"(?<=: )\w+\.(?:h|cc):\d+ \w+ ", ""),
+)
+OTHER_FILES = (  # how what is often taken for an ONNX file begins, and what to do
+    (b"version https://git-lfs", "a Git LFS pointer in place of the model: fetch it with `git lfs pull`"),
+    (b"PK\x03\x04", "a zip archive, as PyTorch's .pt files are: export the model with torch.onnx.export"),
+    (b"<", "an HTML or XML page: was the download refused?"),
 )
 
 
 def parse(path: Path) -> onnx.ModelProto:
     """The model at `path`, its external weights taken in. Raises ExportError, without the file's name."""
     raw = _bytes(path)
+    if other := next((what for start, what in OTHER_FILES if raw.lstrip().startswith(start)), ""):
+        raise ExportError(f"not an ONNX file, but {other}")
     try:
         model = onnx.load_model_from_string(raw)
     except DecodeError:
         raise ExportError(f"not an ONNX file, or a truncated one ({len(raw):,} bytes)") from None
-    if not model.graph.node or not model.opset_import:
-        raise ExportError("not an ONNX file: it holds no graph")
+    if not model.graph.node:
+        raise ExportError(f"not an ONNX file: it holds no graph ({len(raw):,} bytes)")
+    if not model.opset_import:
+        raise ExportError("it names no operator set (opset); export it again")
+    if not model.graph.output:
+        raise ExportError("it has no output")
     _refuse_newer(model)
     if any(not isinstance(name, str) for name in _names(model)):  # protobuf hands out bytes for these
         raise ExportError("a name in it is not UTF-8 text; is the file damaged?")
@@ -122,11 +139,11 @@ def _embed_external_data(path: Path, model: onnx.ModelProto) -> None:
         try:
             data = _beside(path, location)
             size = data.stat().st_size
-            offset = int(place.get("offset") or 0)
-            length = int(place.get("length") or size - offset)
+            offset = _size(place, "offset", 0)
+            length = _size(place, "length", max(0, size - offset))
         except (OSError, ValueError) as error:
             raise ExportError(_unreadable(location, error)) from None
-        if min(offset, length) < 0 or offset + length > size:
+        if offset + length > size:
             raise ExportError(
                 _unreadable(location, f"{offset + length:,} bytes are wanted, it holds {size:,}")
             )
@@ -143,6 +160,14 @@ def _embed_external_data(path: Path, model: onnx.ModelProto) -> None:
             raise ExportError(_unreadable(place["location"], error)) from None
         tensor.ClearField("external_data")
         tensor.data_location = TensorProto.DEFAULT
+
+
+def _size(place: Mapping[str, str], key: str, otherwise: int) -> int:
+    """A size in the description of external data; ValueError where it is none."""
+    text = place.get(key) or str(otherwise)
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"its {key} is {text[:40]!r}")
+    return int(text)
 
 
 def _beside(path: Path, location: str) -> Path:
@@ -163,7 +188,8 @@ def _beside(path: Path, location: str) -> Path:
 
 
 def _unreadable(location: str, reason: object) -> str:
-    return f"its weights in {location or 'a file without a name'} cannot be read: {first_line(reason)}"
+    name = first_line(location) if location else "a file without a name"
+    return f"its weights in {name} cannot be read: {first_line(reason)}"
 
 
 def first_line(error: object, limit: int = 200) -> str:
@@ -171,6 +197,6 @@ def first_line(error: object, limit: int = 200) -> str:
     text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     text = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(text.split()))
     text = "".join(c if c.isprintable() else "?" for c in text)
-    for pattern in PREFIXES:
-        text = re.sub(pattern, "", text)
+    for pattern, kept in PREFIXES:
+        text = re.sub(pattern, kept, text)
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -13,7 +13,14 @@ import onnx
 from bench.export.errors import ExportError
 from bench.export.own.request import meant
 
-PLACEHOLDERS = {"", "?", "none", "null", "unk", "unknown", "dynamic", "any"}
+PLACEHOLDERS = {
+    "none",
+    "null",
+    "unk",
+    "unknown",
+    "dynamic",
+    "any",
+}  # beside numbers and mere marks: ?, *, ...
 MOST = 2**31 - 1  # no tensor library takes a larger dimension
 
 
@@ -26,8 +33,10 @@ def names(item: onnx.ValueInfoProto) -> list[str | None]:
 
 
 def _symbol(dim: onnx.TensorShapeProto.Dimension) -> str | None:
+    """The dimension's symbol; None for a placeholder, and for what nobody can type."""
     text = dim.dim_param.strip()
-    return None if text.lower() in PLACEHOLDERS or re.fullmatch(r"[-+]?\d+", text) else text
+    marks = re.fullmatch(r"[-+]?\d+|[\W_]*", text)
+    return None if text.lower() in PLACEHOLDERS or marks or not text.isprintable() else text
 
 
 def batches(items: Iterable[onnx.ValueInfoProto]) -> set[str]:
@@ -111,6 +120,15 @@ def restore(model: onnx.ModelProto, values: Sequence[onnx.ValueInfoProto]) -> No
     """Declare again what was `declared`."""
     for now, before in zip([*model.graph.input, *model.graph.output], values, strict=True):
         now.CopyFrom(before)
+
+
+def undeclare(outputs: Iterable[onnx.ValueInfoProto]) -> bool:
+    """Drop the shapes of declared outputs, which may be wrong; True where there were any."""
+    shaped = [output for output in outputs if output.type.HasField("tensor_type")]
+    shaped = [output for output in shaped if output.type.tensor_type.HasField("shape")]
+    for output in shaped:
+        output.type.tensor_type.ClearField("shape")
+    return bool(shaped)
 
 
 def declare(outputs: Iterable[onnx.ValueInfoProto], shapes: Iterable[Sequence[int]]) -> bool:

@@ -14,11 +14,12 @@ import onnx
 
 from bench.export import count
 from bench.export.errors import ExportError
-from bench.export.onnx_file import first_line, parse, too_large
+from bench.export.onnx_file import first_line, graphs, parse, too_large
 from bench.export.own import dims, values
 from bench.export.own.request import Prepared, Request
 from bench.export.reference import TOLERANCE, pack
 from bench.record import onnx_graph, onnx_precision
+from bench.record.printable import printable
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
 
@@ -35,7 +36,7 @@ def prepare(path: Path, request: Request, folder: Path, room: int = 2**62) -> Pr
     try:
         return _prepare(path, request, folder, room)
     except ExportError as error:
-        raise ExportError(f"{path}: {error}") from None
+        raise ExportError(f"{path}: {printable(str(error))}") from None
     except MemoryError:
         raise ExportError(
             f"{path}: needs more memory than the {room / 1e9:,.1f} GB that are free here"
@@ -72,7 +73,7 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
         "precision": _precision(raw),
         "params": count.parameters(model),
         "macs": count.macs(model),
-        "batch": inputs[0].shape[0] if batch else 1,
+        "batch": max(1, inputs[0].shape[0]) if batch else 1,
         "tolerance": tolerance,
         "inputs": [
             {"name": item.name, "shape": list(array.shape), "dtype": str(array.dtype)}
@@ -112,13 +113,16 @@ def _answer(
     made-up inputs they must be finite; for a user's own, NaN and infinities are the model's own.
     """
     place, feed = folder / "model.onnx", dict(zip([item.name for item in items], inputs, strict=True))
+    refusal = ""
     while True:
         place.write_bytes(_serialised(model))
         try:
             outputs, again = _run(place, feed)
         except BackendError as error:
-            by_values = made_up and error.kind == "inference_failed"  # a type is wrong whatever the values
-            raise ExportError(_explain(model, error.message, by_values)) from None
+            refusal = refusal or _explain(model, error, made_up)  # of the file as it declares itself
+            if dims.undeclare(model.graph.output):
+                continue  # what is declared of outputs may be wrong where they depend on data
+            raise ExportError(refusal) from None
         if not dims.declare(model.graph.output, [array.shape for array in outputs]):
             break  # what lies in the folder is what has run
     for output, first, second in zip(model.graph.output, outputs, again, strict=True):
@@ -180,26 +184,41 @@ def _run(model: Path, feed: dict[str, Array]) -> list[list[Array]]:
         return runs
 
 
-def _explain(model: onnx.ModelProto, message: str, made_up: bool) -> str:
+def _explain(model: onnx.ModelProto, error: BackendError, made_up: bool) -> str:
     """Why onnxruntime refuses a model, in one line: an unknown operator, a broken file, or its own words."""
+    if error.kind in ("unsupported_input", "unsupported_output"):
+        export = "; export it without ZipMap" if "map(" in error.message else ""
+        return f"{error.message}; supported: tensors of {', '.join(values.TYPES)}{export}"
+    if error.kind == "out_of_memory":
+        raise MemoryError
     if unknown := _unknown_operator(model):
         return unknown
     try:
         onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError) as error:
-        return f"not a valid ONNX model: {first_line(error)}"
-    return f"onnxruntime cannot run it: {first_line(message)}" + (f" ({MADE_UP})" if made_up else "")
+    except (onnx.checker.ValidationError, ValueError) as broken:
+        return f"not a valid ONNX model: {first_line(broken)}"
+    said = first_line(error.message)
+    if lacking := re.match(r"Could not find an implementation for (\w+)\((\d+)\)", said):
+        said = (
+            f"it has no {lacking[1]} of opset {lacking[2]} for these types; export with another opset or type"
+        )
+    # A type is wrong whatever the values.
+    return f"onnxruntime cannot run it: {said}" + (
+        f" ({MADE_UP})" if made_up and error.kind == "inference_failed" else ""
+    )
 
 
 def _unknown_operator(model: onnx.ModelProto) -> str | None:
-    versions = {entry.domain: entry.version for entry in model.opset_import}
     own = {(function.domain, function.name) for function in model.functions}
-    for node in model.graph.node:
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        if (node.domain, node.op_type) in own:
-            continue
-        if domain == "" and not onnx.defs.has(node.op_type, versions.get("", 1), ""):
-            return f"unsupported operator {node.op_type} (opset {versions.get('', 1)})"
-        if domain not in ("", "com.microsoft", "ai.onnx.ml"):
-            return f"unsupported operator {domain}::{node.op_type}"
+    for graph in graphs(model):
+        imports = graph.opset_import if isinstance(graph, onnx.FunctionProto) else model.opset_import
+        version = {entry.domain: entry.version for entry in imports}.get("", 1)
+        for node in graph.node:
+            domain = "" if node.domain == "ai.onnx" else node.domain
+            if (node.domain, node.op_type) in own:
+                continue
+            if domain == "" and not onnx.defs.has(node.op_type, version, ""):
+                return f"unsupported operator {node.op_type} (opset {version})"
+            if domain not in ("", "com.microsoft", "ai.onnx.ml"):
+                return f"unsupported operator {domain}::{node.op_type}"
     return None

@@ -45,7 +45,7 @@ def dtype(item: onnx.ValueInfoProto) -> str:
             found = helper.tensor_dtype_to_np_dtype(item.type.tensor_type.elem_type)
             name = "string" if found.kind == "O" else str(found)
         except KeyError:
-            name = f"number {item.type.tensor_type.elem_type}"
+            name = f"{item.type.tensor_type.elem_type}, which is none"
     if name not in TYPES:
         raise ExportError(f"input {item.name} is of type {name}; supported: {', '.join(TYPES)}")
     if not item.type.tensor_type.HasField("shape"):

@@ -140,7 +140,7 @@ class OnnxRuntimeBackend(Backend):
             raise explain(error, "model_unreadable") from error
         for node in self._session.get_outputs():
             if node.type not in DTYPES:
-                message = "output {} is a {}".format(node.name, node.type)
+                message = "output {} is of type {}".format(node.name, node.type)
                 raise BackendError("unsupported_output", message, "use tensors of numbers")
         self._known["weights"] = weight_bytes(path)
         return [self._tensor(node) for node in self._session.get_inputs()]
@@ -148,7 +148,9 @@ class OnnxRuntimeBackend(Backend):
     def _tensor(self, node: Any) -> Tensor:
         if node.type not in DTYPES:
             raise BackendError(
-                "unsupported_input", "input {} is a {}".format(node.name, node.type), "use tensors of numbers"
+                "unsupported_input",
+                "input {} is of type {}".format(node.name, node.type),
+                "use tensors of numbers",
             )
         given = (self.settings.options.get("input_shapes") or {}).get(node.name)
         fixed = [d if isinstance(d, int) else None for d in node.shape]

@@ -61,7 +61,7 @@ def test_a_scalar_output_stays_a_scalar(tmp_path):
     assert outputs_of(read(path))[0].shape == ()
 
 
-@pytest.mark.parametrize("mark", ["?", "-1", "None", "", "unk", "7"])
+@pytest.mark.parametrize("mark", ["?", "-1", "None", "", "unk", "7", "*", "...", "_", "a\x1b[2J"])
 def test_a_placeholder_is_no_symbol_so_height_need_not_equal_width(tmp_path, mark):
     path = conv(tmp_path / "m.onnx", [mark, 3, mark, mark])
     with pytest.raises(ExportError, match=r"without a size; give --dim x\.2=SIZE --dim x\.3=SIZE$"):
@@ -145,8 +145,38 @@ def test_an_output_type_that_no_device_returns_is_refused_by_name(tmp_path):
     path = save(tmp_path / "m.onnx", [node("Cast", ["x"], ["y"], to=TensorProto.FLOAT8E4M3FN)],
                 [value("x", [1, 4])], [value("y", [1, 4], TensorProto.FLOAT8E4M3FN)],
                 opset=19, ir=9)  # fmt: skip
-    with pytest.raises(ExportError, match=r"output y is a tensor\(float8e4m3fn\)|onnxruntime cannot run it"):
+    told = (
+        r"output y is of type tensor\(float8e4m3fn\); supported: tensors of float16|onnxruntime cannot run it"
+    )
+    with pytest.raises(ExportError, match=told):
         read(path)
+
+
+def test_an_output_that_is_no_tensor_is_refused_with_what_helps(tmp_path):
+    mapped = helper.make_map_type_proto(INT64, helper.make_tensor_type_proto(FLOAT, []))
+    out = helper.make_value_info("y", helper.make_sequence_type_proto(mapped))
+    zipped = node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml", classlabels_int64s=[0, 1])
+    path = save(tmp_path / "m.onnx", [zipped], [value("x", [1, 2])], [out], domains=["ai.onnx.ml"])
+    with pytest.raises(ExportError, match=r"output y is of type seq\(map\(.*; export it without ZipMap$"):
+        read(path)
+
+
+DEPENDING = {  # operator with other inputs than x; what its output is declared as, wrongly
+    "Compress": ({"c": np.array([True, False, True, False])}, [1, 4], {"axis": 1}, [1, 2]),
+    "TopK": ({"k": np.array([3])}, [1, 2], {}, [1, 3]),
+    "Tile": ({"r": np.array([2, 3])}, [7, 7], {}, [2, 12]),
+}
+
+
+@pytest.mark.parametrize("operator", DEPENDING)
+def test_a_shape_that_is_declared_wrongly_is_dropped(tmp_path, operator):
+    others, declared, attributes, comes = DEPENDING[operator]
+    inputs = [value(name, array.shape, TensorProto.BOOL if array.dtype == bool else INT64)
+              for name, array in others.items()]  # fmt: skip
+    made = node(operator, ["x", *others], ["y", "i"][: 1 + (operator == "TopK")], **attributes)
+    path = save(tmp_path / "m.onnx", [made], [value("x", [1, 4]), *inputs], [value("y", declared)])
+    np.savez(tmp_path / "x.npz", x=np.ones((1, 4), "f4"), **others)
+    assert list(outputs_of(read(path, inputs=tmp_path / "x.npz"))[0].shape) == comes
 
 
 def test_an_old_file_runs_although_the_checker_would_refuse_it(tmp_path):
@@ -275,6 +305,89 @@ def test_weights_said_to_be_larger_than_their_file_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("version", [0, -1, -(2**63), 2**40])
+@pytest.mark.parametrize(
+    ("key", "said", "told"),
+    [
+        ("offset", "abc", "its offset is 'abc'"),
+        ("offset", "-4", "its offset is '-4'"),
+        ("offset", "99999999999999999999", "bytes are wanted, it holds 192"),
+        ("location", "a\n\x1b[2J", r"its weights in a \?\[2J|its weights in a cannot|its weights in a"),
+    ],
+)
+def test_a_wrong_place_of_weights_is_named_in_one_printable_line(tmp_path, key, said, told):
+    path = conv(tmp_path / "m.onnx", [1, 3, 8, 8], external=True)
+    model = onnx.load(str(path), load_external_data=False)
+    places = model.graph.initializer[0].external_data
+    kept = [(e.key, e.value) for e in places if e.key not in (key, "length")]
+    del places[:]
+    for name, text in [*kept, (key, said)]:
+        places.add(key=name, value=text)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ExportError, match=told) as caught:
+        read(path)
+    assert str(caught.value).isprintable()
+
+
+OTHER_FILES = {
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n": "a Git LFS pointer",
+    b"<!DOCTYPE html><html><body>404</body></html>": "an HTML or XML page",
+    b"PK\x03\x04" + bytes(100): "a zip archive",
+    b"": r"it holds no graph \(0 bytes\)",
+}
+
+
+@pytest.mark.parametrize("content", OTHER_FILES, ids=str)
+def test_what_is_often_taken_for_an_onnx_file_is_called_by_its_name(tmp_path, content):
+    (tmp_path / "m.onnx").write_bytes(content)
+    with pytest.raises(ExportError, match=OTHER_FILES[content]):
+        read(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("field", ["output", "opset_import"])
+def test_a_model_without_outputs_or_operator_sets_is_refused(tmp_path, field):
+    path = conv(tmp_path / "m.onnx", [1, 3, 8, 8])
+    model = onnx.load(str(path))
+    (model if field == "opset_import" else model.graph).ClearField(field)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ExportError, match=r"it has no output|it names no operator set"):
+        read(path)
+
+
+@pytest.mark.parametrize("place", ["branch", "function"])
+def test_an_unknown_operator_is_named_wherever_it_is(tmp_path, place):
+    unknown = node("Sparkle", ["x"], ["s"])
+    if place == "branch":
+        branches = {name: helper.make_graph([made], name, [], [value("s", [1, 4])])
+                    for name, made in (("then", unknown), ("else", node("Relu", ["x"], ["s"])))}  # fmt: skip
+        choose = node("If", ["c"], ["y"], then_branch=branches["then"], else_branch=branches["else"])
+        path = save(tmp_path / "m.onnx", [choose], [value("x", [1, 4]), value("c", [], TensorProto.BOOL)],
+                    [value("y", [1, 4])])  # fmt: skip
+    else:
+        path = save(tmp_path / "m.onnx", [node("Mine", ["x"], ["y"], domain="my")], [value("x", [1, 4])],
+                    [value("y", [1, 4])])  # fmt: skip
+        model = onnx.load(str(path))
+        opsets = [helper.make_opsetid("", 13)]
+        model.functions.append(helper.make_function("my", "Mine", ["x"], ["s"], [unknown], opsets))
+        model.opset_import.append(helper.make_opsetid("my", 1))
+        path.write_bytes(model.SerializeToString())
+    with pytest.raises(ExportError, match=r"unsupported operator Sparkle \(opset 13\)"):
+        read(path)
+
+
+def test_a_refusal_names_no_temporary_file(tmp_path):
+    path = save(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"])], [value("x", [1, 4])],
+                [value("y", [1, 4], INT64)])  # fmt: skip
+    with pytest.raises(ExportError, match=r"onnxruntime cannot run it: Type Error: ") as told:
+        read(path)
+    assert str(told.value).count(str(tmp_path)) == 1  # the file's own
+
+
+def test_a_typo_of_a_dimension_gets_a_suggestion(tmp_path):
+    path = conv(tmp_path / "m.onnx", ["N", 3, "height", "width"])
+    with pytest.raises(ExportError, match=r"--dim height=SIZE; --dim heigth \(did you mean height\?\)$"):
+        read(path, {"heigth": 8, "width": 8})
+
+
 def test_an_opset_that_is_no_version_is_refused(tmp_path, version):
     path = conv(tmp_path / "m.onnx", [1, 3, 8, 8])
     model = onnx.load(str(path))

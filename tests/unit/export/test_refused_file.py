@@ -68,3 +68,22 @@ def test_names_are_those_of_any_of_the_files(tmp_path):
     done = export(*both, "--out", tmp_path / "other")
     assert done.exit_code == 2
     assert "--input c: no file has such an input; known: a, b" in done.stderr
+
+
+def test_a_typo_is_refused_with_a_suggestion(tmp_path):
+    save(tmp_path / "a.onnx", [helper.make_node("Relu", ["image"], ["y"])],
+         [value("image", ["batch", 3])], [value("y", ["batch", 3])])  # fmt: skip
+    words = [
+        "--onnx",
+        tmp_path / "a.onnx",
+        "--out",
+        tmp_path / "out",
+        "--dim",
+        "bacth=2",
+        "--value",
+        "imagee=1",
+    ]
+    done = export(*words)
+    assert done.exit_code == 2
+    assert "--dim bacth (did you mean batch?): no file has such a dynamic dimension" in done.stderr
+    assert "--value imagee (did you mean image?): no file has such an input; known: image" in done.stderr
