@@ -3,6 +3,7 @@
 onnxruntime decides whether a model is accepted; the checker and the operator list explain why one is not.
 """
 
+import errno
 import hashlib
 import re
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
 
 Array = np.ndarray[Any, Any]
 STEM = 60  # characters of a file's name that its model's id keeps
+FULL = (errno.ENOSPC, errno.EDQUOT)
 MADE_UP = "for made-up inputs; give real ones with --input FILE.npz"
 
 
@@ -41,6 +43,13 @@ def prepare(path: Path, request: Request, folder: Path, room: int = 2**62) -> Pr
         raise ExportError(
             f"{path}: needs more memory than the {room / 1e9:,.1f} GB that are free here"
         ) from None
+    except OSError as error:  # of writing: what reading meets is an ExportError already
+        full = f"; make room on the disk mounted at {_mount(folder)}" if error.errno in FULL else ""
+        raise ExportError(f"{path}: cannot be kept in {folder}: {error.strerror}{full}") from None
+
+
+def _mount(folder: Path) -> Path:
+    return next(each for each in (folder.resolve(), *folder.resolve().parents) if each.is_mount())
 
 
 def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:

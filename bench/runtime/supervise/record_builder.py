@@ -4,6 +4,7 @@ from statistics import median
 from typing import Any, Dict, List, Optional, Sequence
 
 from bench.record import loads, samples, schema
+from bench.record.checks import Problem
 from bench.record.readings import Facts, Reading
 from bench.record.types import Error, Job, Note, OutputCheck, Part, Record, Validity
 from bench.runtime.machine.environment import without_places
@@ -111,6 +112,15 @@ def skipped(jobs: JobList, job: Job, environment: Dict[str, Any], reason: Error)
     )
     validity: Validity = {"valid": False, "reasons": known, "warnings": []}
     return {**made, "status": "skipped", "validity": validity}
+
+
+def unfit(jobs: JobList, job: Job, environment: Dict[str, Any], problem: Problem) -> Record:
+    """The record of a job whose measured one cannot be kept, for `problem`."""
+    message = "its record cannot be kept: {} {}".format(problem.path, problem.reason)
+    advice = "this is likely a fault of the runtime; please report it with this message"
+    error: Error = {"kind": "crashed", "message": message, "advice": advice}
+    empty: Part = {"status": "failed", "process": 0, "error": error, "environment": environment}
+    return record(jobs, job, [empty])
 
 
 def _validity(parts: List[Part], failed: bool) -> Validity:

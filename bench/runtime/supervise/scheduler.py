@@ -194,8 +194,8 @@ class Scheduler(object):
 
     def _record(self, job: Job, record: Record) -> None:
         wrong = schema.problems(record)
-        if wrong:  # cannot happen; if it does, it must not look like a result
-            raise AssertionError("record of {}: {}".format(job["id"], wrong[:3]))
+        if wrong:  # cannot happen; if it does, it must not look like a result, nor end the other jobs
+            record = record_builder.unfit(self.jobs, job, self.environment, wrong[0])
         path = self.store.record_path(job)
         self.store.write(path, record)
         event = {"event": "record", "job": job["id"], "status": record["status"]}

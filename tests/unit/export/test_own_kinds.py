@@ -1,5 +1,6 @@
 """Kinds of models that strangers bring: each is measured right, or refused in one line with advice."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -59,6 +60,17 @@ def test_a_scalar_output_stays_a_scalar(tmp_path):
     path = save(tmp_path / "m.onnx", [node("ReduceMean", ["x"], ["y"], keepdims=0)],
                 [value("x", [1, 8])], [value("y", [])])  # fmt: skip
     assert outputs_of(read(path))[0].shape == ()
+
+
+def test_an_input_that_is_passed_on_as_an_output_is_what_it_was(tmp_path):
+    """onnxruntime leaves the buffer that is bound to such an output as it was."""
+    path = save(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"])], [value("x", [1, 8])],
+                [value("x", [1, 8]), value("y", [1, 8])])  # fmt: skip
+    model = read(path)
+    passed, made = outputs_of(model)
+    given = np.load(model.reference)["input.0"]
+    assert np.array_equal(passed, given)
+    assert np.array_equal(made, np.maximum(given, 0))
 
 
 @pytest.mark.parametrize("mark", ["?", "-1", "None", "", "unk", "7", "*", "...", "_", "a\x1b[2J"])
@@ -304,14 +316,13 @@ def test_weights_said_to_be_larger_than_their_file_are_refused(tmp_path):
         read(path)
 
 
-@pytest.mark.parametrize("version", [0, -1, -(2**63), 2**40])
 @pytest.mark.parametrize(
     ("key", "said", "told"),
     [
         ("offset", "abc", "its offset is 'abc'"),
         ("offset", "-4", "its offset is '-4'"),
         ("offset", "99999999999999999999", "bytes are wanted, it holds 192"),
-        ("location", "a\n\x1b[2J", r"its weights in a \?\[2J|its weights in a cannot|its weights in a"),
+        ("location", "a\n\x1b[2J", "its weights in a"),
     ],
 )
 def test_a_wrong_place_of_weights_is_named_in_one_printable_line(tmp_path, key, said, told):
@@ -382,12 +393,28 @@ def test_a_refusal_names_no_temporary_file(tmp_path):
     assert str(told.value).count(str(tmp_path)) == 1  # the file's own
 
 
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    path = conv(tmp_path / "m.onnx", [1, 3, 8, 8])
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    mount = next(each for each in tmp_path.resolve().parents if each.is_mount())
+    told = (
+        f"cannot be kept in {tmp_path}/.*: No space left on device; make room on the disk mounted at {mount}$"
+    )
+    with pytest.raises(ExportError, match=told):
+        read(path)
+
+
 def test_a_typo_of_a_dimension_gets_a_suggestion(tmp_path):
     path = conv(tmp_path / "m.onnx", ["N", 3, "height", "width"])
     with pytest.raises(ExportError, match=r"--dim height=SIZE; --dim heigth \(did you mean height\?\)$"):
         read(path, {"heigth": 8, "width": 8})
 
 
+@pytest.mark.parametrize("version", [0, -1, -(2**63), 2**40])
 def test_an_opset_that_is_no_version_is_refused(tmp_path, version):
     path = conv(tmp_path / "m.onnx", [1, 3, 8, 8])
     model = onnx.load(str(path))
