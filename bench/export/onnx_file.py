@@ -20,6 +20,7 @@ PREFIXES = (  # of what onnxruntime has to say: its codes, our temporary file, i
     (r"^Fatal error: ", ""),
     (r"^Non-zero status code returned while running (\S+) node\. Name:'' Status Message: ", r"\1: "),
     (r"^Non-zero status code returned while running (\S+) node\. Name:'(.*?)' Status Message: ", r"\1 \2: "),
+    (r"\S*/onnxruntime/\S+:\d+ .*? was false\.? (?=\S)", ""),  # a condition, where words follow it
     (r"\S*/onnxruntime/\S+:\d+ .*?[)\]] (?=\S[^()]*? was false)", ""),
     (r"\S*/onnxruntime/\S+:\d+ [^()]*\([^()]*\) (?:\[with [^]]*\] )?", ""),
     (r"(?<=: )\w+\.(?:h|cc):\d+ \w+ ", ""),
@@ -44,8 +45,9 @@ def parse(path: Path) -> onnx.ModelProto:
         raise ExportError(f"not an ONNX file: it holds no graph ({len(raw):,} bytes)")
     if not model.opset_import:
         raise ExportError("it names no operator set (opset); export it again")
-    if not model.graph.output:
-        raise ExportError("it has no output")
+    outputs = [output.name for output in model.graph.output]
+    if len(set(outputs)) < len(outputs) or not outputs:
+        raise ExportError("two of its outputs have one name" if outputs else "it has no output")
     _refuse_newer(model)
     if any(not isinstance(name, str) for name in _names(model)):  # protobuf hands out bytes for these
         raise ExportError("a name in it is not UTF-8 text; is the file damaged?")

@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bench.export import ExportError
+from bench.export.onnx_file import first_line
 from bench.export.own import process
 from bench.export.own.prepare import STEM
 from bench.export.own.request import Request
@@ -362,6 +363,29 @@ def test_a_model_without_outputs_or_operator_sets_is_refused(tmp_path, field):
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ExportError, match=r"it has no output|it names no operator set"):
         read(path)
+
+
+def test_two_outputs_of_one_name_are_refused(tmp_path):
+    outputs = [value("y", [1, 4])] * 2
+    path = save(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"])], [value("x", [1, 4])], outputs)
+    with pytest.raises(ExportError, match="two of its outputs have one name"):
+        read(path)
+
+
+SOURCE = "/onnxruntime_src/onnxruntime/core/a.cc:360 "
+RAN = "Non-zero status code returned while running Resize node. Name:'up' Status Message: "
+WORDS = {
+    "[ONNXRuntimeError] : 1 : FAIL : Load model from /tmp/a b/m.onnx failed:Type Error": "Type Error",
+    f"{RAN}upsamplebase.h:548 ScalesValidation Scale is 0.": "Resize up: Scale is 0.",
+    f"{SOURCE}ort::LSTM<T>::LSTM(const Info&) [with T = float] layout_ == 0 was false. Not yet.": "Not yet.",
+    f"{SOURCE}void* ort::Arena::Alloc(size_t, bool) Failed to allocate": "Failed to allocate",
+    f"{SOURCE}void ort::F(int) a == b was false.": "a == b was false.",
+}
+
+
+@pytest.mark.parametrize("said", WORDS)
+def test_of_onnxruntimes_words_those_for_the_reader_are_shown(said):
+    assert first_line(said) == WORDS[said]
 
 
 @pytest.mark.parametrize("place", ["branch", "function"])
