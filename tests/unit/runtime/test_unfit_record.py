@@ -17,7 +17,8 @@ class Spoiling(Scheduler):
 
     def _run(self, step: Any, readings: Any, watch: Any) -> Part:
         part: Part = {"status": "ok", "error": None}
-        model_run.run(self._task(step), part)
+        for found in model_run.run(self._task(step)):
+            part.update(found)  # type: ignore[typeddict-item]
         if step.job["id"].startswith("m0"):
             part["latency"]["load_seconds"] = 1e60
         return part
