@@ -84,7 +84,7 @@ def slopes(table: Frame) -> Frame:
 
     Slope in bytes a parameter, intercept in bytes: a process's floor (interpreter, libraries) is the same for
     every model, so 'memory per parameter' of a small model measures mostly the floor. Intervals: Student's, n
-    - 2 freedom. Networks whose fit is a stand-in are left out.
+    - 2 freedom. A network counts once, whatever targets led to it; one whose fit is a stand-in does not.
     """
     found = []
     for configuration, rows in configurations(table):
@@ -92,11 +92,20 @@ def slopes(table: Frame) -> Frame:
         methods = scaled.groups(["method", "align"])
         for (name, align), models in sorted(methods.items()):
             method = name if align == 1 else f"{name} ×{align}"
+            models = _networks(models)
             for key in (memory.PROCESS, memory.MODEL, memory.PEAK):
                 line = _line(models["params"], models[key])
                 if line:
                     found.append({**configuration, "method": method, "definition": key, **line})
     return Frame.of_rows(found)
+
+
+def _networks(models: Frame) -> Frame:
+    """The first row of each network; what has no widths is a network of its own."""
+    places = models.places(pairs.NETWORK)
+    return models.take(
+        sorted(at for (*_, widths), each in places.items() for at in each[: 1 if widths else None])
+    )
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> dict[str, float] | None:

@@ -104,6 +104,7 @@ def test_one_pair_of_networks_counts_once_however_often_it_was_asked_for(tmp_pat
         record["job"]["model"]["widths"] = other["job"]["model"]["widths"]
         path.write_text(json.dumps(record))
     assert answer(run).estimate.n == 4 * 3
+    assert [row["models"] for row in efficiency.slopes(rows(run)).rows()] == [4 * 3] * 6
 
 
 def test_two_runs_of_the_same_networks_do_not_double_the_pairs(tmp_path: Path) -> None:
