@@ -22,7 +22,9 @@ def load(numpy: Any, path: str, wanted: Callable[[str], bool] = lambda name: Tru
                 raise ValueError("more than {} arrays or {:g} GB".format(MAX_MEMBERS, MAX_BYTES / 1e9))
             names = {m.filename[:-4]: m for m in members if m.filename.endswith(".npy")}
             return {name: _array(numpy, archive, names[name]) for name in names if wanted(name)}
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, NotImplementedError) as error:
+    except OSError as error:
+        raise ValueError("cannot be read: {}".format(error.strerror or error)) from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
         raise ValueError("not an npz file of arrays: {}".format(" ".join(str(error).split()))) from None
     except (RuntimeError, TypeError, SyntaxError, MemoryError, OverflowError) as error:
         raise ValueError("cannot be read: {}".format(" ".join(str(error).split())[:200])) from None

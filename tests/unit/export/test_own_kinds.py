@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.export import ExportError
+from bench.export import ExportError, count
 from bench.export.onnx_file import first_line
 from bench.export.own import process
 from bench.export.own.prepare import STEM
@@ -123,6 +123,21 @@ def test_macs_of_a_models_own_functions_are_unknown_not_zero(tmp_path):
               str(tmp_path / "m.onnx"))  # fmt: skip
     entry = read(tmp_path / "m.onnx").entry
     assert (entry["params"], entry["macs"]) == (512 * 256, None)
+
+
+PRODUCTS = {"MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum"}
+WITH_PRODUCTS = sorted(
+    schema.name for schema in onnx.defs.get_all_schemas()
+    if not schema.domain and schema.has_function
+    and PRODUCTS & {inner.op_type for inner in schema.function_body.node}
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("operator", [*WITH_PRODUCTS, "Attention", "LinearAttention", "CausalConvWithState"])
+def test_macs_of_standard_operators_made_of_products_are_unknown_not_zero(operator):
+    made = node(operator, ["x"], ["y"])
+    graph = helper.make_graph([made], "g", [value("x", [1, 4])], [value("y", [1, 4])])
+    assert count.macs(helper.make_model(graph)) is None
 
 
 def test_weights_inside_branches_are_counted(tmp_path):
@@ -240,6 +255,11 @@ def test_a_branch_that_fixed_sizes_do_not_suit_is_no_reason_to_refuse(tmp_path):
     model = read(path, {"N": 1, "T": 4}, values={"c": 0})
     assert model.entry["inputs"][0]["shape"] == [1, 3, 4]
     assert np.array_equal(outputs_of(model)[0], np.load(model.reference)["input.0"])
+
+
+def test_inputs_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(ExportError, match=r"--input .*none\.npz: cannot be read: No such file or directory$"):
+        read(conv(tmp_path / "m.onnx", [1, 3, 8, 8]), inputs=tmp_path / "none.npz")
 
 
 def test_infinities_of_real_inputs_are_the_models_own(tmp_path):
