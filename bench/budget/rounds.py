@@ -21,6 +21,7 @@ from bench.scaling.within import Within
 CLOSE = {"latency": 0.97, "memory": 0.99}  # of a budget: measured above it, the budget is used
 FIRST = {"latency": 0.982, "memory": 0.997}  # of a budget: what the first guess aims at
 MARGIN = 0.002  # that a corrected guess aims below the budget, beside half the measured interval
+STEEPEST = 3.0  # bytes measured per byte guessed, and the other way round
 BESIDE = (1.0, 0.995, 1.005, 0.99)  # of a corrected aim, tried where it leads to a network already measured
 NEAR = 0.05  # of the budget, a round: how far a network may be off for its widths to be moved
 
@@ -134,15 +135,31 @@ def _corrected(limits: Limits, played: Sequence[Round]) -> tuple[dict[str, float
     nearest = min(played, key=lambda each: abs(missed(each)))
     aims = dict(limits)
     for name in names:
-        factor = nearest.guess.figures[name] / nearest.value(name)[0]
-        aims[name] = nearest.goal(name, limits[name]) * factor
+        goal, guessed = nearest.goal(name, limits[name]), nearest.guess.figures[name]
+        value = nearest.value(name)[0]
+        # A machine is slower by a factor; a process holds more by what it holds without a network.
+        aims[name] = (
+            goal * guessed / value if name == "latency" else guessed + (goal - value) / _slope(played)
+        )
     near = abs(missed(nearest)) <= NEAR * len(played)
     return aims, nearest.guess.scaled.widths if near else None
 
 
+def _slope(played: Sequence[Round]) -> float:
+    """Bytes of memory measured per byte guessed, between the last two networks; 1 before there are two."""
+    if len(played) < 2:
+        return 1.0
+    (a, b), (c, d) = ((each.guess.figures["memory"], each.value("memory")[0]) for each in played[-2:])
+    return min(max((b - d) / (a - c), 1 / STEEPEST), STEEPEST) if a != c else 1.0
+
+
 def _beyond(error: UnreachableError, limits: Limits, last: Round) -> str:
     """The least of the model as the last measurement corrects it."""
-    least = {name: error.figures[name] / (1 + last.off(name)) for name in limits if name not in COUNTS}
+    least = {}
+    for name in (name for name in limits if name not in COUNTS):
+        guessed, value = last.guess.figures[name], last.value(name)[0]
+        found = error.figures[name]
+        least[name] = found * value / guessed if name == "latency" else found + value - guessed
     told = " and ".join(shown(name, value) for name, value in least.items())
     widths = " ".join(map(str, error.widths))
     return f"by what was measured, the least is {told}, with the widths {widths}"

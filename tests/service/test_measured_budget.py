@@ -64,7 +64,7 @@ def test_a_profile_of_elsewhere_is_refused_by_name_of_what_differs(
 
 def test_a_memory_budget_is_kept_by_the_process_that_is_measured(here: Profile, figures: Any) -> None:
     least = measuring.summed_up(here, [figures]).memory.value
-    limits = {"memory": least + 12e6}
+    limits = {"memory": least + 9e6}
     board = Board(CostModel(here), architecture("vgg11"), dataset("cifar10"), extrapolate=True)
     solver = Solver(Asked("vgg11", "cifar10", "uniform", limits, extrapolate=True), board)
 
