@@ -39,7 +39,7 @@ def measure(profile: Profile, architecture: str, dataset: str, widths: Sequence[
     item, found = Item(architecture, dataset, None, tuple(widths)), []
     for _ in range(PASSES):
         found += figures(profile, [item], PROCESSES, SECONDS)
-        measured = summed_up(profile, found)
+        measured = summed_up(profile, architecture, found)
         if measured.latency.high <= (1 + NARROW) * measured.latency.value:
             break
     return measured
@@ -57,7 +57,7 @@ def figures(profile: Profile, items: Sequence[Item], processes: int, seconds: fl
     return [named[item.id] for item in items]
 
 
-def summed_up(profile: Profile, found: Sequence[Figures]) -> Measured:
+def summed_up(profile: Profile, architecture: str, found: Sequence[Figures]) -> Measured:
     """One network's figures, over all processes of all its measurements.
 
     ProfileError where they are of another environment than the profile; JobError where too few processes have
@@ -71,7 +71,7 @@ def summed_up(profile: Profile, found: Sequence[Figures]) -> Measured:
         raise JobError(
             f"{found[0]['model']}: {len(ratios)} of its processes could be measured, at least 2 are needed"
         )
-    latency = estimate([math.log(ratio * profile.reference_seconds) for ratio in ratios], math.exp)
+    latency = estimate([math.log(profile.seconds(architecture, ratio)) for ratio in ratios], math.exp)
     unknown = Estimate(math.nan, math.nan, math.nan)
     return Measured(latency, estimate(held) if len(held) > 1 else unknown)
 

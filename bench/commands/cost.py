@@ -129,7 +129,7 @@ def design(
 
     known = _read(after) if after else None
     items: list[Item] = choice.choose(parts, networks, seed, known)
-    contents = tuning.write(out, items, "tune" if known is None else "tune-more")
+    contents = tuning.write(out, items, "tune" if known is None else "tune-more", profiled=True)
     text = f"bundle of {len(items)} measurements: {out}"
     typer.echo(json.dumps({"bundle": str(out), **contents}) if as_json else text)
 
@@ -146,11 +146,11 @@ def fit(
 
     bench cost fit measurements.json --out manifests/profiles/local.yaml
     """
-    from bench.cost.calibration import judge
+    from bench.cost.calibration import judge, observe
     from bench.cost.profile import save
     from bench.work import writable_paths
 
-    read, path = _read(measurements), writable_paths.file("--out", out)
+    read, path = observe(_read(measurements)), writable_paths.file("--out", out)
     fitted = judge(read)
     profile = read.model_copy(update={"name": out.stem, "fitted": fitted})
     save(profile, path)

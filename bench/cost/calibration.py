@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.cost import design, fitting
-from bench.cost.fitting import Linear, Process, Sample
+from bench.cost import design, fitting, observed
+from bench.cost.fitting import Sample
 from bench.cost.lowering import Kernel
 from bench.cost.memory import NAMES, MemoryFit, fit_memory
-from bench.cost.profile import Fitted, Profile
+from bench.cost.places import Times, fit_times
+from bench.cost.process import Process, fit_process
+from bench.cost.profile import Fitted, Measurement, Profile
 
 Array = np.ndarray[Any, Any]
 BLOCKS: tuple[Literal[1, 8, 16], ...] = (
@@ -30,24 +32,20 @@ NEAR = 0.1  # relative: what counts as predicted
 class Model:
     """The time of any kernel."""
 
-    linear: Linear
+    times: Times
     process: Process
-
-    def plain(self, kernels: Sequence[Kernel], whole: str | None) -> Array:
-        """Time of each kernel by the linear part alone."""
-        return np.array([self.linear.seconds(kernel, whole is not None) for kernel in kernels])
 
     def seconds(self, kernels: Sequence[Kernel], whole: str | None) -> Array:
         """Time of each kernel, within a network of the architecture `whole` or by itself."""
         factor = (
             1 + self.process.error(kernels, whole is not None) + self.process.offsets.get(whole or "", 0.0)
         )
-        found: Array = self.plain(kernels, whole) * np.maximum(factor, 0.1)
+        found: Array = self.times.seconds(kernels, whole is not None) * np.maximum(factor, 0.1)
         return found
 
     def run(self, whole: str | None) -> float:
         """What an inference costs beside its kernels."""
-        return self.linear.run * (1 + self.process.offsets.get(whole or "", 0.0))
+        return self.times.linear.run * (1 + self.process.offsets.get(whole or "", 0.0))
 
     def total(self, sample: Sample) -> float:
         """Time of all of a sample."""
@@ -55,8 +53,8 @@ class Model:
 
     def deviation(self, kernels: Sequence[Kernel], whole: str | None) -> float:
         """Standard deviation of the relative error of the sum."""
-        plain = self.plain(kernels, whole)
-        return self.process.deviation(kernels, plain / (plain.sum() + self.linear.run), whole)
+        plain = self.times.seconds(kernels, whole is not None)
+        return self.process.deviation(kernels, plain / (plain.sum() + self.times.linear.run), whole)
 
 
 @dataclass(frozen=True)
@@ -82,9 +80,9 @@ def calibrate(profile: Profile) -> Calibration:
 
 
 def fit(samples: Sequence[Sample], block: int) -> Model:
-    """Both parts of the model."""
-    linear = fitting.fit_linear(samples, block)
-    return Model(linear, fitting.fit_process(samples, linear))
+    """All parts of the model."""
+    times = fit_times(samples, fitting.fit_linear(samples, block))
+    return Model(times, fit_process(samples, times))
 
 
 def judge(profile: Profile) -> Fitted:
@@ -95,7 +93,7 @@ def judge(profile: Profile) -> Fitted:
     """
     from scipy import special
 
-    block = min(BLOCKS, key=lambda each: _linear_error(samples_of(profile, each), each))
+    block = channel_block(profile)
     samples = samples_of(profile, block)
     found = left_out(samples, block, [i for i, s in enumerate(samples) if s.whole])
     errors, scores = np.abs([e for _, e, _ in found]), np.array([e / d for _, e, d in found])
@@ -110,6 +108,35 @@ def judge(profile: Profile) -> Fitted:
     )
 
 
+def channel_block(profile: Profile) -> Literal[1, 8, 16]:
+    """The one whose kernels a profiler saw, where there is one; else the one that explains the times best."""
+    matched = {each: sum(in_place(m, each) is not None for m in profile.measurements) for each in BLOCKS}
+    if any(matched.values()):
+        return max(BLOCKS, key=lambda block: matched[block])
+    return min(BLOCKS, key=lambda block: _linear_error(samples_of(profile, block), block))
+
+
+def in_place(measurement: Measurement, block: int) -> list[float] | None:
+    """The time of each kernel (s) where a profiler told; None where those it saw are others."""
+    kernels = design.lowered(measurement.item, block).kernels
+    if measurement.layers:
+        return observed.match(kernels, [observed.Layer(*layer) for layer in measurement.layers])
+    times = measurement.kernels
+    return times if times and len(times) == len(kernels) else None
+
+
+def observe(profile: Profile) -> Profile:
+    """With the times of kernels in place of the layers that a tuning recorded."""
+    if not any(m.layers for m in profile.measurements):
+        return profile
+    block = channel_block(profile)
+    found = [
+        m.model_copy(update={"kernels": in_place(m, block), "layers": None}) if m.layers else m
+        for m in profile.measurements
+    ]
+    return profile.model_copy(update={"measurements": found})
+
+
 def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> list[tuple[int, float, float]]:
     """Of the samples in `which`: index, logarithmic error of a model not shown it, and its deviation."""
     found = []
@@ -118,7 +145,7 @@ def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> lis
         model = fit([s for i, s in enumerate(samples) if i not in hidden], block)
         for index in hidden:
             sample = samples[index]
-            if model.linear.knows(sample.kernels):
+            if model.times.linear.knows(sample.kernels):
                 error = math.log(model.total(sample) / sample.seconds)
                 found.append((index, error, model.deviation(sample.kernels, sample.whole)))
     return found
@@ -129,8 +156,9 @@ def samples_of(profile: Profile, block: int) -> list[Sample]:
     return [
         Sample(
             design.lowered(m.item, block).kernels,
-            m.ratio * profile.reference_seconds,
+            profile.seconds(m.architecture, m.ratio),
             m.architecture if m.part is None else None,
+            in_place(m, block),
         )
         for m in profile.measurements
     ]
@@ -138,5 +166,5 @@ def samples_of(profile: Profile, block: int) -> list[Sample]:
 
 def _linear_error(samples: Sequence[Sample], block: int) -> float:
     linear = fitting.fit_linear(samples, block)
-    sums = [linear.run + sum(map(linear.seconds, s.kernels)) for s in samples]
+    sums = [linear.run + float(linear.seconds(s.kernels).sum()) for s in samples]
     return float(np.mean([(total / s.seconds - 1) ** 2 for total, s in zip(sums, samples, strict=True)]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.cost import design
 from bench.cost.calibration import judge as judged
-from bench.cost.calibration import left_out, samples_of
+from bench.cost.calibration import left_out, observe, samples_of
 from bench.cost.design import Item
 from bench.cost.profile import Profile
 
@@ -25,6 +25,7 @@ def choose(parts: int, networks: int, seed: int, known: Profile | None = None) -
 
 def poorest(profile: Profile) -> tuple[tuple[str, str], ...]:
     """(architecture, part) of those predicted worst when left out: root mean square of relative errors."""
+    profile = observe(profile)
     block = judged(profile).block
     parts = [i for i, m in enumerate(profile.measurements) if m.part is not None]
     found: dict[tuple[str, str], list[float]] = defaultdict(list)

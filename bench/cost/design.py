@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 
 from bench.cost.graph import Operator, Value, trace
-from bench.cost.lowering import Lowered, lower
+from bench.cost.lowering import Lowered, closed, lower
 from bench.cost.segments import Segment, segments
 from bench.zoo import ARCHITECTURES, Architecture, architecture, dataset
 
@@ -176,6 +177,7 @@ def macs(item: Item) -> float:
     return sum(operator.macs for operator in operators(item)[0] if operator.kind in ("conv", "linear"))
 
 
+@lru_cache(maxsize=1 << 10)
 def operators(item: Item) -> tuple[list[Operator], Value, Value]:
     """The item's operators, its output and its input."""
     net, data = architecture(item.architecture), dataset(item.dataset)
@@ -186,10 +188,11 @@ def operators(item: Item) -> tuple[list[Operator], Value, Value]:
     return *segment.operators(item.widths[0], item.widths[1:]), Value(item.widths[0] or 3, segment.size)
 
 
+@lru_cache(maxsize=1 << 11)
 def lowered(item: Item, block: int) -> Lowered:
-    """The kernels of an item."""
+    """The kernels of an item; a part that ends in blocks is brought back to the plain layout."""
     made, output, _ = operators(item)
-    return lower(made, output, block)
+    return closed(lower(made, output, block), output, block)
 
 
 def find(item: Item) -> Segment:

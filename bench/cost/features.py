@@ -14,6 +14,7 @@ that are not negative is monotone but for the steps that the layout makes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from bench.cost.lowering import BLOCKED, Kernel
@@ -30,6 +31,14 @@ def group(kernel: Kernel) -> str:
     if kernel.kind in ("conv", "pointwise", "depthwise"):
         return f"{kernel.kind}{kernel.kernel}{'s' if kernel.stride > 1 else ''}.{kernel.layout}"
     return f"{kernel.kind}.{kernel.layout}"
+
+
+def by_group(kernels: Sequence[Kernel]) -> dict[str, list[int]]:
+    """Indices of the kernels of each group."""
+    found: dict[str, list[int]] = {}
+    for index, kernel in enumerate(kernels):
+        found.setdefault(group(kernel), []).append(index)
+    return found
 
 
 COLD = ("cold_call", "cold_weights", "cold_moved")

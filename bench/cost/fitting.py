@@ -1,23 +1,20 @@
-"""From measurements to the time of any kernel: amounts of work first, then what they leave, kernel by kernel.
+"""From measurements to the time of any kernel: amounts of work first, then what they leave.
 
-A measurement is a sum over kernels. The first part is linear: each group of kernels has a coefficient for
-each amount of work, none negative (scipy's nnls on relative errors). The second is a Gaussian process over
-kernels: the relative error g of the first part, smooth in the logarithms of channels and size. Only sums of
-kernels are observed, so that two measurements covary as their kernels do, weighted by each kernel's share.
-Whole networks have one more term for their architecture: what a network costs beyond its parts. The result
-stays a sum over kernels, time_k (1 + g(k) + f), which is what an exact optimiser needs.
+What is measured is the time of whole networks and of parts, and, where the library has a profiler that tells,
+of each kernel in its place (observed). The first part is linear: each group of kernels has a coefficient for
+each amount of work, none negative (scipy's nnls on relative errors).
+`places` corrects that kernel by kernel, `process` network by network.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bench.cost.features import COLD, amounts, classes, cold, group
+from bench.cost.features import COLD, amounts, by_group, classes, cold, group
 from bench.cost.lowering import Kernel
 
 Array = np.ndarray[Any, Any]
@@ -26,19 +23,21 @@ WHOLE = "whole"  # of what kernels cost more within a network than alone
 RIDGE = 1e-3  # keeps coefficients that nothing decides near zero
 NOISE_LINEAR, FREEDOM = 0.05, 1.5  # relative: of a measurement, of a group's coefficient about the usual one
 LEAST = 1e-3  # share of a measurement that an amount which costs nothing on average may still cost
-LENGTHS = (1.2, 1.2, 1.2, 0.5)  # of the process: ln c_in, ln c_out, ln size, fill of the last channel blocks
-AMPLITUDE, OFFSET, OWN = 0.25, 0.1, 0.1  # deviations: of g, of all whole networks, of an architecture
-WITHIN = 1.0  # variance that g has within networks only, over that which it has everywhere
-NOISE = 0.03  # relative, of a measurement
+OBSERVED, TICK = 0.1, 1e-6  # noise of an observed kernel: relative, and s
+STEPS = 60  # of looking for what a profiler costs
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement: its kernels, its time (s); of a whole network its architecture."""
+    """One measurement: its kernels, its time (s); of a whole network its architecture.
+
+    observed: of each kernel in its place (s), slowed as the whole was under the profiler; None where unknown.
+    """
 
     kernels: Sequence[Kernel]
     seconds: float
     whole: str | None
+    observed: Sequence[float] | None = None
 
 
 @dataclass
@@ -48,10 +47,15 @@ class Linear:
     block: int
     coefficients: dict[str, Array]
 
-    def seconds(self, kernel: Kernel, whole: bool = False) -> float:
-        """Time of one kernel, by itself or within a network; KeyError for a group that was never measured."""
-        found = float(np.dot(self.coefficients[group(kernel)], amounts(kernel, self.block)))
-        return found + float(np.dot(self.coefficients[WHOLE], cold(kernel))) if whole else found
+    def seconds(self, kernels: Sequence[Kernel], inside: bool = False) -> Array:
+        """Of each kernel (s), inside a network or by itself; KeyError for a group that was never measured."""
+        found = np.zeros(len(kernels))
+        for name, indices in by_group(kernels).items():
+            work = np.array([amounts(kernels[i], self.block) for i in indices])
+            found[indices] = work @ self.coefficients[name]
+        if inside and len(kernels):
+            found += np.array([cold(kernel) for kernel in kernels]) @ self.coefficients[WHOLE]
+        return found
 
     def knows(self, kernels: Sequence[Kernel]) -> bool:
         """Whether every group among `kernels` was measured."""
@@ -63,6 +67,45 @@ class Linear:
         return float(self.coefficients[RUN][0])
 
 
+@dataclass(frozen=True)
+class Observed:
+    """Every kernel that was observed: of which sample it is, and its time (s) on the undisturbed device.
+
+    profiler: what a profiler adds to the time of each kernel (s).
+    """
+
+    kernels: list[Kernel]
+    owner: Array
+    seconds: Array
+    profiler: float
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> Observed:
+        """All of them, sample by sample, so that they add up to their sample's own time."""
+        seen = [(i, s, np.array(s.observed)) for i, s in enumerate(samples) if s.observed is not None]
+        cost = profiler_cost([(s.seconds, times) for _, s, times in seen])
+        kernels = [kernel for _, sample, _ in seen for kernel in sample.kernels]
+        owner = np.repeat([i for i, _, _ in seen], [len(times) for _, _, times in seen]).astype(int)
+        alone = [times * (s.seconds + cost * len(times)) / times.sum() - cost for _, s, times in seen]
+        return cls(kernels, owner, np.maximum(np.concatenate([*alone, np.zeros(0)]), TICK / 10), cost)
+
+
+def profiler_cost(seen: Sequence[tuple[float, Array]]) -> float:
+    """What a profiler adds to the time of a kernel (s): what makes all samples equally slowed by other work.
+
+    seen: of each sample its own time, and its kernels' under the profiler.
+    """
+    if not seen:
+        return 0.0
+    own, sums = np.array([seconds for seconds, _ in seen]), np.array([times.sum() for _, times in seen])
+    counts = np.array([len(times) for _, times in seen])
+    most = float(np.quantile(np.concatenate([times for _, times in seen]), 0.05))
+    tried = np.linspace(0, most, STEPS)
+    slowed = np.log(sums / (own + tried[:, None] * counts))
+    spread = np.abs(slowed - np.median(slowed, axis=1, keepdims=True)).mean(axis=1)
+    return float(tried[spread.argmin()])
+
+
 def fit_linear(samples: Sequence[Sample], block: int) -> Linear:
     """Coefficients that minimise the relative error, none negative.
 
@@ -71,138 +114,57 @@ def fit_linear(samples: Sequence[Sample], block: int) -> Linear:
     """
     known = {group(k): classes(k) for s in samples for k in s.kernels} | {RUN: (RUN,), WHOLE: COLD}
     slots = [(name, kind) for name in sorted(known) for kind in known[name]]
-    table = _table(samples, block, known, slots)
+    sums = _table([s.kernels for s in samples], [s.whole for s in samples], block, known, slots)
+    sums[:, slots.index((RUN, RUN))] = 1
+    sums /= np.array([s.seconds for s in samples])[:, None]
+    observed = Observed.of(samples)
+    inside = [samples[i].whole for i in observed.owner]
+    single = _table([[k] for k in observed.kernels], inside, block, known, slots)
+    weight = NOISE_LINEAR / np.hypot(OBSERVED, TICK / observed.seconds)
+    table = np.vstack([sums, single * (weight / observed.seconds)[:, None]])
+    return _fit(table, np.concatenate([np.ones(len(sums)), weight]), slots, block)
+
+
+def _fit(table: Array, target: Array, slots: Sequence[tuple[str, str]], block: int) -> Linear:
+    """table: a row a measurement, which the coefficients are to bring to its target."""
     kinds = sorted({kind for _, kind in slots})
     shared = table @ np.array([[kind == each for each in kinds] for _, kind in slots], float)
-    usual = dict(zip(kinds, _solve(shared, np.zeros(len(kinds)), RIDGE), strict=True))
-    least = {kind: LEAST / max(float(np.abs(shared[:, at]).mean()), 1e-12) for at, kind in enumerate(kinds)}
+    usual = dict(zip(kinds, _solve(shared, target, np.zeros(len(kinds)), RIDGE), strict=True))
+    means = np.abs(shared).mean(axis=0)
+    least = {kind: LEAST / mean if mean else 0.0 for kind, mean in zip(kinds, means, strict=True)}
     prior = np.array([max(usual[kind], least[kind]) for _, kind in slots])
-    found = _solve(table * prior, np.ones(len(slots)), NOISE_LINEAR / FREEDOM) * prior
-    return Linear(block, {name: found[[n == name for n, _ in slots]] for name in known})
+    found = _solve(table * prior, target, np.ones(len(slots)), NOISE_LINEAR / FREEDOM) * prior
+    names = [name for name, _ in slots]
+    return Linear(block, {name: found[[n == name for n in names]] for name in dict.fromkeys(names)})
 
 
 def _table(
-    samples: Sequence[Sample], block: int, known: dict[str, tuple[str, ...]], slots: Sequence[tuple[str, str]]
-) -> Array:
-    """Amounts of each sample over its time: a row times the coefficients is the relative prediction."""
+    rows: Sequence[Sequence[Kernel]], wholes: Sequence[str | None], block: int,
+    known: dict[str, tuple[str, ...]], slots: Sequence[tuple[str, str]],
+) -> Array:  # fmt: skip
+    """Amounts of work: a row a sum of kernels, within a network where `wholes` says so."""
     names = [name for name, _ in slots]
     starts = {name: names.index(name) for name in known}
-    rows = np.zeros((len(samples), len(slots)))
-    for row, sample in zip(rows, samples, strict=True):
-        row[starts[RUN]] = 1
-        for kernel in sample.kernels:
+    found = np.zeros((len(rows), len(slots)))
+    for row, kernels, whole in zip(found, rows, wholes, strict=True):
+        for kernel in kernels:
             start = starts[group(kernel)]
             row[start : start + len(known[group(kernel)])] += amounts(kernel, block)
-            if sample.whole:
+            if whole:
                 row[starts[WHOLE] : starts[WHOLE] + len(COLD)] += cold(kernel)
-    found: Array = rows / np.array([s.seconds for s in samples])[:, None]
     return found
 
 
-def _solve(table: Array, prior: Array, weight: float) -> Array:
-    """Coefficients >= 0 with table @ x near 1, held at `prior` with `weight` against one measurement's 1."""
+def _solve(table: Array, target: Array, prior: Array, weight: float) -> Array:
+    """Coefficients >= 0 with table @ x near `target`, held at `prior` with `weight` against one row's 1."""
     from scipy.optimize import nnls
 
     size = np.ones(len(prior)) if prior.any() else np.sqrt((table**2).mean(axis=0)) + 1e-12
     padded = np.vstack([table / size, weight * np.eye(len(prior))])
-    found, _ = nnls(padded, np.concatenate([np.ones(len(table)), weight * prior]), maxiter=50 * len(prior))
+    both = np.column_stack([padded, np.concatenate([target, weight * prior])])
+    squares = both.T @ both
+    squares[np.diag_indices_from(squares)] *= 1 + 1e-12
+    small = np.linalg.cholesky(squares).T  # the same sum of squares in few rows
+    found, _ = nnls(small[:, :-1], small[:, -1], maxiter=50 * len(prior))
     result: Array = found / size
     return result
-
-
-def place(kernel: Kernel, block: int) -> tuple[float, ...]:
-    """Where a kernel lies for the process: its coordinates over LENGTHS."""
-    fill = (kernel.c_out / (4 * block)) % 1 if block > 1 else 0.0
-    return (math.log(kernel.c_in), math.log(kernel.c_out), math.log(kernel.size), fill)
-
-
-@dataclass
-class Process:
-    """The posterior of g and of the networks' offsets."""
-
-    block: int
-    places: dict[str, Array]  # group -> places of the kernels seen
-    weights: dict[bool, dict[str, Array]]  # within a network or not -> group -> what each adds to the mean
-    offsets: dict[str, float]  # architecture -> f
-    shares: dict[str, Array] = field(repr=False)  # group -> measurements x kernels
-    inverse: Array = field(repr=False)  # of the measurements' covariance
-    wholes: list[str | None] = field(repr=False)
-
-    def error(self, kernels: Sequence[Kernel], whole: bool) -> Array:
-        """The mean of g of each kernel, within a network or by itself."""
-        found = np.zeros(len(kernels))
-        for name, indices in _by_group(kernels).items():
-            if name in self.places:
-                near = _covariance(_places([kernels[i] for i in indices], self.block), self.places[name])
-                found[indices] = near @ self.weights[whole][name]
-        return found
-
-    def deviation(self, kernels: Sequence[Kernel], shares: Array, whole: str | None) -> float:
-        """Standard deviation of the relative error of a sum of kernels, noise of a measurement included."""
-        prior: float = 0.0
-        cross: Array = np.zeros(len(self.wholes))
-        for name, indices in _by_group(kernels).items():
-            own, weight = _places([kernels[i] for i in indices], self.block), shares[indices]
-            prior += float(weight @ _covariance(own, own) @ weight)
-            if name in self.places:
-                cross = cross + self.shares[name] @ (_covariance(self.places[name], own) @ weight)
-        if whole is not None:
-            prior *= 1 + WITHIN
-            cross = cross * (1 + WITHIN * np.array([other is not None for other in self.wholes]))
-            prior += OFFSET**2 + OWN**2
-            cross = cross + [_offset(whole, other) for other in self.wholes]
-        left: float = prior - float(cross @ self.inverse @ cross)
-        return math.sqrt(max(left, 0.0) + NOISE**2)
-
-
-def fit_process(samples: Sequence[Sample], linear: Linear) -> Process:
-    """The posterior given what the linear part leaves of each measurement."""
-    times = [np.array([linear.seconds(k, s.whole is not None) for k in s.kernels]) for s in samples]
-    sums = np.array([linear.run + t.sum() for t in times])
-    kernels = [k for s in samples for k in s.kernels]
-    owner = np.concatenate([np.full(len(t), i) for i, t in enumerate(times)])
-    share = np.concatenate([t / sums[i] for i, t in enumerate(times)])
-    places, shares = {}, {}
-    wholes = [s.whole for s in samples]
-    inside = np.array([w is not None for w in wholes], float)
-    within = 1 + WITHIN * np.outer(inside, inside)
-    covariance = np.diag(np.full(len(samples), NOISE**2))
-    covariance += np.array([[_offset(a, b) for b in wholes] for a in wholes])
-    for name, indices in _by_group(kernels).items():
-        found, which = np.unique(
-            _places([kernels[i] for i in indices], linear.block), axis=0, return_inverse=True
-        )
-        table = np.zeros((len(samples), len(found)))
-        np.add.at(table, (owner[indices], which.ravel()), share[indices])
-        places[name], shares[name] = found, table
-        covariance += within * (table @ _covariance(found, found) @ table.T)
-    inverse = np.linalg.inv(covariance)
-    left = inverse @ (np.array([s.seconds for s in samples]) / sums - 1)
-    names = sorted({w for w in wholes if w})
-    offsets = {a: float(sum(_offset(a, w) * x for w, x in zip(wholes, left, strict=True))) for a in names}
-    weights = {
-        whole: {name: shares[name].T @ (left * (1 + WITHIN * inside * whole)) for name in shares}
-        for whole in (False, True)
-    }
-    return Process(linear.block, places, weights, offsets, shares, inverse, wholes)
-
-
-def _offset(a: str | None, b: str | None) -> float:
-    return 0.0 if a is None or b is None else OFFSET**2 + OWN**2 * (a == b)
-
-
-def _by_group(kernels: Sequence[Kernel]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for index, kernel in enumerate(kernels):
-        found.setdefault(group(kernel), []).append(index)
-    return found
-
-
-def _places(kernels: Sequence[Kernel], block: int) -> Array:
-    return np.array([place(kernel, block) for kernel in kernels]) / LENGTHS
-
-
-def _covariance(a: Array, b: Array) -> Array:
-    squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
-    found: Array = AMPLITUDE**2 * np.exp(-0.5 * np.maximum(squares, 0))
-    return found

@@ -118,15 +118,9 @@ class _Lowering:
         self.emit(operator, "add", wanted, takes=False)
 
     def pool(self, operator: Operator) -> None:
-        """Blocked where the channels are whole blocks, wherever its input is."""
+        """Also the mean over all pixels. Blocked where the channels are whole blocks, wherever its input is."""
         whole = self.block > 1 and operator.inputs[0].channels % self.block == 0
-        self.emit(operator, "pool", BLOCKED if whole else PLAIN, takes=False)
-
-    def mean(self, operator: Operator) -> None:
-        """Blocked where its input is, in whole blocks."""
-        source = operator.inputs[0]
-        whole = source.channels % self.block == 0
-        self.emit(operator, "mean", self.tensors[source.id].layout if whole else PLAIN, takes=False)
+        self.emit(operator, operator.kind, BLOCKED if whole else PLAIN, takes=False)
 
     def norm(self, operator: Operator) -> None:
         """Where its input is; a blocked one is a convolution of each channel, and takes what follows."""
@@ -160,8 +154,17 @@ def lower(operators: Sequence[Operator], output: Value, block: int, layout: str 
     state.tensors[output.id].users += 1
     steps = {
         "conv": state.conv, "add": state.add, "relu": state.activation, "clip": state.activation,
-        "norm": state.norm, "pool": state.pool, "mean": state.mean, "linear": state.linear,
+        "norm": state.norm, "pool": state.pool, "mean": state.pool, "linear": state.linear,
     }  # fmt: skip
     for operator in operators:
         steps[operator.kind](operator)
     return Lowered(state.kernels, state.tensors[output.id].layout)
+
+
+def closed(lowered: Lowered, output: Value, block: int) -> Lowered:
+    """With the reorder that ends a graph whose output is blocked."""
+    if lowered.layout == PLAIN:
+        return lowered
+    channels = -(-output.channels // block) * block
+    last = Kernel("to_plain", BLOCKED, channels, channels, output.size, output.size)
+    return Lowered([*lowered.kernels, last], PLAIN)

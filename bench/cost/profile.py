@@ -21,11 +21,13 @@ from bench.zoo import Architecture, architecture
 
 KIND = "profiles"
 LEAST = 12  # measurements: fewer say nothing of the kernels
-MOST, MOST_NETWORKS = 400, 100  # the fit of which takes seconds
+MOST, MOST_KERNELS = 400, 20_000  # the fit of which takes seconds
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Bytes = Annotated[int, Field(ge=0, le=2**44)]
 Width = Annotated[int, Field(ge=0, le=20_000)]
+Seconds = Annotated[float, Field(ge=0, lt=1e4)]
+Network = Literal["vgg11", "mobilenetv2", "preact_resnet18", "resnet50"]
 
 
 class Environment(reader.Section):
@@ -58,14 +60,20 @@ class Memory(reader.Section):
 class Measurement(reader.Section):
     """A part or a whole network: how many times as long as the reference it takes."""
 
-    architecture: Literal["vgg11", "mobilenetv2", "preact_resnet18", "resnet50"]
+    architecture: Network
     dataset: Literal["cifar10", "tinyimagenet"]
     part: Name | None = Field(None, description="a segment of the network; null is all of it")
     widths: list[Width] = Field(
         min_length=1, max_length=64, description="of a part: its entry (0 is the image), then its own"
     )
-    ratio: float = Field(gt=0, lt=1e6, description="duration over that of the reference network, in turns")
+    ratio: float = Field(gt=0, lt=1e6, description="duration over that of its reference network, in turns")
     memory: Memory | None = None
+    kernels: list[Seconds] | None = Field(
+        None, max_length=1000, description="s of each kernel in its place, by the library's profiler"
+    )
+    layers: list[tuple[Word, int | None, int | None, Seconds]] | None = Field(
+        None, max_length=1000, description="of which `kernels` are made: operator, MACs, bytes, s"
+    )
 
     @model_validator(mode="after")
     def _of_a_network(self) -> Self:
@@ -114,7 +122,9 @@ class Profile(reader.Manifest):
     name: Name
     environment: Environment
     emulated: Word | None = Field(None, description="the emulator of the CPU: enters no verdict")
-    reference_seconds: float = Field(gt=0, lt=1e4, description="p50 of the reference network there")
+    reference_seconds: dict[Network, Annotated[float, Field(gt=0, lt=1e4)]] = Field(
+        description="s of each architecture's reference network there, undisturbed"
+    )
     tuning_seconds: float = Field(ge=0, description="what measuring took")
     measured: Word = Field(description="when: a date")
     orbitbench: Word
@@ -122,10 +132,17 @@ class Profile(reader.Manifest):
     measurements: list[Measurement] = Field(min_length=LEAST, max_length=MOST)
 
     @model_validator(mode="after")
-    def _not_too_many(self) -> Self:
-        if (networks := sum(m.part is None for m in self.measurements)) > MOST_NETWORKS:
-            raise ValueError(f"has {networks} whole networks, at most {MOST_NETWORKS}")
+    def _one_piece(self) -> Self:
+        if (kernels := sum(len(m.kernels or ()) for m in self.measurements)) > MOST_KERNELS:
+            raise ValueError(f"has times of {kernels} kernels, at most {MOST_KERNELS}")
+        if lacking := {m.architecture for m in self.measurements} - set(self.reference_seconds):
+            raise ValueError(f"reference_seconds lacks {', '.join(sorted(lacking))}")
         return self
+
+    def seconds(self, architecture: str, ratio: float) -> float:
+        """What takes `ratio` times as long as the architecture's reference network, undisturbed."""
+        seconds: dict[Any, float] = dict(self.reference_seconds)
+        return ratio * seconds[architecture]
 
     def check(self, **environment: str | int | None) -> None:
         """ProfileError naming everything of `environment` in which this profile differs."""
@@ -158,11 +175,14 @@ def find(name: str) -> Profile:
     return reader.load(paths[name], Profile)
 
 
+TRANSIENT = {"measurements": {"__all__": {"layers"}}}  # what `kernels` are made of
+
+
 def save(profile: Profile, path: Path) -> None:
     """Write a profile whole or not at all."""
     import yaml
 
-    data = {"schema": Profile.SCHEMA, **profile.model_dump(mode="json", exclude_none=True)}
+    data = {"schema": Profile.SCHEMA, **profile.model_dump(mode="json", exclude_none=True, exclude=TRANSIENT)}
     rows = [
         yaml.safe_dump(m, default_flow_style=True, sort_keys=False, width=10**6).strip()
         for m in data.pop("measurements")

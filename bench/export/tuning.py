@@ -1,4 +1,4 @@
-"""A bundle of parts and networks to be measured against one reference, for a device's cost model."""
+"""A bundle of parts and networks for a device's cost model, each beside a reference of its architecture."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,35 +9,43 @@ from bench.cost.design import Item
 from bench.export import bundle, files
 from bench.export.operators import onnx_bytes
 from bench.record.files import sha256_of
+from bench.zoo import architecture
 
-REFERENCE = Item("vgg11", "cifar10", None, (32, 48, 64, 64, 96, 96, 128, 128))
+REFERENCE = 0.28  # of the default widths, on multiples of 8: some milliseconds of a small board
 TURN_SECONDS = 0.006
 SECONDS = {True: 1.2, False: 0.6}  # of turns: whole networks, parts
 
 
 def write(
     out: Path, items: Sequence[Item], name: str, seconds: float | None = None, processes: int = 1,
-    progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    progress: Callable[[str, int, int], None] = lambda name, done, total: None, profiled: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the bundle of `items`; its contents."""
+    """Write the bundle of `items`; its contents. profiled: also where each one's time goes."""
     bundle.begin(out)
-    reference = _file(out, REFERENCE, "reference-network")
+    names = sorted({item.architecture for item in items})
+    references = {name: _file(out, reference(name), f"reference-{name}") for name in names}
     models = []
     for number, item in enumerate(items):
         progress(item.id, number, len(items))
         against = {
-            **reference,
+            **references[item.architecture],
             "turn_seconds": TURN_SECONDS,
             "seconds": seconds or SECONDS[item.part is None],
         }
         models.append({**_entry(out, item), "against": against})
     contents = {
-        "experiment": {"name": name, "measure": measure(processes)},
+        "experiment": {"name": name, "measure": {**measure(processes), "profile": profiled}},
         "models": models,
         "skipped": [],
     }
     bundle.finish(out, contents)
     return contents
+
+
+def reference(name: str) -> Item:
+    """What networks of an architecture take turns with: a small one, slowed by what slows them."""
+    widths = (max(8, round(REFERENCE * width / 8) * 8) for width in architecture(name).default_widths)
+    return Item(name, "cifar10", None, tuple(widths))
 
 
 def measure(processes: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Figures of a tuning: each model's duration over that of the reference, and what it held in memory."""
+"""Figures of a tuning: each model's duration over that of its reference, its kernels', and its memory."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,6 +9,7 @@ from orchestrate.analysis import memory
 from orchestrate.analysis.job import ladders
 
 Json = dict[str, Any]
+Turns = list[tuple[int, int]]  # ns of the model and of the reference, one after the other
 
 
 def pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
@@ -17,36 +18,55 @@ def pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
 
 
 def ratio(record: Mapping[str, Any]) -> float:
-    """Duration of the model over that of the reference, both undisturbed: the lower decile of their turns.
-
-    What else runs on a machine only ever slows a turn, and slows models differently: one that lives in a
-    cache more than one that does not. The median over processes, where there are several.
-    """
+    """Duration of the model over that of its reference: the median over its processes."""
     return math.exp(median(map(math.log, ratios(record))))
 
 
 def ratios(record: Mapping[str, Any]) -> list[float]:
-    """The ratio of each process."""
-    return [_undisturbed(part, 0) / _undisturbed(part, 1) for part in _parts(record)]
+    """The ratio of each process: the median over its turns."""
+    return [math.exp(median(_logarithms(turns))) for turns in _parts(record)]
 
 
-def reference_seconds(records: Iterable[Mapping[str, Any]]) -> float:
-    """Duration of the reference network on the undisturbed machine."""
-    return min(map(own_reference, records)) * 1e-9
+def doubt(record: Mapping[str, Any]) -> float:
+    """Relative standard error of the ratio, by how far its turns disagree (of the worst process)."""
+    return max(map(_doubt, _parts(record)))
 
 
-def own_reference(record: Mapping[str, Any]) -> float:
-    """Duration of the reference network (ns) while this record was made: what it exceeds the shortest one by
-    is how much the machine was disturbed."""
-    return median(_undisturbed(part, 1) for part in _parts(record))
+def _doubt(turns: Turns) -> float:
+    values = sorted(_logarithms(turns))
+    count = len(values)
+    spread = (values[(3 * count) // 4] - values[count // 4]) / 1.349  # of a normal distribution
+    return math.sqrt(math.pi / 2 / count) * spread
 
 
-def _parts(record: Mapping[str, Any]) -> list[list[tuple[int, int]]]:
+def _logarithms(turns: Turns) -> list[float]:
+    """ln(model / reference) of each pair, the reference smoothed over its neighbours.
+
+    Other work on a machine comes and goes within milliseconds to seconds, and slows both alike where the
+    reference is of the model's own architecture. It rarely ends between two turns.
+    """
+    logs = [math.log(own) for _, own in turns]
+    last = len(logs) - 1
+    near = [(logs[max(i - 1, 0)] + 2 * each + logs[min(i + 1, last)]) / 4 for i, each in enumerate(logs)]
+    return [math.log(model) - each for (model, _), each in zip(turns, near, strict=True)]
+
+
+def reference_seconds(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Duration of each architecture's reference network on the undisturbed machine."""
+    found: dict[str, float] = {}
+    for record in records:
+        name = record["job"]["model"]["architecture"]
+        found[name] = min(found.get(name, math.inf), *(_undisturbed(part) * 1e-9 for part in _parts(record)))
+    return found
+
+
+def _parts(record: Mapping[str, Any]) -> list[Turns]:
     return [part["turns"] for part in record["latency"]["processes"] if part.get("turns")]
 
 
-def _undisturbed(turns: list[tuple[int, int]], side: int) -> float:
-    ordered = sorted(pair[side] for pair in turns)
+def _undisturbed(turns: Turns) -> float:
+    """The lower decile of the reference's turns (ns): what else runs only ever slows one."""
+    ordered = sorted(own for _, own in turns)
     return float(ordered[len(ordered) // 10])
 
 
@@ -65,7 +85,17 @@ def measurement(record: Mapping[str, Any]) -> Json:
         "widths": model["tuned_widths"],
         **found,
         "memory": {name: max(0, int(median(each))) for name, each in held.items()} if whole else None,
+        "layers": _layers(record.get("profile")),
     }
+
+
+def _layers(profile: Mapping[str, Any] | None) -> list[list[Any]] | None:
+    """[operator, MACs, bytes, seconds] of all that the library ran, in order; None where it did not say."""
+    if not profile or profile.get("error") or profile.get("others"):
+        return None
+    return [
+        [each["operator"], each.get("macs"), each.get("bytes"), each["seconds"]] for each in profile["layers"]
+    ]
 
 
 def environment(record: Mapping[str, Any]) -> Json:

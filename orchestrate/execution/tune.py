@@ -33,8 +33,8 @@ from orchestrate.runs.types import Bundle
 
 LEAST, MOST = 16, 200
 TWO_STAGES = 60  # measurements from which a second stage pays
-AGAIN = 2  # times that disturbed measurements are repeated
-DISTURBED = 1.08  # duration of the reference network over its shortest
+AGAIN = 2  # times that doubtful measurements are repeated
+DOUBTFUL = 0.03  # relative standard error of a ratio
 UNFIT = ("fake_backend", "wrong_output")  # reasons for which turns say nothing either
 
 Json = dict[str, Any]
@@ -52,8 +52,8 @@ class Tuning:
     manifest: Path | None = None
 
     def stages(self) -> list[tuple[int, int]]:
-        """(parts, networks) of each stage: two fifths networks, a seventh parts chosen by the first fit."""
-        networks = max(4, 2 * self.measurements // 5)
+        """(parts, networks) of each stage: two thirds networks, a seventh parts chosen by the first fit."""
+        networks = max(4, 2 * self.measurements // 3)
         later = self.measurements // 7 if self.measurements >= TWO_STAGES else 0
         first = (self.measurements - networks - later, networks)
         return [first, (later, 0)] if later else [first]
@@ -112,9 +112,9 @@ def stage(wanted: Tuning, folder: Path, design: list[str], console: Console) -> 
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
     bring(run, wanted, console)
     for _ in range(AGAIN):
-        if not (again := disturbed(run)):
+        if not (again := doubtful(run)):
             break
-        console.print(f"measuring {len(again)} again, during which the machine was disturbed")
+        console.print(f"measuring {len(again)} again, whose turns disagree: the machine was disturbed")
         bring(run, wanted, console, again)
     return run
 
@@ -126,11 +126,10 @@ def bring(run: Run, wanted: Tuning, console: Console, again: Sequence[str] = ())
         raise OrbitError(f"{'; '.join(problems.values())}; the same command goes on with what is measured")
 
 
-def disturbed(run: Run) -> list[str]:
-    """Jobs during which even the reference network ran slower than it can: other work was in its way."""
+def doubtful(run: Run) -> list[str]:
+    """Jobs whose turns disagree too much: something else came and went while they ran."""
     [folder] = run.devices.values()
-    took = {r["job"]["id"]: turns.own_reference(r) for r in folder.stored() if fit_to_use(r)}
-    return [job for job, time in took.items() if time > DISTURBED * min(took.values())]
+    return [r["job"]["id"] for r in folder.stored() if fit_to_use(r) and turns.doubt(r) > DOUBTFUL]
 
 
 def joined(before: Json, run: Run, seconds: float) -> Json:

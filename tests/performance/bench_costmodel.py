@@ -1,7 +1,7 @@
 """The device cost model on networks that it was never shown, beside what others do with the same data.
 
 The measurements are kept (costmodel/): a profile of 190 as `orchestrate tune` takes them, and 60 networks of
-all architectures and methods, each measured in two fresh processes. `python -m
+all architectures and methods, each measured in four fresh processes. `python -m
 tests.performance.costmodel.measure` takes them again, in about 20 minutes; docs/cost-model.md says on what
 machine these were taken.
 """
@@ -49,14 +49,14 @@ def item(row: Row) -> design.Item:
 
 
 def true_seconds(row: Row) -> float:
-    """Of both processes."""
-    return math.exp(float(np.mean(np.log(row["ratios"])))) * profile().reference_seconds
+    """Of all processes."""
+    return profile().seconds(row["architecture"], math.exp(float(np.mean(np.log(row["ratios"])))))
 
 
 def networks(name: str) -> list[tuple[design.Item, float]]:
     """The calibration networks of an architecture, and their times."""
     return [
-        (m.item, m.ratio * profile().reference_seconds)
+        (m.item, profile().seconds(m.architecture, m.ratio))
         for m in profile().measurements
         if m.part is None and m.architecture == name
     ]
@@ -118,7 +118,7 @@ def layer_table() -> Predict:
         return found.ravel()
 
     measured = profile().measurements
-    seconds = np.array([m.ratio * profile().reference_seconds for m in measured])
+    seconds = np.array([profile().seconds(m.architecture, m.ratio) for m in measured])
     rows = np.array([row(m.item) for m in measured]) / seconds[:, None]
     scale = np.abs(rows).max(axis=0) + 1e-30
     found = nnls(rows / scale, np.ones(len(rows)), maxiter=10_000)[0] / scale

@@ -1,6 +1,6 @@
 """Measure again what bench_costmodel.py judges by: `python -m tests.performance.costmodel.measure`.
 
-Networks held out, of all architectures and methods and with random odd widths, in two fresh processes each,
+Networks held out, of all architectures and methods and with random odd widths, in four fresh processes each,
 go to held_out.json. The profile beside it is what `orchestrate tune --device local --out x86.yaml` leaves.
 Both want a machine that does nothing else. An interrupted run goes on.
 """
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 WORK = HERE.parents[2] / "build" / "costmodel"
 METHODS = {"uniform": None, "uniform8": 8, "neuralscale": None, "neuralscale8": 8}
 RATIOS = (0.06, 0.1, 0.15, 0.25, 0.4, 0.5, 0.75)
-MOST_MACS, ODD, PROCESSES, SECONDS = 400e6, 4, 2, 1.0
+MOST_MACS, ODD, PROCESSES, SECONDS = 400e6, 4, 4, 1.0
 Choice = tuple[str, design.Item]
 
 

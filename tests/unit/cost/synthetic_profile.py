@@ -7,7 +7,9 @@ import numpy as np
 from bench.cost import design, memory
 from bench.cost.features import amounts
 from bench.cost.lowering import Kernel
+from bench.cost.observed import OPERATORS, operator_of, work_of
 from bench.cost.profile import Fitted, Profile
+from bench.zoo import ARCHITECTURES
 
 BLOCK = 8
 NOISE = 0.01
@@ -46,12 +48,38 @@ def data() -> dict:
             "device": "nowhere", "backend": "onnxruntime", "version": "1.2.3", "precision": "fp32",
             "threads": 1, "cpu": "none",
         },
-        "reference_seconds": 1e-3,
+        "reference_seconds": dict.fromkeys(ARCHITECTURES, 1e-3),
         "tuning_seconds": 60,
         "measured": "2026-01-01",
         "orbitbench": "0.1",
         "measurements": [measurement(item, NOISE * random.standard_normal()) for item in items],
     }  # fmt: skip
+
+
+PROFILER = 4e-6  # what the made-up library's profiler adds to a kernel
+
+
+def observed(item: design.Item, slowed: float) -> list[list]:
+    """The layers that a profiler saw, in an order of its own, `slowed` by other work."""
+    kernels = design.lowered(item, BLOCK).kernels
+    names = {kind: name for name, kind in OPERATORS.items()}
+    rows = [[names[operator_of(k)], *work_of(k), (seconds(k) + PROFILER) * slowed] for k in kernels]
+    return [["Flatten", None, 80, 1e-6], *sorted(rows, key=lambda row: row[1:])]
+
+
+@cache
+def told() -> dict:
+    """The same with a profiler, whole networks alone; some were slowed while they were profiled."""
+    random, found = np.random.default_rng(4), data()
+    items = design.networks(24, 5)
+    rows = [
+        {
+            **measurement(item, NOISE * random.standard_normal()),
+            "layers": observed(item, random.choice([1, 1, 1, 1.4])),
+        }
+        for item in items
+    ]
+    return {**found, "measurements": rows}
 
 
 @cache

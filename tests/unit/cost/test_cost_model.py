@@ -3,10 +3,13 @@
 import math
 from random import Random
 
+import numpy as np
 import pytest
 
 from bench.cost import CostModel, ExtrapolationError, ProfileError, design
-from bench.cost.calibration import judge, samples_of
+from bench.cost.calibration import judge, observe, samples_of
+from bench.cost.fitting import profiler_cost
+from bench.cost.profile import Fitted, Profile
 from bench.zoo import ARCHITECTURES, architecture, dataset
 from tests.unit.cost import synthetic_profile as synthetic
 
@@ -31,6 +34,33 @@ def test_a_network_that_was_not_measured_is_predicted_within_a_tenth(model, name
         true = synthetic.true_seconds(design.Item(name, data, None, tuple(widths)))
         assert abs(found.value / true - 1) < 0.1
         assert 0 < found.low < found.value < found.high
+
+
+@pytest.fixture(scope="module")
+def told() -> CostModel:
+    fitted = Fitted(block=synthetic.BLOCK, stretch=2.0, networks=24)
+    return CostModel(observe(Profile.model_validate({**synthetic.told(), "fitted": fitted.model_dump()})))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_kernels_seen_in_their_place_say_more_than_many_parts(told, name):
+    """A third of the measurements, each slowed by other work under the profiler, which costs time itself."""
+    for seed, data in enumerate(DATASETS):
+        widths = some_widths(name, seed)
+        found = told.predict(architecture(name), widths, dataset(data)).latency
+        true = synthetic.true_seconds(design.Item(name, data, None, tuple(widths)))
+        assert abs(found.value / true - 1) < 0.05
+
+
+def test_what_the_profiler_costs_is_found_among_networks_slowed_by_other_work():
+    random = np.random.default_rng(1)
+    seen = []
+    for count in range(10, 90):
+        times = random.lognormal(math.log(2e-5), 1, count)
+        slowed = random.choice([1, 1, 1, 1.4])
+        seen.append((times.sum(), (times + 6e-6) * slowed))
+    assert profiler_cost(seen) == pytest.approx(6e-6, rel=0.15)
+    assert profiler_cost([]) == 0
 
 
 def test_memory_that_follows_weights_and_activations_is_predicted(model):

@@ -8,10 +8,14 @@ import onnx
 import onnxruntime
 import pytest
 
+from bench.cost import design, observed
 from bench.cost.graph import Value, trace
 from bench.cost.lowering import Kernel, lower
 from bench.cost.segments import segments
 from bench.export.operators import onnx_bytes
+from bench.runtime.backends import create
+from bench.runtime.backends.base import Settings
+from bench.runtime.measure.model_io import make_inputs
 from bench.zoo import ARCHITECTURES, architecture, dataset
 
 FOLLOWERS = {
@@ -121,3 +125,32 @@ def test_a_file_is_what_torch_would_export(tmp_path):
     assert kinds(optimised(onnx_bytes(operators, Value(3, 32)), tmp_path)) == kinds(
         optimised(made.model, tmp_path)
     )
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_profiler_sees_the_kernels_of_parts_and_networks(name, tmp_path):
+    """Whatever the widths: onnxruntime's own profiler names the kernels that the cost model expects."""
+    for item in [i for i in design.parts(24, 9) if i.architecture == name][:4] + [
+        i for i in design.networks(12, 9) if i.architecture == name
+    ]:
+        kernels = design.lowered(item, BLOCK).kernels
+        layers = profiled(item, tmp_path)
+        found = observed.match(kernels, layers)
+        assert found is not None, item
+        assert sum(found) == pytest.approx(sum(row.seconds for row in layers if row.operator != "Flatten"))
+        assert observed.match([*kernels, kernels[0]], layers) is None
+        assert observed.match(kernels, [row._replace(macs=1) for row in layers]) is None
+
+
+def profiled(item: design.Item, folder: Path) -> list[observed.Layer]:
+    """What the profiler of one inference tells."""
+    operators, _, image = design.operators(item)
+    (folder / "model.onnx").write_bytes(onnx_bytes(operators, image))
+    settings = Settings("fp32", 1, 1, None, None, {})
+    backend = create({"backend": "onnxruntime", "precision": "fp32", "options": {}, "model": {}}, settings)
+    backend.import_library()
+    backend.expect_profile(str(folder))
+    with backend:
+        backend.bind(make_inputs(backend.load(str(folder / "model.onnx")), None, 1))
+        [events] = backend.profile(1)
+    return [observed.Layer(e.operator, e.macs, e.bytes, e.seconds) for e in events]

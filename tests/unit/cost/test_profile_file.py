@@ -5,11 +5,15 @@ import copy
 import pytest
 import yaml
 
+from bench.cost import design
+from bench.cost.calibration import observe, samples_of
 from bench.cost.profile import Profile, find, save
 from bench.errors import InputError
 from bench.manifests import reader
 from bench.manifests.problems import ManifestError
 from tests.unit.cost import synthetic_profile as synthetic
+
+REFERENCES = synthetic.data()["reference_seconds"]
 
 
 def test_what_is_saved_is_what_is_read(tmp_path):
@@ -20,8 +24,13 @@ def test_what_is_saved_is_what_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"reference_seconds": 0}, "reference_seconds"),
-        ({"reference_seconds": float("nan")}, "reference_seconds"),
+        ({"reference_seconds": {**REFERENCES, "vgg11": 0}}, "reference_seconds"),
+        ({"reference_seconds": {**REFERENCES, "vgg11": float("nan")}}, "reference_seconds"),
+        (
+            {"reference_seconds": {"vgg11": 1e-3}},
+            "reference_seconds lacks mobilenetv2, preact_resnet18, resnet50",
+        ),
+        ({"reference_seconds": {**REFERENCES, "alexnet": 1}}, "reference_seconds"),
         ({"measurements": []}, "measurements"),
         ({"name": "../../etc/passwd"}, "name"),
         ({"surprise": 1}, "surprise"),
@@ -47,6 +56,9 @@ def test_a_wrong_field_is_refused_by_name(change, said):
         ({"widths": [10**30] * 8}, "widths"),
         ({"ratio": -1}, "ratio"),
         ({"ratio": "fast"}, "ratio"),
+        ({"kernels": [-1.0]}, "kernels"),
+        ({"kernels": [1e-6] * 1001}, "kernels"),
+        ({"layers": [["Conv", 1, 1]]}, "layers"),
         ({"memory": {"process": -5, "model": 0, "peak": 0}}, "memory"),
     ],
 )
@@ -65,3 +77,34 @@ def test_an_unknown_profile_lists_the_known_ones(tmp_path, monkeypatch):
     assert find("mine").name == "made-up"
     with pytest.raises(InputError, match=r"no profile 'pi4'; known: .*mine.*tune --device pi4"):
         find("pi4")
+
+
+def test_times_of_more_kernels_than_a_fit_takes_are_refused() -> None:
+    data = copy.deepcopy(synthetic.data())
+    for each in data["measurements"]:
+        each["kernels"] = [1e-6] * 900
+    with pytest.raises(ManifestError, match="times of 77400 kernels, at most 20000"):
+        reader.parse(yaml.safe_dump(data), Profile)
+
+
+def test_what_a_profiler_told_is_kept_as_times_of_kernels(tmp_path) -> None:
+    read = Profile.model_validate(synthetic.told())
+    save(observe(read), tmp_path / "told.yaml")
+    kept = find(str(tmp_path / "told.yaml"))
+    assert kept == observe(kept)
+    assert all(m.layers is None for m in kept.measurements)
+    for each in kept.measurements:
+        kernels = design.lowered(each.item, synthetic.BLOCK).kernels
+        slowed = each.kernels[0] / (synthetic.seconds(kernels[0]) + synthetic.PROFILER)
+        told = [slowed * (synthetic.seconds(kernel) + synthetic.PROFILER) for kernel in kernels]
+        assert each.kernels == pytest.approx(
+            told, rel=0.2
+        )  # reorders of about the same size may change places
+        assert sum(each.kernels) == pytest.approx(sum(told))
+
+
+def test_times_of_other_kernels_than_the_networks_count_for_nothing() -> None:
+    data = copy.deepcopy(synthetic.data())
+    data["measurements"][-1]["kernels"] = [1e-6] * 3
+    samples = samples_of(Profile.model_validate(data), synthetic.BLOCK)
+    assert samples[-1].observed is None

@@ -30,19 +30,21 @@ def record(pairs, **changes):
 
 
 def busy(ratio: float, seed: int, share: float) -> list[tuple[int, int]]:
-    """Turns of which a share is slowed, the reference's by half and the model's by a fifth."""
-    rng, found = random.Random(seed), []
+    """Turns, of which a share is slowed by other work that lasts for some turns, the model's more."""
+    rng, found, slowed = random.Random(seed), [], False
     for _ in range(100):
-        own, other = (rng.random() < share for _ in range(2))
-        noise = [rng.lognormvariate(0, 0.01) for _ in range(2)]
-        found.append((int(3e5 * ratio * noise[0] * (1 + 0.2 * own)), int(3e5 * noise[1] * (1 + 0.5 * other))))
+        slowed = slowed if rng.random() < 0.9 else rng.random() < share
+        own, other = (rng.lognormvariate(0, 0.01) for _ in range(2))
+        found.append(
+            (int(3e5 * ratio * own * (1.52 if slowed else 1)), int(3e5 * other * (1.5 if slowed else 1)))
+        )
     return found
 
 
-@pytest.mark.parametrize("share", [0, 0.3, 0.7])
+@pytest.mark.parametrize("share", [0, 0.3, 0.7, 1])
 def test_other_work_does_not_move_a_ratio(share: float) -> None:
     for seed in range(20):
-        assert turns.ratio(record(busy(0.5, seed, share))) == pytest.approx(0.5, rel=0.02)
+        assert turns.ratio(record(busy(0.5, seed, share))) == pytest.approx(0.5, rel=0.03)
 
 
 def test_of_several_processes_the_middle_one_counts() -> None:
@@ -50,16 +52,48 @@ def test_of_several_processes_the_middle_one_counts() -> None:
     assert math.isclose(turns.ratio(record([], latency={"processes": parts})), 0.6)
 
 
-def test_a_disturbed_measurement_shows_in_its_reference() -> None:
+def test_turns_that_disagree_make_a_ratio_doubtful() -> None:
+    rng = random.Random(1)
+    torn = [(int(3e5 * rng.choice((1, 2))), 300_000) for _ in range(100)]
+    assert turns.doubt(record(busy(1, 1, 0))) < 0.005
+    assert turns.doubt(record(torn)) > 0.05
+
+
+def test_a_reference_takes_as_long_as_undisturbed_and_each_architecture_has_its_own() -> None:
     quiet, slow = record(busy(1, 1, 0)), record(busy(1, 1, 1))
-    assert turns.own_reference(slow) > 1.4 * turns.own_reference(quiet)
-    assert turns.reference_seconds([slow, quiet]) == pytest.approx(3e-4, rel=0.03)
+    other = record([(50, 100_000)] * 10)
+    other["job"]["model"] = {**other["job"]["model"], "architecture": "resnet50"}
+    found = turns.reference_seconds([slow, quiet, other])
+    assert found == {"vgg11": pytest.approx(3e-4, rel=0.03), "resnet50": pytest.approx(1e-4)}
+
+
+LAYERS = [
+    {"name": "v3", "operator": "Conv", "seconds": 2e-5, "calls": 1, "macs": 900, "bytes": 80},
+    {"name": "r", "operator": "ReorderOutput", "seconds": 1e-6, "calls": 1, "macs": None, "bytes": 40},
+]
+
+
+KEPT = [["Conv", 900, 80, 2e-5], ["ReorderOutput", None, 40, 1e-6]]
+
+
+@pytest.mark.parametrize(
+    ("profile", "kept"),
+    [
+        ({"layers": LAYERS, "others": None, "error": None}, KEPT),
+        ({"layers": LAYERS, "others": {"count": 1, "seconds": 1.0}, "error": None}, None),
+        ({"layers": [], "error": {"kind": "no_profiler", "message": "", "advice": ""}}, None),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_a_tuning_keeps_the_layers_of_a_profile_that_is_whole(profile, kept) -> None:
+    assert turns.measurement(record([(50, 100)] * 10, profile=profile))["layers"] == kept
 
 
 def test_a_profile_keeps_ratio_widths_and_the_memory_that_the_report_shows() -> None:
     kept = turns.measurement(record([(50, 100)] * 10))
     assert kept == {
-        "architecture": "vgg11", "dataset": "cifar10", "part": "conv3", "widths": [64, 65], "ratio": 0.5,
+        "architecture": "vgg11", "dataset": "cifar10", "part": "conv3", "widths": [64, 65],
+        "ratio": pytest.approx(0.5), "layers": None,
         "memory": {"process": 56_000_000, "model": 10_000_000, "peak": 70_000_000},
     }  # fmt: skip
 
