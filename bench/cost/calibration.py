@@ -12,7 +12,7 @@ import numpy as np
 from bench.cost import design, fitting, observed
 from bench.cost.fitting import Sample
 from bench.cost.lowering import Kernel
-from bench.cost.memory import NAMES, MemoryFit, fit_memory
+from bench.cost.memory import NAMES, MemoryFit, fit_memory, weights
 from bench.cost.places import Times, fit_times
 from bench.cost.process import Process, fit_process
 from bench.cost.profile import Fitted, Measurement, Profile
@@ -49,12 +49,18 @@ class Model:
 
     def total(self, sample: Sample) -> float:
         """Time of all of a sample."""
-        return self.run(sample.whole) + float(self.seconds(sample.kernels, sample.whole).sum())
+        seconds = self.run(sample.whole) + float(self.seconds(sample.kernels, sample.whole).sum())
+        return seconds + (self.far(sample.kernels) if sample.whole else 0.0)
+
+    def far(self, kernels: Sequence[Kernel]) -> float:
+        """What the weights of a whole network cost beyond its kernels."""
+        return self.times.linear.far(weights(kernels))
 
     def deviation(self, kernels: Sequence[Kernel], whole: str | None) -> float:
         """Standard deviation of the relative error of the sum."""
         plain = self.times.seconds(kernels, whole is not None)
-        return self.process.deviation(kernels, plain / (plain.sum() + self.times.linear.run), whole)
+        total = plain.sum() + self.times.linear.run + (self.far(kernels) if whole else 0.0)
+        return self.process.deviation(kernels, plain / total, whole)
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ def channel_block(profile: Profile) -> Literal[1, 8, 16]:
 
 def in_place(measurement: Measurement, block: int) -> list[float] | None:
     """The time of each kernel (s) where a profiler told; None where those it saw are others."""
-    kernels = design.lowered(measurement.item, block).kernels
+    kernels = design.kernels(measurement.item, block)
     if measurement.layers:
         return observed.match(kernels, [observed.Layer(*layer) for layer in measurement.layers])
     times = measurement.kernels
@@ -155,7 +161,7 @@ def samples_of(profile: Profile, block: int) -> list[Sample]:
     """The measurements as sums over kernels."""
     return [
         Sample(
-            design.lowered(m.item, block).kernels,
+            design.kernels(m.item, block),
             profile.seconds(m.architecture, m.ratio),
             m.architecture if m.part is None else None,
             in_place(m, block),

@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 
 from bench.cost.graph import Operator, Value, trace
-from bench.cost.lowering import Lowered, closed, lower
+from bench.cost.lowering import Kernel, graph
 from bench.cost.segments import Segment, segments
 from bench.zoo import ARCHITECTURES, Architecture, architecture, dataset
 
@@ -189,10 +189,10 @@ def operators(item: Item) -> tuple[list[Operator], Value, Value]:
 
 
 @lru_cache(maxsize=1 << 11)
-def lowered(item: Item, block: int) -> Lowered:
-    """The kernels of an item; a part that ends in blocks is brought back to the plain layout."""
+def kernels(item: Item, block: int) -> list[Kernel]:
+    """The kernels of an item."""
     made, output, _ = operators(item)
-    return closed(lower(made, output, block), output, block)
+    return graph(made, output, block)
 
 
 def find(item: Item) -> Segment:

@@ -42,6 +42,13 @@ def by_group(kernels: Sequence[Kernel]) -> dict[str, list[int]]:
 
 
 COLD = ("cold_call", "cold_weights", "cold_moved")
+KNOTS = (
+    0.5,
+    2.0,
+    8.0,
+    24.0,
+)  # megabytes of weights, about the sizes of caches: what is beyond is read from farther away
+FAR = tuple(f"far{knot:g}" for knot in KNOTS)
 CONVOLUTION = ("call", "cycles", "few", "rows", "stored", "near", "far", "moved")
 PRODUCT = ("call", "cycles", "copied", "copied", "near", "far", "moved")
 
@@ -152,3 +159,8 @@ def cold(kernel: Kernel) -> tuple[float, ...]:
     """What a kernel finds farther away within a network than alone: its code, weights and tensors (COLD)."""
     weights = _weights(kernel)[0] if kernel.kind in ("conv", "pointwise", "direct", "linear") else 0.0
     return (1.0, weights, _moved(kernel))
+
+
+def far(megabytes: float) -> tuple[float, ...]:
+    """What a network's weights as a whole cost to read in each inference (FAR): megabytes beyond KNOTS."""
+    return tuple(max(megabytes - knot, 0.0) for knot in KNOTS)

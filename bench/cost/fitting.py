@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.cost.features import COLD, amounts, by_group, classes, cold, group
+from bench.cost.features import COLD, FAR, amounts, by_group, classes, cold, far, group
 from bench.cost.lowering import Kernel
+from bench.cost.memory import weights
 
 Array = np.ndarray[Any, Any]
 RUN = "run"  # the group of what every inference costs once
 WHOLE = "whole"  # of what kernels cost more within a network than alone
+MEMORY = "memory"  # of what a network's weights cost that no cache holds
 RIDGE = 1e-3  # keeps coefficients that nothing decides near zero
 NOISE_LINEAR, FREEDOM = 0.05, 1.5  # relative: of a measurement, of a group's coefficient about the usual one
 LEAST = 1e-3  # share of a measurement that an amount which costs nothing on average may still cost
@@ -57,6 +59,10 @@ class Linear:
             found += np.array([cold(kernel) for kernel in kernels]) @ self.coefficients[WHOLE]
         return found
 
+    def far(self, held: float) -> float:
+        """What weights of `held` bytes cost a network beyond its kernels (s): no cache holds them all."""
+        return float(np.dot(self.coefficients[MEMORY], far(held * 1e-6)))
+
     def knows(self, kernels: Sequence[Kernel]) -> bool:
         """Whether every group among `kernels` was measured."""
         return all(group(kernel) in self.coefficients for kernel in kernels)
@@ -71,12 +77,13 @@ class Linear:
 class Observed:
     """Every kernel that was observed: of which sample it is, and its time (s) on the undisturbed device.
 
-    profiler: what a profiler adds to the time of each kernel (s).
+    share: of its sample's weights. profiler: what a profiler adds to the time of each kernel (s).
     """
 
     kernels: list[Kernel]
     owner: Array
     seconds: Array
+    share: Array
     profiler: float
 
     @classmethod
@@ -87,7 +94,10 @@ class Observed:
         kernels = [kernel for _, sample, _ in seen for kernel in sample.kernels]
         owner = np.repeat([i for i, _, _ in seen], [len(times) for _, _, times in seen]).astype(int)
         alone = [times * (s.seconds + cost * len(times)) / times.sum() - cost for _, s, times in seen]
-        return cls(kernels, owner, np.maximum(np.concatenate([*alone, np.zeros(0)]), TICK / 10), cost)
+        seconds = np.maximum(np.concatenate([*alone, np.zeros(0)]), TICK / 10)
+        held = np.array([weights([kernel]) for kernel in kernels], float)
+        share = held / np.maximum(np.bincount(owner, held, len(samples)), 1)[owner] if len(held) else held
+        return cls(kernels, owner, seconds, share, cost)
 
 
 def profiler_cost(seen: Sequence[tuple[float, Array]]) -> float:
@@ -112,15 +122,22 @@ def fit_linear(samples: Sequence[Sample], block: int) -> Linear:
     First one per kind of amount for all groups together, then each group's own, which the first ones hold:
     a group that was measured little, or amounts that always come together, stay near what is usual.
     """
-    known = {group(k): classes(k) for s in samples for k in s.kernels} | {RUN: (RUN,), WHOLE: COLD}
+    known = {group(k): classes(k) for s in samples for k in s.kernels} | {
+        RUN: (RUN,),
+        WHOLE: COLD,
+        MEMORY: FAR,
+    }
     slots = [(name, kind) for name in sorted(known) for kind in known[name]]
     sums = _table([s.kernels for s in samples], [s.whole for s in samples], block, known, slots)
     sums[:, slots.index((RUN, RUN))] = 1
-    sums /= np.array([s.seconds for s in samples])[:, None]
+    memory = slice(slots.index((MEMORY, FAR[0])), slots.index((MEMORY, FAR[-1])) + 1)
+    sums[:, memory] = [far(weights(s.kernels) * 1e-6 * (s.whole is not None)) for s in samples]
     observed = Observed.of(samples)
     inside = [samples[i].whole for i in observed.owner]
     single = _table([[k] for k in observed.kernels], inside, block, known, slots)
+    single[:, memory] = sums[observed.owner, memory] * observed.share[:, None]
     weight = NOISE_LINEAR / np.hypot(OBSERVED, TICK / observed.seconds)
+    sums /= np.array([s.seconds for s in samples])[:, None]
     table = np.vstack([sums, single * (weight / observed.seconds)[:, None]])
     return _fit(table, np.concatenate([np.ones(len(sums)), weight]), slots, block)
 

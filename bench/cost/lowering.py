@@ -69,9 +69,7 @@ class _Lowering:
         if layout == tensor.layout or tensor.both:
             return
         tensor.both = True
-        kind = "to_blocks" if layout == BLOCKED else "to_plain"
-        channels = self.padded(value.channels, BLOCKED)
-        self.kernels.append(Kernel(kind, BLOCKED, channels, channels, value.size, value.size))
+        self.kernels.append(_reorder("to_blocks" if layout == BLOCKED else "to_plain", value, self.block))
 
     def emit(self, operator: Operator, kind: str, layout: str, takes: bool, plain_in: bool = False) -> None:
         source, out = operator.inputs[0], operator.output
@@ -118,9 +116,15 @@ class _Lowering:
         self.emit(operator, "add", wanted, takes=False)
 
     def pool(self, operator: Operator) -> None:
-        """Also the mean over all pixels. Blocked where the channels are whole blocks, wherever its input is."""
+        """Blocked where the channels are whole blocks, wherever its input is."""
         whole = self.block > 1 and operator.inputs[0].channels % self.block == 0
-        self.emit(operator, operator.kind, BLOCKED if whole else PLAIN, takes=False)
+        self.emit(operator, "pool", BLOCKED if whole else PLAIN, takes=False)
+
+    def mean(self, operator: Operator) -> None:
+        """Blocked where its input is, in whole blocks."""
+        source = operator.inputs[0]
+        whole = source.channels % self.block == 0
+        self.emit(operator, "mean", self.tensors[source.id].layout if whole else PLAIN, takes=False)
 
     def norm(self, operator: Operator) -> None:
         """Where its input is; a blocked one is a convolution of each channel, and takes what follows."""
@@ -154,17 +158,27 @@ def lower(operators: Sequence[Operator], output: Value, block: int, layout: str 
     state.tensors[output.id].users += 1
     steps = {
         "conv": state.conv, "add": state.add, "relu": state.activation, "clip": state.activation,
-        "norm": state.norm, "pool": state.pool, "mean": state.pool, "linear": state.linear,
+        "norm": state.norm, "pool": state.pool, "mean": state.mean, "linear": state.linear,
     }  # fmt: skip
     for operator in operators:
         steps[operator.kind](operator)
     return Lowered(state.kernels, state.tensors[output.id].layout)
 
 
-def closed(lowered: Lowered, output: Value, block: int) -> Lowered:
-    """With the reorder that ends a graph whose output is blocked."""
-    if lowered.layout == PLAIN:
-        return lowered
-    channels = -(-output.channels // block) * block
-    last = Kernel("to_plain", BLOCKED, channels, channels, output.size, output.size)
-    return Lowered([*lowered.kernels, last], PLAIN)
+def graph(operators: Sequence[Operator], output: Value, block: int) -> list[Kernel]:
+    """The kernels of a graph of its own, which begins and ends in the plain layout.
+
+    The mean over a graph's own input runs blocked where that is whole blocks, unlike within a network.
+    """
+    first = operators[0]
+    blocked = first.kind == "mean" and block > 1 and first.inputs[0].channels % block == 0
+    lowered = lower(operators, output, block, BLOCKED if blocked else PLAIN)
+    ends = [
+        _reorder(kind, value, block) for kind, value in (("to_blocks", first.inputs[0]), ("to_plain", output))
+    ]
+    return [*ends[: int(blocked)], *lowered.kernels, *ends[1 : 1 + int(lowered.layout == BLOCKED)]]
+
+
+def _reorder(kind: str, value: Value, block: int) -> Kernel:
+    channels = -(-value.channels // block) * block
+    return Kernel(kind, BLOCKED, channels, channels, value.size, value.size)

@@ -70,7 +70,7 @@ def fit_memory(measurements: Sequence[Measurement], name: str, block: int) -> Me
     for each in measurements:
         if each.memory is not None:
             operators, output, _ = design.operators(each.item)
-            held = weights(design.lowered(each.item, block).kernels)
+            held = weights(design.kernels(each.item, block))
             rows.append([1e6, held, live(operators, output)])
             values.append(getattr(each.memory, name))
     if len(rows) < LEAST:

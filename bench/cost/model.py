@@ -85,8 +85,8 @@ class CostModel:
                 f"{self.profile.name}: {'; '.join(outside[:3])}{more}; --extrapolate to go on"
             )
         costs = self.walk(architecture, widths, dataset)
-        seconds = self.base_seconds(architecture, dataset) + sum(cost.seconds for cost in costs)
         held, most = sum(cost.weights for cost in costs), max(cost.live for cost in costs)
+        seconds = self.total_seconds(architecture, dataset, costs)
         spread = self.calibration.spread(self.kernels(architecture, widths, dataset), architecture.name)
         latency = Estimate(seconds, seconds / spread, seconds * spread)
         process, model, peak = (self._memory(name, held, most) for name in ("process", "model", "peak"))
@@ -103,6 +103,17 @@ class CostModel:
     def base_seconds(self, architecture: Architecture, dataset: Dataset) -> float:
         """What an inference costs beside its segments."""
         return self.calibration.model.run(architecture.name)
+
+    def total_seconds(
+        self, architecture: Architecture, dataset: Dataset, costs: Sequence[SegmentCost]
+    ) -> float:
+        """The latency of a network of these segments."""
+        beside = self.base_seconds(architecture, dataset) + self.far_seconds(sum(c.weights for c in costs))
+        return beside + sum(cost.seconds for cost in costs)
+
+    def far_seconds(self, weights: int) -> float:
+        """What weights of so many bytes cost an inference beside its segments: it rises where caches end."""
+        return self.calibration.model.times.linear.far(weights)
 
     def segments(self, architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
         """The network's segments in order."""
@@ -158,24 +169,26 @@ class CostModel:
     def explain(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> list[LayerCost]:
         """Each layer's share of the latency, and what its odd width costs.
 
-        A segment's time is shared by its layers in proportion to their multiplications; what belongs to no
-        layer (the classifier, the call) goes to the last. The shares add up to one.
+        A segment's time, and what its weights cost to be read again, is shared by its layers in proportion to
+        their multiplications; what belongs to no layer (the classifier, the call) goes to the last. Shares
+        add up to one.
         """
         costs = self.walk(architecture, widths, dataset)
-        base = self.base_seconds(architecture, dataset)
-        total = base + sum(cost.seconds for cost in costs)
+        base, held = self.base_seconds(architecture, dataset), sum(cost.weights for cost in costs)
+        total = self.total_seconds(architecture, dataset, costs)
+        far = self.far_seconds(held) / held
         own = np.zeros(len(widths))
         for segment, cost in zip(segments(architecture, dataset), costs, strict=True):
             layers = list(segment.own) or [len(widths) - 1]
             entry = 0 if segment.entry is None else widths[segment.entry]
             work = np.array(segment.work(entry, [widths[i] for i in segment.own]) or [1], float)
-            own[layers] += cost.seconds * work / work.sum()
+            own[layers] += (cost.seconds + far * cost.weights) * work / work.sum()
         own[-1] += base
         found = []
         for index, layer in enumerate(architecture.layers):
             aligned = self._aligned(widths[index])
             moved = [*widths[:index], aligned, *widths[index + 1 :]]
-            other = base + sum(cost.seconds for cost in self.walk(architecture, moved, dataset))
+            other = self.total_seconds(architecture, dataset, self.walk(architecture, moved, dataset))
             found.append(
                 LayerCost(layer, widths[index], own[index], own[index] / total, aligned, total - other)
             )

@@ -49,7 +49,7 @@ def match(kernels: Sequence[Kernel], layers: Sequence[Layer]) -> list[float] | N
         for (work, index), ((macs, _), seconds) in zip(sorted(each), sorted(ran[name]), strict=True):
             if work[0] != macs:
                 return None
-            found[index] = seconds
+            found[index] = round(seconds, 8)
     return found
 
 

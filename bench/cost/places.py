@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.cost import memory
 from bench.cost.features import FILTERS, ROWS, by_group
 from bench.cost.fitting import TICK, Array, Linear, Observed, Sample
 from bench.cost.lowering import BLOCKED, Kernel
@@ -68,13 +69,15 @@ class Times:
 def fit_times(samples: Sequence[Sample], linear: Linear) -> Times:
     """Corrections from the observed kernels; none where there are none."""
     observed, seen, weights = Observed.of(samples), {}, {}
+    beyond = np.array([linear.far(memory.weights(s.kernels)) if s.whole else 0.0 for s in samples])
     for name, indices in by_group(observed.kernels).items():
         indices = indices[:: -(-len(indices) // MOST)]
         kernels = [observed.kernels[i] for i in indices]
         inside = np.array([samples[i].whole is not None for i in observed.owner[indices]])
         said = np.where(inside, linear.seconds(kernels, True), linear.seconds(kernels, False))
         said = np.maximum(said, TICK / 10)
+        near_by = observed.seconds[indices] - observed.share[indices] * beyond[observed.owner[indices]]
         seen[name] = places(kernels, linear.block)
         covariance = near(seen[name], seen[name]) + np.diag(NOISE**2 + (TICK / said) ** 2) / AMPLITUDE**2
-        weights[name] = np.linalg.solve(covariance, np.clip(observed.seconds[indices] / said - 1, -0.9, 2.0))
+        weights[name] = np.linalg.solve(covariance, np.clip(near_by / said - 1, -0.9, 2.0))
     return Times(linear, seen, weights)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.cost import memory
 from bench.cost.features import by_group
 from bench.cost.fitting import Array, Sample
 from bench.cost.lowering import Kernel
@@ -67,9 +68,12 @@ class Process:
 
 def fit_process(samples: Sequence[Sample], times: Times) -> Process:
     """The posterior given what the kernels' times leave of each measurement."""
-    variance, block, run = AMPLITUDES[times.observed] ** 2, times.linear.block, times.linear.run
+    linear, variance = times.linear, AMPLITUDES[times.observed] ** 2
+    fixed = np.array(
+        [linear.run + (linear.far(memory.weights(s.kernels)) if s.whole else 0.0) for s in samples]
+    )
     found = [times.seconds(s.kernels, s.whole is not None) for s in samples]
-    sums = np.array([run + each.sum() for each in found])
+    sums = fixed + [each.sum() for each in found]
     kernels = [k for s in samples for k in s.kernels]
     owner = np.repeat(np.arange(len(samples)), [len(each) for each in found])
     share = np.concatenate([each / total for each, total in zip(found, sums, strict=True)])
@@ -80,7 +84,7 @@ def fit_process(samples: Sequence[Sample], times: Times) -> Process:
     covariance += np.array([[_offset(a, b) for b in wholes] for a in wholes])
     seen, shares = {}, {}
     for name, indices in by_group(kernels).items():
-        all_ = places([kernels[i] for i in indices], block)
+        all_ = places([kernels[i] for i in indices], linear.block)
         seen[name], which = np.unique(all_, axis=0, return_inverse=True)
         shares[name] = np.zeros((len(samples), len(seen[name])))
         np.add.at(shares[name], (owner[indices], which.ravel()), share[indices])
@@ -93,7 +97,7 @@ def fit_process(samples: Sequence[Sample], times: Times) -> Process:
         whole: {name: variance * (shares[name].T @ (left * (1 + WITHIN * inside * whole))) for name in shares}
         for whole in (False, True)
     }
-    return Process(block, variance, seen, weights, offsets, shares, inverse, wholes)
+    return Process(linear.block, variance, seen, weights, offsets, shares, inverse, wholes)
 
 
 def _offset(a: str | None, b: str | None) -> float:

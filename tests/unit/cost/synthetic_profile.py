@@ -23,12 +23,12 @@ def seconds(kernel: Kernel) -> float:
 
 
 def true_seconds(item: design.Item) -> float:
-    return 5e-6 + sum(map(seconds, design.lowered(item, BLOCK).kernels))
+    return 5e-6 + sum(map(seconds, design.kernels(item, BLOCK)))
 
 
 def bytes_of(item: design.Item) -> dict[str, int]:
     operators, output, _ = design.operators(item)
-    held = memory.weights(design.lowered(item, BLOCK).kernels)
+    held = memory.weights(design.kernels(item, BLOCK))
     most = memory.live(operators, output)
     return {"process": 40_000_000 + 2 * held + most, "model": 2 * held + most, "peak": 50_000_000 + 3 * held}
 
@@ -61,7 +61,7 @@ PROFILER = 4e-6  # what the made-up library's profiler adds to a kernel
 
 def observed(item: design.Item, slowed: float) -> list[list]:
     """The layers that a profiler saw, in an order of its own, `slowed` by other work."""
-    kernels = design.lowered(item, BLOCK).kernels
+    kernels = design.kernels(item, BLOCK)
     names = {kind: name for name, kind in OPERATORS.items()}
     rows = [[names[operator_of(k)], *work_of(k), (seconds(k) + PROFILER) * slowed] for k in kernels]
     return [["Flatten", None, 80, 1e-6], *sorted(rows, key=lambda row: row[1:])]

@@ -83,7 +83,7 @@ def test_the_whole_is_the_sum_of_its_segments(model, name):
         cost = model.cost(segment, entry, [widths[i] for i in segment.own], layout)
         seconds, layout = seconds + cost.seconds, cost.layout
         held, most = held + cost.weights, max(most, cost.live)
-    assert found.latency.value == pytest.approx(seconds)
+    assert found.latency.value == pytest.approx(seconds + model.far_seconds(held))
     for memory in ("process", "model", "peak"):
         assert getattr(found, memory).value == pytest.approx(model.memory(memory, held, most))
 

@@ -133,7 +133,7 @@ def test_the_profiler_sees_the_kernels_of_parts_and_networks(name, tmp_path):
     for item in [i for i in design.parts(24, 9) if i.architecture == name][:4] + [
         i for i in design.networks(12, 9) if i.architecture == name
     ]:
-        kernels = design.lowered(item, BLOCK).kernels
+        kernels = design.kernels(item, BLOCK)
         layers = profiled(item, tmp_path)
         found = observed.match(kernels, layers)
         assert found is not None, item

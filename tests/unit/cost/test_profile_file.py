@@ -94,7 +94,7 @@ def test_what_a_profiler_told_is_kept_as_times_of_kernels(tmp_path) -> None:
     assert kept == observe(kept)
     assert all(m.layers is None for m in kept.measurements)
     for each in kept.measurements:
-        kernels = design.lowered(each.item, synthetic.BLOCK).kernels
+        kernels = design.kernels(each.item, synthetic.BLOCK)
         slowed = each.kernels[0] / (synthetic.seconds(kernels[0]) + synthetic.PROFILER)
         told = [slowed * (synthetic.seconds(kernel) + synthetic.PROFILER) for kernel in kernels]
         assert each.kernels == pytest.approx(
