@@ -111,7 +111,7 @@ class CostModel:
         beside = self.base_seconds(architecture, dataset) + self.far_seconds(sum(c.weights for c in costs))
         return beside + sum(cost.seconds for cost in costs)
 
-    def far_seconds(self, weights: int) -> float:
+    def far_seconds(self, weights: float) -> float:
         """What weights of so many bytes cost an inference beside its segments: it rises where caches end."""
         return self.calibration.model.times.linear.far(weights)
 

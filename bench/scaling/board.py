@@ -23,6 +23,7 @@ from bench.zoo import Architecture, Dataset
 PROBES = (1009, 1013, 1019, 1021, 1031)  # primes: a channel count tells which width it is a multiple of
 MOST_CHANNELS = 1 << 24  # of a kernel, fewer than
 MEMORY = "process"  # what a budget of memory limits
+MORE = 1.3  # weights of a network, up to which they are priced
 
 
 class Channels(int):
@@ -136,6 +137,7 @@ class Board:
         self._lowered: dict[tuple[int, int, Hashable], tuple[list[Priced], Hashable]] = {}
         self._held: dict[tuple[int, ...], Floats] = {}
         self._tables: dict[Kernel, Table] = {}  # by shape
+        self._far = 0.0  # seconds a byte of weights, for reading again what no cache holds
 
     def predict(self, widths: Sequence[int]) -> Prediction:
         """Latency and memory with their intervals; ExtrapolationError where that is not allowed."""
@@ -148,6 +150,8 @@ class Board:
             entry = 0 if segment.entry is None else widths[segment.entry]
             costs, live, layout = self._one(n, entry, tuple(widths[i] for i in segment.own), layout)
             total, peak = total + costs, max(peak, live)
+        held = self._weights(widths, total[3])
+        total[2] += self.model.far_seconds(held) - self._far * held
         total[2] += self.model.base_seconds(self.architecture, self.dataset)
         total[3] += self.memory_line[0] + self.memory_line[2] * peak
         return dict(zip(self.names, total.tolist(), strict=True))
@@ -169,6 +173,20 @@ class Board:
         if name == "memory":
             return limit - self.memory_line[0] - self.memory_line[2] * peak
         return limit
+
+    def settle(self, widths: Sequence[int]) -> None:
+        """Have each byte of weights cost what one costs in a network somewhat larger than this: what no cache
+        holds costs more than in proportion, so that smaller networks are priced too high, none too low."""
+        held = MORE * self._weights(widths, 0.0)
+        self._far = self.model.far_seconds(held) / held
+        self._singles.clear()
+
+    def _weights(self, widths: Sequence[int], charged: float) -> float:
+        """Bytes of weights of a network; charged: what memory.process has of them, 0 where unknown."""
+        if charged > 0:
+            return charged / self.memory_line[1]
+        walked = self.model.walk(self.architecture, widths, self.dataset)
+        return float(sum(cost.weights for cost in walked))
 
     @cached_property
     def memory_line(self) -> tuple[float, float, float]:
@@ -193,7 +211,8 @@ class Board:
         for kernel, found in wanted.items():
             rows = np.concatenate(found)
             prices = self._priced(kernel, widths[rows])
-            costs[:, 2] += np.bincount(rows, prices[:, 0], minlength=len(widths))
+            seconds = prices[:, 0] + self._far * prices[:, 1]
+            costs[:, 2] += np.bincount(rows, seconds, minlength=len(widths))
             costs[:, 3] += np.bincount(rows, prices[:, 1] * self.memory_line[1], minlength=len(widths))
         return Prices(costs, layouts.tolist(), peaks)
 

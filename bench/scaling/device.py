@@ -39,6 +39,7 @@ BELOW, ABOVE = (
 )  # ln(parameters): where points are tried, around the one that the rounded curve reaches
 PEAKS = 8  # largest live activations that are tried, where memory is limited
 LAST = 3  # times that the best is looked for among neighbours and multiples of 4, 8 and 16
+SETTLED = 4  # times that prices are settled about a better network
 FREE = 8  # units that a width may be raised where that costs nothing
 FULL = 0.997  # of the tightest budget: nothing is filled beyond
 TOLERANCE = 1e-3  # of the score: 0.1 % of the parameters
@@ -57,6 +58,18 @@ class Best:
 def best(task: Task, prices: PriceList, direction: Direction) -> Best:
     """The device method's widths. UnreachableError where no candidate is within the budgets."""
     start = crossing(task, direction)
+    around = task.step(direction.widths(start))
+    for _ in range(SETTLED):
+        prices.settle(around)
+        found = _best(task, prices, direction, start)
+        if task.use(found.widths) <= 1:
+            break
+        around = found.widths
+    return found
+
+
+def _best(task: Task, prices: PriceList, direction: Direction, start: float) -> Best:
+    """The same by prices that are settled."""
     search = _Search(task, prices, direction, start)
     most, made = most_candidates(prices), None
     tried = points(task, direction, start)

@@ -64,6 +64,9 @@ class PriceList(Protocol):
     def room(self, name: str, limit: float, peak: float) -> float:
         """What a limit leaves for the sum of the segments' costs where no segment's peak is above `peak`."""
 
+    def settle(self, widths: Sequence[int]) -> None:
+        """Price what is no sum over segments as it is about the network of these widths."""
+
 
 @lru_cache(maxsize=64)
 def segments(architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
@@ -119,6 +122,9 @@ class Counts:
     def room(self, name: str, limit: float, peak: float) -> float:
         """All of the limit: counts are sums."""
         return limit
+
+    def settle(self, widths: Sequence[int]) -> None:
+        """Nothing: counts are sums."""
 
 
 class Quadratic(NamedTuple):

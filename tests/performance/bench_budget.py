@@ -112,7 +112,7 @@ def measured(profile: Profile, items: Iterable[Item]) -> dict[Item, Measured]:
         kept |= {item.id: each for item, each in zip(missing, figures, strict=True)}
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_json(str(path), kept)
-    return {item: measuring.summed_up(profile, [kept[item.id]]) for item in items}
+    return {item: measuring.summed_up(profile, item.architecture, [kept[item.id]]) for item in items}
 
 
 @cache

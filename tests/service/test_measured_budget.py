@@ -42,7 +42,7 @@ def here(local: Profile, figures: Any) -> Profile:
 
 def test_each_process_has_a_ratio_and_a_memory_figure(here: Profile, figures: Any) -> None:
     assert len(figures["ratios"]) == len(figures["memory"]) == PROCESSES
-    found = measuring.summed_up(here, [figures, figures])
+    found = measuring.summed_up(here, "vgg11", [figures, figures])
     assert 0 < found.latency.low <= found.latency.value <= found.latency.high
     assert 20e6 < found.memory.value < 500e6
 
@@ -56,21 +56,21 @@ def test_a_profile_of_elsewhere_is_refused_by_name_of_what_differs(
 ) -> None:
     where = here.environment.model_copy(update={name: value})
     with pytest.raises(ProfileError) as refused:
-        measuring.summed_up(here.model_copy(update={"environment": where}), [figures])
+        measuring.summed_up(here.model_copy(update={"environment": where}), "vgg11", [figures])
     assert f"{name} {value}, not {getattr(here.environment, name)}" in str(refused.value)
     assert str(refused.value).count(", not ") == 1
     assert "orchestrate tune --device local" in str(refused.value)
 
 
 def test_a_memory_budget_is_kept_by_the_process_that_is_measured(here: Profile, figures: Any) -> None:
-    least = measuring.summed_up(here, [figures]).memory.value
+    least = measuring.summed_up(here, "vgg11", [figures]).memory.value
     limits = {"memory": least + 9e6}
     board = Board(CostModel(here), architecture("vgg11"), dataset("cifar10"), extrapolate=True)
     solver = Solver(Asked("vgg11", "cifar10", "uniform", limits, extrapolate=True), board)
 
     def measure(widths: Sequence[int]) -> Measured:
         item = Item("vgg11", "cifar10", None, tuple(widths))
-        return measuring.summed_up(here, measuring.figures(here, [item], 3, SECONDS))
+        return measuring.summed_up(here, "vgg11", measuring.figures(here, [item], 3, SECONDS))
 
     answer = solver.measured(rounds.play(limits, 3, solver.guess, measure))
     assert answer.measured is not None

@@ -97,10 +97,9 @@ def test_what_a_profiler_told_is_kept_as_times_of_kernels(tmp_path) -> None:
         kernels = design.kernels(each.item, synthetic.BLOCK)
         slowed = each.kernels[0] / (synthetic.seconds(kernels[0]) + synthetic.PROFILER)
         told = [slowed * (synthetic.seconds(kernel) + synthetic.PROFILER) for kernel in kernels]
-        assert each.kernels == pytest.approx(
-            told, rel=0.2
-        )  # reorders of about the same size may change places
-        assert sum(each.kernels) == pytest.approx(sum(told))
+        # reorders of about the same size may change places
+        assert each.kernels == pytest.approx(told, rel=0.2)
+        assert sum(each.kernels) == pytest.approx(sum(told), rel=1e-3)  # kept to 10 ns
 
 
 def test_times_of_other_kernels_than_the_networks_count_for_nothing() -> None:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cost.profile import Profile, save
+from bench.zoo import ARCHITECTURES
 from orchestrate import cli
 from tests import synthetic
 from tests.synthetic import Study
@@ -72,7 +73,7 @@ def test_several_profiles_are_ranked_together_marked_and_apart(results: Path, tm
 
 
 def test_what_is_predicted_makes_no_verdict_of_what_is_measured(results: Path, tmp_path: Path) -> None:
-    fast = profile(tmp_path, "fast", "c", reference_seconds=1e-9)
+    fast = profile(tmp_path, "fast", "c", reference_seconds=dict.fromkeys(ARCHITECTURES, 1e-9))
     answer, _ = asked(results, "--profile", fast, "--max-latency", "1us", code=1)
     assert answer["best"] is None
     assert any(row["verdict"] == "fits" for row in answer["predicted"])

@@ -35,6 +35,8 @@ def test_its_sums_are_the_model_s_predictions(name: str, data: str) -> None:
         found, told = prices.figures(widths), prices.predict(widths)
         cost = prices.architecture.cost(widths, prices.dataset)
         assert found["latency"] == pytest.approx(told.latency.value, rel=1e-9)
+        prices.settle(widths)
+        assert prices.figures(widths)["latency"] == pytest.approx(found["latency"], rel=1e-9)
         assert found["memory"] == pytest.approx(told.process.value, rel=1e-9)
         assert (found["params"], found["macs"]) == (cost.params, cost.macs)
 
@@ -42,13 +44,15 @@ def test_its_sums_are_the_model_s_predictions(name: str, data: str) -> None:
 def test_a_path_through_the_grid_costs_what_its_network_costs() -> None:
     prices, draw = board("preact_resnet18"), np.random.default_rng(4)
     candidates = [sorted({int(w) for w in draw.integers(3, 90, 3)} | {64}) for _ in range(17)]
+    prices.settle([max(each) for each in candidates])
     made = grid(prices, candidates)
     state, arcs, seconds = 0, [], 0.0
     for stage in made.stages:
         arcs.append(int(draw.choice(np.flatnonzero(stage.source == state))))
         seconds, state = seconds + stage.costs[arcs[-1], 2], int(stage.target[arcs[-1]])
     told = prices.figures(made.widths(arcs))["latency"]
-    assert prices.room("latency", told, 0.0) == pytest.approx(seconds, rel=1e-9)
+    room = prices.room("latency", told, 0.0)
+    assert room * (1 - 1e-9) <= seconds <= 1.1 * room  # what no cache holds is priced as in a larger network
 
 
 def test_on_a_device_that_likes_multiples_the_method_keeps_more_than_the_others() -> None:

@@ -33,13 +33,14 @@ def prices(name: str) -> Board:
 def told(board: Board, widths: Sequence[int], off: float, seed: int) -> float:
     """What the device really takes."""
     model, total = board.model, board.model.base_seconds(board.architecture, board.dataset)
-    parts = board.parts
+    parts, held = board.parts, 0
     for part, cost in zip(parts, model.walk(board.architecture, widths, board.dataset), strict=True):
         own = [widths[i] for i in part.own]
         layer = random.Random(f"{seed} {part.name}").gauss(0, LAYER)
         width = random.Random(f"{seed} {part.name} {own}").gauss(0, WIDTH)
         total += cost.seconds * math.exp(layer + width)
-    return off * total
+        held += cost.weights
+    return off * (total + model.far_seconds(held))
 
 
 def device(board: Board, off: float, seed: int) -> Callable[[Sequence[int]], Measured]:

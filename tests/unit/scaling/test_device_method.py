@@ -50,6 +50,9 @@ class Board:
     def room(self, name: str, limit: float, peak: float) -> float:
         return limit - {"latency": 1e-5, "memory": 100.0 + peak}.get(name, 0.0)
 
+    def settle(self, widths: Sequence[int]) -> None:
+        pass
+
     def figures(self, widths: Sequence[int]) -> Mapping[str, float]:
         total, layout, peak = np.zeros(4), self.start, 0.0
         for n, segment in enumerate(self.segments):
