@@ -218,8 +218,9 @@ def _settle(claim: Claim, configuration: dict[str, Any], estimate: statistics.Es
 
 
 def _lacks(claim: Claim, found: Frame) -> str:
-    if claim.quantity.startswith("accuracy"):
-        lacking = found.take(np.isnan(found["accuracy_ratio"]))
+    """What the pairs lack; where `accuracy_per_mb` lacks both an accuracy and a memory figure, the first."""
+    lacking = found.take(np.isnan(found["accuracy_ratio"]))
+    if claim.quantity.startswith("accuracy") and len(lacking):
         if lacking["epochs_differ"].any():
             return "one accuracy is of the best epoch, the other of the last"
         return f"no accuracy (make it: bench train {lacking['model'][0]}, and so on)"

@@ -1,5 +1,6 @@
 """Everything the page shows, as plain data: one frame a dataset, and what the plots need beside."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from orchestrate.analysis import (
     claims,
     efficiency,
     landscape,
+    latency,
     memory,
     pairs,
     prediction_error,
@@ -18,7 +20,7 @@ from orchestrate.analysis import (
     under_load,
 )
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.job import flat
+from orchestrate.analysis.job import Process, flat
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Missing, Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
@@ -173,9 +175,15 @@ def details(report: Report) -> dict[str, Any]:
     return {
         "quantiles": [list(job.quantiles) for job in jobs],
         "steps": [list(job.steps) for job in jobs],
-        "course": {index: [[p.order, p.length, *p.blocks] for p in jobs[index].processes] for index in kept},
+        "course": {index: [_course(p) for p in jobs[index].processes] for index in kept},
         "course_of": [len(kept), len(jobs)],
     }
+
+
+def _course(process: Process) -> list[float]:
+    """Order, length and DRIFT_BLOCKS medians: NaN for those that a process of fewer samples does not have."""
+    lacking = latency.DRIFT_BLOCKS - len(process.blocks)
+    return [process.order, process.length, *process.blocks, *[math.nan] * lacking]
 
 
 def environment(report: Report) -> dict[str, dict[str, list[str]]]:

@@ -147,8 +147,11 @@ function distribution() {
 function course() {
   const t = theme(),
     rows = members().filter((i) => DATA.course[i]);
+  // Rows are of one length: a process of few samples has null in place of its last blocks.
+  const processes = (i) =>
+    DATA.course[i].map(([order, length, ...all]) => [order, length, all.filter((b) => b !== null)]);
   const traces = rows.flatMap((i) =>
-    DATA.course[i].map(([order, length, ...blocks], p) => ({
+    processes(i).map(([order, length, blocks], p) => ({
       type: "scatter",
       name: `${named(i)}, process ${p}`,
       mode: "lines+markers",

@@ -1,5 +1,6 @@
 """Claims get the verdict that the data deserve: at an effect, at none, and where there is too little."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,18 @@ def test_missing_accuracies_leave_the_claim_open_with_the_command_that_makes_the
     found = answered(tmp_path, Study(no_accuracy=every))["cpu-accuracy-per-mb"]
     assert (found.verdict, found.lacking, found.estimate.n) == (UNSETTLED, 16, 0)
     assert "bench train mobilenetv2-cifar100-neuralscale-p0.25" in found.settle
+
+
+def test_efficiency_without_a_memory_figure_is_open_for_that_reason(tmp_path: Path) -> None:
+    run = synthetic.write(Study(), tmp_path)
+    for path in run.glob("*/records/*uniform*.json"):
+        record = json.loads(path.read_text())
+        for rung in record["memory"]["rungs"]:
+            rung["uss"] = None
+        path.write_text(json.dumps(record))
+    found = claims.answers(table.tidy(records.read([run])), [THESIS["cpu-accuracy-per-mb"]])
+    assert [(answer.verdict, answer.lacking) for answer in found] == [(UNSETTLED, 16)]
+    assert found[0].settle == "no memory reading under the main definition for 16 of 16 pairs"
 
 
 def test_a_claim_about_gpus_is_not_asked_of_a_cpu(tmp_path: Path) -> None:
