@@ -165,6 +165,7 @@ class Findings(TypedDict, total=False):
     environment: Dict[str, Any]
     output_check: "OutputCheck"
     accuracy: "Accuracy"
+    cold: Dict[str, Any]  # of a process that loads its model from a file out of the page cache
 
 
 class _RequiredPart(TypedDict):
@@ -179,7 +180,6 @@ class Part(_RequiredPart, Findings, total=False):
     """
 
     build: Optional[Dict[str, Any]]
-    cold: Optional[Dict[str, float]]
     profile: Dict[str, Any]
     process: int
     run: str

@@ -64,11 +64,11 @@ def timed(work: Callable[[], Any]) -> Tuple[Any, float]:
     return found, (now_ns() - start) * 1e-9
 
 
-def load_cold(task: Task) -> Optional[Dict[str, Any]]:
+def load_cold(task: Task) -> Iterator[Findings]:
     """Seconds of loading and of the first inference, the files of the model dropped from the page cache.
 
-    And the inferences of a warm-up after them, as a series. None where the files cannot be dropped. The
-    libraries stay cached.
+    Then the same with the inferences of a warm-up after them, as a series. Nothing where the files cannot be
+    dropped. The libraries stay cached.
     """
     plan = measure.complete(task["measure"], None)
     warmup = timing.buffer(plan["max_samples"])
@@ -79,14 +79,15 @@ def load_cold(task: Task) -> Optional[Dict[str, Any]]:
     )
     with backend:
         if not page_cache.drop([task["model"]] + kept):
-            return None
+            return
         tensors, loaded = timed(lambda: backend.load(task["model"]))
         backend.bind(make_inputs(tensors, task.get("reference"), task["seed"]))
         first = _first(backend)
+        cold = {"cold_load_seconds": loaded, "cold_first_seconds": first}  # type: Dict[str, Any]
+        yield {"cold": cold}
         plan = timing.adapted(plan, first, plan["timeout_seconds"] - process.age())
         n = timing.warm_up(backend.infer, plan, warmup)
-    cold = {"cold_load_seconds": loaded, "cold_first_seconds": first}  # type: Dict[str, Any]
-    return dict(cold, cold_warmup=samples.encode(warmup[:n]))
+    yield {"cold": dict(cold, cold_warmup=samples.encode(warmup[:n]))}
 
 
 def _first(backend: Backend) -> float:
@@ -149,10 +150,11 @@ def _measure_model(
         ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
     facts = process.difference(taken.before, taken.after)
     facts["oversubscribed"] = int(_oversubscribed(task["job"], 1 + len(others)))
-    unexplained = residual(ladder.rungs, backend.memory())
     latency = dict(_entry(task, taken, room), load_seconds=loaded, first_seconds=first)
-    latency["overhead"] = samples.encode(overhead(backend.settings))
-    yield {"facts": facts, "latency": latency, "residual": unexplained}
+    yield {"facts": facts, "latency": latency}
+    latency = dict(latency, overhead=samples.encode(overhead(backend.settings)))
+    yield {"latency": latency}
+    yield {"residual": residual(ladder.rungs, backend.memory())}
     environment = {"backend": backend.configuration(), "build": backend.build_info()}
     yield {"environment": environment}
     check = check_outputs(backend.outputs(), task, backend.arithmetic())

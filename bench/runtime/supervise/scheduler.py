@@ -140,7 +140,7 @@ class Scheduler(object):
         if part["error"] is None and self._loads_cold(step):
             alone: Task = {**task, "only_load": True}
             cold = supervisor.run_child(alone, limit, lambda pid: None)
-            part["latency"].update(cold.get("cold") or {})
+            part["latency"].update(cold.get("cold", {}))
         return part
 
     def _loads_cold(self, step: Step) -> bool:

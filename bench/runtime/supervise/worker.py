@@ -2,8 +2,8 @@
 
 Task: {"job", "process", "order", "model" and "reference" (paths or null), "measure", "seed", "nvmap_before",
 "cache_dir", "build" (number of its engine or null), "only_build", "only_load", "profile", "folder"}.
-Result: {"status", "error", "latency", "rungs", "residual", "output_check", "facts", "environment"}, or
-{"status", "error", "profile"}: a part.
+Result: {"status", "error", "latency", "rungs", "residual", "output_check", "facts", "environment"},
+{"status", "error", "cold"} or {"status", "error", "profile"}: a part.
 Whatever fails comes back as data; only a killed process leaves no result. The standard output that libraries
 see is standard error, so that their chatter cannot spoil the result.
 """
@@ -41,12 +41,10 @@ def main() -> int:
     try:
         if task.get("only_build"):
             part["build"] = build(task)
-        elif task.get("only_load"):
-            part["cold"] = load_cold(task)
         elif task.get("profile"):
             part["profile"] = profile.run(task)
         else:
-            for found in run(task):
+            for found in load_cold(task) if task.get("only_load") else run(task):
                 part = {**part, **found}
     except (Exception, MemoryError) as error:
         part["status"], part["error"] = "failed", failure(error)

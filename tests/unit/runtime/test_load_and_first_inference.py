@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from bench.record import samples
-from bench.runtime.backends.base import Settings
+from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
 from bench.runtime.machine import page_cache
-from bench.runtime.measure import model_run
+from bench.runtime.measure import model_run, timing
+from tests.failing import until_failure
 from tests.unit.orchestrate import sample
 
 
@@ -64,16 +65,28 @@ def test_a_file_that_cannot_be_dropped_gives_no_figure(model: Path, monkeypatch:
     monkeypatch.setattr(page_cache, "_resident", lambda handle: 1.0)
     assert not page_cache.drop([str(model)])
     assert not page_cache.drop([str(model.parent / "missing")])
-    assert model_run.load_cold(task(model)) is None
+    assert list(model_run.load_cold(task(model))) == []
 
 
 def test_a_cold_load_has_its_figures_and_a_warm_up(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_cache, "_resident", lambda handle: 0.0)
-    found = model_run.load_cold(task(model))
-    assert found is not None
-    assert found["cold_load_seconds"] > 0
-    assert found["cold_first_seconds"] > 0
-    assert len(samples.seconds(found["cold_warmup"])) == 3
+    *_, found = model_run.load_cold(task(model))
+    assert found["cold"]["cold_load_seconds"] > 0
+    assert found["cold"]["cold_first_seconds"] > 0
+    assert len(samples.seconds(found["cold"]["cold_warmup"])) == 3
+
+
+def test_a_failure_after_the_first_cold_inference_leaves_what_was_measured(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> int:
+        raise BackendError("crashed", "the library broke", "")
+
+    monkeypatch.setattr(page_cache, "_resident", lambda handle: 0.0)
+    monkeypatch.setattr(timing, "warm_up", fail)
+    found, error = until_failure(model_run.load_cold(task(model)))
+    assert error == "the library broke"
+    assert sorted(found["cold"]) == ["cold_first_seconds", "cold_load_seconds"]
 
 
 def task(model: Path) -> Any:
