@@ -1,9 +1,13 @@
 """Work on several cores, on what is in memory already: processes that are forked from this one."""
 
+import ctypes
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def cores() -> int:
@@ -20,24 +24,40 @@ def beside(work: Callable[[], object]) -> Iterator[None]:
     """Do `work`, whose result is what it writes, in another process while the block runs.
 
     Where that is not safe, or where it fails there, it is done here after the block, which shows its error.
+    The other process never outlives this one, nor an interrupted wait for it.
     """
+    parent = os.getpid()
     child = os.fork() if cores() > 1 else None
     if child == 0:
-        _leave_after(work)
+        _leave_after(work, parent)
     status = 1
     try:
         yield
     finally:
         if child:
-            status = os.waitpid(child, 0)[1]
+            status = _ended(child)
     if status:
         work()
 
 
-def _leave_after(work: Callable[[], object]) -> None:
+def _ended(child: int) -> int:
+    """Wait for the child; its status. An interrupted wait kills it."""
+    try:
+        return os.waitpid(child, 0)[1]
+    except BaseException:
+        with suppress(ProcessLookupError, ChildProcessError):  # it had ended just then
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        raise
+
+
+def _leave_after(work: Callable[[], object], parent: int) -> None:
     """End this process without what an interpreter does at its end: buffers and locks are its parent's."""
     status = 1
     try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died before it could take us with it
+            return
         work()
         status = 0
     finally:

@@ -1,12 +1,28 @@
 """Work beside other work: in another process where that is safe, and never lost."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrate.analysis import forking
+from tests.conftest import PATIENCE
+
+ENDLESS = """import os, time
+from orchestrate.analysis import forking
+forking.cores = lambda: 2
+def work():
+    print(os.getpid(), flush=True)
+    time.sleep(3600)
+with forking.beside(work):
+    time.sleep(3600)
+"""
 
 
 @pytest.fixture
@@ -78,3 +94,44 @@ def test_beside_a_thread_work_is_done_here(written: Path) -> None:
         stop.set()
         thread.join()
     assert pids(written) == [os.getpid()]
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
+def test_the_process_dies_with_the_one_that_it_works_for(name: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        parent.send_signal(getattr(signal, name))
+        parent.wait(PATIENCE)
+        try:
+            assert parent.communicate(timeout=PATIENCE)[0] == ""  # the end of output: nobody holds the pipe
+        except subprocess.TimeoutExpired:
+            os.kill(child, signal.SIGKILL)
+            raise
+
+
+def test_an_interrupted_wait_leaves_no_process(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless() -> None:
+        note(written)
+        time.sleep(3600)
+
+    def interrupt_once_it_works() -> None:
+        while not (written.exists() and pids(written)):
+            time.sleep(0.01)
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+
+    def interrupt(_: int, frame: Any) -> None:
+        if frame.f_code.co_filename == forking.__file__:  # it waits
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(forking, "cores", lambda: 2)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt), forking.beside(endless):
+            interrupt_once_it_works()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pids(written)[0], os.WNOHANG)
