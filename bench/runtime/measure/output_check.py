@@ -91,9 +91,10 @@ def _compared(pairs: Pairs, model: str, check: OutputCheck) -> OutputCheck:
             check["tolerance"] = allowed
             return refused(check, "the output is off by more than a number can hold")
         worst = max(worst, distance)
-        relative = max(relative, distance / largest if largest else 0.0)
+        relative = max(relative, distance / largest if largest else math.inf if distance else 0.0)
         allowed = max(allowed, (share or 0.0) * largest)
-    check["max_abs_error"], check["max_rel_error"] = worst, relative
+    check["max_abs_error"] = worst
+    check["max_rel_error"] = relative if math.isfinite(relative) else None  # of a reference of zeros: unknown
     if share is None:
         check["tolerance"] = None
         return _judged(pairs, check)

@@ -175,3 +175,12 @@ def test_a_models_own_infinities_are_right_at_their_places_only(
         assert found["ok"]
     else:
         assert (found["ok"], told in found["message"]) == (not told, True)
+
+
+@pytest.mark.parametrize(("off", "relative"), [(0.0, 0.0), (1.0, None)])
+def test_an_error_relative_to_nothing_is_not_known(
+    tmp_path: Path, off: float, relative: float | None
+) -> None:
+    zeros = np.zeros((1, 4), "f4")
+    found = check_outputs([zeros + off], task(tmp_path / "none.onnx", tmp_path, zeros))
+    assert (found["ok"], found["max_abs_error"], found["max_rel_error"]) == (not off, off, relative)
