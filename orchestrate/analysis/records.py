@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from bench.record import schema
+from bench.record import loads, schema
 from bench.record.files import BadFileError
 from orchestrate.analysis.job import Job
 from orchestrate.analysis.reading import Excluded, read_all
@@ -95,7 +95,9 @@ def _unlike(older: Job | LoadedJob, newer: Job | LoadedJob) -> list[str]:
     lows, highs = (min(older.p50s), min(newer.p50s)), (max(older.p50s), max(newer.p50s))
     if lows[0] > highs[1] or lows[1] > highs[0]:
         shift = float(np.median(newer.p50s)) / float(np.median(older.p50s))
-        told.append(f"the newer run is {shift:.3g} times as long, beyond the spread of its processes")
+        offline = isinstance(newer, LoadedJob) and newer.load == loads.OFFLINE
+        moved = f"has {shift:.3g} times the throughput" if offline else f"is {shift:.3g} times as long"
+        told.append(f"the newer run {moved}, beyond the spread of its processes")
     return told
 
 

@@ -155,6 +155,22 @@ def test_compare_knows_that_more_throughput_is_better_and_mixes_no_loads(
     assert all(line(change) for change in made.changes)
 
 
+def test_runs_that_disagree_say_of_which_figure(run: Path, tmp_path: Path) -> None:
+    old, new = again(run, tmp_path / "20260101-000000-a", 1), again(run, tmp_path / "20260101-000001-b", 2)
+    for path in new.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        for process in record["latency"]["processes"]:
+            process["started"] = "2027-01-01T00:00:00Z"
+        path.write_text(json.dumps({**record, "run": new.name}))
+    offline, paced = sorted(
+        each
+        for each in records.read([old, new]).conflicts
+        if each.split(":")[0].endswith(("offline", "paced"))
+    )
+    assert "the newer run has 0.5 times the throughput" in offline
+    assert "the newer run is 2 times as long" in paced
+
+
 def test_every_load_is_a_job_with_an_id_of_its_own() -> None:
     swept = own_words.sweep(None, None, None, "single-stream,offline,paced", "1,4", "10/s,2.5")
     jobs = plan.jobs_of([sample.model("a")], sample.device(), swept.load_shapes)
