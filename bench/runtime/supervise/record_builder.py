@@ -115,12 +115,16 @@ def skipped(jobs: JobList, job: Job, environment: Dict[str, Any], reason: Error)
 
 
 def unfit(jobs: JobList, job: Job, environment: Dict[str, Any], problem: Problem) -> Record:
-    """The record of a job whose measured one cannot be kept, for `problem`."""
+    """The record of a job whose measured one cannot be kept, for `problem`.
+
+    Without the environment where that is what cannot be kept.
+    """
     message = "its record cannot be kept: {} {}".format(problem.path, problem.reason)
     advice = "this is likely a fault of the runtime; please report it with this message"
     error: Error = {"kind": "crashed", "message": message, "advice": advice}
     empty: Part = {"status": "failed", "process": 0, "error": error, "environment": environment}
-    return record(jobs, job, [empty])
+    made = record(jobs, job, [empty])
+    return record(jobs, job, [{**empty, "environment": {}}]) if schema.problems(made) else made
 
 
 def _validity(parts: List[Part], failed: bool) -> Validity:

@@ -35,3 +35,15 @@ def test_the_others_are_measured(tmp_path: Path) -> None:
     error = records["m0"]["error"]
     assert "its record cannot be kept: latency.processes[0].load_seconds is 1e+60" in error["message"]
     assert events[-1] == {"event": "end", "ok": 1, "failed": 1, "skipped": 0}
+
+
+def test_an_environment_that_cannot_be_kept_is_left_out(tmp_path: Path) -> None:
+    run = sample.real_run(tmp_path / "results", models=1, processes=1, repeats=0)
+    loaded = job_list.load(str(run.path / "local/jobs.json"))
+    store = Store(str(tmp_path / "out"))
+    scheduler = Spoiling(loaded, store, lambda event: None)
+    scheduler.environment["board"] = {"name": "x" * 200_000}
+    assert scheduler.run() == 1
+    record = schema.load(store.record_path(loaded.jobs[0]), "record")
+    assert record["error"]["message"].startswith("its record cannot be kept: ")
+    assert "board" not in record["environment"]
