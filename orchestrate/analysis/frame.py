@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 Column = NDArray[Any]
 Row = dict[str, Any]
 Key = tuple[Any, ...]
+NUMBERS = {int, float, np.float64}
 
 
 class Frame:
@@ -78,7 +79,7 @@ class Frame:
         return self.take(range(min(count, len(self))))
 
     def sorted_by(self, names: Sequence[str]) -> "Frame":
-        """Return the rows in ascending order of some columns, the first the most important; NaN last."""
+        """Return the rows in order of some columns, ascending, NaN and None last; the first counts most."""
         return self.take(np.lexsort([_ranks(self[name]) for name in reversed(names)]))
 
     def places(self, names: Iterable[str]) -> dict[Key, list[int]]:
@@ -106,7 +107,7 @@ def column(values: Sequence[Any] | Column) -> Column:
     kinds = set(map(type, values))
     if kinds in ({int}, {bool}):
         return np.array(values)
-    if kinds & {int, float} and kinds <= {int, float, np.float64, type(None)}:
+    if kinds & NUMBERS and kinds <= NUMBERS | {type(None)}:
         return np.array(values, dtype=float)
     return np.fromiter(values, dtype=object, count=len(values))
 
@@ -134,5 +135,9 @@ def _comparable(values: Column) -> list[Any]:
 def _ranks(values: Column) -> Column:
     if values.dtype != object:
         return values
-    places = {value: place for place, value in enumerate(sorted(set(values.tolist())))}
+    places = {value: place for place, value in enumerate(sorted(set(values.tolist()), key=_none_last))}
     return np.array([places[value] for value in values.tolist()], dtype=int)
+
+
+def _none_last(value: Any) -> tuple[bool, Any]:
+    return value is None, value

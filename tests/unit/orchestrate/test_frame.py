@@ -20,6 +20,8 @@ SMALL = Frame(
         ([1, 2.5], "f"),
         ([1, None], "f"),
         ([0.5, np.float64(1)], "f"),
+        ([np.float64(1), np.float64(2)], "f"),
+        ([np.float64(1), None], "f"),
         ([True, False], "b"),
         ([True, 1], "O"),
         (["a", None], "O"),
@@ -73,6 +75,11 @@ def test_groups_keep_the_order_of_their_first_rows_and_nan_is_a_value_like_other
 def test_rows_are_sorted_by_several_columns_with_nan_last() -> None:
     assert SMALL.sorted_by(["name", "size"])["share"].tolist()[1:] == [0.25, 0.5]
     assert SMALL.sorted_by(["share"])["name"].tolist() == ["b", "b", "a"]
+
+
+def test_text_is_sorted_with_none_last() -> None:
+    made = Frame({"name": ["b", None, "a", None], "at": [0, 1, 2, 3]})
+    assert made.sorted_by(["name"])["at"].tolist() == [2, 0, 1, 3]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([1.0, 2.0, NAN]))))
