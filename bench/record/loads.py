@@ -39,5 +39,5 @@ def problem(backend: str, load: Load) -> Optional[str]:
     one = load.get("kind") != OFFLINE or load["streams"] == 1
     if one or backends.find(backend).device == "cpu":
         return None
-    told = "backend {} runs one stream (asked for: {}): on a GPU each would hold an engine of its own; "
-    return (told + "--batch 8 fills a GPU").format(backend, load["streams"])
+    reason = "backend {} runs one stream (asked for: {}): on a GPU each would hold an engine of its own; "
+    return (reason + "--batch 8 fills a GPU").format(backend, load["streams"])

@@ -1,4 +1,4 @@
-"""How a job is measured where its job list does not say: the defaults that both sides know."""
+"""How a job is measured where its job list does not say, and what is enough: what both sides know."""
 
 from typing import Optional
 
@@ -20,6 +20,9 @@ DEFAULTS: Measure = {
     "repeats": 2,  # times that a process is measured again after other load, throttling or a moved clock
     "max_waiting": 0.05,  # share of the timed span that a thread may wait for a CPU; more: `other_load`
 }
+
+MIN_SAMPLES = 11  # fewer bound no median with confidence 0.99 (the early-stopping rule with p = 0.5)
+MAX_DRIFT = 0.05  # relative change of the median from the first third to the last, above which a record warns
 
 
 def complete(of_list: Measure, of_job: Optional[Measure]) -> Measure:

@@ -3,9 +3,9 @@
 Each figure of each job is compared over fresh processes (Student's t on logarithms, as
 `statistics.of_ratio`), and over all jobs of a device at once, where a small change of all shows.
 Testing many figures finds some by chance: Benjamini and Hochberg's procedure keeps the expected share of
-false alarms among the changes told at 5%, and the chance of any alarm at 5% where nothing changed. A change
-also has to exceed a threshold to be reported. Processes of one run cannot know what differs from day to day:
-repeat both runs before you blame a commit.
+false alarms among the changes reported at 5%, and the chance of any alarm at 5% where nothing changed. A
+change also has to exceed a threshold to be reported. Processes of one run cannot know what differs from day
+to day: repeat both runs before you blame a commit.
 """
 
 import math
@@ -110,7 +110,7 @@ def compare(
     changes = [change for key in both for change in _changes(key, sides[0][key], sides[1][key])]
     changes += _overall(changes)
     return RunComparison(
-        changes=tuple(_told(changes, threshold)),
+        changes=tuple(_judged(changes, threshold)),
         figures=tuple(
             {"device": d, "job": j, "before": _headlines(before[d, j]), "after": _headlines(after[d, j])}
             for d, j in both
@@ -184,15 +184,15 @@ def _paired(
         for device, job in keys:
             if OWN.fullmatch(job):
                 side[device, _called(job, renamed_to)].append((device, job))
-    found, told = dict(after), {}
+    found, changed = dict(after), {}
     for name in sorted(groups[0].keys() & groups[1].keys()):
         (old, *more), (new, *others) = groups[0][name], groups[1][name]
         if more or others:
             continue
         found[old] = found.pop(new)
         hashes = [job.model["sha256"][:12] for job in (before[old], found[old])]
-        told[old] = f"{name[0]}, {name[1]}: the file has changed ({hashes[0]} -> {hashes[1]})"
-    return found, told
+        changed[old] = f"{name[0]}, {name[1]}: the file has changed ({hashes[0]} -> {hashes[1]})"
+    return found, changed
 
 
 def _nothing_common(a: Study, b: Study) -> str:
@@ -262,7 +262,7 @@ def adjusted(values: list[float]) -> list[float]:
     return [float(p) for p in false_discovery_control(values)] if values else []
 
 
-def _told(changes: list[Change], threshold: float) -> Iterator[Change]:
+def _judged(changes: list[Change], threshold: float) -> Iterator[Change]:
     for change, p in zip(changes, adjusted([change.p for change in changes]), strict=True):
         shift = change.ratio.value - 1
         clear = p < RATE and abs(shift) >= threshold

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from bench.record.measure import MAX_DRIFT, MIN_SAMPLES
 from orchestrate.analysis import samples
 from orchestrate.analysis.samples import Seconds
 
-WINDOW = 11  # inferences in a row: the fewest whose median is bounded with confidence 0.99
-NEAR = 0.05  # of the steady median; the drift from which a record warns
 LOOK = 256  # windows at a time, after the first: most models settle at once
 
 Entry = Mapping[str, Any]  # of a process in a record's `latency`
@@ -47,17 +46,17 @@ def _after(entry: Entry, load: str, first: str, inferences: Seconds, p50: float)
 
 
 def seconds(inferences: Seconds, p50: float) -> float:
-    """How long the inferences take before the first WINDOW in a row whose median is near `p50`.
+    """How long the inferences take before the first MIN_SAMPLES in a row whose median is near `p50`.
 
     All of them, where they end before that: the samples begin then, and are what `p50` is of.
     """
-    width = min(WINDOW, len(inferences))
-    if median(inferences[:width].tolist()) <= (1 + NEAR) * p50:
+    width = min(MIN_SAMPLES, len(inferences))
+    if median(inferences[:width].tolist()) <= (1 + MAX_DRIFT) * p50:
         return 0.0  # as most do: numpy takes twenty times as long for one window
     start, count = 1, LOOK
     while start + width <= len(inferences):
         windows = sliding_window_view(inferences[start : start + count + width - 1], width)
-        settled = np.flatnonzero(np.median(windows, axis=1) <= (1 + NEAR) * p50)
+        settled = np.flatnonzero(np.median(windows, axis=1) <= (1 + MAX_DRIFT) * p50)
         if len(settled):
             return float(inferences[: start + settled[0]].sum())
         start += count

@@ -13,8 +13,8 @@ TABLES = (
         "offline",
         "Offline: throughput",
         "Everything is there at once and the streams work side by side. Throughput: images of all streams in "
-        "the time of the slowest, mean over fresh processes with its 95% interval. Never pooled with the "
-        "latency of a single stream.",
+        "the time of the slowest, geometric mean over fresh processes with its 95% interval. Never pooled "
+        "with the latency of a single stream.",
         "offline",
         (
             *RUNNING,

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List
 
 from bench.record import loads
+from bench.record.measure import MIN_SAMPLES
 from bench.record.types import Measure, Task
 from bench.runtime.backends import create
 from bench.runtime.backends.base import Settings
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.measure import timing
-from bench.runtime.measure.validity import MIN_SAMPLES
 
 LOOK_SECONDS = 0.02  # between two looks of the thread that ends the streams
 

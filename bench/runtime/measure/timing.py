@@ -6,9 +6,9 @@ import time
 from array import array
 from typing import Callable, NamedTuple, Optional
 
+from bench.record.measure import MIN_SAMPLES
 from bench.record.types import Measure
 from bench.runtime.machine.clock import now_ns
-from bench.runtime.measure.validity import MIN_SAMPLES
 
 CHUNK_NS = 20 * 1000 * 1000  # between two looks at the clock and the interval
 BATCHES = 20

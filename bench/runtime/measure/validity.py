@@ -3,17 +3,14 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from bench.record.measure import MAX_DRIFT, MIN_SAMPLES
 from bench.record.readings import Facts, Reading
 from bench.record.types import Note, Part
 
-MIN_SAMPLES = (
-    11  # fewer give no bound of the median with confidence 0.99 (the early-stopping rule with p = 0.5)
-)
 MAX_STEAL = 0.02  # share of the span that a hypervisor took from the machine
 WALL_STEP = 0.1  # s between the wall clock and the monotonic one: somebody set the time
 CLOCK_RATE = 0.001  # s/s that the monotonic clock may differ from the raw one; NTP slews by 0.0005 at most
 SUSPENDED = 0.01  # s by which the boot-time clock may run ahead: more means that the machine slept
-MAX_DRIFT = 0.05  # relative change of the median from the first third to the last
 CLOCK_MOVED = 0.9  # lowest over highest clock seen; a turbo that moves by less is drift, and shown as such
 PI_NOW = 0xF  # get_throttled, bits 0-3: undervoltage, clock capped, throttled, soft temperature limit, now
 PI_SINCE_BOOT = 0xF0000

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.runtime.measure.validity import MIN_SAMPLES
+from bench.record.measure import MIN_SAMPLES
 from orchestrate import report
 from orchestrate.report import page
 from tests import synthetic
