@@ -115,7 +115,7 @@ class Solver:
         """The best of the rounds; JobError where no measured interval lies within the budgets."""
         chosen = rounds.best(played.rounds, self.asked.limits)
         if chosen is None:
-            figures = "; ".join(line for each in played.rounds for line in told(self.asked, each))
+            figures = "; ".join(line for each in played.rounds for line in round_lines(self.asked, each))
             raise JobError(
                 f"no measured interval lies within the budget after {counted(played)}: {figures}; "
                 f"{played.why}"
@@ -133,7 +133,7 @@ def counted(played: rounds.Played) -> str:
     return f"{len(played.rounds)} round{'s' * (len(played.rounds) != 1)}"
 
 
-def told(asked: Asked, played: Round) -> list[str]:
+def round_lines(asked: Asked, played: Round) -> list[str]:
     """What was measured in a round, and how far the model's guess was, per budget of the device."""
     return [
         f"{NAMES[name]} measured {_spread(name, getattr(played.measured, name))}, "

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.budget.measuring import Measured
+from bench.cost import ExtrapolationError
 from bench.scaling.budgets import COUNTS, shown
 from bench.scaling.errors import UnreachableError
 from bench.scaling.within import Within
@@ -23,6 +24,7 @@ FIRST = {"latency": 0.982, "memory": 0.997}  # of a budget: what the first guess
 MARGIN = 0.002  # that a corrected guess aims below the budget, beside half the measured interval
 STEEPEST = 3.0  # bytes measured per byte guessed, and the other way round
 BESIDE = (1.0, 0.995, 1.005, 0.99)  # of a corrected aim, tried where it leads to a network already measured
+LOWEST = 0.01  # of a budget, that a guess may aim at
 NEAR = 0.05  # of the budget, a round: how far a network may be off for its widths to be moved
 
 Limits = Mapping[str, float]
@@ -90,7 +92,7 @@ def playing(limits: Limits, most: int, guess: Guess) -> Generator[list[int], Mea
     while len(played) < most:
         try:
             found = _guessed(guess, aims, start, played, limits)
-        except UnreachableError as error:
+        except (UnreachableError, ExtrapolationError) as error:
             if not played:
                 raise
             return Played(played, _beyond(error, limits, played[-1]))
@@ -138,9 +140,8 @@ def _corrected(limits: Limits, played: Sequence[Round]) -> tuple[dict[str, float
         goal, guessed = nearest.goal(name, limits[name]), nearest.guess.figures[name]
         value = nearest.value(name)[0]
         # A machine is slower by a factor; a process holds more by what it holds without a network.
-        aims[name] = (
-            goal * guessed / value if name == "latency" else guessed + (goal - value) / _slope(played)
-        )
+        aim = goal * guessed / value if name == "latency" else guessed + (goal - value) / _slope(played)
+        aims[name] = max(aim, LOWEST * limits[name])
     near = abs(missed(nearest)) <= NEAR * len(played)
     return aims, nearest.guess.scaled.widths if near else None
 
@@ -153,16 +154,18 @@ def _slope(played: Sequence[Round]) -> float:
     return min(max((b - d) / (a - c), 1 / STEEPEST), STEEPEST) if a != c else 1.0
 
 
-def _beyond(error: UnreachableError, limits: Limits, last: Round) -> str:
-    """The least of the model as the last measurement corrects it."""
+def _beyond(error: UnreachableError | ExtrapolationError, limits: Limits, last: Round) -> str:
+    """The least of the model as the last measurement corrects it; the error's own words where unknown."""
+    if not isinstance(error, UnreachableError) or not error.figures:
+        return str(error)
     least = {}
     for name in (name for name in limits if name not in COUNTS):
         guessed, value = last.guess.figures[name], last.value(name)[0]
         found = error.figures[name]
         least[name] = found * value / guessed if name == "latency" else found + value - guessed
-    told = " and ".join(shown(name, value) for name, value in least.items())
+    text = " and ".join(shown(name, value) for name, value in least.items())
     widths = " ".join(map(str, error.widths))
-    return f"by what was measured, the least is {told}, with the widths {widths}"
+    return f"by what was measured, the least is {text}, with the widths {widths}"
 
 
 def play(limits: Limits, most: int, guess: Guess, measure: Callable[[Sequence[int]], Measured]) -> Played:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bench.budget.command import NAMES, Answer, Asked, solve, told
+from bench.budget.command import NAMES, Answer, Asked, round_lines, solve
 from bench.cost import Prediction, Profile
 from bench.manifests.methods import meant
 from bench.scaling.budgets import shown
@@ -54,11 +54,8 @@ def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
 
 
 def prediction_data(prediction: Prediction, profile: Profile) -> dict[str, Any]:
-    """What a profile says of a network, in base units, and whether that is to be believed."""
-    figures = {
-        name: dict(zip(("value", "low", "high"), map(float, estimate), strict=True))
-        for name, estimate in (("latency", prediction.latency), ("memory", prediction.process))
-    }
+    """What a profile predicts of a network, in base units, and in what it is no measurement's equal."""
+    figures = {"latency": prediction.latency.data(), "memory": prediction.process.data()}
     where = {"profile": profile.name, "emulated": profile.emulated}
     return {**where, "predicted": figures, "extrapolated": list(prediction.outside)}
 
@@ -89,7 +86,7 @@ def as_text(asked: Asked, found: Answer) -> str:
 def _rounds(asked: Asked, found: Answer) -> list[str]:
     if found.chosen is None:
         return []
-    lines = [f"round   {line}" for each in found.played for line in told(asked, each)]
+    lines = [f"round   {line}" for each in found.played for line in round_lines(asked, each)]
     number = 1 + found.played.index(found.chosen)
     used = found.chosen.used(asked.limits)
     lines.append(f"answer  of round {number} of {len(found.played)}: {used:.1%} of the budget used")

@@ -76,7 +76,7 @@ def _widths(text: str) -> list[int]:
 
 
 def _data(prediction: "Prediction", model: "CostModel") -> dict[str, Any]:
-    figures = {name: getattr(prediction, name)._asdict() for name in ("latency", "process", "model", "peak")}
+    figures = {name: getattr(prediction, name).data() for name in ("latency", "process", "model", "peak")}
     return {
         **figures,
         "outside": list(prediction.outside),
@@ -114,8 +114,8 @@ def _shares(layers: list[Any]) -> list[str]:
 @app.command()
 def design(
     out: Annotated[Path, typer.Option(metavar="DIR", help="the bundle's folder: new, empty, or a bundle")],
-    parts: Annotated[int, typer.Option(metavar="N", min=0, max=500, help="parts of networks")] = 120,
-    networks: Annotated[int, typer.Option(metavar="N", min=0, max=200, help="whole networks")] = 24,
+    parts: Annotated[int, typer.Option(metavar="N", min=0, max=500, help="parts of networks")] = 64,
+    networks: Annotated[int, typer.Option(metavar="N", min=0, max=200, help="whole networks")] = 126,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="decides what is chosen")] = 1,
     after: Measurements = None,
     as_json: AsJson = False,

@@ -159,7 +159,11 @@ def _by_ratio(
 
         board = of_profile(device, architecture, task, extrapolate)
     if method == "device" or ratio_of in ("latency", "memory"):
+        from bench.errors import InputError
         from bench.scaling.within import by_ratio
+
+        if count != "true":
+            raise InputError(f"{method} by {ratio_of} is of true counts; leave --count away")
 
         scaled = by_ratio(architecture, task, method, ratio, ratio_of, chosen, align, board)
     else:

@@ -4,8 +4,9 @@
     model.predict(architecture("vgg11"), widths, dataset("cifar10")).latency.value
 
 `graph` writes a network as operators, `lowering` as the kernels that a backend makes of them; `features` says
-what a kernel's time depends on, `fitting` how much, from measurements of what `design` chose. `profile` is
-the file that keeps the result.
+what a kernel's time depends on, `fitting` how much, from measurements of what `design` chose. `observed`
+finds the kernels among what a profiler saw; `places` and `process` are Gaussian processes over what is left.
+`profile` is the file that keeps the measurements.
 """
 
 from bench.cost.errors import ExtrapolationError, ProfileError

@@ -25,7 +25,9 @@ BLOCKS: tuple[Literal[1, 8, 16], ...] = (
 )  # none (Arm before onnxruntime 1.24, TensorRT), AVX2, AVX-512
 FOLDS = 6
 COVERAGE = 0.95
+WIDEST = 99.0  # deviations: an interval that says nothing
 NEAR = 0.1  # relative: what counts as predicted
+KNOWN = 0.5  # share of measurements whose kernels a profiler must have seen: a few fit by accident
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,28 @@ class Model:
         return found
 
     def run(self, whole: str | None) -> float:
-        """What an inference costs beside its kernels."""
+        """What an inference costs beside its kernels (s)."""
         return self.times.linear.run * (1 + self.process.offsets.get(whole or "", 0.0))
 
     def total(self, sample: Sample) -> float:
-        """Time of all of a sample."""
-        seconds = self.run(sample.whole) + float(self.seconds(sample.kernels, sample.whole).sum())
-        return seconds + (self.far(sample.kernels) if sample.whole else 0.0)
+        """Time of all of a sample (s)."""
+        kernels = float(self.seconds(sample.kernels, sample.whole).sum())
+        return self.run(sample.whole) + self.far(weights(sample.kernels), sample.whole) + kernels
 
-    def far(self, kernels: Sequence[Kernel]) -> float:
-        """What the weights of a whole network cost beyond its kernels."""
-        return self.times.linear.far(weights(kernels))
+    def far(self, held: float, whole: str | None) -> float:
+        """What weights of `held` bytes cost a whole network beyond its kernels (s)."""
+        return (
+            self.times.linear.far(held) * (1 + self.process.offsets[whole])
+            if whole in self.process.offsets
+            else 0.0
+        )
 
     def deviation(self, kernels: Sequence[Kernel], whole: str | None) -> float:
         """Standard deviation of the relative error of the sum."""
         plain = self.times.seconds(kernels, whole is not None)
-        total = plain.sum() + self.times.linear.run + (self.far(kernels) if whole else 0.0)
+        total = (
+            plain.sum() + self.times.linear.run + (self.times.linear.far(weights(kernels)) if whole else 0.0)
+        )
         return self.process.deviation(kernels, plain / total, whole)
 
 
@@ -107,7 +115,7 @@ def judge(profile: Profile) -> Fitted:
     stretch = quantile * max(math.sqrt(float(np.mean(scores**2))), 0.5) if len(found) else 4.0
     return Fitted(
         block=block,
-        stretch=round(stretch, 4),
+        stretch=round(min(stretch, WIDEST), 4),
         networks=len(found),
         median_error=round(float(np.median(errors)), 5) if len(found) else None,
         within_10=round(float(np.mean(errors <= math.log1p(NEAR))), 4) if len(found) else None,
@@ -117,18 +125,19 @@ def judge(profile: Profile) -> Fitted:
 def channel_block(profile: Profile) -> Literal[1, 8, 16]:
     """The one whose kernels a profiler saw, where there is one; else the one that explains the times best."""
     matched = {each: sum(in_place(m, each) is not None for m in profile.measurements) for each in BLOCKS}
-    if any(matched.values()):
-        return max(BLOCKS, key=lambda block: matched[block])
+    block = max(BLOCKS, key=lambda each: matched[each])
+    if matched[block] >= KNOWN * len(profile.measurements):
+        return block
     return min(BLOCKS, key=lambda block: _linear_error(samples_of(profile, block), block))
 
 
 def in_place(measurement: Measurement, block: int) -> list[float] | None:
-    """The time of each kernel (s) where a profiler told; None where those it saw are others."""
+    """The time of each kernel (s) where a profiler gave it; None where those it saw are others."""
     kernels = design.kernels(measurement.item, block)
     if measurement.layers:
         return observed.match(kernels, [observed.Layer(*layer) for layer in measurement.layers])
-    times = measurement.kernels
-    return times if times and len(times) == len(kernels) else None
+    times = measurement.kernels or []
+    return times if len(times) == len(kernels) and sum(times) > 0 else None
 
 
 def observe(profile: Profile) -> Profile:
@@ -151,7 +160,7 @@ def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> lis
         model = fit([s for i, s in enumerate(samples) if i not in hidden], block)
         for index in hidden:
             sample = samples[index]
-            if model.times.linear.knows(sample.kernels):
+            if not model.times.linear.missing(sample.kernels):
                 error = math.log(model.total(sample) / sample.seconds)
                 found.append((index, error, model.deviation(sample.kernels, sample.whole)))
     return found
@@ -159,14 +168,16 @@ def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> lis
 
 def samples_of(profile: Profile, block: int) -> list[Sample]:
     """The measurements as sums over kernels."""
+    seen = [in_place(m, block) for m in profile.measurements]
+    counts = sum(times is not None for times in seen) >= KNOWN * len(seen)
     return [
         Sample(
             design.kernels(m.item, block),
             profile.seconds(m.architecture, m.ratio),
             m.architecture if m.part is None else None,
-            in_place(m, block),
+            times if counts else None,
         )
-        for m in profile.measurements
+        for m, times in zip(profile.measurements, seen, strict=True)
     ]
 
 

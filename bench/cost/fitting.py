@@ -44,17 +44,18 @@ class Sample:
 
 @dataclass
 class Linear:
-    """Coefficients by group, and what an inference costs once."""
+    """Coefficients by group, and what an inference costs once. usual: of each kind of amount anywhere."""
 
     block: int
     coefficients: dict[str, Array]
+    usual: dict[str, float]
 
     def seconds(self, kernels: Sequence[Kernel], inside: bool = False) -> Array:
-        """Of each kernel (s), inside a network or by itself; KeyError for a group that was never measured."""
+        """Of each kernel (s), inside a network or by itself; a group never measured costs as others do."""
         found = np.zeros(len(kernels))
-        for name, indices in by_group(kernels).items():
+        for indices in by_group(kernels).values():
             work = np.array([amounts(kernels[i], self.block) for i in indices])
-            found[indices] = work @ self.coefficients[name]
+            found[indices] = work @ self._of(kernels[indices[0]])
         if inside and len(kernels):
             found += np.array([cold(kernel) for kernel in kernels]) @ self.coefficients[WHOLE]
         return found
@@ -63,13 +64,19 @@ class Linear:
         """What weights of `held` bytes cost a network beyond its kernels (s): no cache holds them all."""
         return float(np.dot(self.coefficients[MEMORY], far(held * 1e-6)))
 
-    def knows(self, kernels: Sequence[Kernel]) -> bool:
-        """Whether every group among `kernels` was measured."""
-        return all(group(kernel) in self.coefficients for kernel in kernels)
+    def _of(self, kernel: Kernel) -> Array:
+        known = self.coefficients.get(group(kernel))
+        return (
+            known if known is not None else np.array([self.usual.get(each, 0.0) for each in classes(kernel)])
+        )
+
+    def missing(self, kernels: Sequence[Kernel]) -> list[str]:
+        """Groups among `kernels` that were never measured."""
+        return sorted({group(kernel) for kernel in kernels} - set(self.coefficients))
 
     @property
     def run(self) -> float:
-        """Time of an inference beside its kernels."""
+        """Time of an inference beside its kernels (s)."""
         return float(self.coefficients[RUN][0])
 
 
@@ -152,7 +159,7 @@ def _fit(table: Array, target: Array, slots: Sequence[tuple[str, str]], block: i
     prior = np.array([max(usual[kind], least[kind]) for _, kind in slots])
     found = _solve(table * prior, target, np.ones(len(slots)), NOISE_LINEAR / FREEDOM) * prior
     names = [name for name, _ in slots]
-    return Linear(block, {name: found[[n == name for n in names]] for name in dict.fromkeys(names)})
+    return Linear(block, {name: found[[n == name for n in names]] for name in dict.fromkeys(names)}, usual)
 
 
 def _table(

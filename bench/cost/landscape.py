@@ -74,6 +74,8 @@ def _channels(marks: Sequence[int], unit: int, tuned: tuple[int, int]) -> list[i
 def _seconds(
     model: CostModel, architecture: Architecture, widths: Sequence[int], dataset: Dataset, layer: int
 ) -> float:
-    """What the segments cost that write or read the layer's channels."""
-    parts = zip(model.segments(architecture, dataset), model.walk(architecture, widths, dataset), strict=True)
-    return float(sum(cost.seconds for part, cost in parts if layer in part.own or part.entry == layer))
+    """What the segments cost that write or read the layer's channels, and all weights beyond the caches."""
+    costs = model.walk(architecture, widths, dataset)
+    parts = zip(model.segments(architecture, dataset), costs, strict=True)
+    found = sum(cost.seconds for part, cost in parts if layer in part.own or part.entry == layer)
+    return float(found + model.far_seconds(architecture, sum(cost.weights for cost in costs)))

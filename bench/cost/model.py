@@ -1,11 +1,13 @@
 """The cost model of a profile: latency and memory of any widths, with an interval, and why.
 
-Everything is a sum over segments (`cost`), which an exact optimiser can walk; `predict` is that sum with the
-interval of 95 %. Outside the tuned range it refuses, unless asked to extrapolate.
+Kernels' times are a sum over segments (`cost`), which an exact optimiser can walk; `predict` is that sum,
+what an inference costs beside it, and what all its weights cost beyond the caches, with the interval of 95 %.
+Outside the tuned range it refuses, unless asked to extrapolate.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -30,6 +32,10 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+    def data(self) -> dict[str, float | None]:
+        """As JSON has it: null for what is unknown."""
+        return {name: None if math.isnan(x) else float(x) for name, x in self._asdict().items()}
 
 
 class Prediction(NamedTuple):
@@ -63,7 +69,7 @@ class LayerCost(NamedTuple):
 
 
 class CostModel:
-    """Predicts from a profile. Making one takes about a second: keep it."""
+    """Predicts from a profile. Making one takes some seconds: keep it."""
 
     START = PLAIN
 
@@ -108,12 +114,12 @@ class CostModel:
         self, architecture: Architecture, dataset: Dataset, costs: Sequence[SegmentCost]
     ) -> float:
         """The latency of a network of these segments."""
-        beside = self.base_seconds(architecture, dataset) + self.far_seconds(sum(c.weights for c in costs))
-        return beside + sum(cost.seconds for cost in costs)
+        far = self.far_seconds(architecture, sum(cost.weights for cost in costs))
+        return self.base_seconds(architecture, dataset) + far + sum(cost.seconds for cost in costs)
 
-    def far_seconds(self, weights: float) -> float:
+    def far_seconds(self, architecture: Architecture, weights: float) -> float:
         """What weights of so many bytes cost an inference beside its segments: it rises where caches end."""
-        return self.calibration.model.times.linear.far(weights)
+        return self.calibration.model.far(weights, architecture.name)
 
     def segments(self, architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
         """The network's segments in order."""
@@ -160,6 +166,10 @@ class CostModel:
             found.append(f"images of {dataset.size} pixels, tuned are 32 and 64")
         if not self.profile.covers(architecture):
             found.append(f"no network of {architecture.name} was measured")
+        elif missing := self.calibration.model.times.linear.missing(
+            self.kernels(architecture, widths, dataset)
+        ):
+            found.append(f"no kernel like {' and '.join(missing)} was measured")
         limits = self.range(architecture, dataset)
         for layer, width, (low, high) in zip(architecture.layers, widths, limits, strict=True):
             if not low <= width <= high:
@@ -176,7 +186,7 @@ class CostModel:
         costs = self.walk(architecture, widths, dataset)
         base, held = self.base_seconds(architecture, dataset), sum(cost.weights for cost in costs)
         total = self.total_seconds(architecture, dataset, costs)
-        far = self.far_seconds(held) / held
+        far = self.far_seconds(architecture, held) / held
         own = np.zeros(len(widths))
         for segment, cost in zip(segments(architecture, dataset), costs, strict=True):
             layers = list(segment.own) or [len(widths) - 1]

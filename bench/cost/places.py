@@ -57,7 +57,7 @@ class Times:
         return bool(self.seen)
 
     def seconds(self, kernels: Sequence[Kernel], inside: bool) -> Array:
-        """Of each kernel (s), inside a network or by itself; KeyError for a group that was never measured."""
+        """Of each kernel (s), inside a network or by itself."""
         found = self.linear.seconds(kernels, inside)
         for name, indices in by_group(kernels).items():
             if name in self.seen:

@@ -27,6 +27,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Bytes = Annotated[int, Field(ge=0, le=2**44)]
 Width = Annotated[int, Field(ge=0, le=20_000)]
 Seconds = Annotated[float, Field(ge=0, lt=1e4)]
+Operator = Annotated[str, Field(max_length=200)]  # empty where a library does not say
 Network = Literal["vgg11", "mobilenetv2", "preact_resnet18", "resnet50"]
 
 
@@ -66,12 +67,12 @@ class Measurement(reader.Section):
     widths: list[Width] = Field(
         min_length=1, max_length=64, description="of a part: its entry (0 is the image), then its own"
     )
-    ratio: float = Field(gt=0, lt=1e6, description="duration over that of its reference network, in turns")
+    ratio: float = Field(ge=1e-6, lt=1e6, description="duration over that of its reference network, in turns")
     memory: Memory | None = None
     kernels: list[Seconds] | None = Field(
         None, max_length=1000, description="s of each kernel in its place, by the library's profiler"
     )
-    layers: list[tuple[Word, int | None, int | None, Seconds]] | None = Field(
+    layers: list[tuple[Operator, int | None, int | None, Seconds]] | None = Field(
         None, max_length=1000, description="of which `kernels` are made: operator, MACs, bytes, s"
     )
 
@@ -122,7 +123,7 @@ class Profile(reader.Manifest):
     name: Name
     environment: Environment
     emulated: Word | None = Field(None, description="the emulator of the CPU: enters no verdict")
-    reference_seconds: dict[Network, Annotated[float, Field(gt=0, lt=1e4)]] = Field(
+    reference_seconds: dict[Network, Annotated[float, Field(ge=1e-9, lt=1e4)]] = Field(
         description="s of each architecture's reference network there, undisturbed"
     )
     tuning_seconds: float = Field(ge=0, description="what measuring took")

@@ -151,7 +151,7 @@ class Board:
             costs, live, layout = self._one(n, entry, tuple(widths[i] for i in segment.own), layout)
             total, peak = total + costs, max(peak, live)
         held = self._weights(widths, total[3])
-        total[2] += self.model.far_seconds(held) - self._far * held
+        total[2] += self.model.far_seconds(self.architecture, held) - self._far * held
         total[2] += self.model.base_seconds(self.architecture, self.dataset)
         total[3] += self.memory_line[0] + self.memory_line[2] * peak
         return dict(zip(self.names, total.tolist(), strict=True))
@@ -175,10 +175,12 @@ class Board:
         return limit
 
     def settle(self, widths: Sequence[int]) -> None:
-        """Have each byte of weights cost what one costs in a network somewhat larger than this: what no cache
-        holds costs more than in proportion, so that smaller networks are priced too high, none too low."""
+        """Have each byte of weights cost what one costs in a network somewhat larger than this.
+
+        What no cache holds costs more than in proportion: smaller ones are priced too high, larger too low.
+        """
         held = MORE * self._weights(widths, 0.0)
-        self._far = self.model.far_seconds(held) / held
+        self._far = self.model.far_seconds(self.architecture, held) / held
         self._singles.clear()
 
     def _weights(self, widths: Sequence[int], charged: float) -> float:

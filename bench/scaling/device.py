@@ -56,7 +56,12 @@ class Best:
 
 
 def best(task: Task, prices: PriceList, direction: Direction) -> Best:
-    """The device method's widths. UnreachableError where no candidate is within the budgets."""
+    """The device method's widths. UnreachableError where no candidate is within the budgets.
+
+    Exact for prices that are sums over segments. What weights beyond caches cost is no such sum: it is priced
+    as about the network found, again where that is another; the curve's own network is left where that does
+    not settle.
+    """
     start = crossing(task, direction)
     around = task.step(direction.widths(start))
     for _ in range(SETTLED):
@@ -65,6 +70,8 @@ def best(task: Task, prices: PriceList, direction: Direction) -> Best:
         if task.use(found.widths) <= 1:
             break
         around = found.widths
+    if task.use(found.widths) > 1 >= task.use(around := task.step(direction.widths(start))):
+        return Best(around, start, 0.0, math.inf)
     return found
 
 
@@ -79,7 +86,10 @@ def _best(task: Task, prices: PriceList, direction: Direction, start: float) -> 
             made = grid(prices, wanted)
         search.point(x, made)
     if search.best is None:
-        refuse(task, task.step(direction.widths(start)))
+        plain = task.step(direction.widths(start))
+        if task.use(plain) <= 1:
+            return Best(plain, start, 0.0, math.inf)
+        refuse(task, plain)
     return search.refined(most, tried[1] - tried[0])
 
 

@@ -16,6 +16,7 @@ from bench.scaling.segments import Counts
 from bench.scaling.widths import AT_MOST, Scaled, described, fitting, target_size, too_far
 from bench.zoo import Architecture, Dataset
 
+RATIOS = ("params", "macs", "width", "latency", "memory")
 CLOSE = 0.99  # of the limits, that a moved network has to use
 
 
@@ -54,6 +55,7 @@ def within(
     needed = sorted(set(limits) - set(COUNTS))
     if needed and board is None:
         raise ScalingError(f"a budget of {' and '.join(needed)} needs a device's profile; give --device NAME")
+    _has_memory(board if "memory" in limits else None)
     if method != "uniform":
         fit = _fit(architecture, dataset, fit, needed=method != "device")
     figures = board.figures if board else budgets.counts(architecture, dataset)
@@ -88,6 +90,8 @@ def by_ratio(
     """
     if not (math.isfinite(ratio) and ratio > 0):
         raise ScalingError(f"the ratio must be a positive number, not {ratio}")
+    if ratio_of not in RATIOS:
+        raise ScalingError(f"no ratio of {ratio_of}; known: {', '.join(RATIOS)}")
     of = "params" if ratio_of == "width" else ratio_of
     figures = board.figures if board else budgets.counts(architecture, dataset)
     default = architecture.default_widths
@@ -98,12 +102,19 @@ def by_ratio(
             architecture, lambda each: architecture.cost(each, dataset).params, ratio, "width"
         )
     else:
+        _has_memory(board if of == "memory" else None)
         alone = board.memory_line[0] if board and of == "memory" else 0.0
         target = alone + ratio * (figures(default)[of] - alone)
     found = within(architecture, dataset, method, {of: target}, fit, align, board)
     if of not in COUNTS or abs(found.scaled.error) <= AT_MOST:
         return found.scaled
     return _met(Task(architecture, dataset, {of: target}, figures, align or 1), found.scaled)
+
+
+def _has_memory(board: Board | None) -> None:
+    """ScalingError where a profile says nothing of memory: too few of its measurements hold it."""
+    if board is not None and math.isnan(board.memory_line[0]):
+        raise ScalingError(f"profile {board.model.profile.name} holds no memory; tune the device again")
 
 
 def _met(task: Task, scaled: Scaled) -> Scaled:

@@ -72,7 +72,7 @@ def _undisturbed(turns: Turns) -> float:
 
 def measurement(record: Mapping[str, Any]) -> Json:
     """What a profile keeps of a record (docs/formats.md)."""
-    model, found = record["job"]["model"], {"ratio": ratio(record)}
+    model = record["job"]["model"]
     ladder = ladders(record["memory"]["rungs"])
     keys = {"process": memory.PROCESS, "model": memory.MODEL, "peak": memory.PEAK}
     values = [memory.values(each) for each in ladder]
@@ -83,7 +83,7 @@ def measurement(record: Mapping[str, Any]) -> Json:
         "dataset": model["dataset"],
         "part": model.get("part"),
         "widths": model["tuned_widths"],
-        **found,
+        "ratio": ratio(record),
         "memory": {name: max(0, int(median(each))) for name, each in held.items()} if whole else None,
         "layers": _layers(record.get("profile")),
     }

@@ -77,11 +77,11 @@ def main(wanted: Tuning, as_json: bool = False) -> int:
     if as_json:
         print(json.dumps({**profile, "emulated": measured.get("emulated")}))
     else:
-        console.print("\n".join(told(profile, measured)), highlight=False, soft_wrap=True)
+        console.print("\n".join(summary(profile, measured)), highlight=False, soft_wrap=True)
     return 0
 
 
-def told(profile: Json, measured: Json) -> Iterator[str]:
+def summary(profile: Json, measured: Json) -> Iterator[str]:
     """What a person reads at the end."""
     yield f"profile {profile['profile']}: {profile['measurements']} measurements"
     if profile["median_error"] is not None:

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from bench.cost import CostModel, ExtrapolationError, ProfileError, design
+from bench.cost import CostModel, Estimate, ExtrapolationError, ProfileError, design
 from bench.cost.calibration import judge, observe, samples_of
 from bench.cost.fitting import profiler_cost
 from bench.cost.profile import Fitted, Profile
@@ -83,7 +83,7 @@ def test_the_whole_is_the_sum_of_its_segments(model, name):
         cost = model.cost(segment, entry, [widths[i] for i in segment.own], layout)
         seconds, layout = seconds + cost.seconds, cost.layout
         held, most = held + cost.weights, max(most, cost.live)
-    assert found.latency.value == pytest.approx(seconds + model.far_seconds(held))
+    assert found.latency.value == pytest.approx(seconds + model.far_seconds(net, held))
     for memory in ("process", "model", "peak"):
         assert getattr(found, memory).value == pytest.approx(model.memory(memory, held, most))
 
@@ -146,3 +146,30 @@ def test_a_profile_of_another_environment_is_refused_by_what_differs():
 def test_a_sample_is_whole_or_a_part():
     samples = samples_of(synthetic.profile(), 8)
     assert sum(sample.whole is not None for sample in samples) == 16
+
+
+def test_a_design_that_lacks_a_kind_of_kernel_refuses_and_extrapolates_when_asked() -> None:
+    data = synthetic.data()
+    only = [m for m in data["measurements"] if m["architecture"] == "vgg11"]
+    fitted = Fitted(block=synthetic.BLOCK, stretch=2.0, networks=4)
+    model = CostModel(Profile.model_validate({**data, "measurements": only, "fitted": fitted.model_dump()}))
+    net, widths = architecture("mobilenetv2"), some_widths("mobilenetv2", 1)
+    with pytest.raises(ExtrapolationError, match="no network of mobilenetv2 was measured"):
+        model.predict(net, widths, dataset("cifar10"))
+    assert 0 < model.predict(net, widths, dataset("cifar10"), extrapolate=True).latency.value < 1
+
+
+def test_a_few_accidental_matches_of_a_profiler_that_sees_other_kernels_count_for_nothing() -> None:
+    data = synthetic.data()
+    rows = [dict(m) for m in data["measurements"]]
+    for row in rows[:10]:
+        kernels = design.kernels(
+            design.Item(row["architecture"], row["dataset"], row["part"], tuple(row["widths"])), 8
+        )
+        row["kernels"] = [1e-5] * len(kernels)
+    samples = samples_of(Profile.model_validate({**data, "measurements": rows}), synthetic.BLOCK)
+    assert all(sample.observed is None for sample in samples)
+
+
+def test_figures_that_are_unknown_are_null_in_json() -> None:
+    assert Estimate(math.nan, 1.0, math.nan).data() == {"value": None, "low": 1.0, "high": None}

@@ -57,6 +57,7 @@ def test_a_wrong_field_is_refused_by_name(change, said):
         ({"ratio": -1}, "ratio"),
         ({"ratio": "fast"}, "ratio"),
         ({"kernels": [-1.0]}, "kernels"),
+        ({"ratio": 5e-324}, "ratio"),
         ({"kernels": [1e-6] * 1001}, "kernels"),
         ({"layers": [["Conv", 1, 1]]}, "layers"),
         ({"memory": {"process": -5, "model": 0, "peak": 0}}, "memory"),
@@ -104,6 +105,16 @@ def test_what_a_profiler_told_is_kept_as_times_of_kernels(tmp_path) -> None:
 
 def test_times_of_other_kernels_than_the_networks_count_for_nothing() -> None:
     data = copy.deepcopy(synthetic.data())
-    data["measurements"][-1]["kernels"] = [1e-6] * 3
-    samples = samples_of(Profile.model_validate(data), synthetic.BLOCK)
-    assert samples[-1].observed is None
+    for times in ([1e-6] * 3, [0.0] * 16):
+        for each in data["measurements"]:
+            each["kernels"] = times
+        samples = samples_of(Profile.model_validate(data), synthetic.BLOCK)
+        assert all(sample.observed is None for sample in samples)
+
+
+def test_layers_without_an_operators_name_are_read(tmp_path) -> None:
+    data = copy.deepcopy(synthetic.told())
+    data["measurements"][0]["layers"] = [["", None, None, 1e-5]]
+    kept = observe(Profile.model_validate(data))
+    assert kept.measurements[0].kernels is None
+    assert kept.measurements[1].kernels

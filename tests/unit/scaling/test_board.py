@@ -9,7 +9,9 @@ import pytest
 from bench.cost import CostModel
 from bench.scaling import budgets, device, direction
 from bench.scaling.board import Board
+from bench.scaling.errors import ScalingError
 from bench.scaling.grid import grid
+from bench.scaling.within import by_ratio, within
 from bench.zoo import ARCHITECTURES, architecture, dataset
 from tests.unit.cost.synthetic_profile import profile
 
@@ -75,3 +77,19 @@ def _score(prices: Board, line: direction.Direction, widths: list[int]) -> float
         - direction.FAITH * float(np.mean((np.log(widths) - line.logs(x)) ** 2))
         for x in np.linspace(middle - 0.3, middle + 0.3, 601)
     )
+
+
+def test_a_profile_without_memory_refuses_a_budget_of_memory() -> None:
+    full = profile()
+    bare = [m.model_copy(update={"memory": None}) for m in full.measurements]
+    made = Board(
+        CostModel(full.model_copy(update={"measurements": bare})), architecture("vgg11"), dataset("cifar10")
+    )
+    for ask in (
+        lambda: within(made.architecture, made.dataset, "uniform", {"memory": 60e6}, board=made),
+        lambda: by_ratio(made.architecture, made.dataset, "uniform", 0.5, "memory", board=made),
+    ):
+        with pytest.raises(ScalingError, match="made-up holds no memory"):
+            ask()
+    with pytest.raises(ScalingError, match="no ratio of banana; known: params, macs"):
+        by_ratio(made.architecture, made.dataset, "device", 0.5, "banana", board=made)

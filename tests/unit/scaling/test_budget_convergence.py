@@ -40,7 +40,7 @@ def told(board: Board, widths: Sequence[int], off: float, seed: int) -> float:
         width = random.Random(f"{seed} {part.name} {own}").gauss(0, WIDTH)
         total += cost.seconds * math.exp(layer + width)
         held += cost.weights
-    return off * (total + model.far_seconds(held))
+    return off * (total + model.far_seconds(board.architecture, held))
 
 
 def device(board: Board, off: float, seed: int) -> Callable[[Sequence[int]], Measured]:

@@ -6,7 +6,7 @@ import pytest
 
 from bench.budget import rounds
 from bench.budget.measuring import Measured, interval
-from bench.cost import Estimate
+from bench.cost import Estimate, ExtrapolationError
 from bench.scaling.budgets import Task, counts, largest
 from bench.scaling.direction import of
 from bench.scaling.within import Within, result
@@ -91,3 +91,36 @@ def test_a_single_process_has_no_interval() -> None:
     center, half = interval([1.0, 1.1, 0.9])
     assert center == pytest.approx(1.0)
     assert half == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-4)
+
+
+def test_a_later_guess_beyond_the_tuned_range_leaves_what_was_measured() -> None:
+    """The first network fits; that the next one would lie outside is the reason to stop, not an error."""
+    limits = {"latency": 20e-3}
+    asked: list[Mapping[str, float]] = []
+
+    def once(wanted: Mapping[str, float], near: Sequence[int] | None = None) -> Within:
+        asked.append(wanted)
+        if len(asked) > 1:
+            raise ExtrapolationError("conv0 = 400, tuned are 2 to 288")
+        return guess({"latency": 0.8 * wanted["latency"]}, near)
+
+    played = rounds.play(limits, 3, once, device(1.0, 0.001))
+    assert len(played.rounds) == 1
+    assert "conv0 = 400" in played.why
+    assert rounds.best(played.rounds, limits) is played.rounds[0]
+
+
+def test_a_process_that_holds_far_more_than_guessed_is_no_reason_to_aim_below_nothing() -> None:
+    limits, aims = {"memory": 5e7}, []
+
+    def aimed(wanted: Mapping[str, float], near: Sequence[int] | None = None) -> Within:
+        aims.append(wanted["memory"])
+        return guess({"memory": max(wanted["memory"], 4.2e7)}, near)
+
+    def measure(widths: Sequence[int]) -> Measured:
+        held = 3 * figures(widths)["memory"]
+        return Measured(Estimate(1e-3, 1e-3, 1e-3), Estimate(held, held, held))
+
+    played = rounds.play(limits, 3, aimed, measure)
+    assert min(aims) > 0
+    assert rounds.best(played.rounds, limits) is None
