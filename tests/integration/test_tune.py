@@ -42,7 +42,7 @@ def tuned(tmp_path_factory) -> tuple[Path, dict, str]:
     folder = tmp_path_factory.mktemp("tune")
     first = start(folder)
     for line in first.stderr:
-        if " 2/16 " in line:
+        if " 2/32 " in line:  # each measurement has one more process, of the profiler
             break
     first.send_signal(signal.SIGTERM)
     _, rest = first.communicate(timeout=PATIENCE)

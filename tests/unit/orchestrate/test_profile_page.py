@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.record import schema
@@ -91,7 +92,7 @@ def test_where_profiling_distorts_only_shares_are_shown(tmp_path: Path) -> None:
     assert "profiling distorts, so only shares are shown" in html
     assert "(share)" in html
     rows = profile_rows.frames(found.jobs)["layers"]
-    assert rows["seconds"].isna().all()
+    assert np.isnan(rows["seconds"]).all()
     assert rows["share"].tolist()[:2] == pytest.approx([0.75, 0.25])
 
 

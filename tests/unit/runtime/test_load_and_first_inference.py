@@ -93,5 +93,8 @@ def task(model: Path) -> Any:
     job = {"backend": "onnxruntime", "precision": "fp32", "threads": 1, "batch": 1, "model": {"inputs": []}}
     return {
         "job": json.loads(json.dumps(job)), "model": str(model), "reference": None, "seed": 1,
-        "cache_dir": None, "build": None, "measure": {"warmup": 3, "warmup_seconds": 0.0},
+        "cache_dir": None, "build": None, "measure": MEASURE,
     }  # fmt: skip
+
+
+MEASURE = {"warmup": 3, "warmup_seconds": 0.0, "timeout_seconds": 1e6}  # counted from the start of pytest
