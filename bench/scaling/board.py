@@ -7,16 +7,16 @@ remember which width they come from, and the widths of all others are filled in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 
 from bench.cost import CostModel, Prediction, find, memory
-from bench.cost.graph import Operator, Value
 from bench.cost.lowering import QUANTUM, Kernel, lower
+from bench.scaling.patterns import Pattern, Priced, Source, Table, held, source
 from bench.scaling.segments import Counts, Floats, Ints, Prices, Segment
 from bench.zoo import Architecture, Dataset
 
@@ -26,100 +26,11 @@ MEMORY = "process"  # what a budget of memory limits
 MORE = 1.3  # weights of a network, up to which they are priced
 
 
-class Channels(int):
-    """A channel count that remembers its width: `factor` times number `width`, maybe filled up to blocks."""
-
-    width: int
-    factor: int
-    filled: bool = False
-
-    def _derived(self, value: int) -> Channels:
-        found = Channels(value)
-        found.width, found.factor, found.filled = self.width, self.factor, True
-        return found
-
-    def __neg__(self) -> Channels:
-        return self._derived(-int(self))
-
-    def __floordiv__(self, other: int) -> Channels:
-        return self._derived(int(self) // other)
-
-    def __mul__(self, other: int) -> Channels:
-        return self._derived(int(self) * other)
-
-
-class Pattern(NamedTuple):
-    """The operators of a segment whose channels are (width, factor), or numbers that no width changes."""
-
-    operators: list[Operator]
-    output: Value
-    channels: dict[int, tuple[int, int]]  # by channel count of the probe
-
-    def at(self, widths: Sequence[int]) -> tuple[list[Operator], Value]:
-        """The operators for the widths (entry, own...), with channels that remember them."""
-        filled = {v: self.value(v, widths) for o in self.operators for v in (*o.inputs, o.output)}
-        operators = [
-            o._replace(
-                inputs=tuple(filled[v] for v in o.inputs),
-                output=filled[o.output],
-                groups=int(filled[o.output].channels) if o.groups > 1 else 1,
-            )
-            for o in self.operators
-        ]
-        return operators, filled.get(self.output, self.output)
-
-    def value(self, value: Value, widths: Sequence[int]) -> Value:
-        """A tensor with the channels of these widths."""
-        if value.channels not in self.channels:
-            return value
-        width, factor = self.channels[value.channels]
-        channels = Channels(widths[width] * factor)
-        channels.width, channels.factor = width, factor
-        return value._replace(channels=channels)
-
-
-class Source(NamedTuple):
-    """A kernel's channels: `factor` times number `width` of the widths, or `factor` itself."""
-
-    width: int | None
-    factor: int
-    filled: bool  # up to whole blocks
-
-
-class Priced(NamedTuple):
-    """A kernel of a segment with channels that depend on its widths; `shape` is without them."""
-
-    shape: Kernel
-    inner: Source
-    outer: Source
-
-
-class Table:
-    """Prices of one shape of kernels by their channels, c_in and c_out as one number: many at once."""
-
-    def __init__(self) -> None:
-        self.keys: Ints = np.empty(0, dtype=np.int64)  # sorted
-        self.prices: Floats = np.empty((0, 2))  # (keys, seconds and bytes of weights)
-
-    def at(self, wanted: Ints, priced: Callable[[Ints], Floats]) -> Floats:
-        """The prices of these channels; those met for the first time are `priced`."""
-        places = np.searchsorted(self.keys, wanted)
-        if (
-            self.keys.size == 0
-            or (unknown := self.keys[np.minimum(places, len(self.keys) - 1)] != wanted).any()
-        ):
-            missing = np.unique(wanted if self.keys.size == 0 else wanted[unknown])
-            joined = np.concatenate([self.keys, missing])
-            order = np.argsort(joined)
-            self.prices = np.concatenate([self.prices, priced(missing)])[order]
-            self.keys = joined[order]
-            places = np.searchsorted(self.keys, wanted)
-        found: Floats = self.prices[places]
-        return found
-
-
 class Board:
-    """The price list of an architecture on a device: parameters, MACs, seconds, bytes of memory.process."""
+    """The price list of an architecture on a device: parameters, MACs, seconds, bytes of memory.process.
+
+    A segment's price in memory is its weights' bytes; `room` and `figures` turn them into the process's.
+    """
 
     names = ("params", "macs", "latency", "memory")
 
@@ -145,16 +56,21 @@ class Board:
 
     def figures(self, widths: Sequence[int]) -> Mapping[str, float]:
         """Parameters, MACs, predicted seconds and bytes of one network."""
+        total, peak = self._sums(widths)
+        weights, (alone, by_weights, by_live) = total[3], self.memory_line
+        total[2] += self.model.far_seconds(self.architecture, weights) - self._far * weights
+        total[2] += self.model.base_seconds(self.architecture, self.dataset)
+        total[3] = alone + by_weights * weights + by_live * peak
+        return dict(zip(self.names, total.tolist(), strict=True))
+
+    def _sums(self, widths: Sequence[int]) -> tuple[Floats, float]:
+        """The segments' costs added up, and the largest of their peaks."""
         total, peak, layout = np.zeros(len(self.names)), 0.0, self.start
         for n, segment in enumerate(self.segments):
             entry = 0 if segment.entry is None else widths[segment.entry]
             costs, live, layout = self._one(n, entry, tuple(widths[i] for i in segment.own), layout)
             total, peak = total + costs, max(peak, live)
-        held = self._weights(widths, total[3])
-        total[2] += self.model.far_seconds(self.architecture, held) - self._far * held
-        total[2] += self.model.base_seconds(self.architecture, self.dataset)
-        total[3] += self.memory_line[0] + self.memory_line[2] * peak
-        return dict(zip(self.names, total.tolist(), strict=True))
+        return total, peak
 
     def _one(
         self, segment: int, entry: int, own: tuple[int, ...], layout: Hashable
@@ -171,7 +87,9 @@ class Board:
         if name == "latency":
             return limit - self.model.base_seconds(self.architecture, self.dataset)
         if name == "memory":
-            return limit - self.memory_line[0] - self.memory_line[2] * peak
+            alone, by_weights, by_live = self.memory_line
+            left = limit - alone - by_live * peak
+            return left / by_weights if by_weights else math.copysign(math.inf, left)
         return limit
 
     def settle(self, widths: Sequence[int]) -> None:
@@ -179,16 +97,9 @@ class Board:
 
         What no cache holds costs more than in proportion: smaller ones are priced too high, larger too low.
         """
-        held = MORE * self._weights(widths, 0.0)
-        self._far = self.model.far_seconds(self.architecture, held) / held
+        weights = MORE * float(self._sums(widths)[0][3])
+        self._far = self.model.far_seconds(self.architecture, weights) / weights
         self._singles.clear()
-
-    def _weights(self, widths: Sequence[int], charged: float) -> float:
-        """Bytes of weights of a network; charged: what memory.process has of them, 0 where unknown."""
-        if charged > 0:
-            return charged / self.memory_line[1]
-        walked = self.model.walk(self.architecture, widths, self.dataset)
-        return float(sum(cost.weights for cost in walked))
 
     @cached_property
     def memory_line(self) -> tuple[float, float, float]:
@@ -215,7 +126,7 @@ class Board:
             prices = self._priced(kernel, widths[rows])
             seconds = prices[:, 0] + self._far * prices[:, 1]
             costs[:, 2] += np.bincount(rows, seconds, minlength=len(widths))
-            costs[:, 3] += np.bincount(rows, prices[:, 1] * self.memory_line[1], minlength=len(widths))
+            costs[:, 3] += np.bincount(rows, prices[:, 1], minlength=len(widths))
         return Prices(costs, layouts.tolist(), peaks)
 
     def _counted(self, segment: int, widths: Ints) -> Floats:
@@ -272,7 +183,7 @@ class Board:
             operators, output = self._pattern(segment, widths.tolist()).at(widths.tolist())
             found = lower(operators, output, self.model.block, str(layout))
             kernels = [
-                Priced(kernel._replace(c_in=0, c_out=0), _source(kernel.c_in), _source(kernel.c_out))
+                Priced(kernel._replace(c_in=0, c_out=0), source(kernel.c_in), source(kernel.c_out))
                 for kernel in found.kernels
             ]
             self._lowered[key] = (kernels, found.layout)
@@ -301,28 +212,10 @@ class Board:
         given = widths[0].tolist()
         key = (segment, *(given.index(w) for w in given))
         if key not in self._held:
-            self._held[key] = _held(self._pattern(segment, given), len(given))
-        held = self._held[key]
-        most: Floats = (held[:, 0] + widths @ held[:, 1:].T).max(axis=1, initial=0.0)
+            self._held[key] = held(self._pattern(segment, given), len(given))
+        alive = self._held[key]
+        most: Floats = (alive[:, 0] + widths @ alive[:, 1:].T).max(axis=1, initial=0.0)
         return most
-
-
-def _source(channels: int) -> Source:
-    if isinstance(channels, Channels):
-        return Source(channels.width, channels.factor, channels.filled)
-    return Source(None, channels, False)
-
-
-def _held(pattern: Pattern, widths: int) -> Floats:
-    """For each operator the bytes of the tensors alive while it runs: a constant, and a factor per width."""
-    rows = []
-    for held in memory.alive(pattern.operators, pattern.output):
-        row = np.zeros(1 + widths)
-        for value in held:
-            width, factor = pattern.channels.get(value.channels, (-1, value.channels))
-            row[1 + width] += 4 * value.size**2 * factor
-        rows.append(row)
-    return np.array(rows).reshape(len(rows), 1 + widths)
 
 
 def of_profile(name: str, architecture: Architecture, dataset: Dataset, extrapolate: bool = False) -> Board:
