@@ -95,7 +95,8 @@ def calibrate(profile: Profile) -> Calibration:
 
 def fit(samples: Sequence[Sample], block: int) -> Model:
     """All parts of the model."""
-    times = fit_times(samples, fitting.fit_linear(samples, block))
+    seen = fitting.Observed.of(samples)
+    times = fit_times(samples, seen, fitting.fit_linear(samples, seen, block))
     return Model(times, fit_process(samples, times))
 
 
@@ -124,10 +125,9 @@ def judge(profile: Profile) -> Fitted:
 
 def channel_block(profile: Profile) -> Literal[1, 8, 16]:
     """The one whose kernels a profiler saw, where there is one; else the one that explains the times best."""
-    matched = {each: sum(in_place(m, each) is not None for m in profile.measurements) for each in BLOCKS}
-    block = max(BLOCKS, key=lambda each: matched[each])
-    if matched[block] >= KNOWN * len(profile.measurements):
-        return block
+    matched = {each: sum(times is not None for times in kernel_times(profile, each)) for each in BLOCKS}
+    if any(matched.values()):
+        return max(BLOCKS, key=lambda each: matched[each])
     return min(BLOCKS, key=lambda block: _linear_error(samples_of(profile, block), block))
 
 
@@ -138,6 +138,13 @@ def in_place(measurement: Measurement, block: int) -> list[float] | None:
         return observed.match(kernels, [observed.Layer(*layer) for layer in measurement.layers])
     times = measurement.kernels or []
     return times if len(times) == len(kernels) and sum(times) > 0 else None
+
+
+def kernel_times(profile: Profile, block: int) -> list[list[float] | None]:
+    """`in_place` of every measurement; all None where a profiler saw the kernels of too few."""
+    found = [in_place(m, block) for m in profile.measurements]
+    enough = sum(times is not None for times in found) >= KNOWN * len(found)
+    return found if enough else [None] * len(found)
 
 
 def observe(profile: Profile) -> Profile:
@@ -168,20 +175,18 @@ def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> lis
 
 def samples_of(profile: Profile, block: int) -> list[Sample]:
     """The measurements as sums over kernels."""
-    seen = [in_place(m, block) for m in profile.measurements]
-    counts = sum(times is not None for times in seen) >= KNOWN * len(seen)
     return [
         Sample(
             design.kernels(m.item, block),
             profile.seconds(m.architecture, m.ratio),
             m.architecture if m.part is None else None,
-            times if counts else None,
+            times,
         )
-        for m, times in zip(profile.measurements, seen, strict=True)
+        for m, times in zip(profile.measurements, kernel_times(profile, block), strict=True)
     ]
 
 
 def _linear_error(samples: Sequence[Sample], block: int) -> float:
-    linear = fitting.fit_linear(samples, block)
+    linear = fitting.fit_linear(samples, fitting.Observed.of(samples), block)
     sums = [linear.run + float(linear.seconds(s.kernels).sum()) for s in samples]
     return float(np.mean([(total / s.seconds - 1) ** 2 for total, s in zip(sums, samples, strict=True)]))

@@ -42,12 +42,8 @@ def by_group(kernels: Sequence[Kernel]) -> dict[str, list[int]]:
 
 
 COLD = ("cold_call", "cold_weights", "cold_moved")
-KNOTS = (
-    0.5,
-    2.0,
-    8.0,
-    24.0,
-)  # megabytes of weights, about the sizes of caches: what is beyond is read from farther away
+# Megabytes of weights, about the sizes of caches: what is beyond is read from farther away.
+KNOTS = (0.5, 2.0, 8.0, 24.0)
 FAR = tuple(f"far{knot:g}" for knot in KNOTS)
 CONVOLUTION = ("call", "cycles", "few", "rows", "stored", "near", "far", "moved")
 PRODUCT = ("call", "cycles", "copied", "copied", "near", "far", "moved")

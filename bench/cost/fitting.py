@@ -65,10 +65,9 @@ class Linear:
         return float(np.dot(self.coefficients[MEMORY], far(held * 1e-6)))
 
     def _of(self, kernel: Kernel) -> Array:
-        known = self.coefficients.get(group(kernel))
-        return (
-            known if known is not None else np.array([self.usual.get(each, 0.0) for each in classes(kernel)])
-        )
+        if group(kernel) in self.coefficients:
+            return self.coefficients[group(kernel)]
+        return np.array([self.usual.get(each, 0.0) for each in classes(kernel)])
 
     def missing(self, kernels: Sequence[Kernel]) -> list[str]:
         """Groups among `kernels` that were never measured."""
@@ -123,23 +122,19 @@ def profiler_cost(seen: Sequence[tuple[float, Array]]) -> float:
     return float(tried[spread.argmin()])
 
 
-def fit_linear(samples: Sequence[Sample], block: int) -> Linear:
+def fit_linear(samples: Sequence[Sample], observed: Observed, block: int) -> Linear:
     """Coefficients that minimise the relative error, none negative.
 
     First one per kind of amount for all groups together, then each group's own, which the first ones hold:
     a group that was measured little, or amounts that always come together, stay near what is usual.
     """
-    known = {group(k): classes(k) for s in samples for k in s.kernels} | {
-        RUN: (RUN,),
-        WHOLE: COLD,
-        MEMORY: FAR,
-    }
+    known = {group(k): classes(k) for s in samples for k in s.kernels}
+    known |= {RUN: (RUN,), WHOLE: COLD, MEMORY: FAR}
     slots = [(name, kind) for name in sorted(known) for kind in known[name]]
     sums = _table([s.kernels for s in samples], [s.whole for s in samples], block, known, slots)
     sums[:, slots.index((RUN, RUN))] = 1
     memory = slice(slots.index((MEMORY, FAR[0])), slots.index((MEMORY, FAR[-1])) + 1)
     sums[:, memory] = [far(weights(s.kernels) * 1e-6 * (s.whole is not None)) for s in samples]
-    observed = Observed.of(samples)
     inside = [samples[i].whole for i in observed.owner]
     single = _table([[k] for k in observed.kernels], inside, block, known, slots)
     single[:, memory] = sums[observed.owner, memory] * observed.share[:, None]

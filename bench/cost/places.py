@@ -66,9 +66,9 @@ class Times:
         return found
 
 
-def fit_times(samples: Sequence[Sample], linear: Linear) -> Times:
+def fit_times(samples: Sequence[Sample], observed: Observed, linear: Linear) -> Times:
     """Corrections from the observed kernels; none where there are none."""
-    observed, seen, weights = Observed.of(samples), {}, {}
+    seen, weights = {}, {}
     beyond = np.array([linear.far(memory.weights(s.kernels)) if s.whole else 0.0 for s in samples])
     for name, indices in by_group(observed.kernels).items():
         indices = indices[:: -(-len(indices) // MOST)]
