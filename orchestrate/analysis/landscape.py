@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.predicted import SAME, predicted_of
+from orchestrate.analysis.predicted import SAME, network, predicted_of
 from orchestrate.analysis.table import CONFIGURATION
 
 MOST = 40  # questions, each of which takes a second or two
@@ -75,11 +75,7 @@ class Question(NamedTuple):
 
     def networks(self) -> list[Json]:
         """As `bench predictions` reads them."""
-        kept = ("architecture", "dataset")
-        return [
-            {"id": row["model"], **{key: row[key] for key in kept}, "widths": list(row["widths"])}
-            for row in self.rows
-        ]
+        return [network(row) for row in self.rows]
 
 
 def questions(table: Frame) -> list[Question]:

@@ -24,9 +24,14 @@ def networks(table: Frame) -> list[Json]:
     found: dict[str, Json] = {}
     for row in table.rows():
         if row["architecture"] and row["dataset"] and row["widths"]:
-            kept = {key: row[key] for key in ("architecture", "dataset")}
-            found.setdefault(row["model"], {"id": row["model"], **kept, "widths": list(row["widths"])})
+            found.setdefault(row["model"], network(row))
     return list(found.values())
+
+
+def network(row: Json) -> Json:
+    """A row of the table as `bench predictions` reads it."""
+    kept = {key: row[key] for key in ("architecture", "dataset")}
+    return {"id": row["model"], **kept, "widths": list(row["widths"])}
 
 
 def accuracies(table: Frame) -> dict[str, float]:

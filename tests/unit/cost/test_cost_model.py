@@ -1,6 +1,7 @@
 """What a device costs any network: sums, intervals, the tuned range, and what an odd width costs."""
 
 import math
+from collections.abc import Iterator
 from random import Random
 
 import numpy as np
@@ -26,12 +27,18 @@ def some_widths(name: str, seed: int, unit: int = 1) -> list[int]:
     return [max(unit, 2, int(w * random.uniform(0.15, 0.7)) // unit * unit) for w in net.default_widths]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_network_that_was_not_measured_is_predicted_within_a_tenth(model, name):
+def estimates(model: CostModel, name: str) -> Iterator[tuple[Estimate, float]]:
+    """Predicted and true latencies of networks that were not measured, one a data set."""
     for seed, data in enumerate(DATASETS):
         widths = some_widths(name, seed)
+        item = design.Item(name, data, None, tuple(widths))
         found = model.predict(architecture(name), widths, dataset(data)).latency
-        true = synthetic.true_seconds(design.Item(name, data, None, tuple(widths)))
+        yield found, synthetic.true_seconds(item)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_network_that_was_not_measured_is_predicted_within_a_tenth(model, name):
+    for found, true in estimates(model, name):
         assert abs(found.value / true - 1) < 0.1
         assert 0 < found.low < found.value < found.high
 
@@ -45,10 +52,7 @@ def told() -> CostModel:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_kernels_seen_in_their_place_say_more_than_many_parts(told, name):
     """A third of the measurements, each slowed by other work under the profiler, which costs time itself."""
-    for seed, data in enumerate(DATASETS):
-        widths = some_widths(name, seed)
-        found = told.predict(architecture(name), widths, dataset(data)).latency
-        true = synthetic.true_seconds(design.Item(name, data, None, tuple(widths)))
+    for found, true in estimates(told, name):
         assert abs(found.value / true - 1) < 0.05
 
 
