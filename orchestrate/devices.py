@@ -107,10 +107,6 @@ class Device(reader.Section):
                 (process and self.image is not None, "process uses no image: leave out image, or use docker"),
                 (not process and self.image is None, "docker needs an image"),
                 (
-                    "dla_core" in self.options and "fp32" in self.precisions,
-                    "options.dla_core: a DLA runs fp16 and int8 only: take fp32 from precisions",
-                ),
-                (
                     self.keep_tactics and not backends.find(self.backend).builds,
                     f"keep_tactics is for backends that build engines, which {self.backend} does not",
                 ),
@@ -189,7 +185,7 @@ def unperformed(name: str, device: Device) -> Iterator[tuple[reader.KeyPath, str
     for index, precision in enumerate(device.precisions):
         if problem := backends.precision_problem(device.backend, precision):
             yield ("devices", name, "precisions", index), problem
-    for key, problem in backends.option_problems(device.backend, device.options):
+    for key, problem in backends.option_problems(device.backend, device.options, device.precisions):
         yield ("devices", name, "options", key), problem
 
 

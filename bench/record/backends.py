@@ -7,7 +7,9 @@ group `orbitbench.backends`, whose object is a `Backend` as made by `backend()` 
 
 import functools
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from bench.record.session_entries import ENTRIES
 
 ENTRY_POINTS = "orbitbench.backends"
 PRECISIONS = ("fp32", "fp16", "int8")  # that a job may ask for
@@ -18,7 +20,8 @@ Option = NamedTuple(
     [
         ("kind", str),  # flag | integer | text | choice | texts (a mapping of text to plain values)
         ("help", str),
-        ("choices", Tuple[str, ...]),
+        ("choices", Tuple[str, ...]),  # of a choice: its values; of texts: the keys that it may have
+        ("precisions", Tuple[str, ...]),  # in which it can be used; empty: in all
     ],
 )
 Backend = NamedTuple(
@@ -34,9 +37,9 @@ Backend = NamedTuple(
 )
 
 
-def option(kind: str, help: str, *choices: str) -> Option:
-    """An option of a backend; `choices` where the kind is choice."""
-    return Option(kind, help, choices)
+def option(kind: str, help: str, *choices: str, precisions: Tuple[str, ...] = ()) -> Option:
+    """An option of a backend; `choices`: values of a choice, keys of texts (none: any)."""
+    return Option(kind, help, choices, precisions)
 
 
 def backend(
@@ -63,7 +66,9 @@ ONNXRUNTIME = backend(
         "spinning": option("flag", "threads that wait keep their CPU busy"),
         "prepacking": option("flag", "reorder weights while loading"),
         "inter_threads": option("integer", "operators that may run at the same time"),
-        "config": option("texts", "session configuration entries, such as session.dynamic_block_base: 4"),
+        "config": option(
+            "texts", "session configuration entries, such as session.dynamic_block_base: 4", *ENTRIES
+        ),
     },
 )
 TORCH = backend(
@@ -85,7 +90,9 @@ TENSORRT = backend(
         "tf32": option("flag", "let fp32 run with 10 bits of mantissa (Ampere and later)"),
         "calibration": option("text", "an .npz of the bundle with samples for int8"),
         "isolate_build": option("flag", "build in a process of its own"),
-        "dla_core": option("integer", "run on this DLA core (Xavier, Orin), in fp16 or int8"),
+        "dla_core": option(
+            "integer", "run on this DLA core (Xavier, Orin), in fp16 or int8", precisions=("fp16", "int8")
+        ),
         "dla_fallback": option("flag", "leave layers that the DLA lacks to the GPU (default: true)"),
     },
 )
@@ -151,18 +158,39 @@ def precision_problem(name: str, precision: str, file: str = "fp32") -> Optional
     return None
 
 
-def option_problems(name: str, options: Dict[str, Any]) -> List[Tuple[str, str]]:
-    """(option, what is wrong with it) of each option that backend `name` does not know or cannot take."""
+def option_problems(
+    name: str, options: Dict[str, Any], precisions: Sequence[str] = ()
+) -> List[Tuple[str, str]]:
+    """(option, what is wrong with it) of each option that backend `name` does not know or cannot take.
+
+    precisions: those in which it is to run.
+    """
     allowed, found = find(name).options, []
-    for key in options:
+    for key, value in options.items():
         if key not in allowed:
             known_ones = ", ".join(sorted(allowed)) or "none"
             found.append((key, "backend {} has no option {!r} (allowed: {})".format(name, key, known_ones)))
-        else:
-            wanted = _wanted(allowed[key], options[key])
-            if wanted:
-                found.append((key, "option {} is {!r}, must be {}".format(key, options[key], wanted)))
+            continue
+        problem = _problem(key, allowed[key], value, precisions)
+        if problem:
+            found.append((key, problem))
     return found
+
+
+def _problem(key: str, option: Option, value: Any, precisions: Sequence[str]) -> Optional[str]:
+    """What is wrong with the value of an option, or with its use in these precisions."""
+    wanted = _wanted(option, value)
+    if wanted:
+        return "option {} is {!r}, must be {}".format(key, value, wanted)
+    if option.kind == "texts" and option.choices:
+        unknown = [each for each in value if each not in option.choices]
+        if unknown:
+            message = "option {} has an unknown entry {!r} (known: {})"
+            return message.format(key, unknown[0], ", ".join(option.choices))
+    refused = [each for each in precisions if option.precisions and each not in option.precisions]
+    if refused:
+        return "option {} does not run {} (allowed: {})".format(key, refused[0], ", ".join(option.precisions))
+    return None
 
 
 def _wanted(option: Option, value: Any) -> Optional[str]:

@@ -75,7 +75,8 @@ class Answer:
     """A claim on one device in one way of running it.
 
     `together`: the verdict stands for all verdicts at once. `independent`: the interval as it would be if
-    pairs did not resemble each other. `stand_ins`: pairs that decide nothing. `beside`: other baselines.
+    pairs did not resemble each other. `stand_ins`: pairs that decide nothing, as do those `of_one`
+    network, which are counted. `beside`: other baselines.
     """
 
     claim: Claim
@@ -91,6 +92,7 @@ class Answer:
     together: bool = False
     independent: statistics.Estimate = statistics.NOTHING
     stand_ins: statistics.Estimate = statistics.NOTHING
+    of_one: int = 0
     beside: tuple[tuple[str, statistics.Estimate], ...] = ()
 
     @property
@@ -175,7 +177,8 @@ def _answer(
         lacking=len(found) - len(known),
         settle=_settle(claim, configuration, estimate, found),
         independent=pairs.independent(found, claim.quantity),
-        stand_ins=pairs.mean(pairs.stand_ins(every), claim.quantity),
+        stand_ins=pairs.mean(pairs.left_out(every, pairs.OF_STAND_IN), claim.quantity),
+        of_one=len(pairs.left_out(every, pairs.OF_ONE_NETWORK)),
         beside=tuple(_beside(claim, configuration, sought)),
         together=verdict != UNSETTLED and strict == verdict,
     )
@@ -198,7 +201,7 @@ def _settle(claim: Claim, configuration: dict[str, Any], estimate: statistics.Es
     if len(found) < FEWEST:
         return (
             f"{_count(len(found), 'pair')} of {claim.method} and {claim.baseline} measured "
-            f"(stand-in fits aside), {FEWEST} needed: "
+            f"(stand-in fits and pairs of one network aside), {FEWEST} needed: "
             f"orchestrate run --device {configuration['device']} --experiment thesis"
         )
     if estimate.n < FEWEST:

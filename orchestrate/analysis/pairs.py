@@ -5,6 +5,7 @@ moves latency by itself, so the thesis' comparison has two baselines, uniform as
 multiples of 8; otherwise aligned networks are compared with equally aligned ones.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,13 @@ from orchestrate.analysis.frame import Frame, matches
 from orchestrate.analysis.table import CONFIGURATION, MEASURED, STAND_IN, by_process
 
 Floats = NDArray[np.float64]
+Widths = tuple[int, ...]
 NETWORK = ["architecture", "dataset", "widths"]
 KEY = ["architecture", "dataset", "ratio", "ratio_of", *CONFIGURATION]
 PARAMETERS, MACS = ("params", "width"), ("macs",)
 LATENCY, MEMORY = ("latency",), ("memory",)  # at the same prediction of a device's profile
 PLAIN, ROUNDED = 1, 8  # widths are multiples of
+OF_STAND_IN, OF_ONE_NETWORK = "stand-in fit", "one and the same network"  # why a pair decides nothing
 
 
 class Comparison(NamedTuple):
@@ -143,6 +146,7 @@ def _ratios(above: Frame, below: Frame) -> Frame:
         "baseline": below["model"]
     }
     found["fit_quality"] = np.where(below["fit_quality"] == STAND_IN, STAND_IN, above["fit_quality"])
+    found["left_out"] = _left_out(found["fit_quality"], above["widths"], below["widths"])
     ratio = {"accuracy": _accuracy(above, below, found)}
     ratio |= {name: _ratio(above, below, name) for name in RATIOS}
     upper, lower = (by_process([job.p50s for job in side["source"]]) for side in (above, below))
@@ -155,14 +159,22 @@ def _ratios(above: Frame, below: Frame) -> Frame:
     return Frame(found)
 
 
+def _left_out(quality: Iterable[str], upper: Iterable[Widths], lower: Iterable[Widths]) -> list[str]:
+    """Why each pair decides nothing, '' where it counts: two runs of one network compare nothing."""
+    return [
+        OF_STAND_IN if fit == STAND_IN else OF_ONE_NETWORK if above and above == below else ""
+        for fit, above, below in zip(quality, upper, lower, strict=True)
+    ]
+
+
 def decided(found: Frame) -> Frame:
-    """Return the pairs that a verdict and a mean rest on: those whose fit is not a stand-in."""
-    return found.take(found["fit_quality"] != STAND_IN)
+    """Return the pairs that a verdict and a mean rest on: of two networks, neither from a stand-in fit."""
+    return found.take(found["left_out"] == "")
 
 
-def stand_ins(found: Frame) -> Frame:
-    """Return the pairs that are shown beside, and decide nothing."""
-    return found.take(found["fit_quality"] == STAND_IN)
+def left_out(found: Frame, why: str) -> Frame:
+    """Return the pairs that are shown beside, and decide nothing, for the reason `why`."""
+    return found.take(found["left_out"] == why)
 
 
 def _accuracy(above: Frame, below: Frame, found: dict[str, Any]) -> Floats:

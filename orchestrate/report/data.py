@@ -156,6 +156,7 @@ def _answer(answer: claims.Answer) -> dict[str, Any]:
         "architectures": estimate.groups,
         "widening": answer.widening,
         "stand_ins": answer.stand_ins.n,
+        "of_one": answer.of_one,
         "beside": "; ".join(f"{label}: {text.ratio(mean)}" for label, mean in answer.beside),
         "together": "stands" if answer.together else "",
         "settle": answer.settle,

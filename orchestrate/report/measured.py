@@ -27,7 +27,8 @@ MEANING = {
     "Ratios": """Two methods at the same architecture, dataset, ratio, device, backend, precision, threads and
         batch make a pair; a pair of networks counts once. Means are geometric, each architecture counting
         alike; their intervals are Student's over the means of the architectures, on logarithms: networks of
-        one architecture resemble each other. Fits that are stand-ins enter no mean and no verdict.""",
+        one architecture resemble each other. Fits that are stand-ins, and pairs in which both methods give
+        the same network, enter no mean and no verdict.""",
     "Size": """Ratio: target size divided by the original's, of the parameters (params), of every width
         (width) or of the multiply-accumulates (macs). Widths: output channels of each searchable layer.""",
     "Fits": """The power laws of NeuralScale's widths. Published: by its authors; searched: on this data set

@@ -120,8 +120,7 @@ def _beside(answer: claims.Answer) -> Iterator[str]:
         yield verdict_cards.spread(answer)
     for label, mean in answer.beside:
         yield f"{label}: {text.ratio(mean)}"
-    if answer.stand_ins.n:
-        yield verdict_cards.stand_in(answer)
+    yield from verdict_cards.left_out(answer)
 
 
 def rounding(report: Report) -> list[str]:

@@ -109,8 +109,7 @@ def _notes(answer: claims.Answer) -> Iterator[str]:
     pairs = f"{estimate.n} pair{'s' * (estimate.n != 1)} of models"
     lacking = f"; {answer.lacking} more lack a figure" if answer.lacking else ""
     yield pairs + lacking + (f"; {spread(answer)}" if estimate.known else "; no interval")
-    if answer.stand_ins.n:
-        yield stand_in(answer)
+    yield from left_out(answer)
     for label, mean in answer.beside:
         yield f"{escape(label)}: {text.ratio(mean)}"
     if answer.verdict == claims.FAILS and _same_side(answer):
@@ -133,12 +132,13 @@ def spread(answer: claims.Answer) -> str:
     return told
 
 
-def stand_in(answer: claims.Answer) -> str:
-    """What stand-in fits give, which decides nothing."""
-    count = answer.stand_ins.n
-    return (
-        f"left out: {count} pair{'s' * (count != 1)} whose fit is a stand-in, {text.ratio(answer.stand_ins)}"
-    )
+def left_out(answer: claims.Answer) -> Iterator[str]:
+    """The pairs that decide nothing, and what stand-in fits give."""
+    if answer.stand_ins.n:
+        stand_ins = counted(answer.stand_ins.n, "pair")
+        yield f"left out: {stand_ins} whose fit is a stand-in, {text.ratio(answer.stand_ins)}"
+    if answer.of_one:
+        yield f"left out: {counted(answer.of_one, 'pair')} in which both methods give the same network"
 
 
 def _ranking(ranking: efficiency.Ranking) -> str:

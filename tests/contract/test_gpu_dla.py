@@ -95,12 +95,6 @@ def test_without_fall_back_such_layers_are_refused_before_the_build(
 
 
 @with_flags
-def test_fp32_is_refused(case: Case, model: Path, monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
-    arguments = (case, model, monkeypatch, xavier(), "fp32")
-    refused(part, "fp32", "unsupported_precision", "fp16 and int8", *arguments, dla_core=0)
-
-
-@with_flags
 @pytest.mark.parametrize(("cores", "advice"), [(0, "leave dla_core out"), (2, "choose one of 0 to 1")])
 def test_a_core_that_is_not_there_is_refused(
     case: Case, cores: int, advice: str, model: Path, monkeypatch: pytest.MonkeyPatch, part: Part

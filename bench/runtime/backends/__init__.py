@@ -26,7 +26,9 @@ def problems(job: Job) -> List[str]:
         file = job["model"].get("precision") or "fp32"
         wrong = [backends.precision_problem(job["backend"], job["precision"], file)]
         options = {key: value for key, value in (job.get("options") or {}).items() if key not in OURS}
-        wrong += [message for _, message in backends.option_problems(job["backend"], options)]
+        wrong += [
+            message for _, message in backends.option_problems(job["backend"], options, [job["precision"]])
+        ]
     except ValueError as error:
         return [str(error)]
     return [problem for problem in wrong if problem]

@@ -105,9 +105,6 @@ class EngineBuild(object):
 
     def configure(self) -> None:
         """Set workspace, precision and, after it, the DLA core."""
-        on_dla = dla.core_of(self.order.options) is not None
-        if on_dla:
-            dla.require_precision(self.order.precision)
         self.config = self.builder.create_builder_config()
         api.set_workspace(self.trt, self.config, self.workspace)
         if not self.order.options.get("tf32", False):
@@ -118,7 +115,7 @@ class EngineBuild(object):
             require_typed(found, self.order.precision)
         elif self.order.precision != "fp32":
             self._lower_precision(found)
-        if on_dla:
+        if dla.core_of(self.order.options) is not None:
             self.dla = dla.place(self.trt, self.builder, self.network, self.config, self.order.options)
 
     def _lower_precision(self, found: str) -> None:

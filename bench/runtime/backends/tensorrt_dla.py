@@ -49,16 +49,6 @@ def require_core(core: Optional[int], cores: int) -> None:
         )
 
 
-def require_precision(precision: str) -> None:
-    """Refuse fp32, which a DLA does not compute."""
-    if precision == "fp32":
-        raise BackendError(
-            "unsupported_precision",
-            "a DLA computes in fp16 and int8, not in fp32",
-            "take fp32 from the device's precisions, or leave options.dla_core out",
-        )
-
-
 def refused(left: List[str], layers: int) -> BackendError:
     """The error of a network of which too little runs on the DLA."""
     if len(left) == layers:

@@ -109,7 +109,7 @@ function pairColumn(quantity) {
   return key;
 }
 
-const standIn = (i) => (PAIRS.fit_quality[i] === "stand-in" ? " (stand-in fit: decides nothing)" : "");
+const leftOut = (i) => (PAIRS.left_out[i] ? ` (${PAIRS.left_out[i]}: decides nothing)` : "");
 const network = (i) => `${PAIRS.architecture[i]} ${PAIRS.dataset[i]}`;
 function byPair(width) {
   const quantity = $("f-quantity").value;
@@ -119,12 +119,12 @@ function byPair(width) {
     .filter((i) => PAIRS.comparison[i] === "params" && PAIRS[key][i] !== null)
     .slice(0, 80);
   const found = rows.map((i) => ({
-    label: `${network(i)}, ${PAIRS.ratio[i]} of ${PAIRS.ratio_of[i]}${standIn(i)}`,
+    label: `${network(i)}, ${PAIRS.ratio[i]} of ${PAIRS.ratio_of[i]}${leftOut(i)}`,
     short: `${PAIRS.architecture[i]} ${PAIRS.ratio[i]}`,
     frame: PAIRS,
     key,
     i,
-    colour: css(standIn(i) ? "--soft" : "--neuralscale"),
+    colour: css(leftOut(i) ? "--soft" : "--neuralscale"),
     job: jobOf(PAIRS.model[i]),
   }));
   const all = mean("params", quantity, DATA.of_memory.includes(quantity) ? state.definition : "");

@@ -107,6 +107,27 @@ def test_one_pair_of_networks_counts_once_however_often_it_was_asked_for(tmp_pat
     assert [row["models"] for row in efficiency.slopes(rows(run)).rows()] == [4 * 3] * 6
 
 
+def test_a_pair_of_one_network_compares_nothing_and_is_counted_beside(tmp_path: Path) -> None:
+    run = synthetic.write(STILL, tmp_path)
+    for path in run.glob("*/records/*neuralscale-p1-*.json"):
+        record, other = (
+            json.loads(each.read_text())
+            for each in (path, path.parent / path.name.replace("neuralscale", "uniform"))
+        )
+        record["job"]["model"]["widths"] = other["job"]["model"]["widths"]
+        record["latency"] = other["latency"]
+        path.write_text(json.dumps(record))
+    found = answer(run)
+    assert (found.estimate.n, found.of_one) == (4 * 3, 4)
+    assert found.estimate.value == pytest.approx(3.0, rel=0.05)  # with the ratios of 1 it would be 2.3
+    assert "left out: 4 pairs in which both methods give the same network" in verdict_cards.card(found)
+    told = "left out: 4 pairs in which both methods give the same network"
+    assert any(line.endswith(told) for line in terminal.remarks(report.build([run])))
+    listed = pairs.of(rows(run), EQUAL["params"])
+    assert listed["left_out"].tolist().count("one and the same network") == 4
+    assert pairs.mean(pairs.decided(listed), "latency").n == 4 * 3
+
+
 def test_two_runs_of_the_same_networks_do_not_double_the_pairs(tmp_path: Path) -> None:
     one = synthetic.write(replace(STILL, run="one"), tmp_path)
     other = synthetic.write(replace(STILL, run="other"), tmp_path)

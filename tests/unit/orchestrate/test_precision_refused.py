@@ -46,6 +46,16 @@ def load(path: Path, backend: str, rest: str) -> dict[str, Device]:
         ("onnxruntime", "options: {graph_level: most}", ["must be one of disabled, basic, extended, all"]),
         ('"null"', "options: {x: 1}", ["backend null has no option 'x' (allowed: none)"]),
         ("tensorrt", "options: {tf32: 1}", ["option tf32 is 1, must be true or false"]),
+        (
+            "tensorrt",
+            "options: {dla_core: 0}",  # with fp32, which is what a device runs that does not say
+            ["devices.here.options.dla_core: option dla_core does not run fp32 (allowed: fp16, int8)"],
+        ),
+        (
+            "onnxruntime",
+            "options: {config: {session.dynamic_blok_base: 4}}",
+            ["devices.here.options.config: option config has an unknown entry 'session.dynamic_blok_base'"],
+        ),
         ("onnxrt", "precisions: [fp32]", ["devices.yaml:5: devices.here.backend: unknown value 'onnxrt'"]),
     ],
 )

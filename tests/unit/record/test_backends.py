@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
-from bench.record import backends
+from bench.record import backends, session_entries
 from bench.runtime.backends import base, create
 from tests.conftest import ROOT
 
 each = pytest.mark.parametrize("name", backends.BACKENDS)
+ELSEWHERE = {  # of other versions, or of builds for other processors
+    "mlas.enable_gemm_fastmath_arm64_bfloat16",
+    "session.enable_static_workspace_preallocation",
+}
 HEAD = "| backend | makes of an fp32 file | runs as they are |\n|---|---|---|\n"
 
 
@@ -52,12 +56,40 @@ def test_the_declared_class_is_there_and_is_of_the_declared_device(name: str) ->
 
 @each
 def test_every_option_of_every_kind_is_checked(name: str) -> None:
-    good = {"flag": True, "integer": 3, "text": "x", "texts": {"a.b": 1}}
+    good = {"flag": True, "integer": 3, "text": "x", "texts": {"session.dynamic_block_base": 4}}
     bad: dict[str, Any] = {"flag": 1, "integer": True, "text": 3, "texts": "x", "choice": "some"}
     for key, option in backends.BACKENDS[name].options.items():
-        value = option.choices[0] if option.choices else good[option.kind]
+        value = option.choices[0] if option.kind == "choice" else good[option.kind]
         assert backends.option_problems(name, {key: value}) == []
         assert backends.option_problems(name, {key: bad[option.kind]})[0][0] == key
+
+
+def test_a_session_entry_that_onnxruntime_does_not_have_is_refused_with_the_known_ones() -> None:
+    (found,) = backends.option_problems("onnxruntime", {"config": {"session.dynamic_blok_base": 4}})
+    assert found[0] == "config"
+    assert "unknown entry 'session.dynamic_blok_base' (known: mlas.disable_kleidiai, " in found[1]
+    assert "session.dynamic_block_base, " in found[1]
+
+
+def test_every_session_entry_is_in_the_library_that_is_installed_here() -> None:
+    """A misspelt one would be passed on, and ignored."""
+    capi = Path(str(importlib.import_module("onnxruntime").__file__)).parent / "capi"
+    (library,) = capi.glob("onnxruntime_pybind11_state.*")
+    text = library.read_bytes()
+    absent = {entry for entry in session_entries.ENTRIES if entry.encode() not in text}
+    assert absent <= ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    ("precisions", "said"),
+    [
+        (["fp16", "int8"], []),
+        (["fp32"], [("dla_core", "option dla_core does not run fp32 (allowed: fp16, int8)")]),
+        ([], []),
+    ],
+)
+def test_an_option_may_be_for_some_precisions_only(precisions: list[str], said: list[Any]) -> None:
+    assert backends.option_problems("tensorrt", {"dla_core": 0, "tf32": False}, precisions) == said
 
 
 @pytest.mark.parametrize(
@@ -113,5 +145,5 @@ def test_the_docs_show_every_option() -> None:
     text = (ROOT / "docs/devices.md").read_text()
     for name, found in backends.BACKENDS.items():
         for key, option in found.options.items():
-            value = ", ".join(option.choices) or option.kind
+            value = ", ".join(option.choices) if option.kind == "choice" else option.kind
             assert f"| {name} | `{key}` | {value} | {option.help} |" in text

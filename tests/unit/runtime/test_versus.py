@@ -104,6 +104,11 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(small: Path, tmp_path: 
         ((small, small, "--option", "graph_levle=all"), "no option 'graph_levle' (allowed: arena, config"),
         ((small, small, "--option", "arena=3"), "option arena is 3, must be true or false"),
         ((small, small, "--option", "arena"), "give NAME=VALUE"),
+        ((small, small, "--option", "config={a.b: 1}"), "option config has an unknown entry 'a.b' (known: "),
+        (
+            (small, small, "--backend", "tensorrt", "--option", "dla_core=0"),
+            "option dla_core does not run fp32 (allowed: fp16, int8)",
+        ),
     ):
         done = CliRunner().invoke(build(), ["versus", *map(str, words)])
         assert done.exit_code == 2
