@@ -38,31 +38,32 @@ def application(program: str, about: str, commands: ModuleType, *errors: type[Ex
 
 
 def options_of(
-    kind: type[T], declared: Mapping[str, Any]
+    kind: type[T], declared: Mapping[str, object] | None = None
 ) -> Callable[[Callable[[T], None]], Callable[..., None]]:
     """Make a command that takes a dataclass: its fields are the options, with their types and defaults.
 
-    declared: field -> typer.Option(...), one for each, in the order of `--help`.
+    A field is `name: Annotated[type, typer.Option(...)]`; the order is that of `--help`. declared: field ->
+    typer.Option(...), one for each, in the order of `--help`, for a class that must not know typer.
     """
-    hints, known = get_type_hints(kind), {each.name: each for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    if set(declared) != set(known):
+    hints = get_type_hints(kind, include_extras=True)
+    known = {each.name: each for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if declared is not None and set(declared) != set(known):
         raise TypeError(f"{kind.__name__}: options that do not match {set(declared) ^ set(known)}")
+    types: dict[str, object] = {name: hints[name] for name in known}
+    if declared is not None:
+        types = {name: Annotated[hints[name], option] for name, option in declared.items()}
 
     def decorate(command: Callable[[T], None]) -> Callable[..., None]:
         def called(**given: Any) -> None:
             command(kind(**given))
 
-        types: dict[str, Any] = {name: Annotated[hints[name], option] for name, option in declared.items()}
         called.__name__, called.__doc__, called.__annotations__ = command.__name__, command.__doc__, types
         called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
                 inspect.Parameter(
-                    name,
-                    inspect.Parameter.KEYWORD_ONLY,
-                    default=_default(known[name]),
-                    annotation=types[name],
+                    name, inspect.Parameter.KEYWORD_ONLY, default=_default(known[name]), annotation=of
                 )
-                for name in declared
+                for name, of in types.items()
             ]
         )
         return called
@@ -71,8 +72,9 @@ def options_of(
 
 
 def _default(field: "dataclasses.Field[Any]") -> Any:
-    made = field.default_factory
-    return field.default if made is dataclasses.MISSING else made()
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
 
 
 def _callback(program: str) -> Callable[..., None]:

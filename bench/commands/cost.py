@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,8 @@ from bench.commands.scale import Architecture, AsJson, Dataset
 if TYPE_CHECKING:
     from bench.cost import CostModel, Prediction
     from bench.cost.design import Item
+    from bench.cost.model import LayerCost
+    from bench.cost.profile import Profile
 
 ABOUT = """What networks cost on a device that `orchestrate tune --device NAME` has measured.
 """
@@ -75,7 +77,7 @@ def _widths(text: str) -> list[int]:
     return [int(word) for word in words]
 
 
-def _data(prediction: "Prediction", model: "CostModel") -> dict[str, Any]:
+def _data(prediction: "Prediction", model: "CostModel") -> dict[str, object]:
     figures = {name: getattr(prediction, name).data() for name in ("latency", "process", "model", "peak")}
     return {
         **figures,
@@ -101,7 +103,7 @@ def _lines(prediction: "Prediction", model: "CostModel") -> list[str]:
     return lines
 
 
-def _shares(layers: list[Any]) -> list[str]:
+def _shares(layers: "list[LayerCost]") -> list[str]:
     if not layers:
         return []
     lines = [f"{'layer':<18} {'width':>6} {'share':>7}   of an odd width"]
@@ -160,7 +162,7 @@ def fit(
         typer.echo(f"{path}: {len(profile.measurements)} measurements; {fitted.text()}")
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> "Profile":
     from bench.cost.profile import Profile
     from bench.manifests import reader
 

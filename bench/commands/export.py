@@ -5,12 +5,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from bench.cli_app import options_of
 
 if TYPE_CHECKING:
     from bench.export import Progress
@@ -23,44 +25,47 @@ def register(app: typer.Typer) -> None:
     app.command()(export)
 
 
-def export(
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the command line asks for."""
+
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="the bundle's folder: new, empty, or an older bundle")
-    ],
+    ]
     experiment: Annotated[
         str | None, typer.Argument(metavar="EXPERIMENT", help="name in manifests/experiments, or a YAML file")
-    ] = None,
-    onnx: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="a model of your own; may be repeated")
-    ] = None,
+    ] = None
+    onnx: Annotated[list[Path], typer.Option(metavar="FILE", help="a model of your own; may be repeated")] = (
+        field(default_factory=list)
+    )
     dim: Annotated[
-        list[str] | None,
+        list[str],
         typer.Option(
             metavar="NAME=SIZE", help="size of a dynamic dimension of --onnx: its symbol, or INPUT.AXIS"
         ),
-    ] = None,
+    ] = field(default_factory=list)
     inputs: Annotated[
         Path | None,
         typer.Option("--input", metavar="FILE.npz", help="arrays for the inputs of --onnx, by input name"),
-    ] = None,
+    ] = None
     value: Annotated[
-        list[str] | None,
+        list[str],
         typer.Option(metavar="INPUT=NUMBER", help="a constant for an input of --onnx; may be repeated"),
-    ] = None,
+    ] = field(default_factory=list)
     test_set: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.npz|FOLDER",
             help="labelled inputs of --onnx, whose accuracy the device then measures",
         ),
-    ] = None,
+    ] = None
     metric: Annotated[
         Literal["top1", "top5"], typer.Option(help="of --test-set: the label among so many largest outputs")
-    ] = "top1",
+    ] = "top1"
     pixels: Annotated[
         Literal["unit", "signed", "imagenet", "raw"] | None,
         typer.Option(help="of a folder of images: 0 to 1, -1 to 1, ImageNet's mean and deviation, 0 to 255"),
-    ] = None,
+    ] = None
     onnx_timeout: Annotated[
         float,
         typer.Option(
@@ -69,59 +74,72 @@ def export(
             envvar="ORBITBENCH_ONNX_TIMEOUT",
             help="that reading and trying one file of --onnx may take",
         ),
-    ] = 300,
+    ] = 300
     batch: Annotated[
         str | None,
         typer.Option(metavar="N[,N]", help="images an inference, such as 1,8; overrides the experiment's"),
-    ] = None,
+    ] = None
     cache: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             help="keeps what was exported once [default: $ORBITBENCH_CACHE, or ~/.cache/orbitbench/export]",
         ),
-    ] = None,
+    ] = None
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             help="where `bench train` left trained weights; others are random [default: results/training]",
         ),
-    ] = None,
+    ] = None
     data: Annotated[
         str | None,
         typer.Option(
             metavar="DIR|FILE|URL", help="data sets, where the experiment has a test_set [default: data]"
         ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print the bundle as JSON")] = False,
-) -> None:
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="print the bundle as JSON")] = False
+
+
+@options_of(ExportOptions)
+def export(options: ExportOptions) -> None:
     """Make the models of an experiment, and your own, ready to be measured.
 
     bench export demo --out bundle
     """
     from bench.errors import InputError, JobError
+    from bench.export import OwnFiles
     from bench.export import cache as caches
     from bench.export import export as make
     from bench.work import writable_paths
 
-    if not experiment and not onnx:
+    if not options.experiment and not options.onnx:
         raise InputError("nothing to export: name an experiment, or give --onnx FILE")
-    if test_set and not onnx:
+    if options.test_set and not options.onnx:
         raise InputError("--test-set is for models of your own: give --onnx FILE as well")
-    request = replace(own_request(dim, value, inputs), test_set=test_set, metric=metric, pixels=pixels)
-    sizes = _batches(batch)
-    chosen = _load(experiment) if experiment else None
-    trained = writable_paths.existing("--weights", weights) if weights else Path("results/training")
-    kept = writable_paths.folder("--cache", cache or caches.default_folder()) if experiment else None
+    request = replace(
+        own_request(options.dim, options.value, options.inputs),
+        test_set=options.test_set,
+        metric=options.metric,
+        pixels=options.pixels,
+    )
+    sizes = _batches(options.batch)
+    experiment, cache = _load(options.experiment) if options.experiment else None, None
+    weights = Path("results/training")
+    if options.weights:
+        weights = writable_paths.existing("--weights", options.weights)
+    if experiment:
+        cache = writable_paths.folder("--cache", options.cache or caches.default_folder())
+    own = OwnFiles(options.onnx, request, options.onnx_timeout)
     with _progress() as progress:
-        contents = make(out, chosen, onnx or [], request, onnx_timeout, sizes, kept, trained, data, progress)
+        contents = make(options.out, experiment, own, sizes, cache, weights, options.data, progress)
     if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
         typer.echo(_untested(untested), err=True)
-    if as_json:
-        typer.echo(json.dumps({"bundle": str(out), **contents}))
+    if options.as_json:
+        typer.echo(json.dumps({"bundle": str(options.out), **contents}))
     else:
-        _show(out, contents)
+        _show(options.out, contents)
     if refused := contents["refused"]:
         raise JobError("\n".join(f"{each['file']}: refused: {each['reason']}" for each in refused))
 
@@ -134,12 +152,11 @@ def _load(name: str) -> "tuple[Experiment, str]":
     return loaded, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def own_request(dim: list[str] | None, value: list[str] | None, inputs: Path | None) -> "Request":
-    """What the options --dim, --value and --input say of a model of one's own; InputError for a wrong one."""
+def own_request(dim: list[str], value: list[str], inputs: Path | None) -> "Request":
+    """Read the options --dim, --value and --input for a model of one's own; InputError for a wrong one."""
     from bench.export.own.request import Request
 
-    dims, values = dict(_dim(text) for text in dim or []), dict(_value(text) for text in value or [])
-    return Request(dims, values, inputs)
+    return Request(dict(map(_dim, dim)), dict(map(_value, value)), inputs)
 
 
 def _value(text: str) -> tuple[str, float]:

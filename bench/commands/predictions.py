@@ -2,9 +2,21 @@
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
+
+if TYPE_CHECKING:
+    from bench.cost import CostModel
+
+
+class Network(TypedDict):
+    """A network of the zoo, as the orchestrator knows it."""
+
+    id: str
+    architecture: str
+    dataset: str
+    widths: list[int]
 
 
 def predictions(
@@ -30,7 +42,7 @@ def predictions(
     typer.echo(json.dumps(found))
 
 
-def _landscape(model: Any, networks: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _landscape(model: "CostModel", networks: list[Network]) -> dict[str, object] | None:
     """Networks after the first that cannot be predicted are left out."""
     from bench import zoo
     from bench.cost.landscape import landscape
@@ -50,14 +62,14 @@ def _landscape(model: Any, networks: list[dict[str, Any]]) -> dict[str, Any] | N
     return {**_where(model), **named, **found._asdict(), "networks": placed}
 
 
-def _where(model: Any) -> dict[str, Any]:
+def _where(model: "CostModel") -> dict[str, object]:
     """The profile, and the device and runtime that it is of."""
     where = model.profile.environment.model_dump()
     kept = {key: where[key] for key in ("device", "backend", "version", "precision", "threads")}
     return {"profile": model.profile.name, "emulated": model.profile.emulated, **kept}
 
 
-def _row(model: Any, network: dict[str, Any]) -> list[dict[str, Any]]:
+def _row(model: "CostModel", network: Network) -> list[dict[str, object]]:
     from bench import zoo
     from bench.cost import ExtrapolationError
 

@@ -1,13 +1,18 @@
 """`bench scale` and `bench fit`: widths for a target, and the fit that they come from."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
+from bench.cli_app import options_of
+
 if TYPE_CHECKING:
     from bench.scaling import Scaled
+    from bench.scaling.board import Board
+    from bench.scaling.regression import Regression
 
 Architecture = Annotated[
     str, typer.Argument(metavar="ARCH", help="vgg11, mobilenetv2, preact_resnet18, resnet50")
@@ -33,17 +38,20 @@ def register(app: typer.Typer) -> None:
     app.command()(fit)
 
 
-def _budget(metavar: str, text: str) -> Any:
+def _budget(metavar: str, text: str) -> object:
     return typer.Option(metavar=metavar, help=text)
 
 
-def scale(
-    arch: Architecture,
-    dataset: Dataset,
+@dataclass(frozen=True)
+class ScaleOptions:
+    """What the command line asks for."""
+
+    arch: Architecture
+    dataset: Dataset
     ratio: Annotated[
         float | None,
         typer.Option("--ratio", "-r", metavar="RATIO", help="target size / size of the default network"),
-    ] = None,
+    ] = None
     ratio_of: Annotated[
         str | None,
         typer.Option(
@@ -51,17 +59,17 @@ def scale(
             help="what RATIO is of; 0.25 of the widths is about a sixteenth of the parameters; latency and "
             "memory are what the profile of --device predicts",
         ),
-    ] = None,
-    max_params: Annotated[str | None, _budget("COUNT", "parameters at most, such as 1M")] = None,
-    max_macs: Annotated[str | None, _budget("COUNT", "multiply-accumulates at most, such as 30M")] = None,
-    max_latency: Annotated[str | None, _budget("TIME", "of one inference on --device, such as 5ms")] = None,
+    ] = None
+    max_params: Annotated[str | None, _budget("COUNT", "parameters at most, such as 1M")] = None
+    max_macs: Annotated[str | None, _budget("COUNT", "multiply-accumulates at most, such as 30M")] = None
+    max_latency: Annotated[str | None, _budget("TIME", "of one inference on --device, such as 5ms")] = None
     max_memory: Annotated[
         str | None, _budget("SIZE", "of the process on --device (memory.process), such as 40MB")
-    ] = None,
+    ] = None
     device: Annotated[
         str | None,
         typer.Option(metavar="NAME|FILE", help="a device's profile: what `orchestrate tune` has measured"),
-    ] = None,
+    ] = None
     measure: Annotated[
         bool,
         typer.Option(
@@ -69,13 +77,13 @@ def scale(
             help="export and measure, and correct until the measured interval lies within the budget; "
             "without: the prediction and its interval",
         ),
-    ] = True,
+    ] = True
     rounds: Annotated[
         int, typer.Option(metavar="N", min=1, max=20, help="of solving and measuring, at most")
-    ] = 3,
+    ] = 3
     extrapolate: Annotated[
         bool, typer.Option("--extrapolate", help="also beyond the widths that the profile was tuned for")
-    ] = False,
+    ] = False
     method: Annotated[
         str,
         typer.Option(
@@ -85,14 +93,14 @@ def scale(
             help="uniform (one factor), neuralscale (by a fit), device (near a fit, where a device charges "
             "least); aligned: neuralscale with --align 8",
         ),
-    ] = "uniform",
+    ] = "uniform"
     fit: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|FILE",
             help="of neuralscale: in manifests/scaling, or a file [default: the preferred one]",
         ),
-    ] = None,
+    ] = None
     align: Annotated[
         int | None,
         typer.Option(
@@ -100,10 +108,13 @@ def scale(
             help="all widths are multiples of it, under the same budget, whatever the method: 8 suits most "
             "hardware [default: no alignment]",
         ),
-    ] = None,
-    count: Count = "true",
-    as_json: AsJson = False,
-) -> None:
+    ] = None
+    count: Count = "true"
+    as_json: AsJson = False
+
+
+@options_of(ScaleOptions)
+def scale(options: ScaleOptions) -> None:
     """Widths that one method gives an architecture for one size, or for budgets, and what they cost.
 
     bench scale vgg11 -d cifar10 -m neuralscale -r 0.25 --ratio-of params
@@ -114,79 +125,108 @@ def scale(
     """
     from bench.scaling.ask import limits
 
-    wanted = limits(params=max_params, macs=max_macs, latency=max_latency, memory=max_memory)
-    _one_target(ratio, ratio_of, wanted)
+    wanted = limits(
+        params=options.max_params,
+        macs=options.max_macs,
+        latency=options.max_latency,
+        memory=options.max_memory,
+    )
+    _one_target(options, wanted)
     if wanted:
         from bench.budget.command import Asked  # numpy and scipy, which a ratio needs none of
         from bench.budget.text import answer
 
-        asked = Asked(arch, dataset, method, wanted, fit, align, count, device, measure, rounds, extrapolate)
-        typer.echo(answer(asked, as_json))
+        asked = Asked(
+            options.arch,
+            options.dataset,
+            options.method,
+            wanted,
+            options.fit,
+            options.align,
+            options.count,
+            options.device,
+            options.measure,
+            options.rounds,
+            options.extrapolate,
+        )
+        typer.echo(answer(asked, options.as_json))
         return
-    assert ratio is not None
-    assert ratio_of is not None
-    typer.echo(
-        _by_ratio(arch, dataset, method, ratio, ratio_of, fit, align, count, device, extrapolate, as_json)
-    )
+    assert options.ratio is not None
+    assert options.ratio_of is not None
+    typer.echo(_by_ratio(options, options.ratio, options.ratio_of))
 
 
-def _one_target(ratio: float | None, ratio_of: str | None, wanted: dict[str, float]) -> None:
+def _one_target(options: ScaleOptions, wanted: dict[str, float]) -> None:
     from bench.errors import InputError
 
-    if wanted and (ratio is not None or ratio_of is not None):
+    if wanted and (options.ratio is not None or options.ratio_of is not None):
         raise InputError("give either --ratio with --ratio-of, or budgets (--max-...), not both")
-    if not wanted and (ratio is None or ratio_of is None):
+    if not wanted and (options.ratio is None or options.ratio_of is None):
         raise InputError(
             "no target: give --ratio with --ratio-of, or a budget: --max-params, --max-macs, --max-latency, "
             "--max-memory"
         )
 
 
-def _by_ratio(
-    arch: str, dataset: str, method: str, ratio: float, ratio_of: str, fit: str | None, align: int | None,
-    count: str, device: str | None, extrapolate: bool, as_json: bool,
-) -> str:  # fmt: skip
-    from bench import zoo
-    from bench.manifests.methods import meant
-    from bench.scaling import scale as along_curve
-    from bench.scaling.fits import named
+class ByRatio(TypedDict):
+    """What was asked for, as JSON repeats it."""
 
-    architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
-    chosen = named(fit) if fit else None
-    board = None
-    if device is not None:
-        from bench.scaling.board import of_profile
+    architecture: str
+    dataset: str
+    method: str
+    ratio: float
+    ratio_of: str
+    count: str
 
-        board = of_profile(device, architecture, task, extrapolate)
-    if method == "device" or ratio_of in ("latency", "memory"):
-        from bench.errors import InputError
-        from bench.scaling.within import by_ratio
 
-        if count != "true":
-            raise InputError(f"{method} by {ratio_of} is of true counts; leave --count away")
+def _by_ratio(options: ScaleOptions, ratio: float, ratio_of: str) -> str:
+    """Widths for a part of the default network, and what a profile predicts of them, as text or JSON."""
+    from bench.manifests.methods import canonical
 
-        scaled = by_ratio(architecture, task, method, ratio, ratio_of, chosen, align, board)
-    else:
-        scaled = along_curve(architecture, task, method, ratio, ratio_of, chosen, align, count)
-    asked = {
-        "architecture": arch,
-        "dataset": dataset,
-        "method": meant(method, align)[0],
+    scaled, board = _scaled(options, ratio, ratio_of)
+    asked: ByRatio = {
+        "architecture": options.arch,
+        "dataset": options.dataset,
+        "method": canonical(options.method, options.align)[0],
         "ratio": ratio,
         "ratio_of": ratio_of,
-        "count": count,
+        "count": options.count,
     }
     if board is None:
-        return json.dumps(_scaled_data(asked, scaled)) if as_json else _scaled_text(asked, scaled)
+        return json.dumps(_scaled_data(asked, scaled)) if options.as_json else _scaled_text(asked, scaled)
     from bench.budget import text
 
     prediction, profile = board.predict(scaled.widths), board.model.profile
-    if as_json:
+    if options.as_json:
         return json.dumps({**_scaled_data(asked, scaled), **text.prediction_data(prediction, profile)})
     return "\n".join([_scaled_text(asked, scaled), *text.prediction_lines(prediction, profile)])
 
 
-def _scaled_data(asked: dict[str, Any], scaled: "Scaled") -> dict[str, Any]:
+def _scaled(options: ScaleOptions, ratio: float, ratio_of: str) -> "tuple[Scaled, Board | None]":
+    """Widths by the method that was asked for, and the price list of the device, where one is named."""
+    from bench import zoo
+    from bench.errors import InputError
+    from bench.scaling import scale as along_curve
+    from bench.scaling.fits import named
+
+    architecture, task = zoo.architecture(options.arch), zoo.dataset(options.dataset)
+    fit = named(options.fit) if options.fit else None
+    board = None
+    if options.device is not None:
+        from bench.scaling.board import of_profile
+
+        board = of_profile(options.device, architecture, task, options.extrapolate)
+    asked = (architecture, task, options.method, ratio, ratio_of, fit, options.align)
+    if options.method != "device" and ratio_of not in ("latency", "memory"):
+        return along_curve(*asked, options.count), board
+    from bench.scaling.within import by_ratio
+
+    if options.count != "true":
+        raise InputError(f"{options.method} by {ratio_of} is of true counts; leave --count away")
+    return by_ratio(*asked, board), board
+
+
+def _scaled_data(asked: ByRatio, scaled: "Scaled") -> dict[str, object]:
     of = {"width": "params"}.get(asked["ratio_of"], asked["ratio_of"])
     targets = {f"target_{name}": scaled.target if of == name else None for name in ("params", "macs")}
     if of not in ("params", "macs"):
@@ -207,7 +247,7 @@ def _scaled_data(asked: dict[str, Any], scaled: "Scaled") -> dict[str, Any]:
     }
 
 
-def _scaled_text(asked: dict[str, Any], scaled: "Scaled") -> str:
+def _scaled_text(asked: ByRatio, scaled: "Scaled") -> str:
     by = f", in multiples of {scaled.align}" if scaled.align else ""
     by += f", fit {scaled.fit} ({scaled.fit_quality})" if scaled.fit else ""
     if asked["ratio_of"] in ("latency", "memory"):
@@ -260,7 +300,7 @@ def fit(
         typer.echo(f"{layer:<16} alpha {alpha:<12.6g} beta {beta:.6f}")
 
 
-def _as_data(found: Any) -> dict[str, Any]:
+def _as_data(found: "Regression") -> dict[str, object]:
     return {
         "alpha": found.alpha,
         "beta": found.beta,

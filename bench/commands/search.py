@@ -2,10 +2,13 @@
 
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from bench.cli_app import options_of
 
 if TYPE_CHECKING:
     from bench.search.descent import Search
@@ -19,42 +22,46 @@ def register(app: typer.Typer) -> None:
     app.command()(search)
 
 
-def search(
-    arch: Annotated[
-        str, typer.Argument(metavar="ARCH", help="vgg11, mobilenetv2, preact_resnet18, resnet50")
-    ],
+@dataclass(frozen=True)
+class SearchOptions:
+    """What the command line asks for."""
+
+    arch: Annotated[str, typer.Argument(metavar="ARCH", help="vgg11, mobilenetv2, preact_resnet18, resnet50")]
     dataset: Annotated[
         str,
         typer.Option("--dataset", "-d", metavar="DATASET", help="cifar10, cifar100, tinyimagenet, digits"),
-    ],
+    ]
     recipe: Annotated[
         str, typer.Option(metavar="published|reduced", help="days on a GPU, or minutes on a CPU")
-    ] = "published",
+    ] = "published"
     set_: Annotated[
-        list[str] | None,
+        list[str],
         typer.Option("--set", metavar="NAME=VALUE", help="changes a setting of the recipe; may be repeated"),
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="decides everything random")] = 0,
+    ] = field(default_factory=list)
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="decides everything random")] = 0
     iterations: Annotated[
         int | None, typer.Option(metavar="N", help="rounds of architecture descent [default: the recipe's]")
-    ] = None,
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1, ...")] = "cpu",
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads")] = 1,
+    ] = None
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1, ...")] = "cpu"
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads")] = 1
     data: Annotated[
         str | None,
         typer.Option(metavar="DIR|FILE|URL", help="of the data set, or of its archive [default: data]"),
-    ] = None,
+    ] = None
     work: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             help="checkpoint and record; taken up where it stopped [default: results/search/NAME]",
         ),
-    ] = None,
+    ] = None
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="the fit [default: manifests/scaling/NAME.yaml]")
-    ] = None,
-) -> None:
+    ] = None
+
+
+@options_of(SearchOptions)
+def search(options: SearchOptions) -> None:
     """Prune, fit, descend: alpha and beta for one architecture on one data set, into manifests/scaling.
 
     Stopped (Ctrl-C) or killed, the same command goes on where it was.
@@ -68,11 +75,12 @@ def search(
     from bench.work import writable_paths
     from bench.work.resumable import Place
 
-    changes = {"seed": seed, "iterations": iterations, **settings.parse(set_ or [])}
-    chosen = task.planned(arch, dataset, recipe, changes)
-    folder = writable_paths.folder("--work", work or chosen.folder(Path("results/search")))
-    path = writable_paths.file("--out", out or search_path.own() / fits.KIND / f"{chosen.name}.yaml")
-    place = Place(folder.parent, data, device, threads=threads)
+    changes = {"seed": options.seed, "iterations": options.iterations, **settings.parse(options.set_)}
+    chosen = task.planned(options.arch, options.dataset, options.recipe, changes)
+    folder = writable_paths.folder("--work", options.work or chosen.folder(Path("results/search")))
+    fit_file = options.out or search_path.own() / fits.KIND / f"{chosen.name}.yaml"
+    path = writable_paths.file("--out", fit_file)
+    place = Place(folder.parent, options.data, options.device, threads=options.threads)
     try:
         fit = task.search(chosen, folder, place, Progress())
     except StoppedError:

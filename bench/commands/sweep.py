@@ -1,12 +1,13 @@
 """`bench sweep`: the fits and accuracies of a whole experiment, as tasks on this machine or a cluster."""
 
 import json
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli_app import options_of
 from bench.commands.train import (
     AccuracyFile,
     Data,
@@ -35,10 +36,13 @@ def register(app: typer.Typer) -> None:
     app.command()(sweep)
 
 
-def sweep(
+@dataclass(frozen=True)
+class SweepOptions:
+    """What the command line asks for."""
+
     experiment: Annotated[
         str, typer.Argument(metavar="EXPERIMENT", help="name in manifests/experiments, or a YAML file")
-    ],
+    ]
     search: Annotated[
         str | None,
         typer.Option(
@@ -46,42 +50,63 @@ def sweep(
             help="first search the fits that are missing: published (GPU days; also where there is only a "
             "stand-in) or reduced (CPU minutes)",
         ),
-    ] = None,
+    ] = None
     search_settings: Annotated[
-        list[str] | None,
+        list[str],
         typer.Option("--search-set", metavar="NAME=VALUE", help="a setting of the searches; may be repeated"),
-    ] = None,
+    ] = field(default_factory=list)
     seeds: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, max=100, help="trainings a model; overrides the experiment's"),
-    ] = None,
-    recipe: RecipeName = None,
-    epochs: Epochs = None,
-    settings: Settings = None,
-    out: Out = Path("results/training"),
+    ] = None
+    recipe: RecipeName = None
+    epochs: Epochs = None
+    settings: Settings = field(default_factory=list)
+    out: Out = Path("results/training")
     search_out: Annotated[
         Path, typer.Option(metavar="DIR", help="where searches lie, each in a folder of its fit's name")
-    ] = Path("results/search"),
-    data: Data = None,
+    ] = Path("results/search")
+    data: Data = None
     ray: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
             help="a cluster's: HOST:PORT, ray://HOST:PORT or auto [default: this machine alone]",
         ),
-    ] = None,
-    cpus: Annotated[float, typer.Option(metavar="N", min=0.1, help="CPUs of a node, for each task")] = 1.0,
+    ] = None
+    cpus: Annotated[float, typer.Option(metavar="N", min=0.1, help="CPUs of a node, for each task")] = 1.0
     gpus: Annotated[
         float, typer.Option(metavar="N", min=0, help="GPUs of a node, for each task; 0.25: four share one")
-    ] = 0.0,
-    accuracy: AccuracyFile = None,
-    checkpoint_seconds: Every = 60.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="print plan and estimate only")] = False,
+    ] = 0.0
+    accuracy: AccuracyFile = None
+    checkpoint_seconds: Every = 60.0
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print plan and estimate only")] = False
     tflops: Annotated[
         float, typer.Option(metavar="TFLOPS", min=0.001, help="sustained speed that --dry-run assumes")
-    ] = 5.0,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-) -> None:
+    ] = 5.0
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False
+
+    @property
+    def device(self) -> str:
+        """Where a task computes."""
+        return "cuda" if self.gpus else "cpu"
+
+    @property
+    def share(self) -> "Share":
+        """What a task takes of a node."""
+        from bench.work.cluster import Share
+
+        return Share(self.cpus, self.gpus)
+
+    def place(self, out: Path) -> "Place":
+        """Return where tasks run that leave their results in `out`."""
+        from bench.work.resumable import Place
+
+        return Place(out, self.data, self.device, self.checkpoint_seconds)
+
+
+@options_of(SweepOptions)
+def sweep(options: SweepOptions) -> None:
     """Train every model of an experiment, from several seeds, on this machine or a cluster.
 
     With --search, the fits that its models need and nobody has made are searched first, as tasks too.
@@ -91,37 +116,26 @@ def sweep(
     from bench.errors import JobError
     from bench.manifests import experiment as experiments
     from bench.train.run import refuse_layout
-    from bench.work.cluster import Share
-    from bench.work.resumable import Place
 
-    loaded = experiments.load(experiments.find(experiment))
-    trainings = partial(
-        _trainings,
-        loaded,
-        seeds or loaded.training.seeds,
-        recipe,
-        epochs,
-        settings,
-        stand_ins=search != "published",
-    )
-    tasks, skipped = trainings()  # what is wrong with the experiment is reported before anything is searched
-    searches, known = _needed_fits(loaded, search, search_settings)
-    device, share = "cuda" if gpus else "cpu", Share(cpus, gpus)
+    experiment = experiments.load(experiments.find(options.experiment))
+    # first: what is wrong with the experiment is reported before anything is searched
+    tasks, skipped = _trainings(experiment, options)
+    searches, known = _needed_fits(experiment, options.search, options.search_settings)
     for task in tasks:
-        refuse_layout(task.recipe, device)
-    if dry_run:
-        _show_plan(searches, known, tasks, skipped, tflops, as_json)
+        refuse_layout(task.recipe, options.device)
+    if options.dry_run:
+        _show_plan(searches, known, tasks, skipped, options)
         return
-    _try(searches, tasks, out, search_out, accuracy, ray)
-    fits, errors = _search(searches, Place(search_out, data, device, checkpoint_seconds), share, ray)
+    _try(searches, tasks, options)
+    fits, errors = _search(searches, options)
     if fits:
-        tasks, skipped = trainings()
-    _tell_skipped(skipped, searched=bool(searches))
-    files, failures = _train(tasks, Place(out, data, device, checkpoint_seconds), share, ray, accuracy)
+        tasks, skipped = _trainings(experiment, options)
+    _show_skipped(skipped, searched=bool(searches))
+    files, failures = _train(tasks, options)
     done = len(tasks) - len(failures)
-    if as_json:
-        told = {"fits": fits, "trained": done, "untrained": [each.id for each in skipped]}
-        typer.echo(json.dumps({**told, "errors": errors + failures, "accuracy_files": files}))
+    if options.as_json:
+        made = {"fits": fits, "trained": done, "untrained": [each.id for each in skipped]}
+        typer.echo(json.dumps({**made, "errors": errors + failures, "accuracy_files": files}))
     elif files:
         typer.echo(f"{done} of {len(tasks)} trainings done; entries in {', '.join(files)}")
     lost = [f"{len(errors)} of {len(searches)} searches"] if errors else []
@@ -130,49 +144,35 @@ def sweep(
         raise JobError(f"{' and '.join(lost)} failed; run the same command again to go on")
 
 
-def _try(
-    searches: "list[SearchTask]",
-    tasks: "list[TrainingTask]",
-    out: Path,
-    search_out: Path,
-    accuracy: Path | None,
-    ray: str | None,
-) -> None:
+def _try(searches: "list[SearchTask]", tasks: "list[TrainingTask]", options: SweepOptions) -> None:
     """Refuse places that cannot be written and a cluster that nobody answers for, before days of work."""
     from bench.manifests import search_path
     from bench.scaling import fits
     from bench.work import writable_paths
     from bench.work.ray_address import check_ray_address
 
-    if ray is not None:
-        check_ray_address(ray)
-    writable_paths.folder("--out", out)
-    for path in {accuracy_file(task, accuracy) for task in tasks}:
+    if options.ray is not None:
+        check_ray_address(options.ray)
+    writable_paths.folder("--out", options.out)
+    for path in {accuracy_file(task, options.accuracy) for task in tasks}:
         writable_paths.file("--accuracy", path)
     if searches:
-        writable_paths.folder("--search-out", search_out)
+        writable_paths.folder("--search-out", options.search_out)
         writable_paths.folder("fits go to", search_path.own() / fits.KIND)
 
 
-def _trainings(
-    experiment: "Experiment",
-    seeds: int,
-    recipe: str | None,
-    epochs: int | None,
-    settings: list[str] | None,
-    stand_ins: bool,
-) -> "tuple[list[TrainingTask], list[Skipped]]":
+def _trainings(experiment: "Experiment", options: SweepOptions) -> "tuple[list[TrainingTask], list[Skipped]]":
     """What can be trained with the fits that there are, and what cannot."""
     from bench.export.plan import plan
 
-    models, skipped = plan(experiment, batch=1, stand_ins=stand_ins)
-    defaults = experiment.training
-    tasks = [task_of(m, seed, defaults, recipe, epochs, settings) for m in models for seed in range(seeds)]
-    return tasks, skipped
+    models, skipped = plan(experiment, batch=1, stand_ins=options.search != "published")
+    defaults, seeds = experiment.training, range(options.seeds or experiment.training.seeds)
+    asked = (defaults, options.recipe, options.epochs, options.settings)
+    return [task_of(model, seed, *asked) for model in models for seed in seeds], skipped
 
 
 def _needed_fits(
-    experiment: "Experiment", recipe: str | None, settings: list[str] | None
+    experiment: "Experiment", recipe: str | None, settings: list[str]
 ) -> "tuple[list[SearchTask], list[str]]":
     """The searches that `recipe` asks for, and the names of the fits that are there."""
     from bench.errors import InputError
@@ -197,7 +197,7 @@ def _needed_fits(
         if fit:
             there.append(fit.name)
         else:
-            searches.append(planned(arch, data, recipe, parse(settings or [])))
+            searches.append(planned(arch, data, recipe, parse(settings)))
     return searches, there
 
 
@@ -210,10 +210,8 @@ def _any(arch: str, data: str) -> "Fit | None":
         return None
 
 
-def _search(
-    searches: "list[SearchTask]", place: "Place", share: "Share", address: str | None
-) -> tuple[list[str], list[str]]:
-    """Files of the fits, each written as its search ends; and what went wrong."""
+def _search(searches: "list[SearchTask]", options: SweepOptions) -> tuple[list[str], list[str]]:
+    """Search; the files of the fits, each written as its search ends, and what went wrong."""
     if not searches:
         return [], []
     from bench.manifests import search_path
@@ -221,7 +219,8 @@ def _search(
     from bench.search.sweep import sweep as run
 
     paths, errors = [], []
-    for number, outcome in enumerate(run(searches, place, share, address), 1):
+    outcomes = run(searches, options.place(options.search_out), options.share, options.ray)
+    for number, outcome in enumerate(outcomes, 1):
         if outcome.result is None:
             errors.append(str(outcome.error))
         else:
@@ -231,24 +230,23 @@ def _search(
     return paths, errors
 
 
-def _train(
-    tasks: "list[TrainingTask]", place: "Place", share: "Share", address: str | None, accuracy: Path | None
-) -> tuple[list[str], list[str]]:
-    """Accuracy files, each written as a training ends; and what went wrong."""
+def _train(tasks: "list[TrainingTask]", options: SweepOptions) -> tuple[list[str], list[str]]:
+    """Train; the accuracy files, each written as a training ends, and what went wrong."""
     from bench.train.sweep import sweep as run
 
     paths, errors = set(), []
-    for number, outcome in enumerate(run(tasks, place, share, address), 1):
+    outcomes = run(tasks, options.place(options.out), options.share, options.ray)
+    for number, outcome in enumerate(outcomes, 1):
         if outcome.result is None:
             errors.append(str(outcome.error))
             typer.echo(f"{number}/{len(tasks)} {outcome.error}", err=True)
         else:  # at once: what is done stays, whatever happens to the rest
             typer.echo(f"{number}/{len(tasks)} {outcome.task}: {outcome.result['top1']:.2f}%", err=True)
-            paths.add(str(publish(outcome.task, place.out, accuracy)))
+            paths.add(str(publish(outcome.task, options.out, options.accuracy)))
     return sorted(paths), errors
 
 
-def _tell_skipped(skipped: "list[Skipped]", searched: bool) -> None:
+def _show_skipped(skipped: "list[Skipped]", searched: bool) -> None:
     for model in skipped:
         if searched:
             typer.echo(f"not trained: {model.id}: {model.reason}, its search failed", err=True)
@@ -262,18 +260,19 @@ def _show_plan(
     known: list[str],
     tasks: "list[TrainingTask]",
     skipped: "list[Skipped]",
-    tflops: float,
-    as_json: bool,
+    options: SweepOptions,
 ) -> None:
+    """Print what would be searched and trained, and the estimate of its GPU hours."""
     from bench.search.sweep import gpu_hours as search_hours
     from bench.train.sweep import gpu_hours
 
+    tflops = options.tflops
     first = [(task, search_hours(task, tflops)) for task in searches]
     then = [(task, gpu_hours(task, tflops)) for task in tasks]
     hours = sum(each for _, each in first + then)
     if not searches:
-        _tell_skipped(skipped, searched=False)
-    if as_json:
+        _show_skipped(skipped, searched=False)
+    if options.as_json:
         rows = {
             "fits": known,
             "searches": [{**task.describe(), "gpu_hours": each} for task, each in first],

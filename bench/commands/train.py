@@ -3,14 +3,21 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli_app import options_of
+
 if TYPE_CHECKING:
+    from bench.export.plan import Planned
+    from bench.manifests.experiment import Training
     from bench.train.run import Report
     from bench.train.task import TrainingTask
+    from bench.train.trainer import Trainer
+    from bench.work.resumable import Place
 
 Out = Annotated[Path, typer.Option(metavar="DIR", help="where trainings lie, each in MODEL/seed-N")]
 Data = Annotated[
@@ -26,7 +33,7 @@ RecipeName = Annotated[
 ]
 Epochs = Annotated[int | None, typer.Option(metavar="N", help="stretches or shortens the recipe")]
 Settings = Annotated[
-    list[str] | None,
+    list[str],
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
@@ -52,23 +59,36 @@ def register(app: typer.Typer) -> None:
     app.command()(train)
 
 
-def train(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="its id, such as vgg11-digits-uniform-p0.25")],
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the command line asks for."""
+
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="its id, such as vgg11-digits-uniform-p0.25")]
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, max=1_000_000, help="decides everything random")
-    ] = 0,
-    recipe: RecipeName = None,
-    epochs: Epochs = None,
-    settings: Settings = None,
-    out: Out = Path("results/training"),
-    data: Data = None,
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1, ...")] = "cpu",
-    accuracy: AccuracyFile = None,
-    checkpoint_seconds: Every = 60.0,
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads")] = 1,
-    restart: Annotated[bool, typer.Option("--restart", help="discard what the folder holds")] = False,
-    as_json: AsJson = False,
-) -> None:
+    ] = 0
+    recipe: RecipeName = None
+    epochs: Epochs = None
+    settings: Settings = field(default_factory=list)
+    out: Out = Path("results/training")
+    data: Data = None
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cpu, cuda, cuda:1, ...")] = "cpu"
+    accuracy: AccuracyFile = None
+    checkpoint_seconds: Every = 60.0
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="CPU threads")] = 1
+    restart: Annotated[bool, typer.Option("--restart", help="discard what the folder holds")] = False
+    as_json: AsJson = False
+
+    @property
+    def place(self) -> "Place":
+        """Where the training runs."""
+        from bench.work.resumable import Place
+
+        return Place(self.out, self.data, self.device, self.checkpoint_seconds, self.threads)
+
+
+@options_of(TrainOptions)
+def train(options: TrainOptions) -> None:
     """Train one model, or go on where it was left; its accuracy goes to the accuracy file.
 
     bench train vgg11-digits-uniform-p0.25 --recipe reduced
@@ -79,27 +99,34 @@ def train(
     from bench.manifests.experiment import Training, named
     from bench.train.run import train as run
     from bench.work import writable_paths
-    from bench.work.resumable import Place
 
-    task = task_of(planned(named(model)), seed, Training(), recipe, epochs, settings)
-    if restart:
-        shutil.rmtree(task.folder(out), ignore_errors=True)
-    writable_paths.folder("--out", task.folder(out))
-    writable_paths.file("--accuracy", accuracy_file(task, accuracy))
+    asked = (Training(), options.recipe, options.epochs, options.settings)
+    task = task_of(planned(named(options.model)), options.seed, *asked)
+    folder = task.folder(options.out)
+    if options.restart:
+        shutil.rmtree(folder, ignore_errors=True)
+    writable_paths.folder("--out", folder)
+    writable_paths.file("--accuracy", accuracy_file(task, options.accuracy))
     with _progress(task.model) as report:
-        result = run(task, Place(out, data, device, checkpoint_seconds, threads), report)
-    path = publish(task, out, accuracy)
-    if as_json:
-        typer.echo(json.dumps({**result, "folder": str(task.folder(out)), "accuracy_file": str(path)}))
+        result = run(task, options.place, report)
+    path = publish(task, options.out, options.accuracy)
+    if options.as_json:
+        typer.echo(json.dumps({**result, "folder": str(folder), "accuracy_file": str(path)}))
         return
     best = f"best {result['best_top1']:.2f}%, after epoch {result['best_epoch']}"
-    typer.echo(f"{task.model} seed {seed}: {result['top1']:.2f}% on the test split ({best}); entry in {path}")
+    figures = f"{result['top1']:.2f}% on the test split ({best})"
+    typer.echo(f"{task.model} seed {task.seed}: {figures}; entry in {path}")
 
 
 def task_of(
-    planned: Any, seed: int, defaults: Any, recipe: str | None, epochs: int | None, settings: list[str] | None
+    planned: "Planned",
+    seed: int,
+    defaults: "Training",
+    recipe: str | None,
+    epochs: int | None,
+    settings: list[str],
 ) -> "TrainingTask":
-    """The training of a planned model; options come before the experiment's `defaults`."""
+    """Return the training of a planned model; options come before the experiment's `defaults`."""
     from bench import zoo
     from bench.train.recipe import parse
     from bench.train.recipe import recipe as chosen
@@ -107,7 +134,7 @@ def task_of(
 
     request, scaled = planned.request, planned.scaled
     name, length = recipe or defaults.recipe, epochs if epochs is not None else defaults.epochs
-    settled = chosen(name, zoo.dataset(request.dataset), length, **parse(settings or []))
+    settled = chosen(name, zoo.dataset(request.dataset), length, **parse(settings))
     return TrainingTask(
         request.id,
         request.architecture,
@@ -156,18 +183,18 @@ def _progress(model: str) -> "Iterator[Report]":
         TextColumn("{task.description}", markup=False),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task, told = bar.add_task("", total=None, model=model), 0
+        task, shown = bar.add_task("", total=None, model=model), 0
 
-        def report(trainer: Any) -> None:
-            nonlocal told
+        def report(trainer: "Trainer") -> None:
+            nonlocal shown
             done, total = trainer.steps
             bar.update(task, completed=done, total=total)
-            if len(trainer.history) > told:
-                told = len(trainer.history)
+            if len(trainer.history) > shown:
+                shown = len(trainer.history)
                 last = trainer.history[-1]
-                said = f"epoch {told}: loss {last['loss']:.3f}, training accuracy {last['accuracy']:.1f}%"
-                bar.update(task, description=said)
+                text = f"epoch {shown}: loss {last['loss']:.3f}, training accuracy {last['accuracy']:.1f}%"
+                bar.update(task, description=text)
                 if not console.is_terminal:
-                    typer.echo(f"{model} {said}", err=True)
+                    typer.echo(f"{model} {text}", err=True)
 
         yield report

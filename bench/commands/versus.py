@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median, stdev
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from bench.cli_app import options_of
 from bench.commands.export import own_request
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 MAX_ROUNDS = 1000
 CONFIDENCE = 0.95
 THRESHOLD = 0.01  # relative; a smaller change is not reported, however sure: nobody would act on it
+Round = Sequence[tuple[float, float]]  # seconds of neighbouring turns of a and of b
 
 
 def register(app: typer.Typer) -> None:
@@ -25,54 +28,58 @@ def register(app: typer.Typer) -> None:
     app.command()(versus)
 
 
-def versus(
-    a: Annotated[Path, typer.Argument(metavar="A", help="an ONNX file")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="another: how does it compare with A?")],
+@dataclass(frozen=True)
+class VersusOptions:
+    """What the command line asks for."""
+
+    a: Annotated[Path, typer.Argument(metavar="A", help="an ONNX file")]
+    b: Annotated[Path, typer.Argument(metavar="B", help="another: how does it compare with A?")]
     rounds: Annotated[
         int,
         typer.Option(
             metavar="N", min=2, max=MAX_ROUNDS, help="pairs of fresh processes: what the interval is made of"
         ),
-    ] = 5,
-    seconds: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.05, help="of measuring, each round")
-    ] = 1.0,
+    ] = 5
+    seconds: Annotated[float, typer.Option(metavar="SECONDS", min=0.05, help="of measuring, each round")] = (
+        1.0
+    )
     turn: Annotated[
         float, typer.Option(metavar="MS", min=0.1, help="that a model runs before the other's turn")
-    ] = 5.0,
+    ] = 5.0
     threads: Annotated[
         int, typer.Option(metavar="N", min=0, help="of each model; 0 leaves it to the library")
-    ] = 1,
-    backend: Annotated[
-        str, typer.Option(metavar="NAME", help="onnxruntime, torch, tensorrt")
-    ] = "onnxruntime",
+    ] = 1
+    backend: Annotated[str, typer.Option(metavar="NAME", help="onnxruntime, torch, tensorrt")] = "onnxruntime"
     precision: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="fp32, fp16, int8, where the backend performs it; else the file's"),
-    ] = None,
+    ] = None
     option: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="of the backend; may be repeated")
-    ] = None,
+        list[str], typer.Option(metavar="NAME=VALUE", help="of the backend; may be repeated")
+    ] = field(default_factory=list)
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, help="that a model may take to load or for a turn")
-    ] = 120,
-    seed: Annotated[int, typer.Option(metavar="N", help="of the order of turns, and of the inputs")] = 1,
+    ] = 120
+    seed: Annotated[int, typer.Option(metavar="N", help="of the order of turns, and of the inputs")] = 1
     fail_above: Annotated[
         float | None,
         typer.Option(metavar="RATIO", min=0, help="exit code 1 when B surely takes more times as long as A"),
-    ] = None,
+    ] = None
     dim: Annotated[
-        list[str] | None,
+        list[str],
         typer.Option(metavar="NAME=SIZE", help="size of a dynamic dimension: its symbol, or INPUT.AXIS"),
-    ] = None,
+    ] = field(default_factory=list)
     inputs: Annotated[
         Path | None, typer.Option("--input", metavar="FILE.npz", help="arrays for the inputs, by input name")
-    ] = None,
-    value: Annotated[
-        list[str] | None, typer.Option(metavar="INPUT=NUMBER", help="a constant for an input")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON, every pair of turns included")] = False,
-) -> None:
+    ] = None
+    value: Annotated[list[str], typer.Option(metavar="INPUT=NUMBER", help="a constant for an input")] = field(
+        default_factory=list
+    )
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, every pair of turns included")] = False
+
+
+@options_of(VersusOptions)
+def versus(options: VersusOptions) -> None:
     """How many times as long model B takes as model A on this machine, in turns of some milliseconds.
 
     Finds a few per cent where two runs one after the other do not: on shared or busy machines.
@@ -80,34 +87,52 @@ def versus(
     bench versus before.onnx after.onnx
     """
     from bench.errors import JobError
+    from bench.runtime.machine import emulation
+
+    tasks, rounds = _play(options)
+    found, emulator = ratio_of_turns(rounds), emulation.emulated()
+    p50 = [median([pair[side] for pairs in rounds for pair in pairs]) for side in (0, 1)]
+    if options.as_json:
+        precisions = [task["job"]["precision"] for task in tasks]
+        setup = {**_setup(options), "precision": precisions, "turn_ms": options.turn, "seed": options.seed}
+        figures = {**found._asdict(), "p50_seconds": p50, "emulated": emulator, "rounds": rounds}
+        typer.echo(json.dumps({"a": str(options.a), "b": str(options.b), **setup, **figures}))
+    else:
+        typer.echo(_text(found, (options.a, options.b), p50, rounds, emulator))
+    limit = options.fail_above
+    if limit is not None and found.low is not None and found.low > limit:
+        raise JobError(f"{options.b} takes more than {limit:g} times as long as {options.a}")
+
+
+def _play(options: VersusOptions) -> tuple[list[dict[str, Any]], list[Round]]:
+    """Run both models in turns; the measuring processes' tasks, and the seconds of each pair by round."""
+    from bench.errors import JobError
     from bench.export.own.request import check_names
     from bench.runtime.backends.base import BackendError
     from bench.runtime.duel.duel import rounds as play
-    from bench.runtime.machine import emulation
 
-    request = own_request(dim, value, inputs)
-    options = _options(option or [])
-    asked = {"backend": backend, "precision": precision, "threads": threads, "options": options}
+    request = own_request(options.dim, options.value, options.inputs)
+    setup, paths = _setup(options), (options.a, options.b)
     with TemporaryDirectory(prefix="orbitbench-versus-") as folder:
-        models = [_prepare(path, request, Path(folder, name)) for name, path in (("a", a), ("b", b))]
+        models = [_prepare(path, request, Path(folder, name)) for name, path in zip("ab", paths, strict=True)]
         check_names(request, models)
-        tasks = [_task(*pair, timeout, asked) for pair in zip((a, b), models, strict=True)]
+        tasks = [_task(*pair, options.timeout, setup) for pair in zip(paths, models, strict=True)]
+        count, watch = options.rounds, _progress(options.rounds)
         try:
-            played = list(play(tasks, rounds, seconds, turn * 1e-3, seed, watch=_progress(rounds)))
+            played = play(tasks, count, options.seconds, options.turn * 1e-3, options.seed, watch=watch)
+            return tasks, list(played)
         except BackendError as error:
             raise JobError(f"{error.message} ({error.advice})") from None
-    found = ratio_of_turns(played)
-    p50 = [median([pair[side] for pairs in played for pair in pairs]) for side in (0, 1)]
-    emulator = emulation.emulated()
-    if as_json:
-        ran_as = [task["job"]["precision"] for task in tasks]
-        setup = {**asked, "precision": ran_as, "turn_ms": turn, "seed": seed}
-        figures = {**found._asdict(), "p50_seconds": p50, "emulated": emulator, "rounds": played}
-        typer.echo(json.dumps({"a": str(a), "b": str(b), **setup, **figures}))
-    else:
-        typer.echo(_text(found, (a, b), p50, played, emulator))
-    if fail_above is not None and found.low is not None and found.low > fail_above:
-        raise JobError(f"{b} takes more than {fail_above:g} times as long as {a}")
+
+
+def _setup(options: VersusOptions) -> dict[str, Any]:
+    """What both jobs have in common."""
+    return {
+        "backend": options.backend,
+        "precision": options.precision,
+        "threads": options.threads,
+        "options": _options(options.option),
+    }
 
 
 def _prepare(path: Path, request: "Request", folder: Path) -> "Prepared":
@@ -121,10 +146,10 @@ def _prepare(path: Path, request: "Request", folder: Path) -> "Prepared":
     return process.read(path, request, folder)
 
 
-def _task(path: Path, found: "Prepared", timeout: float, asked: dict[str, Any]) -> dict[str, Any]:
-    """A measuring process's task for one side.
+def _task(path: Path, found: "Prepared", timeout: float, setup: dict[str, Any]) -> dict[str, Any]:
+    """Return a measuring process's task for one side.
 
-    asked: the job without its model. InputError for what the backend does not perform.
+    setup: the job without its model. InputError for what the backend does not perform.
     """
     from bench.errors import InputError
     from bench.runtime.backends import problems
@@ -132,9 +157,9 @@ def _task(path: Path, found: "Prepared", timeout: float, asked: dict[str, Any]) 
     file = found.entry["precision"]
     model = {"reference": {"tolerance": found.entry["tolerance"]}, "precision": file}
     job: Any = {
-        **asked,
+        **setup,
         "model": model,
-        "precision": asked["precision"] or file,
+        "precision": setup["precision"] or file,
         "batch": found.entry["batch"],
     }
     for problem in problems(job):
@@ -157,7 +182,7 @@ class Turns(NamedTuple):
     differs: bool | None  # the interval excludes 1, and the ratio is off by THRESHOLD or more
 
 
-def ratio_of_turns(rounds: Sequence[Sequence[tuple[float, float]]]) -> Turns:
+def ratio_of_turns(rounds: Sequence[Round]) -> Turns:
     """Return how many times as long b takes as a, from neighbouring turns; one series of (a, b) per round.
 
     A round's logarithm is the median over its pairs, which a turn that met a change of the machine's speed
@@ -192,31 +217,31 @@ def _options(given: list[str]) -> dict[str, Any]:
     return found
 
 
-def _progress(rounds: int) -> Any:
+def _progress(rounds: int) -> Callable[[int], None]:
     import sys
 
-    def told(number: int) -> None:
+    def show(number: int) -> None:
         if sys.stderr.isatty():
             typer.echo(f"\rround {number + 1}/{rounds}", err=True, nl=False)
             if number + 1 == rounds:
                 typer.echo("", err=True)
 
-    return told
+    return show
 
 
 def _text(
-    found: Any, paths: tuple[Path, Path], p50: list[float], played: list[Any], emulator: str | None
+    found: Turns, paths: tuple[Path, Path], p50: list[float], rounds: list[Round], emulator: str | None
 ) -> str:
-    told = {True: "differs", False: "no difference shown", None: "too few rounds"}[found.differs]
-    turns = sum(map(len, played))
+    verdict = {True: "differs", False: "no difference shown", None: "too few rounds"}[found.differs]
+    turns = sum(map(len, rounds))
     lines = [
         f"{name}  {path}  p50 {took * 1e3:.4g} ms" for name, path, took in zip("AB", paths, p50, strict=True)
     ]
     lines.append(
-        f"B takes {found.ratio:.4f}x as long as A ({found.low:.4f} to {found.high:.4f}, 95 %): {told}"
+        f"B takes {found.ratio:.4f}x as long as A ({found.low:.4f} to {found.high:.4f}, 95 %): {verdict}"
     )
     lines.append(
-        f"{len(played)} rounds of fresh processes, {turns} pairs of turns; a change below 1 % is not reported"
+        f"{len(rounds)} rounds of fresh processes, {turns} pairs of turns; a change below 1 % is not reported"
     )
     if emulator:
         lines.append(f"the CPU is emulated ({emulator}): these durations say nothing about a board")

@@ -2,25 +2,35 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.export.errors import ExportError
 from bench.export.own.request import Prepared, Request, check_names
 from bench.manifests.experiment import Experiment
 
-__all__ = ["ExportError", "export"]
+if TYPE_CHECKING:
+    from bench.export.plan import Planned
+
+__all__ = ["ExportError", "OwnFiles", "export"]
 
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """A user's ONNX files, what the user said of them, and the seconds that reading one may take."""
+
+    paths: Sequence[Path] = ()
+    request: Request = field(default_factory=Request)
+    seconds: float | None = None
 
 
 def export(
     out: Path,
     experiment: tuple[Experiment, str] | None,
-    own: Sequence[Path] = (),
-    request: Request | None = None,
-    own_seconds: float | None = None,
+    own: OwnFiles | None = None,
     batches: Sequence[int] = (),
     cache_folder: Path | None = None,
     weights: Path | None = None,
@@ -32,52 +42,75 @@ def export(
     `experiment` comes with the SHA-256 of its file; `weights` is where `bench train` left its models, `data`
     where the data sets lie, should the experiment want a test set.
     Each model is made for every size of `batches`; without any, for the experiment's.
-    `request` is for the user's `own` files, each of which may take `own_seconds`.
     `progress` receives the model at hand, how many are done, and of how many. Interrupted, it leaves no
     bundle.json; run again, it takes what is done from the cache. A file of `own` that cannot be measured is
     in the bundle's `refused`. Raises DataError, and ExportError where nothing is left to measure.
     """
-    from bench.export import bundle, cache, testset
-    from bench.export.make import make
+    from bench.export import bundle
     from bench.export.plan import plan
 
     sizes: Sequence[int | None] = list(batches) or [None]
     plans = [plan(experiment[0], size, weights) for size in sizes] if experiment else []
     planned = [each for found, _ in plans for each in found]
-    skipped = [each for _, found in plans for each in found]
-    request = request or Request()
-    asked = [(path, replace(request, batch=size)) for path in own for size in sizes]
-    with tempfile.TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as scratch:
-        users, refused = _own(asked, own_seconds, Path(scratch), progress)
-        if refused and not (users or planned):
-            raise ExportError("\n".join(f"{path}: {reason}" for path, reason in refused))
-        bundle.begin(out)
-        own_models = [bundle.add_own(out, user, _onnxruntime()) for user in users]
-    folder = cache_folder or cache.default_folder()
-    models: list[dict[str, Any]] = []
-    total = len(planned)
-    tests = testset.add(out, planned, experiment[0].test_set if experiment else False, data)
-    for wanted in planned:
-        progress(wanted.request.id, len(models), total)
-        name = wanted.request.id
-        described = wanted.entry() | ({"test_set": tests[name]} if name in tests else {})
-        models.append(bundle.add(out, name, make(wanted, folder), described))
-    progress("", total, total)
+    own_models, refused = _begin(out, own or OwnFiles(), sizes, bool(planned), progress)
+    test_set = experiment[0].test_set if experiment else False
     contents = {
         "experiment": _experiment(*experiment) if experiment else None,
-        "models": models + own_models,
-        "skipped": [asdict(missing) for missing in skipped],
+        "models": _make(out, planned, test_set, data, cache_folder, progress) + own_models,
+        "skipped": [asdict(missing) for _, found in plans for missing in found],
         "refused": [{"file": path.name, "reason": reason} for path, reason in refused],
     }
     bundle.finish(out, contents)
     return contents
 
 
+def _begin(
+    out: Path, own: OwnFiles, sizes: Sequence[int | None], more: bool, progress: Progress
+) -> tuple[list[dict[str, Any]], list[tuple[Path, str]]]:
+    """Begin the bundle with the user's own models; their entries, and the files that cannot be measured.
+
+    Raises ExportError, before `out` is touched, where all files are refused and no `more` models follow.
+    """
+    from bench.export import bundle
+
+    asked = [(path, replace(own.request, batch=size)) for path in own.paths for size in sizes]
+    with tempfile.TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as scratch:
+        users, refused = _prepare(asked, own.seconds, Path(scratch), progress)
+        if refused and not (users or more):
+            raise ExportError("\n".join(f"{path}: {reason}" for path, reason in refused))
+        bundle.begin(out)
+        return [bundle.add_own(out, user, _onnxruntime()) for user in users], refused
+
+
+def _make(
+    out: Path,
+    planned: "Sequence[Planned]",
+    test_set: bool | int,
+    data: str | None,
+    cache_folder: Path | None,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Build the planned models, or take them from the cache, into the bundle; their entries."""
+    from bench.export import bundle, cache, testset
+    from bench.export.make import make
+
+    folder = cache_folder or cache.default_folder()
+    tests = testset.add(out, planned, test_set, data)
+    models: list[dict[str, Any]] = []
+    for wanted in planned:
+        name = wanted.request.id
+        progress(name, len(models), len(planned))
+        described = wanted.entry() | ({"test_set": tests[name]} if name in tests else {})
+        models.append(bundle.add(out, name, make(wanted, folder), described))
+    progress("", len(planned), len(planned))
+    return models
+
+
 def _experiment(experiment: Experiment, sha256: str) -> dict[str, Any]:
     return {"name": experiment.name, "sha256": sha256, "measure": experiment.measure.model_dump()}
 
 
-def _own(
+def _prepare(
     asked: Sequence[tuple[Path, Request]], seconds: float | None, folder: Path, progress: Progress
 ) -> tuple[list[Prepared], list[tuple[Path, str]]]:
     """The user's models, made ready in `folder`, and the files that cannot be measured, each with its reason.

@@ -117,15 +117,18 @@ def compare(
         ),
         lost=tuple(f"{d}, {j}: {failed[d, j].reason}" for d, j in sorted(before.keys() & failed.keys())),
         alone=tuple(_alone(before, after, failed)),
-        unlike=tuple(
-            f"{d}, {j}: not the same ONNX file"
-            for d, j in both
-            if before[d, j].model["sha256"] != after[d, j].model["sha256"] and (d, j) not in paired
-        ),
+        unlike=tuple(_unlike(before, after, [key for key in both if key not in paired])),
         paired=tuple(paired.values()),
         environment=tuple(_environment(a, b)),
         threshold=threshold,
     )
+
+
+def _unlike(before: dict[Key, AnyJob], after: dict[Key, AnyJob], both: Sequence[Key]) -> Iterator[str]:
+    """Name the jobs whose model is another file than before."""
+    for device, job in both:
+        if before[device, job].model["sha256"] != after[device, job].model["sha256"]:
+            yield f"{device}, {job}: not the same ONNX file"
 
 
 def _jobs(study: Study) -> dict[Key, AnyJob]:

@@ -1,12 +1,13 @@
 """`orchestrate compare`: what moved from one run to another, for people and for CI."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli_app import options_of
 from orchestrate.commands.complete import runs as complete_runs
 from orchestrate.commands.run import Results
 
@@ -17,7 +18,10 @@ SHOWN = {"memory": (1e-6, "MB"), "peak": (1e-6, "MB"), "throughput": (1, "images
 TIME = (1e3, "ms")  # every other figure
 
 
-def compare(
+@dataclass(frozen=True)
+class CompareOptions:
+    """What the command line asks for."""
+
     run_a: Annotated[
         str,
         typer.Argument(
@@ -25,36 +29,37 @@ def compare(
             help="the run before: id, its beginning, latest, or path",
             autocompletion=complete_runs,
         ),
-    ],
-    run_b: Annotated[
-        str, typer.Argument(metavar="AFTER", help="the run after", autocompletion=complete_runs)
-    ],
+    ]
+    run_b: Annotated[str, typer.Argument(metavar="AFTER", help="the run after", autocompletion=complete_runs)]
     threshold: Annotated[
         str, typer.Option(metavar="PERCENT", help="the smallest change that is reported")
-    ] = "1%",
+    ] = "1%"
     device_map: Annotated[
-        list[str] | None,
+        list[str],
         typer.Option(metavar="BEFORE=AFTER", help="compare two devices with each other; may be repeated"),
-    ] = None,
+    ] = field(default_factory=list)
     name: Annotated[
-        list[str] | None,
+        list[str],
         typer.Option(metavar="BEFORE=AFTER", help="compare two files of other names; may be repeated"),
-    ] = None,
-    results: Results = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-) -> None:
+    ] = field(default_factory=list)
+    results: Results = Path("results")
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False
+
+
+@options_of(CompareOptions)
+def compare(options: CompareOptions) -> None:
     """Tell what moved beyond noise and what changed around it; exit code 1 on a regression or a job lost."""
     from orchestrate import quantities
     from orchestrate.analysis import compare as comparing
     from orchestrate.analysis import records
     from orchestrate.runs.folder import find_run
 
-    least = quantities.parse(threshold, quantities.SHARE, "--threshold")
-    a, b = (records.read([find_run(run, results)]) for run in (run_a, run_b))
-    devices = dict(pair("--device-map", each, "tx2=xavier") for each in device_map or [])
-    names = dict(pair("--name", each, "detector=detector-pruned") for each in name or [])
-    made = comparing.compare(a, b, least, devices, names)
-    if as_json:
+    least = quantities.parse(options.threshold, quantities.SHARE, "--threshold")
+    before, after = (records.read([find_run(run, options.results)]) for run in (options.run_a, options.run_b))
+    devices = dict(pair("--device-map", each, "tx2=xavier") for each in options.device_map)
+    names = dict(pair("--name", each, "detector=detector-pruned") for each in options.name)
+    made = comparing.compare(before, after, least, devices, names)
+    if options.as_json:
         typer.echo(json.dumps(as_data(made), indent=1))
     else:
         show(made)

@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.models import OptionInfo
 
 if TYPE_CHECKING:
     from orchestrate.devices import Device
@@ -13,7 +14,7 @@ app = typer.Typer(
     invoke_without_command=True, help="List the devices of devices.yaml; `check` examines boards."
 )
 
-DEVICES: Any = typer.Option(
+DEVICES: OptionInfo = typer.Option(
     "--devices", metavar="FILE", envvar="ORBITBENCH_DEVICES", help="use no other file of devices"
 )
 File = Annotated[Path | None, DEVICES]

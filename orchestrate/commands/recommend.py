@@ -2,11 +2,13 @@
 
 import json
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli_app import options_of
 from orchestrate.commands.complete import runs as complete_runs
 from orchestrate.commands.run import Results
 
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 NEXT = 5  # other candidates that are listed
 
 
-def recommend(
+@dataclass(frozen=True)
+class RecommendOptions:
+    """What the command line asks for."""
+
     runs: Annotated[
         list[str],
         typer.Argument(
@@ -26,78 +31,93 @@ def recommend(
             help="ids, beginnings of ids, latest, or paths of run folders",
             autocompletion=complete_runs,
         ),
-    ],
+    ]
     device: Annotated[
-        list[str] | None,
+        list[str],
         typer.Option(
             metavar="NAME", help="only this one; may be repeated [default: all devices of the runs]"
         ),
-    ] = None,
-    max_memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="of the process, such as 64MB")
-    ] = None,
+    ] = field(default_factory=list)
+    max_memory: Annotated[str | None, typer.Option(metavar="SIZE", help="of the process, such as 64MB")] = (
+        None
+    )
     max_latency: Annotated[
         str | None, typer.Option(metavar="TIME", help="of one inference, such as 20ms")
-    ] = None,
-    min_accuracy: Annotated[str | None, typer.Option(metavar="PERCENT", help="such as 70")] = None,
+    ] = None
+    min_accuracy: Annotated[str | None, typer.Option(metavar="PERCENT", help="such as 70")] = None
     max_energy: Annotated[
         str | None,
         typer.Option(
             metavar="ENERGY", help="of one inference, such as 5mJ; known where a board has a power sensor"
         ),
-    ] = None,
+    ] = None
     memory_is: Annotated[
         str | None,
         typer.Option(
             metavar="DEFINITION",
             help="what counts as memory, such as peak_rss (default: process_own_trimmed)",
         ),
-    ] = None,
+    ] = None
     profile: Annotated[
-        list[str] | None,
+        list[str],
         typer.Option(
             metavar="NAME|FILE",
             help="of a device (`orchestrate tune`); may be repeated: the runs' networks are ranked by what "
             "it predicts, apart from what was measured",
         ),
-    ] = None,
-    results: Results = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
-) -> None:
+    ] = field(default_factory=list)
+    results: Results = Path("results")
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False
+
+
+@options_of(RecommendOptions)
+def recommend(options: RecommendOptions) -> None:
     """Name the best model, device and runtime within the limits, and why the next ones lost.
 
     Only what was measured is recommended; exit code 1 where nothing of that fits.
     """
-    from orchestrate import quantities
-    from orchestrate.analysis import memory, records, table
     from orchestrate.analysis import recommend as recommending
-    from orchestrate.errors import BadInput, listed
+    from orchestrate.analysis import records, table
     from orchestrate.runs.folder import find_run
 
-    if memory_is is not None and memory_is not in memory.DEFINITIONS:
-        raise BadInput(f"--memory-is {memory_is!r}: unknown; known: {listed(memory.DEFINITIONS)}")
-    if profile and memory_is not in (None, memory.PROCESS):
-        raise BadInput(f"profiles predict {memory.PROCESS} alone: give --memory-is or --profile, not both")
-    limits = recommending.ModelLimits(
-        memory=quantities.optional(max_memory, quantities.MEMORY, "--max-memory"),
-        latency=quantities.optional(max_latency, quantities.TIME, "--max-latency"),
-        accuracy=quantities.optional(min_accuracy, quantities.PERCENT, "--min-accuracy"),
-        energy=quantities.optional(max_energy, quantities.ENERGY, "--max-energy"),
-        definition=memory_is or memory.PROCESS,
-    )
-    rows = table.tidy(records.read([find_run(run, results) for run in runs]))
-    answers = recommending.recommend(only(rows, device), limits)
-    predicted = predictions(rows, [answer.dataset for answer in answers], profile or [], limits)
-    if as_json:
+    limits = limits_of(options)
+    rows = table.tidy(records.read([find_run(run, options.results) for run in options.runs]))
+    answers = recommending.recommend(only(rows, options.device), limits)
+    predicted = predictions(rows, [answer.dataset for answer in answers], options.profile, limits)
+    if options.as_json:
         data = [as_data(answer, limits) for answer in answers]
-        if profile:
-            data = [{**each, "predicted": predicted_data(predicted[each["dataset"]])} for each in data]
+        if options.profile:
+            data = [
+                {**each, "predicted": predicted_data(predicted[answer.dataset])}
+                for each, answer in zip(data, answers, strict=True)
+            ]
         typer.echo(json.dumps(data, indent=1))
     else:
         for answer in answers:
             show(answer, limits)
             show_predicted(predicted[answer.dataset])
     raise typer.Exit(0 if any(answer.best for answer in answers) else 1)
+
+
+def limits_of(options: RecommendOptions) -> "ModelLimits":
+    """Read the limits; BadInput for one that is no quantity, or that no profile predicts."""
+    from orchestrate import quantities
+    from orchestrate.analysis import memory
+    from orchestrate.analysis.recommend import ModelLimits
+    from orchestrate.errors import BadInput, listed
+
+    definition = options.memory_is
+    if definition is not None and definition not in memory.DEFINITIONS:
+        raise BadInput(f"--memory-is {definition!r}: unknown; known: {listed(memory.DEFINITIONS)}")
+    if options.profile and definition not in (None, memory.PROCESS):
+        raise BadInput(f"profiles predict {memory.PROCESS} alone: give --memory-is or --profile, not both")
+    return ModelLimits(
+        memory=quantities.optional(options.max_memory, quantities.MEMORY, "--max-memory"),
+        latency=quantities.optional(options.max_latency, quantities.TIME, "--max-latency"),
+        accuracy=quantities.optional(options.min_accuracy, quantities.PERCENT, "--min-accuracy"),
+        energy=quantities.optional(options.max_energy, quantities.ENERGY, "--max-energy"),
+        definition=definition or memory.PROCESS,
+    )
 
 
 def predictions(
@@ -136,27 +156,27 @@ def show_predicted(found: "list[Predicted]") -> None:
         )
 
 
-def predicted_data(found: "list[Predicted]") -> list[dict[str, Any]]:
+def predicted_data(found: "list[Predicted]") -> list[dict[str, object]]:
     """The predicted ranking as JSON."""
     return [{**row, "verdict": verdict, "predicted": True} for row, verdict in found]
 
 
-def only(rows: "Frame", devices: list[str] | None) -> "Frame":
+def only(rows: "Frame", devices: list[str]) -> "Frame":
     """The rows of some devices, of all unless named; BadInput for one that has none."""
     from orchestrate.errors import BadInput, listed
 
     known = sorted(set(rows["device"]))
     if not known:
         raise BadInput("no valid record in these runs: `orchestrate report` says why")
-    for device in devices or ():
+    for device in devices:
         if device not in known:
             raise BadInput(f"no valid record of device {device!r}; known here: {listed(known)}")
     wanted = set(devices or known)
     return rows.take([place for place, device in enumerate(rows["device"]) if device in wanted])
 
 
-def told(candidate: "Candidate", limits: "ModelLimits") -> str:
-    """The figures of a candidate in one line."""
+def figures_of(candidate: "Candidate", limits: "ModelLimits") -> str:
+    """Describe the figures of a candidate in one line."""
     from orchestrate.analysis.recommend import FIGURES
     from orchestrate.analysis.table import STAND_IN
     from orchestrate.report import text
@@ -177,18 +197,18 @@ def show(answer: "Recommendation", limits: "ModelLimits") -> None:
 
     title = answer.dataset or "your own files"
     best = answer.best
-    say(f"{title}: {best.name}: {told(best, limits)}" if best else f"{title}: no model fits")
+    say(f"{title}: {best.name}: {figures_of(best, limits)}" if best else f"{title}: no model fits")
     say(f"  Pareto set: {', '.join(c.row['model'] for c in answer.pareto)}")
     for candidate in answer.others[:NEXT]:
         say(f"  not {candidate.name}: {candidate.lost or 'equal in all'}")
 
 
-def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, Any]:
+def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, object]:
     """The answer as JSON; base units."""
 
     from orchestrate.analysis.table import headlines
 
-    def one(candidate: "Candidate") -> dict[str, Any]:
+    def one(candidate: "Candidate") -> dict[str, object]:
         row = candidate.row
         named = {
             key: row[key] for key in ("model", "job", "device", "backend", "precision", "threads", "batch")

@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 from bench.cli_app import options_of
 from orchestrate.commands import complete
 from orchestrate.commands.devices import DEVICES
 from orchestrate.execution.options import Stated
 
-REPORT: Any = typer.Option("--report/--no-report", help="write the page at the end")
-RESULTS: Any = typer.Option(metavar="DIR", envvar="ORBITBENCH_RESULTS", help="the folder of all runs")
-TRUST: Any = typer.Option(
+REPORT: OptionInfo = typer.Option("--report/--no-report", help="write the page at the end")
+RESULTS: OptionInfo = typer.Option(metavar="DIR", envvar="ORBITBENCH_RESULTS", help="the folder of all runs")
+TRUST: OptionInfo = typer.Option(
     "--trust-run", help="go on though the run was planned with other settings than devices.yaml has now"
 )
 Report = Annotated[bool, REPORT]
@@ -36,7 +37,7 @@ class Typed(Stated):
     as_json: bool = False
 
 
-OPTIONS: dict[str, Any] = {
+OPTIONS: dict[str, OptionInfo] = {
     "devices": typer.Option(
         "--device",
         metavar="NAME[,NAME]",

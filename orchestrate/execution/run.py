@@ -219,12 +219,7 @@ def execute(
     """
     stop = Stop()
     again = {name: _again(folder, retry, replaced) for name, folder in run.devices.items()}
-    folders = [
-        folder
-        for name, folder in run.devices.items()
-        # collecting also frees boards of ours whose records are all here
-        if folder.missing() or again[name] or (not policy.start and name in devices.known)
-    ]
+    folders = [f for f in run.devices.values() if _is_open(f, again[f.name], devices, policy)]
     if not folders:
         return {}
     devices.confirm(run, [folder.name for folder in folders], starts=policy.start)
@@ -246,6 +241,11 @@ def execute(
         left = sum(map(len, run.missing().values()))
         go_on = run.resume_command(devices.manifest)
         raise Interrupted(f"interrupted, {left} records to come; to go on: {go_on}") from None
+
+
+def _is_open(folder: DeviceFolder, again: list[str], devices: Settings, policy: FollowPolicy) -> bool:
+    """Whether there is work for a device; collecting also frees boards of ours whose records are all here."""
+    return bool(folder.missing() or again or (not policy.start and folder.name in devices.known))
 
 
 def _again(folder: DeviceFolder, retry: str | None, replaced: Sequence[str]) -> list[str]:

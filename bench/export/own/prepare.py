@@ -8,7 +8,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -18,13 +17,12 @@ from bench.export.errors import ExportError
 from bench.export.onnx_file import first_line, graphs, parse, too_large
 from bench.export.own import dims, values
 from bench.export.own.request import Prepared, Request
-from bench.export.reference import TOLERANCE, pack
+from bench.export.reference import TOLERANCE, Array, pack
 from bench.record import onnx_graph, onnx_precision
 from bench.record.printable import printable
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
 
-Array = np.ndarray[Any, Any]
 STEM = 60  # characters of a file's name that its model's id keeps
 FULL = (errno.ENOSPC, errno.EDQUOT)
 MADE_UP = "for made-up inputs; give real ones with --input FILE.npz"
@@ -74,9 +72,6 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     except ExportError as error:
         outputs, tolerance = _unsized(error, model, declared, items, inputs, folder, made_up)
     raw = (folder / "model.onnx").read_bytes()
-    digest = hashlib.sha256(raw).hexdigest()
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:STEM].strip("-.") or "model"
-    stem += f"-b{request.batch}" if request.batch not in (None, 1) else ""
     (folder / "reference.npz").write_bytes(pack(inputs, outputs))
     entry = {
         "precision": _precision(raw),
@@ -89,11 +84,22 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
             for item, array in zip(items, inputs, strict=True)
         ],
     }
-    names = sorted({*known})
     return Prepared(
-        f"onnx-{stem}-{digest[:8]}", folder / "model.onnx", folder / "reference.npz", entry, names,
-        [item.name for item in items], sorted(given),
-    )  # fmt: skip
+        id=_id(path, request, raw),
+        model=folder / "model.onnx",
+        reference=folder / "reference.npz",
+        entry=entry,
+        known_dims=sorted({*known}),
+        known_inputs=[item.name for item in items],
+        given_inputs=sorted(given),
+    )
+
+
+def _id(path: Path, request: Request, raw: bytes) -> str:
+    """Name a model by its file, its batch unless 1, and its content."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:STEM].strip("-.") or "model"
+    stem += f"-b{request.batch}" if request.batch not in (None, 1) else ""
+    return f"onnx-{stem}-{hashlib.sha256(raw).hexdigest()[:8]}"
 
 
 def _precision(raw: bytes) -> str:

@@ -1,6 +1,6 @@
 """Accuracy of the very artefact that was timed, on a labelled test set that the bundle may hold."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Tuple
 
 from bench.record.types import Accuracy, Task
 from bench.runtime.backends.base import Backend, BackendError
@@ -13,7 +13,7 @@ PLACES = {"top1": 1, "top5": 5}  # metric -> how many of the largest outputs may
 
 
 def measured(backend: Backend, inputs: Arrays, task: Task, test_set: str) -> Accuracy:
-    """{value (percent), metric, n, source, hashes of model and test set}; run after the last rung, untimed.
+    """Measure {value (percent), metric, n, source, hashes of model and test set}; after the last rung.
 
     The test set is an npz with `input.0` (N, ...) and `label` (N,). It is fed through the bound input array,
     batch by batch; the last batch is filled up with its own first image, which is not counted again.
@@ -21,21 +21,8 @@ def measured(backend: Backend, inputs: Arrays, task: Task, test_set: str) -> Acc
     model = task["job"]["model"]
     described = model["test_set"]
     assert described  # its path is `test_set`
-    stored = stored_arrays(test_set)
-    if not {"input.0", "label"} <= set(stored):
-        raise BackendError("bad_reference", "the test set lacks input.0 or label", "export the bundle again")
-    images, labels = stored["input.0"], stored["label"]
+    images, labels = _labelled(test_set, inputs)
     array = next(iter(inputs.values()))
-    if (
-        len(inputs) != 1
-        or images.shape[1:] != array.shape[1:]
-        or len(images) != len(labels)
-        or not len(labels)
-    ):
-        message = "the test set holds {} and {} labels, the model wants {}".format(
-            list(images.shape), len(labels), [list(a.shape) for a in inputs.values()]
-        )
-        raise BackendError("bad_reference", message, "export the bundle again")
     metric = described.get("metric") or "top1"
     hits, batch = 0, array.shape[0]
     for first in range(0, len(labels), batch):
@@ -55,6 +42,26 @@ def measured(backend: Backend, inputs: Arrays, task: Task, test_set: str) -> Acc
         "model_sha256": model["sha256"],
         "test_set_sha256": described["sha256"],
     }
+
+
+def _labelled(test_set: str, inputs: Arrays) -> "Tuple[numpy.ndarray, numpy.ndarray]":
+    """Read images and labels; BackendError where the model does not take such images."""
+    stored = stored_arrays(test_set)
+    if not {"input.0", "label"} <= set(stored):
+        raise BackendError("bad_reference", "the test set lacks input.0 or label", "export the bundle again")
+    images, labels = stored["input.0"], stored["label"]
+    array = next(iter(inputs.values()))
+    if (
+        len(inputs) != 1
+        or images.shape[1:] != array.shape[1:]
+        or len(images) != len(labels)
+        or not len(labels)
+    ):
+        message = "the test set holds {} and {} labels, the model wants {}".format(
+            list(images.shape), len(labels), [list(a.shape) for a in inputs.values()]
+        )
+        raise BackendError("bad_reference", message, "export the bundle again")
+    return images, labels
 
 
 def _hits(outputs: "numpy.ndarray", labels: "numpy.ndarray", places: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench import cli
-from bench.export import ExportError, export
+from bench.export import ExportError, OwnFiles, export
 from bench.export.own.request import Request
 from tests.unit.export.test_own_kinds import conv
 
@@ -21,7 +21,7 @@ def shapes(contents: dict) -> list[tuple[str, int, list[int]]]:
 
 def test_a_dynamic_batch_takes_every_size(tmp_path: Path) -> None:
     file = conv(tmp_path / "net.onnx", ["N", 3, 8, 8])
-    contents = export(tmp_path / "out", None, [file], batches=[1, 8])
+    contents = export(tmp_path / "out", None, OwnFiles([file]), batches=[1, 8])
     assert shapes(contents) == [("onnx-net", 1, [1, 3, 8, 8]), ("onnx-net-b8", 8, [8, 3, 8, 8])]
     for model in contents["models"]:
         arrays = np.load(tmp_path / "out" / model["reference"]["file"])
@@ -30,17 +30,17 @@ def test_a_dynamic_batch_takes_every_size(tmp_path: Path) -> None:
 
 def test_a_fixed_batch_is_measured_as_it_is_and_refused_as_another(tmp_path: Path) -> None:
     file = conv(tmp_path / "net.onnx", [1, 3, 8, 8])
-    contents = export(tmp_path / "out", None, [file], batches=[1, 8])
+    contents = export(tmp_path / "out", None, OwnFiles([file]), batches=[1, 8])
     assert shapes(contents) == [("onnx-net", 1, [1, 3, 8, 8])]
     (refused,) = contents["refused"]
     assert refused["reason"].startswith("--batch 8: the first axis of input x is fixed at 1; export it with")
     with pytest.raises(ExportError, match="--batch 8: the first axis of input x is fixed at 1"):
-        export(tmp_path / "other", None, [file], batches=[8])
+        export(tmp_path / "other", None, OwnFiles([file]), batches=[8])
 
 
 def test_a_size_by_name_wins_over_the_batch(tmp_path: Path) -> None:
     file = conv(tmp_path / "net.onnx", ["N", 3, "H", 8])
-    contents = export(tmp_path / "out", None, [file], Request({"H": 16}), batches=[2])
+    contents = export(tmp_path / "out", None, OwnFiles([file], Request({"H": 16})), batches=[2])
     assert shapes(contents) == [("onnx-net-b2", 2, [2, 3, 16, 8])]
 
 
