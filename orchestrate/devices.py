@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from bench.errors import did_you_mean
 from bench.manifests import reader, search_path
 from bench.record import backends
 from orchestrate.device_values import (
@@ -27,7 +28,7 @@ from orchestrate.device_values import (
     Word,
     known_backend,
 )
-from orchestrate.errors import BadInput, listed, meant
+from orchestrate.errors import BadInput, listed
 
 
 class Limits(reader.Section):
@@ -194,7 +195,7 @@ def choose(devices: dict[str, Device], names: Iterable[str], source: Path | str)
     wanted = list(dict.fromkeys(names))
     unknown = [name for name in wanted if name not in devices]
     if unknown:
-        hint = meant(unknown[0], devices)
+        hint = did_you_mean(unknown[0], devices)
         names = f"{listed(map(repr, unknown))}{hint}"
         raise BadInput(f"unknown device {names}; {source} knows: {listed(devices)}")
     return {name: devices[name] for name in wanted}

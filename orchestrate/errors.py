@@ -1,8 +1,5 @@
 """Everything that ends a command, with its exit code. The text says what is wrong, where, and what to do."""
 
-import difflib
-from collections.abc import Iterable
-
 
 class OrbitError(Exception):
     """Some job or board failed; what was finished is kept."""
@@ -44,12 +41,6 @@ class RebootWanted(CommandFailed):
 
 class StoreFailed(OrbitError):
     """The results folder cannot be written: the disk is full, or the folder is not ours."""
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """` (did you mean b?)`, or nothing where no known name is like `name`."""
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def listed(known: object) -> str:

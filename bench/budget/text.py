@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.budget.command import NAMES, Answer, Asked, round_lines, solve
 from bench.cost import Prediction, Profile
-from bench.manifests.methods import meant
+from bench.manifests.methods import canonical
 from bench.scaling.budgets import shown
 
 
@@ -23,7 +23,7 @@ def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
     data: dict[str, Any] = {
         "architecture": asked.architecture,
         "dataset": asked.dataset,
-        "method": meant(asked.method, asked.align)[0],
+        "method": canonical(asked.method, asked.align)[0],
         "limits": dict(asked.limits),
         "widths": scaled.widths,
         "params": scaled.params,
@@ -66,7 +66,7 @@ def as_text(asked: Asked, found: Answer) -> str:
     by = f", in multiples of {scaled.align}" if scaled.align else ""
     by += f", fit {scaled.fit} ({scaled.fit_quality})" if scaled.fit else ""
     limits = " and ".join(f"{shown(name, limit)} of {NAMES[name]}" for name, limit in asked.limits.items())
-    method = meant(asked.method, asked.align)[0]
+    method = canonical(asked.method, asked.align)[0]
     said: list[str] = []
     if found.prediction is not None and found.profile is not None:
         said = prediction_lines(found.prediction, found.profile)

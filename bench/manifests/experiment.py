@@ -17,7 +17,7 @@ from typing import Annotated, Literal, cast
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from bench.manifests import reader, search_path
-from bench.manifests.methods import meant
+from bench.manifests.methods import canonical
 from bench.zoo import ARCHITECTURES, DATASETS
 
 RATIO_LETTER = {"width": "w", "params": "p", "macs": "m", "latency": "t", "memory": "r"}
@@ -193,7 +193,7 @@ def named(model: str) -> Request:
         )
         raise reader.ManifestError([reader.Problem(model, None, "", what)])
     found = parts.groupdict()
-    method, align = meant(found["method"], int(found["align"]) if found["align"] else None)
+    method, align = canonical(found["method"], int(found["align"]) if found["align"] else None)
     return Request(
         found["architecture"],
         found["dataset"],
@@ -235,7 +235,7 @@ def _combinations(group: Group, batch: int) -> Iterator[Request]:
     for architecture, ratio, written, multiple in product(
         group.architectures, group.ratios, group.methods, group.aligns
     ):
-        method, align = meant(written, multiple)
+        method, align = canonical(written, multiple)
         fit, stand_in = (None, None) if method == "uniform" else (group.fit, group.stand_in)
         yield Request(
             architecture,

@@ -9,8 +9,8 @@ WRITTEN = (*METHODS, "aligned")  # what a user may write
 ALIGN = 8  # channels: what NEON, AVX and FP16 tensor cores like; INT8 tensor cores prefer 32
 
 
-def meant(method: str, align: int | None) -> tuple[str, int | None]:
-    """Return method and alignment as they are stored.
+def canonical(method: str, align: int | None) -> tuple[str, int | None]:
+    """Return method and alignment as they are stored, whatever a user wrote.
 
     `aligned` is neuralscale, in multiples of 8 unless given. Multiples of 1 are every integer: None.
     """

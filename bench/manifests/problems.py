@@ -1,9 +1,8 @@
 """What is wrong with a file, where, and what would be right."""
 
-from difflib import get_close_matches
 from typing import NamedTuple
 
-from bench.errors import InputError
+from bench.errors import InputError, closest
 
 KeyPath = tuple[str | int, ...]
 
@@ -37,6 +36,6 @@ def dotted(path: KeyPath) -> str:
 
 def choices(value: object, allowed: list[str]) -> str:
     """Say which values are allowed, and which one was probably meant."""
-    close = get_close_matches(str(value), allowed, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
+    close = closest(str(value), allowed)
+    hint = f"did you mean {close}? " if close else ""
     return f"({hint}allowed: {', '.join(allowed)})"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.manifests.methods import CURVES as METHODS
-from bench.manifests.methods import meant
+from bench.manifests.methods import canonical
 from bench.scaling import solve
 from bench.scaling.counts import Count, counter
 from bench.scaling.errors import ScalingError, UnreachableError
@@ -65,7 +65,7 @@ def scale(
     not belong to the architecture; NoFitError when there is none.
     """
     _check(method, ratio, ratio_of, align, count)
-    method, align = meant(method, align)
+    method, align = canonical(method, align)
     fit = None if method == "uniform" else fitting(architecture, dataset, fit)
     of = "macs" if ratio_of == "macs" else "params"
     size = counter(architecture, dataset, count, of)
@@ -116,7 +116,7 @@ def _check(method: str, ratio: float, ratio_of: str, align: int | None, count: s
         raise ScalingError(f"the ratio must be a positive number, not {ratio}")
     if align is not None and align < 1:
         raise ScalingError(f"align must be at least 1, not {align}")
-    if meant(method, align)[1] and count == "published":
+    if canonical(method, align)[1] and count == "published":
         raise ScalingError("aligned widths are ours: nobody has published a count for them; use --count true")
 
 

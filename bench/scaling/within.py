@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.manifests.methods import WRITTEN, meant
+from bench.manifests.methods import WRITTEN, canonical
 from bench.scaling import budgets, device, direction, nudge, solve
 from bench.scaling.board import Board
 from bench.scaling.budgets import COUNTS, Task
@@ -51,7 +51,7 @@ def within(
     """
     if method not in WRITTEN:
         raise ScalingError(f"unknown method {method!r}; known: {', '.join(WRITTEN)}")
-    method, align = meant(method, align)
+    method, align = canonical(method, align)
     needed = sorted(set(limits) - set(COUNTS))
     if needed and board is None:
         raise ScalingError(f"a budget of {' and '.join(needed)} needs a device's profile; give --device NAME")

@@ -50,7 +50,7 @@ class Stated(reader.Section):
 
     def claim(self, source: str) -> Claim:
         """The same for computing."""
-        method, align = methods.meant(self.method, None)
+        method, align = methods.canonical(self.method, None)
         return Claim(
             id=self.id, text=self.text, processor=self.processor, quantity=self.quantity, method=method,
             align=align or 1,

@@ -1,13 +1,12 @@
 """Work on several cores, on what is in memory already: processes that are forked from this one."""
 
-import ctypes
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from bench.record.parent_process import die_with
 
 
 def cores() -> int:
@@ -55,9 +54,7 @@ def _leave_after(work: Callable[[], object], parent: int) -> None:
     """End this process without what an interpreter does at its end: buffers and locks are its parent's."""
     status = 1
     try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it died before it could take us with it
-            return
+        die_with(parent)
         work()
         status = 0
     finally:

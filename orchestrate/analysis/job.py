@@ -3,7 +3,7 @@
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import loads
-from orchestrate.analysis import latency, memory, samples, settling
+from bench.record.types import Json
+from orchestrate.analysis import latency, memory, samples, settling, statistics
 
-Json = dict[str, Any]
 Record = Mapping[str, Any]
 GPU_BACKENDS = ("tensorrt", "cuda")
 
@@ -209,10 +209,10 @@ def _memory(figures: NDArray[np.float64], steps: list[list[float]]) -> _Memory:
     return _Memory(known, tuple(map(_median, rungs)))
 
 
-def _median(sizes: Sequence[float]) -> float | None:
+def _median(values: Iterable[float]) -> float | None:
     """Of those that are known; None where none is."""
-    known = sorted(size for size in sizes if not math.isnan(size))
-    return (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2 if known else None
+    found = statistics.median(values)
+    return None if math.isnan(found) else found
 
 
 def _power(sensors: list[Json]) -> float | None:
@@ -222,7 +222,7 @@ def _power(sensors: list[Json]) -> float | None:
     """
     timed = (reading.get("power") for reading in sensors if reading.get("timed") is True)
     watts = [value for value in timed if isinstance(value, int | float)]
-    return float(np.median(watts)) if watts else None
+    return _median(watts)
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

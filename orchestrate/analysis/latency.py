@@ -40,8 +40,9 @@ def of_processes(series: Sequence[Seconds]) -> list[OfProcess]:
     for places, samples in _alike(series):
         count = min(DRIFT_BLOCKS, samples.shape[1])
         whole = samples.shape[1] // count * count
-        blocks = _medians(samples[:, :whole].reshape(len(places), count, -1))
-        rows = zip(_medians(samples).tolist(), samples.sum(axis=1).tolist(), blocks.tolist(), strict=True)
+        blocks = statistics.medians(samples[:, :whole].reshape(len(places), count, -1))
+        whole_series = statistics.medians(samples).tolist(), samples.sum(axis=1).tolist()
+        rows = zip(*whole_series, blocks.tolist(), strict=True)
         for place, (p50, length, medians) in zip(places, rows, strict=True):
             found[place] = OfProcess(p50, length, tuple(medians))
     return [found[place] for place in range(len(series))]
@@ -67,13 +68,6 @@ def _alike(series: Sequence[Seconds]) -> Iterator[tuple[list[int], Seconds]]:
         places.setdefault(len(each), []).append(place)
     for found in places.values():
         yield found, np.stack([series[place] for place in found])
-
-
-def _medians(samples: Seconds) -> Seconds:
-    """The median along the last axis."""
-    ordered, n = np.sort(samples, axis=-1), samples.shape[-1]
-    medians: Seconds = (ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2
-    return medians
 
 
 def _quantiles(ordered: Seconds) -> Seconds:

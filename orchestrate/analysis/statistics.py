@@ -8,7 +8,7 @@ does not. A pair's ratio carries the noise of its two jobs, so the scatter of pa
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -116,6 +116,19 @@ def of_processes(values: Sequence[float]) -> Estimate:
     found = of_process_rows(np.array([values or [math.nan]], dtype=float))
     value, low, high = (float(each[0]) for each in found)
     return Estimate(value, low, high, len(values))
+
+
+def median(values: Iterable[float]) -> float:
+    """Return the median of the values that are known; NaN without any."""
+    known = sorted(value for value in values if not math.isnan(value))
+    return (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2 if known else math.nan
+
+
+def medians(values: Floats) -> Floats:
+    """Return the median along the last axis; no value is NaN."""
+    ordered, n = np.sort(values, axis=-1), values.shape[-1]
+    found: Floats = (ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2
+    return found
 
 
 def median_rows(values: Floats) -> Floats:

@@ -152,21 +152,17 @@ def _stated(job: Job, of_model: dict[str, Any]) -> dict[str, Any]:
         "best": job.best,
         "samples": job.n,
         "processes": len(job.processes),
-        **{name: _median(getattr(job, name)) for name in STARTING},
+        **{name: statistics.median(getattr(job, name)) for name in STARTING},
         "warnings": " ".join(job.warnings),
         "record": f"{job.run}/{job.device}/{job.file}",
         "source": job,
     }
 
 
-def _median(values: Sequence[float]) -> float:
-    return float(np.median(values)) if values else np.nan
-
-
 def _model(model: dict[str, Any]) -> dict[str, Any]:
     """Names as text, numbers as numbers: a user's own file has neither architecture nor method."""
     names = {key: model.get(key) or "" for key in ("architecture", "dataset", "ratio_of", "fit")}
-    names["method"], align = methods.meant(model.get("method") or "", model.get("align"))
+    names["method"], align = methods.canonical(model.get("method") or "", model.get("align"))
     numbers = {key: _number(model.get(key)) for key in ("ratio", "params", "macs")}
     widths = tuple(model.get("widths") or ())
     fit = {"fit_quality": fit_quality(model), "align": align or 1, "widths": widths}

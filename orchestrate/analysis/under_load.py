@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.record import loads, schema
+from bench.record.types import Json
 from orchestrate.analysis import statistics
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.samples import seconds
 
-Json = dict[str, Any]
 SHARED = [
     *["device", "backend", "precision", "threads", "batch", "model", "job", "run", "processes", "samples"],
     *["p99", "warnings"],
@@ -104,16 +103,12 @@ def _paced(processes: list[Json], rate: float) -> Own:
     response = [seconds(process["response"]) for process in processes]
     ordered = np.sort(np.concatenate(response))
     misses = int((ordered > 1 / rate).sum())
-    own, answered = _medians(service), _medians(response)
+    own, answered = ([float(np.median(each)) for each in series] for series in (service, response))
     return {
         **_ranged("latency", own), **_ranged("response", answered), "rate": rate,
         "p99": float(statistics.early_stopping(ordered, 0.99)), "samples": len(ordered),
         "misses": misses, "missed": misses / len(ordered),
     }, {"latency": own, "response": answered}  # fmt: skip
-
-
-def _medians(series: list[NDArray[np.float64]]) -> list[float]:
-    return [float(np.median(each)) for each in series]
 
 
 def _ranged(name: str, values: list[float]) -> Json:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import onnx
 
+from bench.errors import did_you_mean
 from bench.export.errors import ExportError
-from bench.export.own.request import meant
 
 PLACEHOLDERS = {
     "none",
@@ -89,7 +89,7 @@ def sizes(
     if missing:
         flags = " ".join(f"--dim {shlex.quote(f'{name}=SIZE')}" for name in dict.fromkeys(missing))
         known = {name for item in items for name in names(item) if name}
-        hints = (f"; --dim {name}{meant(name, missing)}" for name in dims if name not in known)
+        hints = (f"; --dim {name}{did_you_mean(name, missing)}" for name in dims if name not in known)
         typo = next((hint for hint in hints if hint.endswith("?)")), "")
         raise ExportError(f"dynamic dimensions without a size; give {flags}{typo}")
     if large := [name for name, size in found.items() if size > MOST]:

@@ -7,14 +7,13 @@ from 0, behind a comma or blanks. A first line without a number is a heading.
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench.export.errors import ExportError
+from bench.export.reference import Array
 from bench.record.checks import escapes
 
-Array = np.ndarray[Any, Any]
 MOST_BYTES = 2_000_000_000  # of all images, as the model takes them
 FILES = ("labels.csv", "labels.txt")
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet's training images, RGB

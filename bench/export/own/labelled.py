@@ -6,17 +6,15 @@ counts how often the very file that it times is right.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench.export import files
 from bench.export.errors import ExportError
 from bench.export.own.request import Prepared, Request
-from bench.export.reference import archive
+from bench.export.reference import Array, archive
 from bench.record import npz
 
-Array = np.ndarray[Any, Any]
 LABELS = ("label", "labels", "y")
 NEEDED = {"top1": 1, "top5": 5}  # outputs of a model, at least
 

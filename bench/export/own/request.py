@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from bench.errors import did_you_mean
 from bench.export.errors import ExportError
 
 
@@ -61,10 +61,4 @@ def _unknown(option: str, given: Iterable[str], known: set[str], what: str) -> l
     if not wrong:
         return []
     names = ", ".join(sorted(known)) or "none"
-    return [f"{option} {wrong[0]}{meant(wrong[0], known)}: no file has such {what}; known: {names}"]
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """` (did you mean b?)`, or nothing where no known name is like `name`."""
-    close = get_close_matches(name, list(known), 1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return [f"{option} {wrong[0]}{did_you_mean(wrong[0], known)}: no file has such {what}; known: {names}"]

@@ -6,17 +6,15 @@ Made-up integers respect what they are used for: an input that a Gather takes as
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper
 
 from bench.export.errors import ExportError
-from bench.export.reference import random_input
+from bench.export.reference import Array, random_input
 from bench.record import npz
 
-Array = np.ndarray[Any, Any]
 TYPES = (
     "float16", "float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
     "bool",

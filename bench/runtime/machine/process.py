@@ -1,17 +1,15 @@
 """What a process can know and settle about itself: its parent, its threads' waiting, its clocks."""
 
-import ctypes
 import os
 import re
-import signal
 import time
 from typing import Dict, List, NamedTuple, Optional
 
+from bench.record.parent_process import die_with
 from bench.record.readings import Facts
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.procfs import find, read_text
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PARENT = "ORBITBENCH_PARENT"  # process id; not for our own children, whose parent is another
 STARTED = now_ns()  # a measuring process imports this before anything large
 
@@ -36,13 +34,7 @@ def die_with_parent() -> None:
 
     PARENT in the environment is who started us: a slow start may outlive a parent before it gets here.
     """
-    parent = int(os.environ.pop(PARENT, os.getppid()))
-    try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    except (AttributeError, OSError):
-        return
-    if os.getppid() != parent:
-        os._exit(1)
+    die_with(int(os.environ.pop(PARENT, os.getppid())))
 
 
 def waiting_seconds(task_root: str = "/proc/self/task") -> Optional[float]:
