@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from bench.cost import design, fitting, observed
-from bench.cost.fitting import Sample
+from bench.cost.fitting import Array, Sample
 from bench.cost.lowering import Kernel
 from bench.cost.memory import NAMES, MemoryFit, fit_memory, weights
 from bench.cost.places import Times, fit_times
 from bench.cost.process import Process, fit_process
 from bench.cost.profile import Fitted, Measurement, Profile
 
-Array = np.ndarray[Any, Any]
 BLOCKS: tuple[Literal[1, 8, 16], ...] = (
     1,
     8,

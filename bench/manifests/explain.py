@@ -64,7 +64,7 @@ def together(texts: Mapping[KeyPath, list[str]]) -> Iterator[tuple[KeyPath, str]
             yield path, f"must be {', '.join(names)} or {last}, {kinds[0][2]}"
 
 
-def _instead(value: Any) -> str:
+def _instead(value: object) -> str:
     if isinstance(value, (dict, list, tuple)):
         return f", not a {'mapping' if isinstance(value, dict) else 'list'}"
     return ", not empty" if value is None else f", not {value!r}"

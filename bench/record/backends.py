@@ -7,7 +7,7 @@ group `orbitbench.backends`, whose object is a `Backend` as made by `backend()` 
 
 import functools
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from bench.record.session_entries import ENTRIES
 
@@ -159,7 +159,7 @@ def precision_problem(name: str, precision: str, file: str = "fp32") -> Optional
 
 
 def option_problems(
-    name: str, options: Dict[str, Any], precisions: Sequence[str] = ()
+    name: str, options: Mapping[str, Any], precisions: Sequence[str] = ()
 ) -> List[Tuple[str, str]]:
     """(option, what is wrong with it) of each option that backend `name` does not know or cannot take.
 
@@ -193,7 +193,7 @@ def _problem(key: str, option: Option, value: Any, precisions: Sequence[str]) ->
     return None
 
 
-def _wanted(option: Option, value: Any) -> Optional[str]:
+def _wanted(option: Option, value: object) -> Optional[str]:
     """What the option takes, where that is not `value`."""
     if option.kind == "flag":
         return None if isinstance(value, bool) else "true or false"
@@ -210,5 +210,5 @@ def _wanted(option: Option, value: Any) -> Optional[str]:
     return None if isinstance(value, str) else "text"
 
 
-def _plain(value: Any) -> bool:
+def _plain(value: object) -> bool:
     return isinstance(value, (str, int, float, bool))

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
 
 Problem = NamedTuple("Problem", [("path", str), ("reason", str)])
 Path = Union[str, Tuple[Any, Union[str, int]]]  # text, or (the path of what holds it, its key or index)
-Check = Callable[[Any, Path, List[Problem]], None]
+Check = Callable[[object, Path, List[Problem]], None]
 
 MAX_TEXT = 100 * 1000
 MAX_NAME = 200
@@ -38,12 +38,12 @@ def dotted(path: Path) -> str:
     return path + inner if path else inner[inner[:1] == "." :]
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
     return kinds.get(type(value), "a number")
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A value as text for a message, never longer than 60 characters."""
     if isinstance(value, (dict, list)) and value:
         return _name(value)
@@ -51,7 +51,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def anything(value: Any, path: Path, problems: List[Problem]) -> None:
+def anything(value: object, path: Path, problems: List[Problem]) -> None:
     """No demand but that every text in it is of a sane length."""
     if isinstance(value, str):
         text(value, path, problems)
@@ -64,7 +64,7 @@ def anything(value: Any, path: Path, problems: List[Problem]) -> None:
             anything(element, (path, index), problems)
 
 
-def text(value: Any, path: Path, problems: List[Problem]) -> None:
+def text(value: object, path: Path, problems: List[Problem]) -> None:
     """Text of a sane length."""
     if not isinstance(value, str):
         report(problems, path, "must be text, is {}".format(_name(value)))
@@ -72,15 +72,15 @@ def text(value: Any, path: Path, problems: List[Problem]) -> None:
         report(problems, path, "is longer than {} characters".format(MAX_TEXT))
 
 
-def name(value: Any, path: Path, problems: List[Problem]) -> None:
+def name(value: object, path: Path, problems: List[Problem]) -> None:
     """Text that is short enough for a table's cell."""
     before = len(problems)
     text(value, path, problems)
-    if len(problems) == before and len(value) > MAX_NAME:
+    if isinstance(value, str) and len(problems) == before and len(value) > MAX_NAME:
         report(problems, path, "is longer than {} characters".format(MAX_NAME))
 
 
-def boolean(value: Any, path: Path, problems: List[Problem]) -> None:
+def boolean(value: object, path: Path, problems: List[Problem]) -> None:
     """true or false."""
     if not isinstance(value, bool):
         report(problems, path, "must be true or false, is {}".format(_name(value)))
@@ -115,12 +115,12 @@ def number(minimum: float = -math.inf, integer: bool = False, maximum: float = m
 count = size = number(0, integer=True)
 
 
-def choice(*allowed: Any) -> Check:
+def choice(*allowed: object) -> Check:
     """One of some values."""
 
     kinds = {type(a) for a in allowed}
 
-    def check(value: Any, path: Path, problems: List[Problem]) -> None:
+    def check(value: object, path: Path, problems: List[Problem]) -> None:
         if type(value) not in kinds or value not in allowed:
             known = ", ".join(str(a) for a in allowed)
             report(problems, path, "is {}, known: {}".format(shown(value), known))
@@ -134,7 +134,7 @@ _WITHOUT_NULL = {}  # type: Dict[Check, Check]
 def nullable(inner: Check) -> Check:
     """null, or what `inner` demands."""
 
-    def check(value: Any, path: Path, problems: List[Problem]) -> None:
+    def check(value: object, path: Path, problems: List[Problem]) -> None:
         if value is not None:
             inner(value, path, problems)
 
@@ -147,7 +147,7 @@ def nullable(inner: Check) -> Check:
 def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
     """A list whose every element passes `inner`."""
 
-    def check(value: Any, path: Path, problems: List[Problem]) -> None:
+    def check(value: object, path: Path, problems: List[Problem]) -> None:
         if not isinstance(value, list):
             report(problems, path, "must be a list, is {}".format(_name(value)))
         elif not least <= len(value) <= most:
@@ -162,7 +162,7 @@ def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
 def mapping(inner: Check) -> Check:
     """An object with any keys whose every value passes `inner`."""
 
-    def check(value: Any, path: Path, problems: List[Problem]) -> None:
+    def check(value: object, path: Path, problems: List[Problem]) -> None:
         if not isinstance(value, dict):
             report(problems, path, "must be an object, is {}".format(_name(value)))
             return
@@ -183,7 +183,7 @@ def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
     ]
     needed = frozenset(required)
 
-    def check(value: Any, path: Path, problems: List[Problem]) -> None:
+    def check(value: object, path: Path, problems: List[Problem]) -> None:
         if not isinstance(value, dict):
             report(problems, path, "must be an object, is {}".format(_name(value)))
             return
@@ -202,14 +202,14 @@ def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
     return check
 
 
-def identifier(value: Any, path: Path, problems: List[Problem]) -> None:
+def identifier(value: object, path: Path, problems: List[Problem]) -> None:
     """A name that may become a file's name: letters, digits, `.`, `_`, `-`, not beginning with a dot."""
     if not isinstance(value, str) or not IDENTIFIER.match(value):
         reason = "is {}; allowed are 1 to 200 of A-Z a-z 0-9 . _ - and no dot in front"
         report(problems, path, reason.format(shown(value)))
 
 
-def sha256(value: Any, path: Path, problems: List[Problem]) -> None:
+def sha256(value: object, path: Path, problems: List[Problem]) -> None:
     """64 lower-case hexadecimal digits."""
     if not isinstance(value, str) or not _SHA256.match(value):
         report(problems, path, "is {}, must be 64 lower-case hexadecimal digits".format(shown(value)))
@@ -221,9 +221,9 @@ def escapes(relative: str) -> bool:
     return relative.startswith("/") or ".." in parts or "\0" in relative
 
 
-def inner_path(value: Any, path: Path, problems: List[Problem]) -> None:
+def inner_path(value: object, path: Path, problems: List[Problem]) -> None:
     """A relative path that stays inside its folder."""
     before = len(problems)
     text(value, path, problems)
-    if len(problems) == before and (not value or escapes(value)):
+    if isinstance(value, str) and len(problems) == before and (not value or escapes(value)):
         report(problems, path, "is {}, must be a path inside the folder".format(shown(value)))

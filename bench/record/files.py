@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections import Counter
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, NoReturn, Tuple
 
 MAX_BYTES = 32 * 1000 * 1000  # of a JSON file; a record with three 24,576-sample processes has 0.3 MB
 MAX_NODES = 2 * 1000 * 1000  # values of a JSON file: an empty object is 2 bytes there and 64 in memory
@@ -55,7 +55,7 @@ def _sync_folder(folder: str) -> None:
         os.close(handle)
 
 
-def write_json(path: str, value: Any) -> None:
+def write_json(path: str, value: object) -> None:
     """Write `value` as JSON, atomically. ValueError for NaN or infinity, which JSON does not have."""
     write_bytes(path, (json.dumps(value, allow_nan=False, separators=(",", ":")) + "\n").encode("utf-8"))
 
@@ -154,11 +154,11 @@ def _float(text: str) -> float:
     return value
 
 
-def _refuse(constant: str) -> Any:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError("{} is not a JSON number".format(constant))
 
 
-def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+def _unique(pairs: List[Tuple[str, object]]) -> Dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
         twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]

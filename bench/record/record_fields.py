@@ -1,6 +1,6 @@
 """What a record is made of: every field that somebody reads, with its type and range."""
 
-from typing import Any, Dict, List
+from typing import Dict, List
 
 from bench.record import checks, job_fields, loads, samples
 from bench.record.checks import (
@@ -47,7 +47,7 @@ INVALID_CODES = (
 number_or_null = nullable(number())
 
 
-def _series(value: Any, path: Path, found: List[Problem]) -> None:
+def _series(value: object, path: Path, found: List[Problem]) -> None:
     """The outside of a series; what it holds is decoded last, where all else is sound."""
     try:
         samples.check_header(value)
@@ -149,7 +149,7 @@ _environment = fields(
 )
 
 
-def _whole_environment(value: Any, path: Path, found: List[Problem]) -> None:
+def _whole_environment(value: object, path: Path, found: List[Problem]) -> None:
     _environment(value, path, found)
     anything(value, path, found)
 

@@ -8,7 +8,9 @@ a byte, least significant first, the high bit says that more follow (varint) -> 
 import base64
 import binascii
 import zlib
-from typing import Any, Dict, Iterable, List
+from typing import Iterable, List
+
+from bench.record.measured import Series
 
 ENCODING = "delta-zlib-base64"
 MAX_SAMPLES = 1000 * 1000
@@ -17,8 +19,8 @@ _ENDS = bytes(bytearray(range(128)))  # the last byte of a varint is one of thes
 _LIMIT = 2**62  # ns: a century and more; larger is not a duration
 
 
-def encode(nanoseconds: Iterable[int]) -> Dict[str, Any]:
-    """A series from integer nanoseconds, which may be negative and in any order. ValueError beyond 2^62."""
+def encode(nanoseconds: Iterable[int]) -> Series:
+    """Pack integer nanoseconds, which may be negative and in any order. ValueError beyond 2^62."""
     packed, previous, count = bytearray(), 0, 0
     for value in nanoseconds:
         if not -_LIMIT < value < _LIMIT:
@@ -37,7 +39,7 @@ def _append(packed: bytearray, difference: int) -> None:
     packed.append(rest)
 
 
-def decode(series: Any) -> List[int]:
+def decode(series: Series) -> List[int]:
     """Integer nanoseconds of a series. ValueError, in one line, for anything that `encode` cannot have
     made."""
     values = _unpack(unpacked(series))
@@ -46,7 +48,7 @@ def decode(series: Any) -> List[int]:
     return values
 
 
-def unpacked(series: Any) -> bytes:
+def unpacked(series: Series) -> bytes:
     """The varints of a series, as many as its `n` says and no more than that may need; ValueError as
     `decode`."""
     check_header(series)
@@ -64,7 +66,7 @@ def unpacked(series: Any) -> bytes:
     return packed
 
 
-def check_header(series: Any) -> None:
+def check_header(series: object) -> None:
     """ValueError where a series is not an object with a known unit, encoding and count."""
     if not isinstance(series, dict) or not isinstance(series.get("data"), str):
         raise ValueError("series is not an object with `data`")
@@ -94,6 +96,6 @@ def _unpack(packed: bytes) -> List[int]:
     return values
 
 
-def seconds(series: Any) -> List[float]:
+def seconds(series: Series) -> List[float]:
     """The samples of a series in seconds."""
     return [value * 1e-9 for value in decode(series)]

@@ -4,12 +4,14 @@
 memory. After either, whoever reads the document need not ask again whether a field is there or of its type.
 """
 
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from bench.record import checks, job_fields, loads, record_fields, samples
 from bench.record.checks import Problem, choice, fields
 from bench.record.files import BadFileError, read_json
+from bench.record.measured import Series
 from bench.record.record_fields import INVALID_CODES, RUNGS, SERIES, STATUSES
+from bench.record.types import Job, Record
 
 __all__ = ["INVALID_CODES", "RUNGS", "STATUSES", "load", "must_be_invalid", "problems", "upgrade"]
 
@@ -24,7 +26,7 @@ FAKE_BACKENDS = ("null",)  # their timings mean nothing, whatever a record claim
 SLACK = 1.001  # clocks of two threads, floats
 MAX_RECORD_SAMPLES = 8 * 1000 * 1000  # of all series together: what a few seconds decode
 
-Decode = Callable[[Any], Sequence[int]]
+Decode = Callable[[Series], Sequence[int]]
 
 # (kind, version) -> a pure function that makes the next version's document out of this one's. None yet.
 UPGRADES: Dict[Tuple[str, int], Callable[[Dict[str, Any]], Dict[str, Any]]] = {}
@@ -53,7 +55,7 @@ def problems(document: Any, decode: Optional[Decode] = samples.decode) -> List[P
     return found
 
 
-def must_be_invalid(record: Dict[str, Any]) -> List[str]:
+def must_be_invalid(record: Record) -> List[str]:
     """Why the timings of this record cannot count, from its own content; empty when they may."""
     environment = record["environment"]
     why = []
@@ -74,7 +76,7 @@ def must_be_invalid(record: Dict[str, Any]) -> List[str]:
     return why
 
 
-def _contradictions(record: Dict[str, Any]) -> List[Problem]:
+def _contradictions(record: Record) -> List[Problem]:
     found = []
     valid, why = record["validity"]["valid"], must_be_invalid(record)
     if record["kind"] != loads.record_kind(record["job"]):
@@ -89,7 +91,7 @@ def _contradictions(record: Dict[str, Any]) -> List[Problem]:
     return found
 
 
-def _bad_samples(record: Dict[str, Any], decode: Optional[Decode]) -> List[Problem]:
+def _bad_samples(record: Record, decode: Optional[Decode]) -> List[Problem]:
     """Series that do not decode, too many of them, and durations of a valid record that are not above 0."""
     series = list(_every_series(record["latency"]))
     total = sum(each["n"] for _, _, each in series)
@@ -109,7 +111,7 @@ def _bad_samples(record: Dict[str, Any], decode: Optional[Decode]) -> List[Probl
     return found or _impossible(record, decode)
 
 
-def _impossible(record: Dict[str, Any], decode: Decode) -> List[Problem]:
+def _impossible(record: Record, decode: Decode) -> List[Problem]:
     """Processes under load whose figures cannot be of one another."""
     found, shape = [], loads.of(record["job"])
     for index, process in enumerate(record["latency"]["processes"] if shape != loads.SINGLE else []):
@@ -126,7 +128,7 @@ def _impossible(record: Dict[str, Any], decode: Decode) -> List[Problem]:
     return found
 
 
-def _every_series(latency: Dict[str, Any]) -> Iterator[Tuple[str, str, Any]]:
+def _every_series(latency: Mapping[str, Any]) -> Iterator[Tuple[str, str, Any]]:
     for part in ("processes", "disturbed"):
         for index, process in enumerate(latency.get(part, [])):
             for key in SERIES:
@@ -134,7 +136,7 @@ def _every_series(latency: Dict[str, Any]) -> Iterator[Tuple[str, str, Any]]:
                     yield "latency.{}[{}].{}".format(part, index, key), key, process[key]
 
 
-def _repeated(jobs: List[Dict[str, Any]], path: str) -> List[Problem]:
+def _repeated(jobs: List[Job], path: str) -> List[Problem]:
     seen: Dict[str, int] = {}
     found = []
     for index, job in enumerate(jobs):

@@ -2,8 +2,13 @@
 
 from typing import Any, Dict, List, Optional
 
+from bench.record.measured import Cold, Layer, OtherLayers, ProcessLatency, Residual
 from bench.record.readings import Facts, Reading, Rung
 from bench.record.typed_dict import TypedDict
+
+Json = Dict[str, Any]  # an object whose fields are checked where it is read, or are nobody's but its reader's
+Environment = Dict[str, Any]  # what may explain a figure; a backend or a board may report more than we know
+Build = Dict[str, Any]  # how an engine was built, as its backend reports it
 
 
 class Error(TypedDict):
@@ -160,12 +165,12 @@ class Findings(TypedDict, total=False):
 
     rungs: List[Rung]
     facts: Facts
-    latency: Dict[str, Any]
-    residual: List[Dict[str, Any]]
-    environment: Dict[str, Any]
+    latency: ProcessLatency
+    residual: List[Residual]
+    environment: Environment
     output_check: "OutputCheck"
     accuracy: "Accuracy"
-    cold: Dict[str, Any]  # of a process that loads its model from a file out of the page cache
+    cold: Cold
 
 
 class _RequiredPart(TypedDict):
@@ -179,14 +184,14 @@ class Part(_RequiredPart, Findings, total=False):
     A failed part has what was known before the failure.
     """
 
-    build: Optional[Dict[str, Any]]
-    profile: Dict[str, Any]
+    build: Optional[Build]
+    profile: "Profile"
     process: int
     run: str
     job: Job
     sensors: List[Reading]
     validity: Validity
-    disturbed: List[Dict[str, Any]]
+    disturbed: List["Disturbed"]
 
 
 class _RequiredOutputCheck(TypedDict):
@@ -217,12 +222,28 @@ class Accuracy(TypedDict):
     test_set_sha256: str
 
 
+class Disturbed(ProcessLatency):
+    """An attempt that does not count, and why."""
+
+    reasons: List[Note]
+
+
+class Profile(TypedDict):
+    """Where the time of an inference goes, by the library's own profiler; `error` where it failed."""
+
+    source: str
+    runs: int
+    layers: List[Layer]
+    others: Optional[OtherLayers]
+    error: Optional[Error]
+
+
 class Latency(TypedDict):
     """Series of each process, in seconds once decoded; `disturbed` holds attempts that do not count."""
 
     unit: str
-    processes: List[Dict[str, Any]]
-    disturbed: List[Dict[str, Any]]
+    processes: List[ProcessLatency]
+    disturbed: List[Disturbed]
 
 
 class Memory(TypedDict):
@@ -230,7 +251,7 @@ class Memory(TypedDict):
 
     unit: str
     rungs: List[Rung]
-    residual: List[Dict[str, Any]]
+    residual: List[Residual]
 
 
 class Record(TypedDict):
@@ -248,6 +269,6 @@ class Record(TypedDict):
     memory: Memory
     output_check: Optional[OutputCheck]
     accuracy: Optional[Accuracy]
-    profile: Optional[Dict[str, Any]]
+    profile: Optional[Profile]
     sensors: List[Reading]
-    environment: Dict[str, Any]
+    environment: Environment

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch.nn.functional import interpolate
@@ -41,6 +41,22 @@ class StoppedError(Exception):
     """The search was asked to stop, and has written its checkpoint."""
 
 
+class RoundSummary(TypedDict):
+    """A finished round as the record has it; `epochs`: loss and accuracy of each."""
+
+    round: int
+    start_widths: list[int]
+    stopped_by: str | None
+    minibatches: int
+    steps: int
+    epochs: list[dict[str, float]]
+    rows: list[list[int]]
+    alpha: list[float]
+    beta: list[float]
+    rmse: float
+    uniform: bool
+
+
 @dataclass
 class Search:
     """A search and how far it has come. `rounds` holds the record of every finished one."""
@@ -52,7 +68,7 @@ class Search:
     device: str = "cpu"
     root: Path | str | None = None
     every: float = 60.0  # seconds between two checkpoints
-    rounds: list[dict[str, Any]] = field(default_factory=list)
+    rounds: list[RoundSummary] = field(default_factory=list)
     seconds: float = 0.0
     resumed: int = 0
 
@@ -141,7 +157,7 @@ class Search:
         )
         self._save(None)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """What happened so far, as plain data."""
         return {
             "schema": 1,
@@ -175,7 +191,7 @@ class Search:
             settings=settings,
         )
 
-    def _identity(self) -> dict[str, Any]:
+    def _identity(self) -> dict[str, object]:
         """What must be equal for a checkpoint to be taken up."""
         names = {"architecture": self.architecture.name, "dataset": self.dataset.name}
         return {"format": FORMAT, **names, "data": self.sha256, **self.settings.as_data()}
@@ -218,7 +234,7 @@ class Search:
         unfinished: dict[str, Any] | None = state["round"]
         return unfinished
 
-    def _structure(self) -> dict[str, Any]:
+    def _structure(self) -> dict[str, object]:
         """What a checkpoint is like, but for its unfinished round."""
         layers = len(self.architecture.layers)
         widths, number = [range(2**31)] * layers, range(2**53)
@@ -241,14 +257,14 @@ class Search:
             "round": (None, dict),
         }
 
-    def _refuse_odd(self, state: dict[str, Any], like: dict[str, Any]) -> None:
+    def _refuse_odd(self, state: object, like: object) -> None:
         """SearchInputError for what would end the search later, at a line that knows no checkpoint."""
         if problem := mismatch(state, like):
             path = self.folder / CHECKPOINT
             raise SearchInputError(f"{path}: not a checkpoint ({problem}); delete it to start again")
 
 
-def _summary(now: Round, rows: list[list[int]], found: Regression) -> dict[str, Any]:
+def _summary(now: Round, rows: list[list[int]], found: Regression) -> RoundSummary:
     return {
         "round": now.number,
         "start_widths": now.widths,

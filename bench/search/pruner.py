@@ -122,12 +122,12 @@ class Pruner:
         self.open[visits if len(ends) == 0 else visits[: int(ends[0])]] = False
         return len(ends) == 0
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """What a checkpoint needs besides the settings."""
         names = ("open", "score", "scored", "rows", "stopped", "seen", "steps")
         return {"widths": list(self.widths), **{name: getattr(self, name) for name in names}}
 
-    def structure(self) -> dict[str, Any]:
+    def structure(self) -> dict[str, object]:
         """What `state` is like, for `bench.work.structure`."""
         return {
             "widths": list(self.widths),

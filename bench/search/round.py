@@ -104,7 +104,7 @@ class Round:
             self.settings.warmup_epochs * self.per_epoch + self.pruner.last_step * self.settings.minibatches
         )
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """What a checkpoint needs to go on at this minibatch."""
         return {
             "number": self.number,
@@ -119,7 +119,7 @@ class Round:
             "pruner": self.pruner.state(),
         }
 
-    def structure(self) -> dict[str, Any]:
+    def structure(self) -> dict[str, object]:
         """What `state` is like, for `bench.work.structure`; the optimiser's settings are not read."""
         momenta = {n: {"momentum_buffer": weight} for n, weight in enumerate(weights(self.module))}
         return {

@@ -68,7 +68,7 @@ class Settings:
         """Is this epoch, counted from 1, past the warm-up?"""
         return epoch > self.warmup_epochs
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, str | int | float | bool | None]:
         """Plain data for records and provenance."""
         return asdict(self)
 
@@ -118,10 +118,10 @@ def recipe(name: str, architecture: Architecture, dataset: Dataset, **changes: A
     )
 
 
-def parse(pairs: list[str]) -> dict[str, Any]:
+def parse(pairs: list[str]) -> dict[str, object]:
     """Settings given as NAME=VALUE, each converted to the type of its default."""
     kinds = {field.name: type(getattr(Settings(), field.name)) for field in fields(Settings)}
-    parsed: dict[str, Any] = {}
+    parsed: dict[str, object] = {}
     for pair in pairs:
         name, _, value = pair.partition("=")
         if name not in kinds:
@@ -133,15 +133,3 @@ def parse(pairs: list[str]) -> dict[str, Any]:
         except ValueError:
             raise SearchInputError(f"{name} must be of type {kinds[name].__name__}, not {value!r}") from None
     return parsed
-
-
-def usable(device: str) -> str:
-    """`device` if torch can use it; SearchInputError otherwise."""
-    import torch
-
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise SearchInputError(f"device {device!r} cannot be used: {reason}") from None
-    return device

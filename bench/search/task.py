@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,8 +12,9 @@ from bench.scaling import scale
 from bench.scaling.fits import STAND_IN, Fit
 from bench.search.descent import Search
 from bench.search.round import Round
-from bench.search.settings import Settings, recipe, usable
+from bench.search.settings import Settings, recipe
 from bench.work.resumable import Place, alone, asked_to_stop
+from bench.work.torch_device import usable
 from bench.zoo import architecture, dataset
 
 Progress = Callable[[Search, Round], None]
@@ -50,13 +50,13 @@ class SearchTask:
         """Where checkpoint and record lie, unless the user has named a folder."""
         return out / self.name
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Plain data, for plans."""
         names = {"architecture": self.architecture, "dataset": self.dataset, "recipe": self.recipe}
         return {**names, "name": self.name, "settings": self.settings.as_data()}
 
 
-def planned(arch: str, data: str, recipe_name: str, changes: dict[str, Any]) -> SearchTask:
+def planned(arch: str, data: str, recipe_name: str, changes: dict[str, object]) -> SearchTask:
     """The task of searching `arch` on `data` with a recipe and changes to it; SearchInputError, ZooError."""
     net, shape = architecture(arch), dataset(data)
     settings = recipe(recipe_name, net, shape, **changes)
@@ -72,7 +72,7 @@ def search(
     SIGINT and SIGTERM end it with StoppedError after a checkpoint. Raises SearchInputError and DivergedError
     as `Search.run` does, BusyError where another process searches in this folder.
     """
-    device = usable(place.device)
+    usable(place.device)
     with alone(folder), asked_to_stop() as stop:
         torch.set_num_threads(place.threads)
         run = Search(
@@ -80,7 +80,7 @@ def search(
             dataset(task.dataset),
             task.settings,
             folder,
-            device,
+            place.device,
             place.data,
             place.every,
         )

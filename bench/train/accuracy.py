@@ -10,27 +10,29 @@ import yaml
 from bench.manifests import accuracies
 from bench.record.files import write_bytes
 from bench.train.errors import TrainInputError
+from bench.train.result import Result
 from bench.train.run import RESULT, read_result
 
 STATISTIC = "test accuracy after the last epoch, mean over seeds; best: after each seed's best epoch"
+Entry = dict[str, Any]  # of a file of accuracies
 KEYS = ("architecture", "dataset", "method", "ratio", "ratio_of")
 
 
-def results(out: Path) -> list[dict[str, Any]]:
+def results(out: Path) -> list[Result]:
     """Every finished training under `out`, by model and seed; TrainInputError for one that cannot be used."""
     found = [read_result(path) for path in out.glob(f"*/seed-*/{RESULT}")]
     return sorted(found, key=lambda result: (result["task"]["model"], result["task"]["seed"]))
 
 
-def entries(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def entries(found: list[Result]) -> list[Entry]:
     """One entry a model; TrainInputError where its seeds were trained with different settings."""
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[str, list[Result]] = defaultdict(list)
     for result in found:
         groups[result["task"]["model"]].append(result)
     return [_entry(model, seeds) for model, seeds in sorted(groups.items())]
 
 
-def publish(found: list[dict[str, Any]], path: Path) -> None:
+def publish(found: list[Result], path: Path) -> None:
     """Put the entries of `found` into the file at `path`, in place of the same models' older ones."""
     fresh = {_identity(entry): entry for entry in entries(found)}
     kept = [] if not path.is_file() else _existing(path)
@@ -49,14 +51,14 @@ def publish(found: list[dict[str, Any]], path: Path) -> None:
     write_bytes(str(path), text.encode())
 
 
-def _existing(path: Path) -> list[dict[str, Any]]:
+def _existing(path: Path) -> list[Entry]:
     loaded = accuracies.load(path)
     if loaded.source != "trained":
         raise TrainInputError(f"{path} holds {loaded.source} accuracies; give another --accuracy file")
     return [entry.model_dump(exclude_none=True) for entry in loaded.entries]
 
 
-def _entry(model: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
+def _entry(model: str, seeds: list[Result]) -> Entry:
     first, task = seeds[0], seeds[0]["task"]
     for other in seeds[1:]:
         mine, theirs = _settings(first), _settings(other)
@@ -78,7 +80,7 @@ def _entry(model: str, seeds: list[dict[str, Any]]) -> dict[str, Any]:
         "torch": first["torch"],
     }
     return {
-        **{key: task[key] for key in KEYS},
+        **{key: value for key, value in task.items() if key in KEYS},
         **_over_seeds(values),
         "best": _over_seeds(best),
         "seeds": len(seeds),
@@ -94,9 +96,9 @@ def _over_seeds(values: list[float]) -> dict[str, float]:
     return {"value": round(fmean(values), 4), **spread}
 
 
-def _settings(result: dict[str, Any]) -> tuple[Any, ...]:
+def _settings(result: Result) -> tuple[object, ...]:
     return result["task"]["recipe"], result["data"], result["torch"]
 
 
-def _identity(entry: dict[str, Any]) -> tuple[Any, ...]:
+def _identity(entry: Entry) -> tuple[Any, ...]:
     return (*(entry[key] for key in KEYS), tuple(entry["widths"]))

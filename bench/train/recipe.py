@@ -57,7 +57,7 @@ class Recipe:
         scaled = tuple(1 + max(1, round((m - 1) * epochs / self.epochs)) for m in self.milestones)
         return replace(self, epochs=epochs, milestones=scaled)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """Plain data, for result files."""
         return {**asdict(self), "milestones": list(self.milestones)}
 
@@ -94,12 +94,12 @@ def recipe(name: str, dataset: Dataset, epochs: int | None = None, **changes: An
     return replace(chosen, **{key: value for key, value in changes.items() if value is not None})
 
 
-def parse(pairs: list[str]) -> dict[str, Any]:
+def parse(pairs: list[str]) -> dict[str, object]:
     """Settings given as NAME=VALUE, each converted to the type of its default; `milestones=10,20`."""
     defaults = {
         field.name: getattr(Recipe(), field.name) for field in fields(Recipe) if field.name != "epochs"
     }
-    parsed: dict[str, Any] = {}
+    parsed: dict[str, object] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or name not in defaults:
@@ -112,9 +112,9 @@ def parse(pairs: list[str]) -> dict[str, Any]:
     return parsed
 
 
-def _convert(value: str, default: Any) -> Any:
+def _convert(value: str, default: object) -> object:
     if isinstance(default, bool):
         return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
     if isinstance(default, tuple):
         return tuple(int(part) for part in value.split(",") if part)
-    return type(default)(value)
+    return float(value) if isinstance(default, float) else int(value)

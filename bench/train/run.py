@@ -6,7 +6,7 @@
 import io
 import reprlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,31 +16,16 @@ from bench.data import digest, stored
 from bench.record.files import BadFileError, read_json, write_bytes, write_json
 from bench.train.errors import DivergedError, TrainInputError
 from bench.train.recipe import Recipe
+from bench.train.result import STRUCTURE, Accuracies, Result
 from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer
 from bench.version import package_version, revision
 from bench.work.resumable import Place, alone, asked_to_stop
-from bench.work.structure import Least, Many, mismatch
+from bench.work.structure import mismatch
+from bench.work.torch_device import usable
 
 SCHEMA = 2  # 1: one accuracy, and a rate that dropped an epoch after its milestone
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.pt", "result.json"
-
-# What is read of a result; it has more.
-RESULT_STRUCTURE = Least(
-    {
-        **dict.fromkeys(("top1", "best_top1"), (float, int)),
-        **dict.fromkeys(("data", "revision", "orbitbench", "torch"), object),
-        "task": Least(
-            {
-                **dict.fromkeys(("model", "architecture", "dataset", "method", "ratio_of"), str),
-                **dict.fromkeys(("seed", "params"), int),
-                "ratio": (float, int),
-                "widths": Many(int),
-                "recipe": dict,
-            }
-        ),
-    }
-)
 
 Report = Callable[[Trainer], None]
 
@@ -52,7 +37,7 @@ class Split(NamedTuple):
     labels: torch.Tensor
 
 
-def train(task: TrainingTask, place: Place, report: Report = lambda trainer: None) -> dict[str, Any]:
+def train(task: TrainingTask, place: Place, report: Report = lambda trainer: None) -> Result:
     """Train `task` to its end and return its result; one that is finished is returned as it is.
 
     `report` is called after every minibatch. Interrupted at any point, the next call goes on from the last
@@ -75,7 +60,7 @@ def train(task: TrainingTask, place: Place, report: Report = lambda trainer: Non
         return _finish(trainer, test, folder, seconds=time.monotonic() - begin, resumed=resumed)
 
 
-def finished(task: TrainingTask, folder: Path) -> dict[str, Any] | None:
+def finished(task: TrainingTask, folder: Path) -> Result | None:
     """The result in `folder`, or None; TrainInputError where it is of another task."""
     if not (folder / RESULT).exists():
         return None
@@ -84,19 +69,19 @@ def finished(task: TrainingTask, folder: Path) -> dict[str, Any] | None:
     return result
 
 
-def read_result(path: Path) -> dict[str, Any]:
+def read_result(path: Path) -> Result:
     """The result at `path`; TrainInputError for what is none, or of an older format."""
     try:
-        result: dict[str, Any] = read_json(str(path))
+        result: Result = read_json(str(path))
     except BadFileError as error:
         raise TrainInputError(f"{error}; train the model again with --restart") from None
     refuse_older(result, path.parent)
-    if problem := mismatch(result, RESULT_STRUCTURE):
+    if problem := mismatch(result, STRUCTURE):
         raise TrainInputError(f"{path} is damaged ({problem}); train the model again with --restart")
     return result
 
 
-def refuse_older(kept: Any, folder: Path) -> None:
+def refuse_older(kept: object, folder: Path) -> None:
     """TrainInputError for a result or a checkpoint of an older format: its milestones meant another epoch."""
     theirs = kept.get("schema") if isinstance(kept, dict) else None
     if theirs != SCHEMA:
@@ -104,16 +89,6 @@ def refuse_older(kept: Any, folder: Path) -> None:
             f"{folder} holds a training of format {theirs!r:.20}, whose rate dropped later, not of "
             f"{SCHEMA}; give another --out, or --restart to discard it"
         )
-
-
-def usable(device: str) -> torch.device:
-    """`device` if torch can use it; TrainInputError otherwise."""
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise TrainInputError(f"device {device!r} cannot be used: {reason}") from None
-    return torch.device(device)
 
 
 def refuse_layout(recipe: Recipe, device: str) -> None:
@@ -171,7 +146,7 @@ def _refuse_odd(trainer: Trainer, state: Any, path: Path) -> None:
         raise TrainInputError(f"{path} cannot be used ({problem}); remove it to start again")
 
 
-def _refuse_other(task: TrainingTask, kept: Any, folder: Path) -> None:
+def _refuse_other(task: TrainingTask, kept: Mapping[str, Any] | Result, folder: Path) -> None:
     """TrainInputError unless `kept`, a result or a checkpoint, is of this task."""
     refuse_older(kept, folder)
     mine, theirs = _flat(task.describe()), _flat(kept.get("task"))
@@ -184,18 +159,18 @@ def _refuse_other(task: TrainingTask, kept: Any, folder: Path) -> None:
             )
 
 
-def _flat(described: Any) -> dict[str, Any]:
+def _flat(described: object) -> dict[str, object]:
     found = described if isinstance(described, dict) else {}
     recipe = found.get("recipe")
     return {**found, **(recipe if isinstance(recipe, dict) else {}), "recipe": None}
 
 
-def _finish(trainer: Trainer, test: Split, folder: Path, seconds: float, resumed: int) -> dict[str, Any]:
+def _finish(trainer: Trainer, test: Split, folder: Path, seconds: float, resumed: int) -> Result:
     task = trainer.task
     state = {name: tensor.cpu() for name, tensor in trainer.result().state_dict().items()}
     about_model = {"schema": SCHEMA, "task": task.describe(), "normalisation": trainer.normalisation()}
     write_bytes(str(folder / WEIGHTS), _packed({**about_model, "state": state}))
-    result = {
+    result: Result = {
         "schema": SCHEMA,
         "kind": "orbitbench.training",
         "task": task.describe(),
@@ -219,14 +194,14 @@ def _finish(trainer: Trainer, test: Split, folder: Path, seconds: float, resumed
     return result
 
 
-def _accuracies(history: list[dict[str, float]]) -> dict[str, float]:
+def _accuracies(history: list[dict[str, float]]) -> Accuracies:
     """Percent on the test split after the last epoch and after the best one (the first of equals)."""
     values = [epoch["top1"] for epoch in history]
     best = max(values)
     return {"top1": values[-1], "best_top1": best, "best_epoch": values.index(best) + 1}
 
 
-def _packed(content: dict[str, Any]) -> bytes:
+def _packed(content: dict[str, object]) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
+from bench.train.result import Result
 from bench.train.run import finished, refuse_layout, train
 from bench.train.task import TrainingTask
 from bench.work import cluster
@@ -14,7 +14,7 @@ from bench.work.cluster import Outcome, Share
 from bench.work.resumable import Place
 from bench.zoo import dataset
 
-Trained = Outcome[TrainingTask, dict[str, Any]]
+Trained = Outcome[TrainingTask, Result]
 
 
 def sweep(
@@ -41,5 +41,5 @@ def gpu_hours(task: TrainingTask, tflops: float) -> float:
     return cluster.gpu_hours(task.macs, dataset(task.dataset).examples * task.recipe.epochs, tflops)
 
 
-def _train(place: Place, task: TrainingTask, threads: int) -> dict[str, Any]:
+def _train(place: Place, task: TrainingTask, threads: int) -> Result:
     return train(task, replace(place, threads=threads))

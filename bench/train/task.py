@@ -1,10 +1,10 @@
 """One training: which network, from which seed, and where its files lie."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.train.recipe import Recipe
+from bench.train.result import TaskData
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,18 @@ class TrainingTask:
         """Where this training's files lie: `OUT/MODEL/seed-N`."""
         return out / self.model / f"seed-{self.seed}"
 
-    def describe(self) -> dict[str, Any]:
-        """Plain data: what a checkpoint must agree with, and what a result says."""
-        return {**asdict(self), "widths": list(self.widths), "recipe": self.recipe.as_data()}
+    def describe(self) -> TaskData:
+        """Return plain data: what a checkpoint must agree with, and what a result holds."""
+        return {
+            "model": self.model,
+            "architecture": self.architecture,
+            "dataset": self.dataset,
+            "method": self.method,
+            "ratio": self.ratio,
+            "ratio_of": self.ratio_of,
+            "widths": list(self.widths),
+            "params": self.params,
+            "macs": self.macs,
+            "seed": self.seed,
+            "recipe": self.recipe.as_data(),
+        }

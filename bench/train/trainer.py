@@ -126,7 +126,7 @@ class Trainer:
         """What is subtracted from each channel of images from 0 to 1, and what they are then divided by."""
         return {"mean": self.mean.flatten().tolist(), "deviation": self.deviation.flatten().tolist()}
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """What a checkpoint needs to go on at this minibatch."""
         return {
             "task": self.task.describe(),
@@ -141,7 +141,7 @@ class Trainer:
             "average": None if self.average is None else self.average.state_dict(),
         }
 
-    def structure(self) -> dict[str, Any]:
+    def structure(self) -> dict[str, object]:
         """What `state` is like between two minibatches, for `bench.work.structure`; also of another task."""
         momenta = {n: {"momentum_buffer": weight} for n, weight in enumerate(self.module.parameters())}
         return {

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.errors import InputError
 
@@ -58,7 +57,7 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
     """
     asked: list[int] = []
 
-    def note(number: int, _: Any) -> None:
+    def note(number: int, _: object) -> None:
         asked.append(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -2,6 +2,7 @@
 
 import math
 import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,24 +11,24 @@ from typing import Any
 class Many:
     """A list of any length, each item like `each`."""
 
-    each: Any
+    each: object
 
 
 @dataclass(frozen=True)
 class Some:
     """An object that may lack keys of `of`, and has no others."""
 
-    of: dict[Any, Any]
+    of: Mapping[Any, object]
 
 
 @dataclass(frozen=True)
 class Least:
     """An object that has the keys of `of`, and perhaps others."""
 
-    of: dict[Any, Any]
+    of: Mapping[Any, object]
 
 
-def mismatch(found: Any, like: Any, at: str = "it") -> str | None:
+def mismatch(found: object, like: object, at: str = "it") -> str | None:
     """The first place where `found` differs in structure from `like`, in words; None where it does not.
 
     In `like` a type stands for its values (`object` for any, a float is finite, an int no bool), a range for
@@ -44,7 +45,7 @@ def mismatch(found: Any, like: Any, at: str = "it") -> str | None:
     return None if _fits(found, like) else f"{at} is {_short(found)}"
 
 
-def _keyed(found: Any, like: dict[Any, Any] | Some | Least, at: str) -> str | None:
+def _keyed(found: object, like: dict[Any, object] | Some | Least, at: str) -> str | None:
     if not isinstance(found, dict):
         return f"{at} is {_short(found)}, not an object"
     wanted = like if isinstance(like, dict) else like.of
@@ -56,7 +57,7 @@ def _keyed(found: Any, like: dict[Any, Any] | Some | Least, at: str) -> str | No
     return next(filter(None, (mismatch(found[key], wanted[key], _short(key)) for key in both)), None)
 
 
-def _listed(found: Any, like: list[Any] | Many, at: str) -> str | None:
+def _listed(found: object, like: list[object] | Many, at: str) -> str | None:
     if not isinstance(found, list):
         return f"{at} is {_short(found)}, not a list"
     wanted = [like.each] * len(found) if isinstance(like, Many) else like
@@ -66,19 +67,19 @@ def _listed(found: Any, like: list[Any] | Many, at: str) -> str | None:
     return next(filter(None, (mismatch(a, b, f"{at}[{n}]") for n, (a, b) in pairs)), None)
 
 
-def _fits(found: Any, like: Any) -> bool:
+def _fits(found: object, like: object) -> bool:
     if isinstance(like, range):
         return type(found) is int and found in like
     if isinstance(like, type):
-        fits: bool = like is object or type(found) is like
-        return fits and (like is not float or math.isfinite(found))
+        finite = not isinstance(found, float) or like is not float or math.isfinite(found)
+        return (like is object or type(found) is like) and finite
     if hasattr(like, "dtype"):
         return all(getattr(found, name, None) == getattr(like, name) for name in ("dtype", "shape", "layout"))
     numbers = {type(found), type(like)} <= {int, float}
     return (numbers or type(found) is type(like)) and bool(found == like)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if hasattr(value, "dtype"):
-        return f"a tensor of {value.dtype} {list(value.shape)}"
+        return f"a tensor of {value.dtype} {list(getattr(value, 'shape', ()))}"
     return reprlib.repr(value)[:60]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bench.record.types import Json
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.predicted import SAME, network, predicted_of
 from orchestrate.analysis.table import CONFIGURATION
@@ -18,7 +19,6 @@ from orchestrate.analysis.table import CONFIGURATION
 MOST = 40  # questions, each of which takes a second or two
 MOST_NETWORKS = 100  # on one curve
 TARGETS = ("latency", "memory", "macs", "params")  # what a target is of, the most telling first
-Json = dict[str, Any]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Channels = Annotated[int, Field(ge=1, le=10**6)]
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bench.record.types import Json
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
 
-Json = dict[str, Any]
 LATENCY, MEMORY = "latency", "memory"
 SAME = ("device", "backend", "precision", "threads")  # of job and profile
 

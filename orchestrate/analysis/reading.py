@@ -6,17 +6,17 @@ The one place where a record is believed. Each is validated whole. Beyond a few 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.record import loads, schema
 from bench.record.files import BadFileError
+from bench.record.types import Json
 from orchestrate.analysis import forking, under_load
 from orchestrate.analysis.job import Job, build_all
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import first_line, printable
 from orchestrate.errors import BadInput
 
-Json = dict[str, Any]
 ALONE = 400  # records that one process reads as soon as others could be started
 SHARE = 200  # records that a process reads before it passes them on
 MOST_PROCESSES = 4

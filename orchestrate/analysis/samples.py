@@ -5,23 +5,23 @@ minutes, and many short series, which are decoded together.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import samples
+from bench.record.measured import Series
 
 Seconds = NDArray[np.float64]
 LIMIT = 2.0**62  # nanoseconds: beyond it is no duration
 
 
-def seconds(series: dict[str, Any] | None) -> Seconds:
+def seconds(series: Series | None) -> Seconds:
     """The samples of one series in seconds; empty for None. ValueError says what is wrong with the text."""
     return several([series])[0]
 
 
-def several(series: Sequence[dict[str, Any] | None]) -> list[Seconds]:
+def several(series: Sequence[Series | None]) -> list[Seconds]:
     """The samples of many series in seconds, None as none; ValueError where one of them is damaged."""
     held = [None if each is None or each.get("n") == 0 else each for each in series]
     packed = [samples.unpacked(each) if each else b"" for each in held]

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
+from bench.record.types import Json
 from orchestrate.analysis import memory
 from orchestrate.analysis.job import ladders
 
-Json = dict[str, Any]
 Turns = list[tuple[int, int]]  # ns of the model and of the reference, one after the other
 
 

@@ -1,16 +1,15 @@
 """What the known network's records say of a board: the verdicts of `devices check --deep`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
-from typing import Any
 
 from bench.record import samples
+from bench.record.measured import ProcessLatency
+from bench.record.types import Environment, Error, OutputCheck, Record
 from orchestrate.devices import Device
 from orchestrate.doctor.checks import Check
 from orchestrate.engine.room import shown
 from orchestrate.quantities import number
-
-Json = dict[str, Any]
 
 # The steps of a measuring process, each with the rung of the memory ladder that shows that it was reached.
 STEPS = (
@@ -46,14 +45,14 @@ SENSORS = {  # key of a reading -> what it is, for people
 UNREMARKABLE = ("max_time",)  # three seconds are not meant to reach the interval of a run
 
 
-def judge(device: Device, records: Sequence[Mapping[str, Any]], problem: str | None = None) -> list[Check]:
+def judge(device: Device, records: Sequence[Record], problem: str | None = None) -> list[Check]:
     """Return the verdicts on a device, of each precision too. problem: what kept records from coming."""
     found = [*machine(device, records[0])] if records else []
     found += [check for record in records for check in precision(record)]
     return [*found, *([Check("run", "fail", problem)] if problem else [])]
 
 
-def machine(device: Device, record: Mapping[str, Any]) -> Iterator[Check]:
+def machine(device: Device, record: Record) -> Iterator[Check]:
     """Yield what does not depend on the precision."""
     environment, board = record["environment"], record["environment"].get("board") or {}
     if environment.get("python"):
@@ -71,7 +70,7 @@ def machine(device: Device, record: Mapping[str, Any]) -> Iterator[Check]:
     yield from sensors(record)
 
 
-def power(device: Device, environment: Json, board: Json) -> Iterator[Check]:
+def power(device: Device, environment: Environment, board: Environment) -> Iterator[Check]:
     """Yield the power settings under which it was measured, as the board reported them afterwards."""
     parts = []
     if board.get("power_mode"):
@@ -84,7 +83,7 @@ def power(device: Device, environment: Json, board: Json) -> Iterator[Check]:
         yield Check("power, measured", "ok", "; ".join(parts) or "not reported")
 
 
-def sensors(record: Mapping[str, Any]) -> Iterator[Check]:
+def sensors(record: Record) -> Iterator[Check]:
     """Yield which sensors could be read where the network was measured."""
     readings = record["sensors"]
     if not readings:
@@ -96,11 +95,13 @@ def sensors(record: Mapping[str, Any]) -> Iterator[Check]:
     yield Check("sensors", "ok" if there else "warn", text + (f"; rails {', '.join(rails)}" if rails else ""))
 
 
-def precision(record: Mapping[str, Any]) -> Iterator[Check]:
+def precision(record: Record) -> Iterator[Check]:
     """Yield how far the network came in one precision, and what it measured."""
     name = record["job"]["precision"]
     if error := record["error"]:
-        yield Check(f"{failed_step(record)} ({name})", "fail", error["message"], error.get("advice", ""))
+        yield Check(
+            f"{failed_step(record, error)} ({name})", "fail", error["message"], error.get("advice", "")
+        )
         return
     entry = record["latency"]["processes"][0]
     yield Check(f"network ({name})", "ok", loaded(record, entry))
@@ -115,15 +116,14 @@ def precision(record: Mapping[str, Any]) -> Iterator[Check]:
             yield Check(f"{note['code'].replace('_', ' ')} ({name})", "warn", note["message"])
 
 
-def failed_step(record: Mapping[str, Any]) -> str:
+def failed_step(record: Record, error: Error) -> str:
     """Return the step at which a record's process ended."""
-    kind = record["error"]["kind"]
     reached = {rung["rung"] for rung in record["memory"]["rungs"]}
     missing = (step for rung, step in STEPS if rung not in reached)
-    return STEP_OF_ERROR.get(kind) or next(missing, "output")
+    return STEP_OF_ERROR.get(error["kind"]) or next(missing, "output")
 
 
-def loaded(record: Mapping[str, Any], entry: Json) -> str:
+def loaded(record: Record, entry: ProcessLatency) -> str:
     """Return how the network was built and loaded, in words."""
     build = record["environment"].get("build") or {}
     parts = [f"loaded in {number(entry['load_seconds'])} s"]
@@ -132,7 +132,7 @@ def loaded(record: Mapping[str, Any], entry: Json) -> str:
     return ", ".join(parts + [f"{warning}" for warning in build.get("warnings") or []])
 
 
-def difference(check: Json | None) -> str:
+def difference(check: OutputCheck | None) -> str:
     """Return how far the output was from the known one, in words."""
     if not check or check["max_abs_error"] is None:
         return "not compared: this backend computes nothing"
@@ -141,7 +141,7 @@ def difference(check: Json | None) -> str:
     return f"off by {number(check['max_abs_error'], 2)} at most, {bound}"
 
 
-def memory(record: Mapping[str, Any]) -> Check:
+def memory(record: Record) -> Check:
     """Return what the process took, on a GPU as far as that can be read."""
     name = f"memory ({record['job']['precision']})"
     rung = next(each for each in record["memory"]["rungs"] if each["rung"] == "steady_trimmed")

@@ -4,7 +4,6 @@ import os
 import tempfile
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -41,13 +40,13 @@ def look(host: str) -> probe.Facts:
         engine.close()
 
 
-def entry(host: str, facts: probe.Facts) -> dict[str, Any]:
+def entry(host: str, facts: probe.Facts) -> dict[str, object]:
     """Return the entry for a board of those facts. Raises BadInput where no image of ours fits it."""
     machine = facts.kernel.rpartition(" ")[2]
     if machine not in MACHINES or facts.bits == 32:
         what = f"{machine or 'no machine we know'}{' with a 32-bit system' if facts.bits == 32 else ''}"
         raise BadInput(f"{host} is {what}: images are made for arm64 and amd64 systems of 64 bits")
-    found: dict[str, Any] = {"description": described(facts), "host": host}
+    found: dict[str, object] = {"description": described(facts), "host": host}
     if facts.l4t:
         return found | jetson(host, facts, facts.l4t)
     return found | (gpu() if facts.gpus and machine == "x86_64" else cpu(facts))
@@ -60,7 +59,7 @@ def described(facts: probe.Facts) -> str:
     return f"{text}, L4T r{facts.l4t[0]}.{facts.l4t[1]}" if facts.l4t else text
 
 
-def jetson(host: str, facts: probe.Facts, l4t: tuple[int, int]) -> dict[str, Any]:
+def jetson(host: str, facts: probe.Facts, l4t: tuple[int, int]) -> dict[str, object]:
     """Return the keys of a Jetson: its image by the L4T release, the power mode that it has now."""
     xavier = "xavier" in facts.model.lower()
     image = IMAGE_OF_L4T.get(l4t[0])
@@ -71,26 +70,26 @@ def jetson(host: str, facts: probe.Facts, l4t: tuple[int, int]) -> dict[str, Any
     if image is None:
         known = "r32.7, " + ", ".join(f"r{major}" for major in IMAGE_OF_L4T) + ", r38 of a Thor"
         raise BadInput(f"{host} has L4T r{l4t[0]}.{l4t[1]}, for which there is no image (known: {known})")
-    found: dict[str, Any] = {"image": image, "runtime": "nvidia", "backend": "tensorrt"}
+    found: dict[str, object] = {"image": image, "runtime": "nvidia", "backend": "tensorrt"}
     # a TX2's GPU (and a Nano's, a TX1's) has no fast INT8
     found["precisions"] = ["fp32", "fp16"] if image == "jetson-tx2" else ["fp32", "fp16", "int8"]
     found["threads"] = [0]
     return found | ({"power": "jetson", "power_mode": facts.power_mode} if facts.power_mode else {})
 
 
-def gpu() -> dict[str, Any]:
+def gpu() -> dict[str, object]:
     """Return the keys of an x86 machine with an NVIDIA GPU."""
-    found: dict[str, Any] = {"image": "tensorrt", "gpus": True, "backend": "tensorrt"}
+    found: dict[str, object] = {"image": "tensorrt", "gpus": True, "backend": "tensorrt"}
     return found | {"precisions": ["fp32", "fp16", "int8"], "threads": [0]}
 
 
-def cpu(facts: probe.Facts) -> dict[str, Any]:
+def cpu(facts: probe.Facts) -> dict[str, object]:
     """Return the keys of a board without a GPU of ours; a governor is set where it has one."""
-    found: dict[str, Any] = {"image": "cpu", "backend": "onnxruntime", "threads": [1, 4]}
+    found: dict[str, object] = {"image": "cpu", "backend": "onnxruntime", "threads": [1, 4]}
     return found | ({"power": "governor", "power_mode": "performance"} if facts.governors else {})
 
 
-def text_of(name: str, found: dict[str, Any]) -> str:
+def text_of(name: str, found: dict[str, object]) -> str:
     """Return the entry as devices.yaml has it, below `devices:`."""
     plain = yaml.safe_dump(
         {name: found}, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100

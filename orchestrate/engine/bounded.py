@@ -76,7 +76,7 @@ class _Pool(UnixHTTPConnectionPool):  # type: ignore[misc]
 class _Adapter(UnixHTTPAdapter):  # type: ignore[misc]
     patient = False
 
-    def get_connection(self, url: str, proxies: Any = None) -> urllib3.HTTPConnectionPool:
+    def get_connection(self, url: str, proxies: object = None) -> urllib3.HTTPConnectionPool:
         with self.pools.lock:
             pool: urllib3.HTTPConnectionPool | None = self.pools.get(url)
             if pool is None:
@@ -92,11 +92,11 @@ class BoundedClient(docker.APIClient):  # type: ignore[misc]
     patient: its timeout is for an engine's silence, not for a whole answer.
     """
 
-    def __init__(self, host: str, patient: bool = False, **options: Any) -> None:
+    def __init__(self, host: str, patient: bool = False, **options: object) -> None:
         self.host, self.patient = host, patient
         super().__init__(**options)
 
-    def mount(self, prefix: str, adapter: Any) -> None:
+    def mount(self, prefix: str, adapter: object) -> None:
         """Take connections of our own for the socket."""
         if isinstance(adapter, UnixHTTPAdapter):
             path, size = f"http+unix://{adapter.socket_path}", adapter.max_pool_size
@@ -104,7 +104,7 @@ class BoundedClient(docker.APIClient):  # type: ignore[misc]
             adapter.patient = self.patient
         super().mount(prefix, adapter)
 
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, **options: object) -> requests.Response:
         """Read the answer, if it is no stream, up to a limit; follow no redirection."""
         streams = options.get("stream", False)
         if self.patient and options.get("timeout") is None:  # the SDK sets none for a pull and a load
@@ -144,7 +144,7 @@ class BoundedClient(docker.APIClient):  # type: ignore[misc]
         self._disable_socket_timeout(self._get_raw_response_socket(response))
         yield from unframed(response.raw.stream(CHUNK, decode_content=False))
 
-    def _stream_helper(self, response: requests.Response, decode: bool = False) -> Iterator[Any]:
+    def _stream_helper(self, response: requests.Response, decode: bool = False) -> Iterator[object]:
         """Lines of a pull, push, load or build; `decode`: the JSON objects that they are."""
         try:
             for line in lines(response.raw.stream(CHUNK, decode_content=False)):
@@ -190,7 +190,7 @@ def unframed(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 header.clear()
 
 
-def _event(line: bytes) -> dict[str, Any]:
+def _event(line: bytes) -> dict[str, object]:
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):

@@ -16,7 +16,7 @@ class _Discreet(BoundedClient):
     """Ignores what the SDK reads of the user's files, when it is made as well as at any later call."""
 
     @property
-    def _general_configs(self) -> dict[str, Any]:
+    def _general_configs(self) -> dict[str, object]:
         return {}
 
     @_general_configs.setter

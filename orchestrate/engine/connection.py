@@ -171,7 +171,7 @@ class Engine:
         except SHAPE_EXCEPTIONS as error:
             raise nonsense(self.host, error) from error
 
-    def _make(self, **options: Any) -> docker.DockerClient:
+    def _make(self, **options: object) -> docker.DockerClient:
         return client.make(self.host, self.own, self.logins, base_url=self._url, **options)
 
     def _why_not(self, error: Exception) -> EngineError:

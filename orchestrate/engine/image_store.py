@@ -79,7 +79,7 @@ class ImageEngine:
 
     def __init__(
         self,
-        client: Any,
+        client: docker.DockerClient,
         name: str = "this machine",
         address: str = "",
         free: Callable[[], int | None] = lambda: None,

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount
 
@@ -40,7 +39,7 @@ class Spec:
     emulated: bool = False  # another processor's image is meant
     keep_tactics: bool = False  # mount what earlier runs timed while they built engines
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, object]:
         """What the SDK's `containers.create` takes: nothing but volumes and memory can be written."""
         environment = {**(NVIDIA if self.runtime == "nvidia" else {}), **self.environment}
         volumes = {DATA: self.volume}

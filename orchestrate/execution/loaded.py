@@ -7,10 +7,9 @@ from typing import Any
 from rich.table import Table
 
 from bench.record import loads
-from bench.record.types import Record
+from bench.record.types import Json, Record
 from orchestrate.quantities import number
 
-Json = dict[str, Any]
 COLUMNS = {
     loads.OFFLINE: {
         "streams": ("streams", 1.0), "images/s": ("throughput", 1.0), "p50 ms": ("latency", 1e3),

@@ -5,11 +5,10 @@ The workshop writes the bundle (`bench/export/tuning.py`) and reads the answer; 
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from bench.record.types import Record
+from bench.record.types import Json, Record
 from orchestrate.analysis import memory, turns
 from orchestrate.analysis.job import ladders
 from orchestrate.errors import OrbitError
@@ -21,8 +20,6 @@ from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import terminated_is_interrupted
 from orchestrate.execution.tune import fit_to_use
 from orchestrate.runs.types import Bundle
-
-Json = dict[str, Any]
 
 
 def measure(

@@ -9,16 +9,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, get_args
+from typing import get_args
 
+from bench.errors import did_you_mean
 from bench.record import loads
+from bench.record.types import Json, Model
 from bench.record.types import Load as LoadShape
-from bench.record.types import Model
 from orchestrate.device_values import Precision
 from orchestrate.devices import Device
-from orchestrate.errors import BadInput, listed, meant
+from orchestrate.errors import BadInput, listed
 
-Json = dict[str, Any]
 Load = tuple[str, float]  # kind; streams of offline, requests a second of paced
 MOST_THREADS, MOST_PROCESSES = 256, 100
 
@@ -76,7 +76,7 @@ def sweep(
     names = _words("--precision", precision)
     for word in names:
         if word not in known:
-            raise BadInput(f"--precision {word}{meant(word, known)}: known: {listed(known)}")
+            raise BadInput(f"--precision {word}{did_you_mean(word, known)}: known: {listed(known)}")
     if processes is not None and not 1 <= processes <= MOST_PROCESSES:
         raise BadInput(f"--processes {processes}: give a whole number from 1 to {MOST_PROCESSES}")
     shapes = load_shapes(load, streams, rate)
@@ -101,7 +101,7 @@ def load_shapes(load: str | None, streams: str | None, rate: str | None) -> tupl
     kinds = _words("--load", load)
     for word in kinds:
         if word not in loads.KINDS:
-            raise BadInput(f"--load {word}{meant(word, loads.KINDS)}: known: {listed(loads.KINDS)}")
+            raise BadInput(f"--load {word}{did_you_mean(word, loads.KINDS)}: known: {listed(loads.KINDS)}")
     kinds = kinds or [
         kind for kind, given in ((loads.OFFLINE, streams), (loads.PACED, rate)) if given is not None
     ]
@@ -177,7 +177,9 @@ def _file(option: str, text: str, file: str, value: str, own: Mapping[str, Seque
         raise BadInput(f"{option} {text}: of which file? {option} FILE={value}; files: {listed(own)}")
     file = file or next(iter(own), "")
     if file not in own:
-        raise BadInput(f"{option} {text}: no file is called {file!r}{meant(file, own)}; files: {listed(own)}")
+        raise BadInput(
+            f"{option} {text}: no file is called {file!r}{did_you_mean(file, own)}; files: {listed(own)}"
+        )
     batches = [model.get("batch") for model in own[file]]
     if len(set(batches)) < len(batches):
         raise BadInput(

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from bench.manifests import search_path
+from bench.record.types import Json
 from orchestrate.analysis.landscape import MOST, Landscape, Question
 from orchestrate.errors import BadInput, OrbitError
 from orchestrate.execution import process_runner
 
-Json = dict[str, Any]
 _LANDSCAPES = TypeAdapter(Annotated[list[Landscape | None], Field(max_length=MOST)])
 
 

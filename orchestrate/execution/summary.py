@@ -4,20 +4,18 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bench.record import loads
-from bench.record.types import Record
+from bench.record.types import Json, Record
 from orchestrate.console import first_line
 from orchestrate.execution import loaded
 from orchestrate.runs import plan
 from orchestrate.runs.folder import Run, quality
 
-Json = dict[str, Any]
 SELF_TEST = "self_test_failed"
 WIDE = 110  # columns from which a table has room for notes
 SHOWN = 10  # errors of a device in lines; `--json` has all

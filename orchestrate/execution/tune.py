@@ -12,12 +12,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from bench.record import files
-from bench.record.types import Record
+from bench.record.types import Json, Record
 from orchestrate.analysis import turns
 from orchestrate.console import make_console
 from orchestrate.errors import BadInput, OrbitError
@@ -36,8 +35,6 @@ TWO_STAGES = 60  # measurements from which a second stage pays
 AGAIN = 2  # times that doubtful measurements are repeated
 DOUBTFUL = 0.03  # relative standard error of a ratio
 UNFIT = ("fake_backend", "wrong_output")  # reasons for which turns say nothing either
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

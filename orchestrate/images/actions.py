@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 from orchestrate.console import printable
 from orchestrate.engine.image_store import ImageEngine, connected
@@ -166,29 +166,44 @@ def forward(registry: str) -> tuple[str, ...]:
     return (f"127.0.0.1:{found[1]}:127.0.0.1:{found[1]}",) if found else ()
 
 
+class Row(TypedDict):
+    """A target, and what the lock knows of it."""
+
+    image: str
+    platform: str
+    python: str
+    base: str
+    context: str
+    about: str
+    built: dict[str, Any] | None
+
+
 def show_list(choice: Choice, as_json: bool) -> None:
     """Print every target with what the lock knows of it."""
     if choice.lock and not choice.lock.exists():
         raise BadInput(f"{choice.lock}: no such file; without --lock the project's own is shown")
     project, locked = choice.project, lockfile.read(choice.known_lock)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for target in project.targets(list(project.images.images)):
         built = locked.find(target.name, target.platform)
-        row = {
-            "image": target.name,
-            "platform": target.platform,
-            "python": target.python,
-            "base": target.base,
-        }
-        row |= {"context": f"{bake.CONTEXTS}/{target.context_name}", "about": target.image.about}
-        rows.append(row | {"built": built.model_dump() if built else None})
+        rows.append(
+            {
+                "image": target.name,
+                "platform": target.platform,
+                "python": target.python,
+                "base": target.base,
+                "context": f"{bake.CONTEXTS}/{target.context_name}",
+                "about": target.image.about,
+                "built": built.model_dump() if built else None,
+            }
+        )
     if as_json:
         print(json.dumps(rows, indent=1))
     else:
         _table(rows)
 
 
-def _table(rows: list[dict[str, Any]]) -> None:
+def _table(rows: list[Row]) -> None:
     from rich.table import Table
 
     from orchestrate.console import make_console
@@ -198,9 +213,10 @@ def _table(rows: list[dict[str, Any]]) -> None:
         known = row["built"] or {}
         size = f"{known['size'] / 1e6:.0f}" if known else "-"
         digest = str(known.get("digest") or "-")[7:19] if known.get("digest") else "-"
-        cells = [str(row[key]) for key in ("image", "platform", "python")]
         table.add_row(
-            *cells,
+            row["image"],
+            row["platform"],
+            str(row["python"]),
             size,
             str(known.get("content", ""))[7:19] or "-",
             digest,

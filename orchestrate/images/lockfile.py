@@ -1,7 +1,6 @@
 """manifests/images.lock.yaml: the digests that were built or pushed, by image and platform."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import Field
@@ -70,7 +69,7 @@ def read(path: Path) -> Lock:
 
 def write(path: Path, lock: Lock) -> None:
     """Replace the file whole: a reader sees the old or the new one."""
-    data: dict[str, Any] = {"schema": Lock.SCHEMA, **lock.model_dump()}
+    data: dict[str, object] = {"schema": Lock.SCHEMA, **lock.model_dump()}
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_bytes(str(path), (HEAD + yaml.safe_dump(data, sort_keys=False, width=110)).encode())
 

@@ -11,19 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
+from bench.errors import did_you_mean
 from bench.record import checks, files, schema
-from bench.record.types import Job, Record
+from bench.record.types import Job, Json, Record
 from orchestrate.console import first_line
-from orchestrate.errors import BadInput, Busy, OrbitError, StoreFailed, listed, meant
+from orchestrate.errors import BadInput, Busy, OrbitError, StoreFailed, listed
 from orchestrate.runs import confined, plan
 from orchestrate.runs.types import Bundle, JobList
 
 SCHEMA = 1
 LATEST = "latest"  # what a user may call the newest run
-
-Json = dict[str, Any]
 
 
 def read_json(folder: confined.Folder, name: str, kind: str) -> Json:
@@ -234,7 +233,7 @@ def find_run(name: str, results: Path) -> Path:
 def unknown_run(name: str, results: Path) -> BadInput:
     """What is said where `name` is no run: the newest ones that are there, or how to make one."""
     known = known_runs(results)[-10:]
-    hint = meant(name, known)
+    hint = did_you_mean(name, known)
     advice = "" if known else "; `orchestrate run` makes one, --results names another folder"
     return BadInput(f"no run {name!r} in {results}/{hint}; known: {listed(known)}{advice}")
 

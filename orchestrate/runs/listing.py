@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from rich.table import Table
 
@@ -11,9 +11,19 @@ from orchestrate.errors import BadInput, Busy, OrbitError, listed
 from orchestrate.runs.folder import Run, known_runs
 
 
-def rows(results: Path) -> list[dict[str, Any]]:
+class Row(TypedDict):
+    """A run: how many of its jobs have a record; None where its folder cannot be read, for a `problem`."""
+
+    run: str
+    devices: list[str]
+    jobs: int | None
+    records: int | None
+    problem: str | None
+
+
+def rows(results: Path) -> list[Row]:
     """One row a run, oldest first; `problem` says why a folder cannot be read."""
-    found: list[dict[str, Any]] = []
+    found: list[Row] = []
     for name in known_runs(results):
         try:
             run = Run(results / name)
@@ -27,7 +37,7 @@ def rows(results: Path) -> list[dict[str, Any]]:
     return found
 
 
-def table(found: list[dict[str, Any]]) -> Table:
+def table(found: list[Row]) -> Table:
     """The rows for people."""
     made = Table("run", "devices", "records", "", box=None, pad_edge=False)
     for row in found:

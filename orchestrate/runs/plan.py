@@ -21,13 +21,12 @@ from bench.record.checks import (
     sha256,
     text,
 )
-from bench.record.types import Job, Load, Measure, Model
+from bench.record.types import Job, Json, Load, Measure, Model
 from orchestrate.device_values import Name
 from orchestrate.devices import Device
 from orchestrate.errors import BadInput
 from orchestrate.runs.types import Bundle, Content, JobList, Plan, PlannedDevice, Refused, Swept
 
-Json = dict[str, Any]
 Split = tuple[list[Model], list[tuple[Model, str]]]  # models that run; others with the reason
 MOST_LINES = 10  # of refused models, where none is left
 _DEVICE_NAME: TypeAdapter[str] = TypeAdapter(Name)

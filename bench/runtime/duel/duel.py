@@ -21,13 +21,14 @@ from bench.runtime.machine.clock import now_ns
 from bench.runtime.supervise.supervisor import end, start
 
 Turn = Tuple[float, float]  # median duration of the neighbouring turns of a and of b, s
+Task = Dict[str, Any]  # as `bench.runtime.supervise.worker` takes it, without what a duel has no use for
 COMMAND = ["-m", "bench.runtime.duel.worker"]
 
 
 class Player(object):
     """A process that holds one model; BackendError when it fails, dies, or does not answer in time."""
 
-    def __init__(self, task: Dict[str, Any], command: Optional[List[str]] = None) -> None:
+    def __init__(self, task: Task, command: Optional[List[str]] = None) -> None:
         self.task, self.command = task, command or COMMAND
         self.timeout = float(task["measure"]["timeout_seconds"])
 
@@ -86,7 +87,7 @@ class Player(object):
 
 
 def rounds(
-    tasks: List[Dict[str, Any]],
+    tasks: List[Task],
     count: int,
     seconds: float,
     length: float,
@@ -96,7 +97,7 @@ def rounds(
 ) -> Iterator[List[Turn]]:
     """`count` rounds of `seconds` each, of turns of `length` seconds in random order; the pairs of each.
 
-    tasks: of a and of b, as `bench.runtime.supervise.worker` takes them. With one thread both run on one CPU,
+    tasks: of a and of b. With one thread both run on one CPU,
     another one each round. Raises BackendError, which names the model.
     """
     order = random.Random(seed)
@@ -107,12 +108,16 @@ def rounds(
         yield _round(pair, seconds, int(length * 1e9), order, commands or [None, None])
 
 
-def _cpu(task: Dict[str, Any], cpus: List[int], number: int) -> Optional[int]:
+def _cpu(task: Task, cpus: List[int], number: int) -> Optional[int]:
     return cpus[number % len(cpus)] if task["job"]["threads"] == 1 else None
 
 
 def _round(
-    tasks: List[Dict[str, Any]], seconds: float, length: int, order: random.Random, commands: List[Any]
+    tasks: List[Task],
+    seconds: float,
+    length: int,
+    order: random.Random,
+    commands: List[Optional[List[str]]],
 ) -> List[Turn]:
     with Player(tasks[0], commands[0]) as a, Player(tasks[1], commands[1]) as b:
         pairs: List[Turn] = []

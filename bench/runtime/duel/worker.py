@@ -9,7 +9,7 @@ import gc
 import json
 import os
 import sys
-from typing import Any
+from typing import Callable, Optional
 
 from bench.record import measure
 from bench.record.types import Task
@@ -23,7 +23,7 @@ from bench.runtime.measure.turns import ROOM, turn
 from bench.runtime.supervise.worker import failure
 
 
-def play(task: Task, answer: Any) -> None:
+def play(task: Task, answer: Callable[[object], None]) -> None:
     """Load, warm up, then answer every line of standard input with a turn."""
     pin(task.get("cpu"))
     plan, out = measure.complete(task["measure"], None), timing.buffer(ROOM)
@@ -40,7 +40,7 @@ def play(task: Task, answer: Any) -> None:
             answer(turn(backend.infer, int(line), out))
 
 
-def pin(cpu: Any) -> None:
+def pin(cpu: Optional[int]) -> None:
     """Both models of a round on one CPU, so that neither has the busier one."""
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
@@ -52,7 +52,7 @@ def main() -> int:
     pipe = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
-    def answer(value: Any) -> None:
+    def answer(value: object) -> None:
         pipe.write(json.dumps(value) + "\n")
         pipe.flush()
 

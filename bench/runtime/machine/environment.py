@@ -5,8 +5,9 @@ import os
 import platform
 import re
 import sys
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional
 
+from bench.record.types import Environment
 from bench.runtime.machine.emulation import emulated
 from bench.runtime.machine.procfs import find, read_int, read_text
 
@@ -23,7 +24,7 @@ TELLING = (
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.,:;=+*{}() -]{0,200}\Z")
 
 
-def describe(board: Dict[str, Any], root: str = "") -> Dict[str, Any]:
+def describe(board: Environment, root: str = "") -> Environment:
     """The part of the environment that does not change from job to job."""
     kernel = os.uname()
     return {
@@ -61,7 +62,7 @@ def without_places(text: str, bundle: str) -> str:
     return text
 
 
-def cpu(root: str = "") -> Dict[str, Any]:
+def cpu(root: str = "") -> Dict[str, object]:
     """Model, flags and count of the CPUs that /proc/cpuinfo shows."""
     found: Dict[str, str] = {}
     for line in (read_text(root + "/proc/cpuinfo") or "").splitlines():
@@ -76,7 +77,7 @@ def cpu(root: str = "") -> Dict[str, Any]:
     }
 
 
-def _memory_total(root: str) -> Any:
+def _memory_total(root: str) -> Optional[int]:
     for line in (read_text(root + "/proc/meminfo") or "").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
@@ -87,7 +88,7 @@ def _texts(pattern: str) -> List[str]:
     return sorted({(read_text(p) or "").strip() for p in find(pattern)})
 
 
-def _limits(root: str) -> Dict[str, Any]:
+def _limits(root: str) -> Dict[str, Optional[int]]:
     folder = root + "/sys/devices/system/cpu/cpu0/cpufreq/"
     khz = {name: read_int(folder + "scaling_{}_freq".format(name)) for name in ("min", "max")}
     return {name: value * 1000 if value is not None else None for name, value in khz.items()}

@@ -4,15 +4,16 @@ import threading
 import time
 from array import array
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Callable, Iterator, List
 
 from bench.record import loads
 from bench.record.measure import MIN_SAMPLES
 from bench.record.types import Measure, Task
 from bench.runtime.backends import create
-from bench.runtime.backends.base import Settings
+from bench.runtime.backends.base import Backend, Settings
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.measure import timing
+from bench.runtime.measure.model_io import Arrays
 
 LOOK_SECONDS = 0.02  # between two looks of the thread that ends the streams
 
@@ -20,11 +21,11 @@ Infer = Callable[[], None]
 
 
 @contextmanager
-def streams(task: Task, settings: Settings, inputs: Dict[str, Any]) -> Iterator[List[Infer]]:
+def streams(task: Task, settings: Settings, inputs: Arrays) -> Iterator[List[Infer]]:
     """The further streams of an offline job: each a session of its own on the same model and inputs."""
     load = task["job"].get("load") or {}
     count = load["streams"] - 1 if load.get("kind") == loads.OFFLINE else 0
-    opened: List[Any] = []
+    opened: List[Backend] = []
     try:
         for _ in range(count):
             backend = create(task["job"], settings)

@@ -1,8 +1,9 @@
 """Inputs for a model, and what its rungs leave unexplained once it has run."""
 
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Dict, List, Optional
 
 from bench.record import npz
+from bench.record.measured import Residual
 from bench.record.readings import Rung
 from bench.runtime.backends.base import BackendError, Tensor
 
@@ -59,7 +60,7 @@ def stored_arrays(path: str, prefix: str = "") -> Arrays:
         raise BackendError("bad_reference", "{}: {}".format(path, error), "export the bundle again") from None
 
 
-def residual(rungs: List[Rung], known: Dict[str, int]) -> List[Dict[str, Any]]:
+def residual(rungs: List[Rung], known: Dict[str, int]) -> List[Residual]:
     """What the model's growth leaves unexplained by the weights and activations that the backend knows of.
 
     All in bytes; growth is of RSS, trimmed, above the initialised device.
@@ -67,5 +68,12 @@ def residual(rungs: List[Rung], known: Dict[str, int]) -> List[Dict[str, Any]]:
     ladder = {r["rung"]: r for r in rungs}
     growth = (ladder["steady_trimmed"]["rss"] or 0) - (ladder["device_initialised"]["rss"] or 0)
     weights, activations = known.get("weights", 0), known.get("activations", 0)
-    row = {"process": rungs[0]["process"], "growth": growth, "weights": weights, "activations": activations}
-    return [dict(row, residual=growth - weights - activations)]
+    return [
+        {
+            "process": rungs[0]["process"],
+            "growth": growth,
+            "weights": weights,
+            "activations": activations,
+            "residual": growth - weights - activations,
+        }
+    ]

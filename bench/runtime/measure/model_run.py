@@ -4,10 +4,11 @@ import os
 import time
 import zipfile  # noqa: F401  numpy needs it to read references; loaded now, it is no step of the ladder
 from array import array
-from typing import Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple, TypeVar
 
 from bench.record import files, loads, measure, samples
-from bench.record.types import Findings, Job, Measure, Task
+from bench.record.measured import Cold, ProcessLatency
+from bench.record.types import Build, Environment, Findings, Job, Measure, Task
 from bench.runtime.backends import create
 from bench.runtime.backends.base import Backend, BackendError, Settings
 from bench.runtime.backends.null import NullBackend
@@ -19,6 +20,8 @@ from bench.runtime.measure.memory import Ladder, reset_peak, trim
 from bench.runtime.measure.model_io import make_inputs, residual
 from bench.runtime.measure.output_check import check_outputs
 from bench.runtime.measure.turns import against
+
+T = TypeVar("T")
 
 OVERHEAD_SAMPLES = 1000
 
@@ -48,7 +51,7 @@ def settings_of(task: Task) -> Settings:
     )
 
 
-def build(task: Task) -> Optional[Dict[str, Any]]:
+def build(task: Task) -> Optional[Build]:
     """Have the engine of `task` in the cache, measuring nothing; return how it was built."""
     backend = create(task["job"], settings_of(task))
     backend.import_library()
@@ -57,7 +60,7 @@ def build(task: Task) -> Optional[Dict[str, Any]]:
     return backend.build_info()
 
 
-def timed(work: Callable[[], Any]) -> Tuple[Any, float]:
+def timed(work: Callable[[], T]) -> Tuple[T, float]:
     """What `work` returns, and the seconds that it took."""
     start = now_ns()
     found = work()
@@ -83,11 +86,11 @@ def load_cold(task: Task) -> Iterator[Findings]:
         tensors, loaded = timed(lambda: backend.load(task["model"]))
         backend.bind(make_inputs(tensors, task.get("reference"), task["seed"]))
         first = _first(backend)
-        cold = {"cold_load_seconds": loaded, "cold_first_seconds": first}  # type: Dict[str, Any]
+        cold: Cold = {"cold_load_seconds": loaded, "cold_first_seconds": first}
         yield {"cold": cold}
         plan = timing.adapted(plan, first, plan["timeout_seconds"] - process.age())
         n = timing.warm_up(backend.infer, plan, warmup)
-    yield {"cold": dict(cold, cold_warmup=samples.encode(warmup[:n]))}
+    yield {"cold": {**cold, "cold_warmup": samples.encode(warmup[:n])}}
 
 
 def _first(backend: Backend) -> float:
@@ -134,7 +137,7 @@ def _libraries() -> Dict[str, str]:
 
 def _measure_model(
     task: Task, plan: Measure, backend: Backend, ladder: Ladder, room: Buffers
-) -> Generator[Findings, None, Dict[str, Any]]:
+) -> Generator[Findings, None, Environment]:
     """Load, measure and check the model; return how the backend ran it."""
     tensors, loaded = timed(lambda: backend.load(task["model"]))
     ladder.read("model_loaded", backend.memory)
@@ -150,9 +153,9 @@ def _measure_model(
         ladder.read("steady_trimmed", backend.memory)  # nothing that allocates comes before this rung
     facts = process.difference(taken.before, taken.after)
     facts["oversubscribed"] = int(_oversubscribed(task["job"], 1 + len(others)))
-    latency = dict(_entry(task, taken, room), load_seconds=loaded, first_seconds=first)
+    latency: ProcessLatency = {**_entry(task, taken, room), "load_seconds": loaded, "first_seconds": first}
     yield {"facts": facts, "latency": latency}
-    latency = dict(latency, overhead=samples.encode(overhead(backend.settings)))
+    latency = {**latency, "overhead": samples.encode(overhead(backend.settings))}
     yield {"latency": latency}
     yield {"residual": residual(ladder.rungs, backend.memory())}
     environment = {"backend": backend.configuration(), "build": backend.build_info()}
@@ -162,7 +165,7 @@ def _measure_model(
     if not check["ok"]:
         raise BackendError("wrong_output", check["message"], "the timings of a wrong answer do not count")
     if task.get("against"):  # after the rungs: the reference's memory is not the model's
-        yield {"latency": dict(latency, turns=against(task, backend.settings, backend.infer))}
+        yield {"latency": {**latency, "turns": against(task, backend.settings, backend.infer)}}
     test_set = task.get("test_set")
     if test_set and task["process"] == 0 and not backend.fake:
         yield {"accuracy": measured(backend, inputs, task, test_set)}
@@ -198,16 +201,10 @@ def _sample(
     return Taken(started, warm, outcome, before, process.snapshot(), loop is not None)
 
 
-def _entry(task: Task, taken: Taken, room: Buffers) -> Dict[str, Any]:
-    """The process's entry in the record's `latency`."""
+def _entry(task: Task, taken: Taken, room: Buffers) -> ProcessLatency:
+    """Return the process's entry in the record's `latency`."""
     n, shape = taken.outcome.n, loads.of(task["job"])
-    own: Dict[str, Any] = {}
-    if shape == loads.OFFLINE:
-        own = {"streams": task["job"]["load"]["streams"], "seconds": taken.outcome.wall_seconds}
-    if shape == loads.PACED:
-        own = {"response": samples.encode(room["compute"][:n])}
-    return {
-        **own,
+    entry: ProcessLatency = {
         "process": task["process"],
         "order": task["order"],
         "started": iso_utc(taken.started),
@@ -219,6 +216,12 @@ def _entry(task: Task, taken: Taken, room: Buffers) -> Dict[str, Any]:
         "cpu_seconds": taken.outcome.cpu_seconds,
         "wall_seconds": taken.outcome.wall_seconds,
     }
+    if shape == loads.OFFLINE:
+        entry["streams"] = task["job"]["load"]["streams"]
+        entry["seconds"] = taken.outcome.wall_seconds
+    if shape == loads.PACED:
+        entry["response"] = samples.encode(room["compute"][:n])
+    return entry
 
 
 def overhead(settings: Settings) -> List[int]:

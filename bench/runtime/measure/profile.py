@@ -4,10 +4,11 @@ What a profiler costs is in its figures: they are shares of an inference, not it
 whether their sum is near the latency that was measured without it.
 """
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from bench.record import onnx_graph, types
 from bench.record.checks import MAX_NAME
+from bench.record.measured import Layer, OtherLayers
 from bench.record.onnx_precision import WORK
 from bench.record.record_fields import MOST_LAYERS
 from bench.runtime.backends import create
@@ -22,7 +23,7 @@ EVENTS = 20000  # that a profiler is asked for at most: onnxruntime writes 800 b
 WARM = 0.25  # share of the inferences that are left out, the first ones
 
 
-def run(task: types.Task) -> Dict[str, Any]:
+def run(task: types.Task) -> types.Profile:
     """The profile as a record holds it: {source, runs, layers, others, error}. Raises BackendError."""
     backend = create(task["job"], settings_of(task))
     backend.import_library()
@@ -62,7 +63,7 @@ def _count(seconds: float, nodes: int) -> int:
     return max(LEAST, min(MOST, int(SECONDS / max(seconds, 1e-9)), EVENTS // max(1, nodes)))
 
 
-def table(source: str, inferences: List[List[Event]]) -> Dict[str, Any]:
+def table(source: str, inferences: List[List[Event]]) -> types.Profile:
     """The profile of some inferences: a row an operator of the graph, in the order in which they ran.
 
     Beyond MOST_LAYERS the quickest are one sum, `others`.
@@ -73,16 +74,16 @@ def table(source: str, inferences: List[List[Event]]) -> Dict[str, Any]:
             found = rows.setdefault((event.name, event.operator), [[] for _ in inferences])
             found[number].append(event)
     layers = [_layer(key, calls) for key, calls in rows.items()]
-    kept = sorted(layers, key=lambda layer: -float(layer["seconds"]))[:MOST_LAYERS]
+    kept = sorted(layers, key=lambda layer: -layer["seconds"])[:MOST_LAYERS]
     least = kept[-1]["seconds"] if len(layers) > MOST_LAYERS else 0.0
     shown = [layer for layer in layers if layer["seconds"] >= least][:MOST_LAYERS]
     left = len(layers) - len(shown)
     rest = sum(layer["seconds"] for layer in layers) - sum(layer["seconds"] for layer in shown)
-    others = {"count": left, "seconds": max(0.0, rest)} if left else None
+    others: Optional[OtherLayers] = {"count": left, "seconds": max(0.0, rest)} if left else None
     return {"source": source, "runs": len(inferences), "layers": shown, "others": others, "error": None}
 
 
-def _layer(key: Tuple[str, str], calls: List[List[Event]]) -> Dict[str, Any]:
+def _layer(key: Tuple[str, str], calls: List[List[Event]]) -> Layer:
     once = max(calls, key=len)  # a loop may turn more often in one inference than in another
     return {
         "name": key[0][:MAX_NAME],

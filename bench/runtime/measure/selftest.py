@@ -3,8 +3,9 @@ not a model."""
 
 import mmap
 import time
-from typing import Any, Dict, Tuple
+from typing import Dict, Tuple
 
+from bench.record.measured import SelfTest
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.measure.memory import process_memory
 
@@ -48,7 +49,7 @@ def _both_clocks() -> Tuple[float, float]:
     return min(pairs)[1:]
 
 
-def self_test() -> Dict[str, Any]:
+def self_test() -> SelfTest:
     """{ok, memory_error, time_error}: relative errors, the best of three attempts each."""
     errors: Dict[str, float] = {}
     for name, instrument in (("memory_error", memory_error), ("time_error", time_error)):
@@ -57,4 +58,9 @@ def self_test() -> Dict[str, Any]:
             errors[name] = min(errors.get(name, error), error, key=abs)
             if abs(errors[name]) <= TOLERANCE:
                 break
-    return dict(errors, ok=all(abs(e) <= TOLERANCE for e in errors.values()), tolerance=TOLERANCE)
+    return {
+        "memory_error": errors["memory_error"],
+        "time_error": errors["time_error"],
+        "ok": all(abs(e) <= TOLERANCE for e in errors.values()),
+        "tolerance": TOLERANCE,
+    }

@@ -7,8 +7,9 @@ for a CPU somewhere, a short one seldom, and their ratio would say so. All else 
 """
 
 import random
+from array import array
 from statistics import median
-from typing import Any, Callable, List
+from typing import Callable, List
 
 from bench.record.types import Task
 from bench.runtime.backends import create
@@ -24,7 +25,7 @@ PAIRS = 5  # pairs of turns at least
 
 
 def turn(
-    infer: Callable[[], None], length: int, out: Any, least: int = LEAST, clock: Clock = now_ns
+    infer: Callable[[], None], length: int, out: "array[int]", least: int = LEAST, clock: Clock = now_ns
 ) -> List[int]:
     """The samples of a turn of `length` ns; one inference before them, for the caches that the other one
     has filled, is not timed."""
@@ -55,7 +56,8 @@ def alternate(
     infers: List[Callable[[], None]], seconds: float, length: float, seed: int, clock: Clock = now_ns
 ) -> List[List[int]]:
     """Turns of `length` s in random order for `seconds`; the median (ns) of each side, a pair a time."""
-    order, out, pairs = random.Random(seed), timing.buffer(ROOM), []  # type: Any, Any, List[List[int]]
+    order, out = random.Random(seed), timing.buffer(ROOM)
+    pairs: List[List[int]] = []
     until = now_ns() + seconds * 1e9
     while len(pairs) < PAIRS or now_ns() < until:
         took = [0, 0]

@@ -1,11 +1,12 @@
 """Do these timings count? Pure rules from facts, sensors and samples to reasons (excluded) and warnings
 (shown)."""
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from bench.record.measure import MAX_DRIFT, MIN_SAMPLES
+from bench.record.measured import ProcessLatency
 from bench.record.readings import Facts, Reading
-from bench.record.types import Note, Part
+from bench.record.types import Environment, Measure, Note, Part
 
 MAX_STEAL = 0.02  # share of the span that a hypervisor took from the machine
 WALL_STEP = 0.1  # s between the wall clock and the monotonic one: somebody set the time
@@ -18,6 +19,13 @@ EVIDENCE = ("throttled", "undervoltage", "over_current", "cooling")  # of a boar
 
 # What passes: worth measuring again. The rest would be the same the next time.
 PASSING = ("other_load", "throttled", "clock_changed", "clock_stepped")
+
+
+class Judged(ProcessLatency):
+    """An entry of a record's `latency`, and the plan by which it was measured."""
+
+    plan: Measure
+
 
 Verdict = NamedTuple("Verdict", [("reasons", List[Note]), ("warnings", List[Note])])
 
@@ -34,10 +42,10 @@ def disturbances(part: Part) -> List[str]:
 
 
 def judge(
-    entry: Dict[str, Any],
+    entry: Judged,
     facts: Facts,
     sensors: List[Reading],
-    environment: Dict[str, Any],
+    environment: Environment,
     around: Optional[List[Reading]] = None,
 ) -> Verdict:
     """The verdict on one process. entry: its `latency`, with `plan` and `drift`; facts: of
@@ -67,7 +75,7 @@ def _of_idle(verdict: Verdict) -> Verdict:
     return Verdict([each for each in verdict.reasons if each not in moved], verdict.warnings + moved)
 
 
-def _machine(verdict: Verdict, environment: Dict[str, Any]) -> None:
+def _machine(verdict: Verdict, environment: Environment) -> None:
     if environment.get("emulated"):
         message = "the CPU is emulated by {}: its timings are those of the emulator"
         verdict.reasons.append(note("emulated_cpu", message.format(environment["emulated"])))
@@ -84,7 +92,7 @@ def _machine(verdict: Verdict, environment: Dict[str, Any]) -> None:
         )
 
 
-def _samples(verdict: Verdict, entry: Dict[str, Any]) -> None:
+def _samples(verdict: Verdict, entry: Judged) -> None:
     n, plan = entry["samples"]["n"], entry["plan"]
     if n < MIN_SAMPLES:
         message = "{} samples; {} are needed: raise timeout_seconds or max_seconds of the measure".format(
@@ -97,12 +105,13 @@ def _samples(verdict: Verdict, entry: Dict[str, Any]) -> None:
     if entry["stopped_by"] == "max_time":
         message = "stopped at {:g} s with {} samples, before the target interval was met"
         verdict.warnings.append(note("max_time", message.format(plan["max_seconds"], n)))
-    if entry.get("drift") is not None and abs(entry["drift"]) > MAX_DRIFT:
-        message = "the median moved by {:+.1%} from the first third to the last".format(entry["drift"])
+    drift = entry.get("drift")
+    if drift is not None and abs(drift) > MAX_DRIFT:
+        message = "the median moved by {:+.1%} from the first third to the last".format(drift)
         verdict.warnings.append(note("drift", message))
 
 
-def _rivals(verdict: Verdict, entry: Dict[str, Any], facts: Facts) -> None:
+def _rivals(verdict: Verdict, entry: Judged, facts: Facts) -> None:
     span, others = facts["span"], facts.get("others")
     waiting, steal = facts.get("waiting"), facts.get("steal")
     allowed = entry["plan"]["max_waiting"]

@@ -4,10 +4,10 @@ Built within a measuring process, an engine would have to fit that process's tim
 would be repeated by every attempt.
 """
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from bench.record import backends, measure
-from bench.record.types import Job, Part, Task
+from bench.record.types import Build, Job, Part, Task
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.supervise import supervisor
 
@@ -20,9 +20,9 @@ def build_of(job: Job, process: int) -> Optional[int]:
 class Builds(object):
     """The builds of one run, by job and number."""
 
-    def __init__(self, say: Callable[[Dict[str, Any]], None]) -> None:
+    def __init__(self, say: Callable[[Dict[str, object]], None]) -> None:
         self.say = say
-        self.made: Dict[Tuple[str, Optional[int]], Dict[str, Any]] = {}
+        self.made: Dict[Tuple[str, Optional[int]], Build] = {}
 
     def ensure(self, task: Task, watch: Callable[[int], None]) -> Optional[Part]:
         """Build what `task` measures, unless it is there already; the failed part where that cannot be."""

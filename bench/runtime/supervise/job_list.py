@@ -2,13 +2,13 @@
 
 import os
 import random
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from bench.record import files, loads, schema
 from bench.record import measure as defaults
 from bench.record.checks import escapes
 from bench.record.files import BadFileError
-from bench.record.types import Error, Job, Measure
+from bench.record.types import Environment, Error, Job, Measure
 from bench.runtime.backends import problems
 
 JobList = NamedTuple(
@@ -18,7 +18,7 @@ JobList = NamedTuple(
         ("device", str),
         ("seed", int),
         ("bundle", str),
-        ("board", Dict[str, Any]),
+        ("board", Environment),
         ("jobs", List[Job]),
     ],
 )

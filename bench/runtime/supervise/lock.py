@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import tempfile
-from typing import Any, Dict, Optional
+from typing import Mapping, Optional
 
 _FLAGS = sum((os.O_RDWR, os.O_CREAT, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_CLOEXEC))  # distinct bits
 
@@ -50,7 +50,7 @@ def _is_private(path: str) -> bool:
 class DeviceLock(object):
     """A context that holds the device, or raises DeviceHeldError."""
 
-    def __init__(self, device: str, where: str, holder: Dict[str, Any]) -> None:
+    def __init__(self, device: str, where: str, holder: Mapping[str, object]) -> None:
         self.device, self.holder = device, holder
         self.path = os.path.join(where, "orbitbench-{}.lock".format(device))
         self._file: Optional[int] = None

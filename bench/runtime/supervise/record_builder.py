@@ -1,18 +1,29 @@
 """From the parts of a job to its record. Pure: nothing is read, nothing measured."""
 
 from statistics import median
-from typing import Any, Dict, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 from bench.record import loads, samples, schema
 from bench.record.checks import Problem
 from bench.record.readings import Facts, Reading
-from bench.record.types import Error, Job, Note, OutputCheck, Part, Record, Validity
+from bench.record.types import (
+    Disturbed,
+    Environment,
+    Error,
+    Job,
+    Note,
+    OutputCheck,
+    Part,
+    Profile,
+    Record,
+    Validity,
+)
 from bench.runtime.machine.environment import without_places
 from bench.runtime.measure.validity import Verdict, judge
 from bench.runtime.supervise.job_list import JobList
 
 
-def finish_part(part: Part, environment: Dict[str, Any], sensors: List[Reading]) -> Part:
+def finish_part(part: Part, environment: Environment, sensors: List[Reading]) -> Part:
     """The part of one process with drift, sensors and verdict added. sensors: with `t` on the samples'
     clock."""
     own = dict(environment, **part.get("environment", {}))
@@ -24,7 +35,7 @@ def finish_part(part: Part, environment: Dict[str, Any], sensors: List[Reading])
             reading["timed"] = span["begin"] <= reading["t"] <= span["end"]
         inside = [s for s in sensors if s["timed"]]
         around = surrounding(sensors, span)
-        verdict = judge(dict(entry, plan=part["job"]["measure"]), span, inside, own, around)
+        verdict = judge({**entry, "plan": part["job"]["measure"]}, span, inside, own, around)
     if error and error["kind"] == "wrong_output":
         verdict.reasons.append({"code": "wrong_output", "message": error["message"]})
     if error and error["kind"] == "killed":
@@ -58,13 +69,14 @@ def _last_size(message: str, sensors: List[Reading]) -> str:
 
 def of_profile(part: Part) -> Part:
     """The part of a profile's process, which may fail without failing its job."""
-    profile = part.get("profile") or {"source": "", "runs": 0, "layers": [], "error": part["error"]}
+    failed: Profile = {"source": "", "runs": 0, "layers": [], "others": None, "error": part["error"]}
+    profile = part.get("profile") or failed
     return {"status": "ok", "error": None, "profile": profile}
 
 
-def attempt(part: Part) -> Dict[str, Any]:
-    """What a record keeps of an attempt that was disturbed: its samples and why they do not count."""
-    return dict(part["latency"], reasons=part["validity"]["reasons"])
+def attempt(part: Part) -> Disturbed:
+    """Return what a record keeps of an attempt that was disturbed: its samples and why they do not count."""
+    return {**part["latency"], "reasons": part["validity"]["reasons"]}
 
 
 def record(jobs: JobList, job: Job, parts: List[Part]) -> Record:
@@ -102,7 +114,7 @@ def record(jobs: JobList, job: Job, parts: List[Part]) -> Record:
     }
 
 
-def skipped(jobs: JobList, job: Job, environment: Dict[str, Any], reason: Error) -> Record:
+def skipped(jobs: JobList, job: Job, environment: Environment, reason: Error) -> Record:
     """The record of a job that was never started; `reason` is {kind, message, advice}."""
     empty: Part = {"status": "skipped", "process": 0, "error": reason, "environment": environment}
     made = record(jobs, job, [empty])
@@ -114,7 +126,7 @@ def skipped(jobs: JobList, job: Job, environment: Dict[str, Any], reason: Error)
     return {**made, "status": "skipped", "validity": validity}
 
 
-def unfit(jobs: JobList, job: Job, environment: Dict[str, Any], problem: Problem) -> Record:
+def unfit(jobs: JobList, job: Job, environment: Environment, problem: Problem) -> Record:
     """The record of a job whose measured one cannot be kept, for `problem`.
 
     Without the environment where that is what cannot be kept.
@@ -143,11 +155,11 @@ def _validity(parts: List[Part], failed: bool) -> Validity:
     return {"valid": not reasons and not failed, "reasons": reasons, "warnings": warnings}
 
 
-def _profile(parts: List[Part], bundle: str) -> Optional[Dict[str, Any]]:
+def _profile(parts: List[Part], bundle: str) -> Optional[Profile]:
     profile = next((p["profile"] for p in parts if p.get("profile")), None)
-    if profile and profile.get("error"):
-        error = profile["error"]
-        return dict(profile, error={**error, "message": without_places(error["message"], bundle)})
+    error = profile.get("error") if profile else None
+    if profile and error:
+        return {**profile, "error": {**error, "message": without_places(error["message"], bundle)}}
     return profile
 
 
@@ -155,7 +167,7 @@ def _worst(checks: List[OutputCheck]) -> Optional[OutputCheck]:
     return min(checks, key=lambda c: (c["ok"], -(c["max_abs_error"] or 0.0))) if checks else None
 
 
-def _environment(parts: List[Part]) -> Dict[str, Any]:
+def _environment(parts: List[Part]) -> Environment:
     """That of the first part, which alone hashes the libraries, and what each process saw of the machine."""
     known = [p["environment"] for p in parts if p.get("environment")]
     spans = [dict(p["facts"], process=p["process"]) for p in parts if p.get("facts")]

@@ -5,11 +5,12 @@ import os
 import sys
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Callable, Deque, Dict, List, Optional, Tuple
 
 from bench.record import files, measure, schema
+from bench.record.measured import SelfTest
 from bench.record.readings import Reading
-from bench.record.types import Error, File, Job, Part, Record, Task, files_of
+from bench.record.types import Disturbed, Error, File, Job, Part, Record, Task, files_of
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.environment import describe
 from bench.runtime.machine.nvmap import total_bytes
@@ -21,10 +22,11 @@ from bench.runtime.supervise.builds import Builds, build_of
 from bench.runtime.supervise.job_list import JobList, Step, file_problem, order
 from bench.runtime.supervise.store import Store
 
-Emit = Callable[[Dict[str, Any]], None]
+Event = Dict[str, object]  # a line of JSON on standard output
+Emit = Callable[[Event], None]
 
 
-def emit(event: Dict[str, Any]) -> None:
+def emit(event: Event) -> None:
     """One JSON object, one line, at once. Whoever listened may be gone: the work goes on."""
     try:
         sys.stdout.write(json.dumps(event) + "\n")
@@ -44,7 +46,7 @@ class Scheduler(object):
         self.steps = order(jobs.jobs, jobs.seed)
         self.spent: List[float] = []
         self.builds = Builds(say)
-        self.disturbed: Dict[Tuple[str, int], List[Dict[str, Any]]] = {}
+        self.disturbed: Dict[Tuple[str, int], List[Disturbed]] = {}
 
     def run(self) -> int:
         """Work through everything that is not there yet. Exit code 0: all records ok, 1: some are not."""
@@ -70,7 +72,7 @@ class Scheduler(object):
     def _count(self) -> int:
         return sum(self.store.done(step.job, step.process) for step in self.steps)
 
-    def _skip(self, job: Job, test: Dict[str, Any]) -> None:
+    def _skip(self, job: Job, test: SelfTest) -> None:
         message = "the self-test missed: memory {memory_error:+.1%}, time {time_error:+.1%}".format(**test)
         advice = "stop what else runs on the device and run again"
         reason: Error = {"kind": "self_test_failed", "message": message, "advice": advice}
@@ -98,7 +100,7 @@ class Scheduler(object):
             )
         return True
 
-    def _may_repeat(self, job: Job, attempts: List[Dict[str, Any]]) -> bool:
+    def _may_repeat(self, job: Job, attempts: List[Disturbed]) -> bool:
         """Within the job's `repeats`, and within half of the run's steps: a load that stays wins nothing."""
         repeated = sum(len(made) for made in self.disturbed.values())
         return len(attempts) < job["measure"]["repeats"] and repeated < (len(self.steps) + 1) // 2
@@ -140,7 +142,7 @@ class Scheduler(object):
         if part["error"] is None and self._loads_cold(step):
             alone: Task = {**task, "only_load": True}
             cold = supervisor.run_child(alone, limit, lambda pid: None)
-            part["latency"].update(cold.get("cold", {}))
+            part = {**part, "latency": {**part["latency"], **cold.get("cold", {})}}
         return part
 
     def _loads_cold(self, step: Step) -> bool:
@@ -176,7 +178,7 @@ class Scheduler(object):
     def _tell(self, step: Step, part: Part) -> None:
         done = self._count() + (1 if part["error"] else 0)
         heat = [s["temperature"] for s in part["sensors"] if s["temperature"] is not None]
-        event = {"event": "process", "job": step.job["id"], "process": step.process, "done": done}
+        event: Event = {"event": "process", "job": step.job["id"], "process": step.process, "done": done}
         event.update(of=step.job["measure"]["processes"], total=len(self.steps), status=part["status"])
         event.update(p50=record_builder.p50(part), temperature=heat[-1] if heat else None)
         event.update(eta=sum(self.spent) / len(self.spent) * (len(self.steps) - done))
@@ -198,7 +200,7 @@ class Scheduler(object):
             record = record_builder.unfit(self.jobs, job, self.environment, wrong[0])
         path = self.store.record_path(job)
         self.store.write(path, record)
-        event = {"event": "record", "job": job["id"], "status": record["status"]}
+        event: Event = {"event": "record", "job": job["id"], "status": record["status"]}
         self.say(dict(event, file="records/{}.json".format(job["id"]), sha256=files.sha256_of(path)))
 
     def _end(self) -> int:

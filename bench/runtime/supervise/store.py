@@ -3,7 +3,7 @@ absent."""
 
 import json
 import os
-from typing import Any, Dict, List, Optional
+from typing import List, Mapping, Optional
 
 from bench.record import measure, schema
 from bench.record.files import BadFileError, read_json, write_json
@@ -44,7 +44,7 @@ class Store(object):
             for process in range(measure.steps(job["measure"])):
                 self._read(self.part_path(job, process), jobs.run, job)
 
-    def _read(self, path: str, run: str, job: Job) -> Optional[Dict[str, Any]]:
+    def _read(self, path: str, run: str, job: Job) -> Optional[Mapping[str, object]]:
         """The file at `path`; a damaged one is removed."""
         if not os.path.exists(path):
             return None
@@ -72,7 +72,7 @@ class Store(object):
         path = self.record_path(job)
         return str(schema.load(path, "record")["status"]) if os.path.exists(path) else None
 
-    def write(self, path: str, value: Any) -> None:
+    def write(self, path: str, value: object) -> None:
         """Store `value` whole or not at all; DiskError where the disk will not take it."""
         try:
             write_json(path, value)

@@ -6,7 +6,7 @@ import selectors
 import signal
 import subprocess
 import sys
-from typing import Any, Callable, List, Optional, Tuple
+from typing import IO, Callable, List, Optional, Tuple, Union
 
 from bench.record.types import Part, Task
 from bench.runtime.machine.clock import now_ns
@@ -44,7 +44,7 @@ def run_child(task: Task, timeout: float, watch: Callable[[int], None]) -> Part:
     return _part(output, tail, late, process.returncode, timeout)
 
 
-def start(command: List[str], stderr: Any) -> "subprocess.Popen[bytes]":
+def start(command: List[str], stderr: "Union[int, IO[bytes]]") -> "subprocess.Popen[bytes]":
     """A fresh measuring process in a group of its own, spoken to by pipes; `end` leaves nothing of it."""
     return subprocess.Popen(
         command,

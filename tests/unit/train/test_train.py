@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench import data
 from bench.data import augment
+from bench.errors import InputError
 from bench.manifests import accuracies
 from bench.train import accuracy as publishing
 from bench.train.errors import DivergedError, TrainInputError
@@ -185,7 +186,7 @@ def test_channels_last_is_refused_on_a_cpu_where_torch_crashes_with_it(tmp_path)
 
 
 def test_an_unusable_device_is_one_line(tmp_path):
-    with pytest.raises(TrainInputError, match="device 'cuda:99' cannot be used"):
+    with pytest.raises(InputError, match="device 'cuda:99' cannot be used"):
         train(task(), Place(tmp_path, device="cuda:99"))
 
 
