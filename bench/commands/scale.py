@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -168,20 +168,10 @@ def _one_target(options: ScaleOptions, wanted: dict[str, float]) -> None:
         )
 
 
-class ByRatio(TypedDict):
-    """What was asked for, as JSON repeats it."""
-
-    architecture: str
-    dataset: str
-    method: str
-    ratio: float
-    ratio_of: str
-    count: str
-
-
 def _by_ratio(options: ScaleOptions, ratio: float, ratio_of: str) -> str:
     """Widths for a part of the default network, and what a profile predicts of them, as text or JSON."""
     from bench.manifests.methods import canonical
+    from bench.scaling.text import ByRatio, as_data, as_text
 
     scaled, board = _scaled(options, ratio, ratio_of)
     asked: ByRatio = {
@@ -193,13 +183,13 @@ def _by_ratio(options: ScaleOptions, ratio: float, ratio_of: str) -> str:
         "count": options.count,
     }
     if board is None:
-        return json.dumps(_scaled_data(asked, scaled)) if options.as_json else _scaled_text(asked, scaled)
+        return json.dumps(as_data(asked, scaled)) if options.as_json else as_text(asked, scaled)
     from bench.budget import text
 
     prediction, profile = board.predict(scaled.widths), board.model.profile
     if options.as_json:
-        return json.dumps({**_scaled_data(asked, scaled), **text.prediction_data(prediction, profile)})
-    return "\n".join([_scaled_text(asked, scaled), *text.prediction_lines(prediction, profile)])
+        return json.dumps({**as_data(asked, scaled), **text.prediction_data(prediction, profile)})
+    return "\n".join([as_text(asked, scaled), *text.prediction_lines(prediction, profile)])
 
 
 def _scaled(options: ScaleOptions, ratio: float, ratio_of: str) -> "tuple[Scaled, Board | None]":
@@ -224,46 +214,6 @@ def _scaled(options: ScaleOptions, ratio: float, ratio_of: str) -> "tuple[Scaled
     if options.count != "true":
         raise InputError(f"{options.method} by {ratio_of} is of true counts; leave --count away")
     return by_ratio(*asked, board), board
-
-
-def _scaled_data(asked: ByRatio, scaled: "Scaled") -> dict[str, object]:
-    of = {"width": "params"}.get(asked["ratio_of"], asked["ratio_of"])
-    targets = {f"target_{name}": scaled.target if of == name else None for name in ("params", "macs")}
-    if of not in ("params", "macs"):
-        targets[f"target_{of}"] = scaled.target
-    return {
-        **asked,
-        "widths": scaled.widths,
-        "params": scaled.params,
-        "macs": scaled.macs,
-        **targets,
-        "error": scaled.error,
-        "multiplier" if asked["method"] == "uniform" else "tau": scaled.knob,
-        "fit": scaled.fit,
-        "fit_quality": scaled.fit_quality,
-        "fit_dataset": scaled.fit_dataset,
-        "fit_resolution": scaled.fit_resolution,
-        "align": scaled.align,
-    }
-
-
-def _scaled_text(asked: ByRatio, scaled: "Scaled") -> str:
-    by = f", in multiples of {scaled.align}" if scaled.align else ""
-    by += f", fit {scaled.fit} ({scaled.fit_quality})" if scaled.fit else ""
-    if asked["ratio_of"] in ("latency", "memory"):
-        from bench.scaling.budgets import shown
-
-        target = f"{shown(asked['ratio_of'], scaled.target)} of {asked['ratio_of']}"
-    else:
-        target = f"{scaled.target:,.0f} {'MACs' if asked['ratio_of'] == 'macs' else 'parameters'}"
-    return (
-        f"{asked['architecture']} on {asked['dataset']}: "
-        f"{asked['method']} at {asked['ratio']:g} of {asked['ratio_of']}{by}\n"
-        f"widths  {' '.join(map(str, scaled.widths))}\n"
-        f"params  {scaled.params:,}\n"
-        f"MACs    {scaled.macs:,}\n"
-        f"target  {target}, missed by {scaled.error:+.3%}"
-    )
 
 
 def fit(

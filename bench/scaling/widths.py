@@ -80,10 +80,7 @@ def scale(
     else:
         problem = _Problem(architecture, dataset, size, target, curve, x, align or 1)
         plain = _plain(problem, ratio, ratio_of) if method == "uniform" else None
-        if plain is not None:
-            x, widths = plain
-        else:
-            widths = _integers(problem, one_multiplier=method == "uniform")
+        x, widths = plain or (x, _integers(problem, one_multiplier=method == "uniform"))
     cost = architecture.cost(widths, dataset)
     return described(widths, cost.params, cost.macs, target, size(widths), x, fit, dataset, align)
 

@@ -37,6 +37,7 @@ FIGURES = {
     "first inference": "first",
     "time to steady": "steady",
 }
+MOVING = ("spans", "self_test", "sensors")  # facts that differ from process to process
 COLD = {"cold load": "cold_load", "cold first inference": "cold_first", "cold time to steady": "cold_steady"}
 # Load -> figure -> column: names of their own, so that no mean over jobs mixes them with a single stream's.
 LOADED = {
@@ -232,10 +233,6 @@ def _changes(key: Key, before: Measured, after: Measured) -> Iterator[Change]:
             yield Change(*key, figure, old, new, statistics.of_ratio(y, x), statistics.difference(y, x).p)
 
 
-def _mean(values: list[float]) -> float:
-    return float(np.exp(np.log(values).mean()))
-
-
 def _overall(changes: list[Change]) -> list[Change]:
     """The mean change of a figure over all jobs of a device, where there are three jobs or more."""
     groups: dict[tuple[str, str], list[Change]] = defaultdict(list)
@@ -245,7 +242,9 @@ def _overall(changes: list[Change]) -> list[Change]:
     for (device, figure), members in sorted(groups.items()):
         ratio = statistics.of_pairs([change.ratio.value for change in members])
         if ratio.known:
-            before, after = (_mean([getattr(c, end) for c in members]) for end in ("before", "after"))
+            before, after = (
+                float(np.exp(np.log([getattr(c, at) for c in members]).mean())) for at in ("before", "after")
+            )
             p = _one_sample([math.log(change.ratio.value) for change in members])
             found.append(Change(device, ALL, figure, before, after, ratio, p))
     return found
@@ -298,6 +297,3 @@ def _facts(study: Study) -> dict[str, dict[str, set[str]]]:
         for fact, value in flat({key: facts for key, facts in job.environment.items() if key not in MOVING}):
             found[job.device][fact].add(value)
     return found
-
-
-MOVING = ("spans", "self_test", "sensors")  # these differ from process to process

