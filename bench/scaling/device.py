@@ -6,7 +6,9 @@ weighs as much as 20 % of the parameters. Where nothing that is limited depends 
 relative latency is subtracted besides, so that widths still lie where they cost least.
 
 For one point of the curve the score is a sum over layers and the costs are sums over segments, so that the
-best widths are found exactly (`bench.scaling.exact`). Points are tried in steps of 8 % of the parameters.
+best widths are found exactly (`bench.scaling.exact`). Points are tried in steps of 8 % of the parameters,
+from the one that the rounded curve reaches: upwards until no candidate is within the budgets, which may be
+far where odd widths are dear, downwards until no network can score more.
 Candidate widths are the multiples of a power of two that leaves a handful within 40 % of the point's; then
 the step is halved, around the best widths, down to the unit, and the multiples of 4, 8 and 16 around them
 are tried: each time the best of all combinations.
@@ -33,10 +35,8 @@ Ints = NDArray[np.int64]
 
 PRICE = 0.5  # of the relative latency, where only counts are limited
 POINTS = 0.08  # of ln(parameters), between two points that are tried
-BELOW, ABOVE = (
-    0.4,
-    1.2,
-)  # ln(parameters): where points are tried, around the one that the rounded curve reaches
+FAR = 4.0  # ln(parameters): how far above the point that the rounded curve reaches points are tried
+DRY = 3  # points one after another at which nothing fits: nothing will
 PEAKS = 8  # largest live activations that are tried, where memory is limited
 LAST = 3  # times that the best is looked for among neighbours and multiples of 4, 8 and 16
 SETTLED = 4  # times that prices are settled about a better network
@@ -77,20 +77,15 @@ def best(task: Task, prices: PriceList, direction: Direction) -> Best:
 
 def _best(task: Task, prices: PriceList, direction: Direction, start: float) -> Best:
     """The same by prices that are settled."""
-    search = _Search(task, prices, direction, start)
-    most, made = most_candidates(prices), None
-    tried = points(task, direction, start)
-    for x in tried:
-        wanted = near(direction, x, task.unit, most)
-        if made is None or made.candidates != wanted:
-            made = grid(prices, wanted)
-        search.point(x, made)
+    search, step = _Search(task, prices, direction, start), apart(task, direction, start)
+    search.upwards(start, step)
+    search.downwards(start - step, step)
     if search.best is None:
         plain = task.step(direction.widths(start))
         if task.use(plain) <= 1:
             return Best(plain, start, 0.0, math.inf)
         refuse(task, plain)
-    return search.refined(most, tried[1] - tried[0])
+    return search.refined(step)
 
 
 def raised(task: Task, widths: Sequence[int]) -> list[int]:
@@ -123,10 +118,10 @@ def filled(task: Task, widths: Sequence[int], worse: Callable[[Sequence[int]], f
     return found
 
 
-def points(task: Task, direction: Direction, start: float) -> list[float]:
-    """Where the curve is tried, upwards, around the point `start` that its rounded widths reach."""
+def apart(task: Task, direction: Direction, start: float) -> float:
+    """How far apart points of the curve are tried."""
     slope = (_worth(task, direction, start + 0.05) - _worth(task, direction, start - 0.05)) / 0.1
-    return [start + shift / slope for shift in np.arange(-BELOW, ABOVE, POINTS).tolist()]
+    return POINTS / slope
 
 
 def _worth(task: Task, direction: Direction, x: float) -> float:
@@ -139,22 +134,55 @@ class _Search:
     def __init__(self, task: Task, prices: PriceList, direction: Direction, start: float) -> None:
         self.task, self.prices, self.direction = task, prices, direction
         self.best: Best | None = None
+        self.most = most_candidates(prices)
         self.columns = [prices.names.index(name) for name in task.limits]
         self.reference: float | None = None  # seconds, where only counts are limited
         if "latency" in prices.names and set(task.limits) <= set(COUNTS):
             self.reference = task.figures(task.step(direction.widths(start)))["latency"]
 
-    def point(self, x: float, made: Grid) -> None:
-        """The best widths of a grid for the point x of the curve; kept where they beat what is known."""
+    def upwards(self, x: float, step: float) -> None:
+        """Points from x on, until nothing near them is within the budgets."""
+        made, dry = None, 0
+        for _ in range(round(FAR / POINTS)):
+            made = self.about(x, made)
+            dry = 0 if self.point(x, made) else dry + 1
+            if dry == DRY:
+                break
+            x += step
+
+    def downwards(self, x: float, step: float) -> None:
+        """Points from x down, until even a network on the curve would score less than the best."""
+        made = None
+        for _ in range(round(FAR / POINTS)):
+            if self.best and _worth(self.task, self.direction, x) < self.best.score + TOLERANCE:
+                break
+            made = self.about(x, made)
+            self.point(x, made)
+            x -= step
+
+    def about(self, x: float, made: Grid | None) -> Grid:
+        """The first candidates about a point; `made` where it has the same."""
+        wanted = near(self.direction, x, self.task.unit, self.most)
+        return made if made is not None and made.candidates == wanted else grid(self.prices, wanted)
+
+    def point(self, x: float, made: Grid) -> bool:
+        """The best widths of a grid for the point x of the curve; kept where they beat what is known.
+
+        False where no network of the grid is within the budgets.
+        """
         objective = self.objective(x, made)
-        gain = _worth(self.task, self.direction, x)
+        gain, fits = _worth(self.task, self.direction, x), False
         for stages, kept in self.within(made):
+            if any(exact.least(stages, column)[0] > 1 for column in range(len(self.columns))):
+                continue
+            fits = True
             known = gain - self.best.score if self.best else np.inf
             costs = [each[k] for each, k in zip(objective, kept, strict=True)]
             found = exact.cheapest(stages, costs, known, TOLERANCE)
             if found is not None:
                 arcs = [int(k[a]) for k, a in zip(kept, found.arcs, strict=True)]
                 self.best = Best(made.widths(arcs), x, gain - found.objective, found.gap)
+        return fits
 
     def objective(self, x: float, made: Grid) -> list[Floats]:
         """What each arc takes from the score: its widths' departure, and its seconds where they count."""
@@ -194,11 +222,11 @@ class _Search:
         high = max(float(p.max()) for p in made.peaks)
         return [*np.geomspace(low, high, PEAKS)[:-1].tolist(), high] if high > low > 0 else [high]
 
-    def refined(self, most: int, step: float) -> Best:
+    def refined(self, step: float) -> Best:
         """The best of ever closer neighbours of the best so far; `step` is between two points."""
         assert self.best is not None
         unit = self.task.unit
-        candidates = near(self.direction, self.best.x, unit, most)
+        candidates = near(self.direction, self.best.x, unit, self.most)
         while (closer := around(candidates, self.best.widths, unit)) is not None:
             made = grid(self.prices, closer)
             for x in (self.best.x + shift * step for shift in (0.0, 0.5, -0.5, 1.0, -1.0)):

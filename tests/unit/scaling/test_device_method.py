@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -69,12 +70,14 @@ def score(widths: Sequence[int], x: float, line: direction.Direction) -> float:
 
 
 def by_trying_all(task: budgets.Task, line: direction.Direction) -> float:
-    """The best score of all widths within 40 % of a point that is tried, and within the budgets."""
-    best = -math.inf
-    for x in device.points(task, line, budgets.crossing(task, line)):
+    """The best score of all widths within 40 % of a point of the curve, and within the budgets."""
+    best, use = -math.inf, cache(task.use)
+    start = budgets.crossing(task, line)
+    step = device.apart(task, line, start)
+    for x in (start + n * step for n in range(-10, 30)):
         logs = line.logs(x).tolist()
         every = [range(math.ceil(math.exp(g - REACH)), int(math.exp(g + REACH)) + 1) for g in logs]
-        fitting = (w for w in product(*every) if task.use(w) <= 1)
+        fitting = [w for w in product(*every) if use(w) <= 1]
         best = max(best, max((score(w, x, line) for w in fitting), default=-math.inf))
     return best
 
