@@ -15,7 +15,7 @@ Exit codes: 0 done, 1 work failed, 2 a mistake in what was given, 130 interrupte
 
 
 def build() -> typer.Typer:
-    """The application with the commands of every module in `bench.commands`."""
+    """Return the application with the commands of every module in `bench.commands`."""
     return cli_app.application("bench", ABOUT, commands, InputError, JobError)
 
 

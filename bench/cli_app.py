@@ -22,7 +22,10 @@ T = TypeVar("T")
 
 
 def application(program: str, about: str, commands: ModuleType, *errors: type[Exception]) -> typer.Typer:
-    """The application with what every module in `commands` registers; `errors` carry their `exit_code`."""
+    """Return the application with what every module in `commands` registers.
+
+    `errors` carry their `exit_code`.
+    """
     app = typer.Typer(
         cls=_group(program, errors),
         help=about,
@@ -106,7 +109,7 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
                 typer.echo(printable(f"{program}: {error}"), err=True)
                 raise typer.Exit(getattr(error, "exit_code", 1)) from None
             except BrokenPipeError:
-                sys.stderr.close()  # the reader (`| head`) has left: nothing to say, nobody to say it to
+                sys.stderr.close()  # the reader (`| head`) has left: nobody is there to read a message
                 raise typer.Exit(1) from None
             except OSError as error:
                 if error.filename is None:

@@ -23,7 +23,7 @@ def package_version(root: Path = ROOT) -> str:
 
 @cache
 def revision() -> str | None:
-    """The sources' git commit, marked `-dirty` where they differ from it; None outside a checkout."""
+    """Return the sources' git commit, marked `-dirty` where they differ from it; None outside a checkout."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         described = subprocess.run(command, capture_output=True, text=True, check=False)

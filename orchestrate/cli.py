@@ -17,7 +17,7 @@ Exit codes: 0 done, 1 a job or a board failed, 2 a mistake in what was given, 13
 
 
 def build() -> typer.Typer:
-    """The application with the commands of every module in `orchestrate.commands`."""
+    """Return the application with the commands of every module in `orchestrate.commands`."""
     return cli_app.application("orchestrate", ABOUT, commands, OrbitError)
 
 

@@ -19,7 +19,7 @@ ROW = 160  # columns: a whole row of our widest table
 
 
 def make_console(stderr: bool = False) -> Console:
-    """A console on stdout, or on stderr. A log file or a pipe has no width: rows stay whole there."""
+    """Return a console on stdout, or on stderr. A log file or a pipe has no width: rows stay whole there."""
     from bench.work.plain_console import PlainConsole  # Rich takes 50 ms, which text alone does not need
 
     made = PlainConsole(stderr=stderr)
@@ -34,7 +34,10 @@ def say(text: object) -> None:
 
 
 def own_command(text: str) -> str:
-    """A command that somebody else advises, quoted to be pasted; nothing where it is not one of ours."""
+    """Return a command that somebody else advises, quoted to be pasted.
+
+    Nothing where it is not one of ours.
+    """
     try:
         words = shlex.split(first_line(text, 1000)) if text else []
     except ValueError:

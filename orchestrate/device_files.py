@@ -41,7 +41,7 @@ def own(given: Path | None = None) -> dict[str, Device]:
 
 
 def is_shipped(path: Path) -> bool:
-    """Whether a file came with the program."""
+    """Return whether a file came with the program."""
     return path.resolve() == (search_path.SHIPPED / NAME).resolve()
 
 

@@ -17,7 +17,7 @@ RESERVED = {"bundle", "report"}  # what else a run's folder holds
 
 
 def size(value: Any) -> Any:
-    """Bytes from `64MB`, `1.5 GiB` or a plain number."""
+    """Read bytes from `64MB`, `1.5 GiB` or a plain number."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)", value.strip())
@@ -38,7 +38,7 @@ def unique(values: list[Any]) -> list[Any]:
 
 @dataclass(frozen=True)
 class Matching:
-    """Text of a restricted alphabet; `wanted` says in words what is allowed."""
+    """Text of a restricted alphabet; `wanted` describes what is allowed."""
 
     pattern: str
     wanted: str

@@ -144,7 +144,7 @@ class Devices(reader.Manifest):
 
 
 def load_devices(path: Path) -> dict[str, Device]:
-    """Devices by name; BadInput lists every mistake of the file with its line."""
+    """Return devices by name; BadInput lists every mistake of the file with its line."""
     try:
         source = reader.read(path)
         found = source.validate(Devices).devices
@@ -165,7 +165,7 @@ def load_devices(path: Path) -> dict[str, Device]:
 
 
 def image_names() -> dict[str, str]:
-    """Every name and alias of images.yaml -> the name. Raises ManifestError for an unreadable file."""
+    """Return every name and alias of images.yaml -> the name. Raises ManifestError for an unreadable file."""
     data = reader.read(search_path.file("images.yaml")).data
     entries = data.get("images", {}) if isinstance(data, dict) else {}
     known = {str(name): str(name) for name in entries}
@@ -191,7 +191,7 @@ def unperformed(name: str, device: Device) -> Iterator[tuple[reader.KeyPath, str
 
 
 def choose(devices: dict[str, Device], names: Iterable[str], source: Path | str) -> dict[str, Device]:
-    """The devices called `names`, in their order; BadInput lists the known ones."""
+    """Return the devices called `names`, in their order; BadInput lists the known ones."""
     wanted = list(dict.fromkeys(names))
     unknown = [name for name in wanted if name not in devices]
     if unknown:

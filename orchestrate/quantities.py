@@ -40,7 +40,7 @@ def parse(text: str, kind: Kind, option: str) -> float:
 
 
 def optional(text: str | None, kind: Kind, option: str) -> float | None:
-    """Like `parse`; None where nothing was given."""
+    """Do as `parse`; None where nothing was given."""
     return None if text is None else parse(text, kind, option)
 
 

@@ -1,1 +1,1 @@
-"""`bench scale` for budgets: solve on a device's model, measure, correct, and say how it went."""
+"""`bench scale` for budgets: solve on a device's model, measure, correct, and report how it went."""

@@ -151,7 +151,7 @@ def task_of(
 
 
 def publish(task: "TrainingTask", out: Path, path: Path | None) -> Path:
-    """The accuracy of this model, over all its seeds, to the file; one file a data set by default."""
+    """Write the accuracy of this model, over all its seeds, to the file; one file a data set by default."""
     from bench.train import accuracy
 
     target = accuracy_file(task, path)
@@ -161,7 +161,7 @@ def publish(task: "TrainingTask", out: Path, path: Path | None) -> Path:
 
 
 def accuracy_file(task: "TrainingTask", path: Path | None) -> Path:
-    """The file that was named, or the data set's."""
+    """Return the file that was named, or the data set's."""
     from bench.manifests import search_path
 
     return path or search_path.own() / "accuracy" / f"trained-{task.dataset}.yaml"

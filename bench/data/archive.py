@@ -24,7 +24,7 @@ class Archive:
     size: str
 
     def locate(self, root: Path | str | None) -> Path:
-        """The verified archive. `root`: its folder, itself, or a URL, fetched into the data folder.
+        """Return the verified archive. `root`: its folder, itself, or a URL, fetched into the data folder.
 
         Raises DataError with instructions where it is absent, and for a wrong checksum.
         """
@@ -75,6 +75,6 @@ class Archive:
 
 
 def sha256(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file."""
+    """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

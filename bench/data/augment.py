@@ -7,7 +7,7 @@ from torch.nn.functional import affine_grid, grid_sample, pad
 
 
 def crop(images: torch.Tensor, border: int, generator: torch.Generator) -> torch.Tensor:
-    """Each of N x C x H x W images shifted by up to `border` pixels either way, zeros coming in."""
+    """Return each of N x C x H x W images shifted by up to `border` pixels either way, zeros coming in."""
     if border == 0:
         return images
     n, _, height, width = images.shape
@@ -19,13 +19,13 @@ def crop(images: torch.Tensor, border: int, generator: torch.Generator) -> torch
 
 
 def flip(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Each image mirrored left to right with probability one half."""
+    """Return each image mirrored left to right with probability one half."""
     mirrored = torch.rand(len(images), generator=generator).to(images.device) < 0.5
     return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
 def rotate(images: torch.Tensor, degrees: float, generator: torch.Generator) -> torch.Tensor:
-    """Each of N x C x H x W float images turned by up to `degrees` either way, zeros coming in."""
+    """Return each of N x C x H x W float images turned by up to `degrees` either way, zeros coming in."""
     if degrees == 0:
         return images
     angles = (torch.rand(len(images), generator=generator) * 2 - 1).to(images.device) * (degrees * pi / 180)

@@ -32,7 +32,7 @@ LABELS = {"cifar10": b"labels", "cifar100": b"fine_labels"}
 
 
 def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (N x 3 x 32 x 32, uint8) and labels (N, int64)."""
+    """Return images (N x 3 x 32 x 32, uint8) and labels (N, int64)."""
     path = ARCHIVES[dataset].locate(root)
     try:
         with tarfile.open(path) as archive:

@@ -16,7 +16,7 @@ TRAIN = 1437
 
 
 def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (N x 3 x 32 x 32, float32 from 0 to 1) and labels (N, int64)."""
+    """Return images (N x 3 x 32 x 32, float32 from 0 to 1) and labels (N, int64)."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:

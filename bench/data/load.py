@@ -22,7 +22,7 @@ LOADERS = {
 
 
 def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tensor, Tensor]:
-    """Images (N x 3 x H x W, float32 from 0 to 1) and labels (N, int64) of one split.
+    """Return images (N x 3 x H x W, float32 from 0 to 1) and labels (N, int64) of one split.
 
     `root` is a folder with the official archive, the archive itself or its URL; None is $ORBITBENCH_DATA or
     ./data. Raises DataError.
@@ -32,7 +32,7 @@ def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tens
 
 
 def stored(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tensor, Tensor]:
-    """Like `load`, with images as the archive has them: uint8 from 0 to 255 takes a quarter of the memory."""
+    """Do as `load`, with images as in the archive: uint8 from 0 to 255 takes a quarter of the memory."""
     refuse_unloadable(dataset)
     if split not in SPLITS:
         raise DataError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
@@ -47,7 +47,7 @@ def refuse_unloadable(dataset: str) -> None:
 
 
 def digest(*tensors: Tensor) -> str:
-    """SHA-256 over shapes, types and bytes: two trainings with one digest saw the same data."""
+    """Return the SHA-256 over shapes, types and bytes: two trainings with one digest saw the same data."""
     state = hashlib.sha256()
     for tensor in tensors:
         state.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())

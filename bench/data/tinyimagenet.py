@@ -24,7 +24,8 @@ SIZE = 64
 
 
 def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (N x 3 x 64 x 64, uint8) and labels (N, int64), classes in the order of their WordNet ids."""
+    """Return the images (N x 3 x 64 x 64, uint8) and labels (N, int64), classes in the order of their WordNet
+    ids."""
     path = ARCHIVE.locate(root)
     kept = path.with_name(f"{path.stem}.{ARCHIVE.sha256[:8]}.{split}.npz")
     if not kept.is_file():

@@ -20,7 +20,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class OwnFiles:
-    """A user's ONNX files, what the user said of them, and the seconds that reading one may take."""
+    """A user's ONNX files, what the user stated about them, and the seconds that reading one may take."""
 
     paths: Sequence[Path] = ()
     request: Request = field(default_factory=Request)

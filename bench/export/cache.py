@@ -16,7 +16,7 @@ from bench.record.files import sha256_of
 
 @dataclass(frozen=True)
 class Artefact:
-    """A model file and its reference in the cache, with what their entries in a bundle say."""
+    """A model file and its reference in the cache, with what their entries in a bundle hold."""
 
     model: Path
     reference: Path
@@ -34,12 +34,12 @@ def default_folder() -> Path:
 
 
 def key(inputs: Mapping[str, Any]) -> str:
-    """The name under which the artefact of these inputs is kept."""
+    """Return the name under which the artefact of these inputs is kept."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def get(folder: Path, name: str) -> Artefact | None:
-    """The artefact, or None where there is none or its files are not what was stored."""
+    """Return the artefact, or None where there is none or its files are not what was stored."""
     home = folder / name
     try:
         stored = json.loads((home / "artefact.json").read_bytes())

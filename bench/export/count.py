@@ -67,7 +67,8 @@ Shapes = dict[str, list[int]]
 
 
 def parameters(model: onnx.ModelProto) -> int | None:
-    """Weights of all graphs: elements of float and of 8-bit or smaller tensors of one or more dimensions.
+    """Return the weights of all graphs: elements of float and of 8-bit or smaller tensors of one or more
+    dimensions.
 
     Whole numbers of 32 and 64 bits are shapes and indices, a batch norm's running mean and variance are
     statistics, and scales and zero points are no weights. A tensor used twice counts once. None where weights
@@ -97,7 +98,7 @@ def _roles(graph: onnx.GraphProto | onnx.FunctionProto, roles: Mapping[str, tupl
 
 
 def layer_parameters(model: onnx.ModelProto) -> dict[str, int]:
-    """Elements by role over the layers of a CNN: `weight` and `bias` of convolutions and Gemm, `norm`.
+    """Return elements by role over the layers of a CNN: `weight` and `bias` of convolutions and Gemm, `norm`.
 
     Counts per layer, not per tensor: the exporter stores equal tensors once. `norm` is scale and shift.
     """
@@ -114,7 +115,7 @@ def layer_parameters(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def tensor_sizes(graph: onnx.GraphProto) -> dict[str, int]:
-    """Elements of every constant by name, also where an Identity gives it a second name."""
+    """Return elements of every constant by name, also where an Identity gives it a second name."""
     sizes = {tensor.name: prod(tensor.dims) for tensor in _tensors(graph)}
     for node in graph.node:
         if node.op_type == "Identity" and node.input[0] in sizes:

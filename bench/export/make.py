@@ -14,13 +14,13 @@ REVISION = 1  # of the code that builds and exports: raise it when the same inpu
 
 
 def make(planned: Planned, folder: Path) -> cache.Artefact:
-    """The model's files, built unless `folder` holds them."""
+    """Return the model's files, built unless `folder` holds them."""
     name = cache.key(_inputs(planned))
     return cache.get(folder, name) or _build(planned, folder, name)
 
 
 def metadata(planned: Planned) -> dict[str, str]:
-    """What the ONNX file says of itself: every value as JSON text, text as it is."""
+    """Return what the ONNX file states about itself: every value as JSON text, text as it is."""
     entry = planned.entry()
     kept = (
         *("architecture", "dataset", "method", "align", "fit", "fit_quality", "ratio", "ratio_of"),

@@ -34,7 +34,7 @@ class Exported:
 
 
 def build(architecture: Architecture, widths: list[int], dataset: Dataset, seed: int) -> nn.Module:
-    """The network with random weights that depend on `seed` alone, in evaluation mode.
+    """Return the network with random weights that depend on `seed` alone, in evaluation mode.
 
     Weights are drawn once, not as in training: N(0, 1.4 / fan in), with which activations neither vanish nor
     explode, and batch norms as after training, with a mean, a variance, a scale and a shift worth folding.

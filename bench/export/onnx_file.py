@@ -33,7 +33,10 @@ OTHER_FILES = (  # how what is often taken for an ONNX file begins, and what to 
 
 
 def parse(path: Path) -> onnx.ModelProto:
-    """The model at `path`, its external weights taken in. Raises ExportError, without the file's name."""
+    """Return the model at `path`, its external weights taken in.
+
+    Raises ExportError, without the file's name.
+    """
     raw = _bytes(path)
     if other := next((what for start, what in OTHER_FILES if raw.lstrip().startswith(start)), ""):
         raise ExportError(f"not an ONNX file, but {other}")
@@ -56,7 +59,7 @@ def parse(path: Path) -> onnx.ModelProto:
 
 
 def graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
-    """The main graph, the model's own functions, and the graphs inside their nodes (branches, bodies)."""
+    """Yield the main graph, the model's own functions, and the graphs inside nodes (branches, bodies)."""
     waiting: list[onnx.GraphProto | onnx.FunctionProto] = [model.graph, *model.functions]
     while waiting:
         graph = waiting.pop()
@@ -81,7 +84,7 @@ def _names(model: onnx.ModelProto) -> Iterator[str | bytes]:
 
 
 def tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
-    """Every constant tensor: initializers, and values of Constant nodes, of all graphs."""
+    """Yield every constant tensor: initializers, and values of Constant nodes, of all graphs."""
     for graph in graphs(model):
         if isinstance(graph, onnx.GraphProto):
             yield from graph.initializer
@@ -111,7 +114,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def too_large(size: int) -> str:
-    """The refusal of a model of `size` bytes, beyond protobuf's limit of one message."""
+    """Return the refusal of a model of `size` bytes, beyond protobuf's limit of one message."""
     return f"{size:,} bytes in one piece; models above 2 GB are not supported"
 
 
@@ -195,7 +198,7 @@ def _unreadable(location: str, reason: object) -> str:
 
 
 def first_line(error: object, limit: int = 200) -> str:
-    """What a library reports, in one line without its own prefix and without colour codes."""
+    """Return what a library reports, in one line without its own prefix and without colour codes."""
     text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     text = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(text.split()))
     text = "".join(c if c.isprintable() else "?" for c in text)

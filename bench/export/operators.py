@@ -17,7 +17,7 @@ Node = tuple[list[Any], list[Any]]  # nodes and initialisers of an operator
 
 
 def onnx_bytes(operators: Sequence[Operator], image: Value, seed: int = 0) -> bytes:
-    """The model: `input` (1 x channels x size x size) through `operators` to `output`."""
+    """Return the model: `input` (1 x channels x size x size) through `operators` to `output`."""
     generator = np.random.default_rng(seed)
     nodes, weights = [], []
     for operator in operators:

@@ -35,7 +35,7 @@ class Planned:
         return crc32(self.request.id.encode())
 
     def entry(self) -> dict[str, Any]:
-        """What the bundle says of the model, apart from files (docs/formats.md)."""
+        """Return what the bundle states about the model, apart from files (docs/formats.md)."""
         request, scaled = self.request, self.scaled
         target = round(scaled.target)
         return {
@@ -95,7 +95,7 @@ def plan(
 
 
 def planned(request: Request, sources: Sequence[str] = (), weights: Path | None = None) -> Planned:
-    """Like `plan`, for one request; raises ScalingError, NoFitError where it needs a search first."""
+    """Do as `plan` for one request; raise ScalingError, or NoFitError where it needs a search first."""
     board = _board(request)
     scaled = _scale(request, board)
     known = lookup(request.architecture, request.dataset, scaled.widths, scaled.params, sources)

@@ -14,7 +14,8 @@ TOLERANCE = 1e-4
 
 
 def random_input(shape: Sequence[int], dtype: str, seed: int) -> Array:
-    """An input that depends on its arguments alone: N(0, 1), 0 to 127 for 8 bits, 0 and 1 for other integers.
+    """Return an input that depends on its arguments alone: N(0, 1), 0 to 127 for 8 bits, 0 and 1 for other
+    integers.
 
     Small integers are valid indices into any table with at least two rows.
     """
@@ -27,7 +28,7 @@ def random_input(shape: Sequence[int], dtype: str, seed: int) -> Array:
 
 
 def run(model: bytes, inputs: Sequence[Array], times: int = 1) -> list[list[Array]]:
-    """The outputs of an ONNX model for `inputs`, in each of `times` runs by onnxruntime on one thread."""
+    """Return the outputs of an ONNX model for `inputs`: of `times` runs by onnxruntime on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -40,13 +41,13 @@ def run(model: bytes, inputs: Sequence[Array], times: int = 1) -> list[list[Arra
 
 
 def pack(inputs: Sequence[Array], outputs: Sequence[Array]) -> bytes:
-    """An npz of `input.0`, ..., `output.0`, ...: the same bytes for the same arrays."""
+    """Return an npz of `input.0`, ..., `output.0`, ...: the same bytes for the same arrays."""
     arrays = {f"input.{n}": array for n, array in enumerate(inputs)}
     return archive(arrays | {f"output.{n}": array for n, array in enumerate(outputs)})
 
 
 def archive(arrays: Mapping[str, Array]) -> bytes:
-    """An npz of named arrays: the same bytes for the same arrays."""
+    """Return an npz of named arrays: the same bytes for the same arrays."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:  # numpy.savez would store the time of writing
         for name, array in arrays.items():

@@ -1,7 +1,7 @@
 """Labelled test sets of a bundle: one file a data set, shared by its trained models (docs/formats.md).
 
-Devices measure top-1 of the very file that they time. That says something of a trained network only: a model
-with random weights gets no test set.
+Devices measure top-1 of the very file that they time. That means something for a trained network
+only: a model with random weights gets no test set.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def _of(
 
 
 def pack(dataset: str, trained: Trained, wanted: bool | int, data: str | None) -> bytes:
-    """The npz: images as the network was trained to see them (N x 3 x H x W, float32), labels (N, int64).
+    """Return the npz: images as the network was trained to see them (N x 3 x H x W, float32), labels (N,
+    int64).
 
     Fewer than all are taken at equal steps: digits are in the order of their writers.
     """

@@ -25,7 +25,10 @@ class Trained:
 
 
 def find(folder: Path, model: str, widths: list[int]) -> Trained | None:
-    """The trained weights of `model` with the lowest seed, or None; other widths are another network."""
+    """Return the trained weights of `model` with the lowest seed, or None.
+
+    Other widths are another network.
+    """
     found = [_read(path) for path in (folder / model).glob(f"seed-*/{RESULT}")]
     seeds = {
         result["task"]["seed"]: (path, result) for path, result in found if result["task"]["widths"] == widths

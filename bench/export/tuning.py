@@ -43,13 +43,13 @@ def write(
 
 
 def reference(name: str) -> Item:
-    """What networks of an architecture take turns with: a small one, slowed by what slows them."""
+    """Return what networks of an architecture take turns with: a small one, slowed by what slows them."""
     widths = (max(8, round(REFERENCE * width / 8) * 8) for width in architecture(name).default_widths)
     return Item(name, "cifar10", None, tuple(widths))
 
 
 def measure(processes: int) -> dict[str, Any]:
-    """How a job of a tuning is measured: the turns count, the plain samples are for the memory ladder."""
+    """Return a tuning's measuring plan: its turns count, its plain samples are for the memory ladder."""
     return {
         "processes": processes, "warmup": 5, "warmup_seconds": 0.02, "min_samples": 20, "max_samples": 2000,
         "min_seconds": 0.02, "max_seconds": 0.3, "target_ci": 0.05, "timeout_seconds": 120,

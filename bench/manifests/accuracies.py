@@ -101,7 +101,8 @@ class Accuracies(reader.Manifest):
 def lookup(
     architecture: str, dataset: str, widths: Sequence[int], params: int, sources: Sequence[str] = SOURCES
 ) -> dict[str, Any] | None:
-    """The `accuracy` object of a bundle's model (docs/formats.md), or None where nobody has measured one.
+    """Return the `accuracy` object of a bundle's model (docs/formats.md), or None where nobody has measured
+    one.
 
     `sources` are tried in order; of several networks that resemble the one asked for, the nearest is taken.
     `width_difference` is the largest difference between a width asked for and the width that was trained;

@@ -131,7 +131,7 @@ class Group(reader.Section):
 
 
 class Training(reader.Section):
-    """How `bench sweep` trains the models, where its options do not say otherwise."""
+    """How `bench sweep` trains the models, unless its options differ."""
 
     recipe: Literal["published", "reduced"] = "published"
     epochs: int | None = Field(default=None, ge=1, le=10_000, description="the recipe's own where absent")
@@ -185,7 +185,7 @@ class Request:
 
 
 def named(model: str) -> Request:
-    """The request that an id such as `vgg11-digits-uniform-p0.25` stands for, or ManifestError."""
+    """Return the request that an id such as `vgg11-digits-uniform-p0.25` stands for, or ManifestError."""
     parts = ID.fullmatch(model)
     if parts is None:
         what = (

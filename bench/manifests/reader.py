@@ -108,7 +108,7 @@ def load(path: Path | str, model: type[Model]) -> Model:
 
 
 def parse(content: str, model: type[Model], name: str = "<text>") -> Model:
-    """Like `load`, from text; `name` stands for the file in messages."""
+    """Do as `load` with text; `name` is the file's in messages."""
     return read_text(content, name).validate(model)
 
 
@@ -118,7 +118,7 @@ def read(path: Path | str) -> Source:
 
 
 def read_text(content: str, name: str = "<text>") -> Source:
-    """Like `read`, from text."""
+    """Do as `read` with text."""
     return Source(*yaml_text.read_text(content, name))
 
 

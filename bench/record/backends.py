@@ -38,7 +38,7 @@ Backend = NamedTuple(
 
 
 def option(kind: str, help: str, *choices: str, precisions: Tuple[str, ...] = ()) -> Option:
-    """An option of a backend; `choices`: values of a choice, keys of texts (none: any)."""
+    """Return an option of a backend; `choices`: values of a choice, keys of texts (none: any)."""
     return Option(kind, help, choices, precisions)
 
 
@@ -50,7 +50,7 @@ def backend(
     builds: bool = False,
     options: Optional[Dict[str, Option]] = None,
 ) -> Backend:
-    """The declaration of a backend."""
+    """Return the declaration of a backend."""
     return Backend(implementation, device, makes, runs, builds, options or {})
 
 
@@ -100,7 +100,7 @@ BACKENDS = {"null": NULL, "onnxruntime": ONNXRUNTIME, "torch": TORCH, "tensorrt"
 
 
 def find(name: str) -> Backend:
-    """The declaration of backend `name`, ours or by entry point; ValueError lists the known names."""
+    """Return the declaration of backend `name`, ours or by entry point; ValueError lists the known names."""
     if name in BACKENDS:
         return BACKENDS[name]
     others = dict(_entry_points())
@@ -115,7 +115,7 @@ def find(name: str) -> Backend:
 
 
 def known() -> List[str]:
-    """The names of all backends, sorted."""
+    """Return the names of all backends, sorted."""
     return sorted(set(BACKENDS) | {name for name, _ in _entry_points()})
 
 
@@ -140,7 +140,7 @@ def _installed(search_path: Tuple[str, ...]) -> Tuple[Tuple[str, Any], ...]:
 
 # -- what is refused ----------------------------------------------------------------------------------------
 def precision_problem(name: str, precision: str, file: str = "fp32") -> Optional[str]:
-    """Why backend `name` cannot run a file of kind `file` as `precision`; None where it can.
+    """Return why backend `name` cannot run a file of kind `file` as `precision`; None where it can.
 
     An fp32 file runs in what the backend makes of it; any other runs as what it is, and only so.
     """

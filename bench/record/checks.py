@@ -44,7 +44,7 @@ def _name(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as text for a message, never longer than 60 characters."""
+    """Return a value as text for a message, never longer than 60 characters."""
     if isinstance(value, (dict, list)) and value:
         return _name(value)
     text = repr(value[:61] if isinstance(value, str) else value)
@@ -52,7 +52,7 @@ def shown(value: object) -> str:
 
 
 def anything(value: object, path: Path, problems: List[Problem]) -> None:
-    """No demand but that every text in it is of a sane length."""
+    """Demand nothing but that every text in it is of a sane length."""
     if isinstance(value, str):
         text(value, path, problems)
     elif isinstance(value, dict):
@@ -65,7 +65,7 @@ def anything(value: object, path: Path, problems: List[Problem]) -> None:
 
 
 def text(value: object, path: Path, problems: List[Problem]) -> None:
-    """Text of a sane length."""
+    """Demand text of a sane length."""
     if not isinstance(value, str):
         report(problems, path, "must be text, is {}".format(_name(value)))
     elif len(value) > MAX_TEXT:
@@ -73,7 +73,7 @@ def text(value: object, path: Path, problems: List[Problem]) -> None:
 
 
 def name(value: object, path: Path, problems: List[Problem]) -> None:
-    """Text that is short enough for a table's cell."""
+    """Demand text that is short enough for a table's cell."""
     before = len(problems)
     text(value, path, problems)
     if isinstance(value, str) and len(problems) == before and len(value) > MAX_NAME:
@@ -81,7 +81,7 @@ def name(value: object, path: Path, problems: List[Problem]) -> None:
 
 
 def boolean(value: object, path: Path, problems: List[Problem]) -> None:
-    """true or false."""
+    """Demand true or false."""
     if not isinstance(value, bool):
         report(problems, path, "must be true or false, is {}".format(_name(value)))
 
@@ -91,7 +91,7 @@ _NONE = (1, 0)  # the range of a check that is not of a number: `fields` calls n
 
 
 def number(minimum: float = -math.inf, integer: bool = False, maximum: float = math.inf) -> Check:
-    """A finite number from `minimum` to `maximum`; whole where `integer`."""
+    """Check for a finite number from `minimum` to `maximum`; whole where `integer`."""
 
     kind = "a whole number" if integer else "a number"
     wanted = (int,) if integer else (int, float)
@@ -116,7 +116,7 @@ count = size = number(0, integer=True)
 
 
 def choice(*allowed: object) -> Check:
-    """One of some values."""
+    """Check for one of some values."""
 
     kinds = {type(a) for a in allowed}
 
@@ -132,7 +132,7 @@ _WITHOUT_NULL = {}  # type: Dict[Check, Check]
 
 
 def nullable(inner: Check) -> Check:
-    """null, or what `inner` demands."""
+    """Check for null, or for what `inner` demands."""
 
     def check(value: object, path: Path, problems: List[Problem]) -> None:
         if value is not None:
@@ -145,7 +145,7 @@ def nullable(inner: Check) -> Check:
 
 
 def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
-    """A list whose every element passes `inner`."""
+    """Check for a list whose every element passes `inner`."""
 
     def check(value: object, path: Path, problems: List[Problem]) -> None:
         if not isinstance(value, list):
@@ -160,7 +160,7 @@ def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
 
 
 def mapping(inner: Check) -> Check:
-    """An object with any keys whose every value passes `inner`."""
+    """Check for an object with any keys whose every value passes `inner`."""
 
     def check(value: object, path: Path, problems: List[Problem]) -> None:
         if not isinstance(value, dict):
@@ -173,7 +173,7 @@ def mapping(inner: Check) -> Check:
 
 
 def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
-    """An object with these fields. Others are let through: a later writer may know more than we do."""
+    """Check for an object with these fields. Others pass: a later writer may know more than we do."""
 
     known = [(key, each) for table in (required, optional) for key, each in table.items()]
     inner = [
@@ -203,26 +203,26 @@ def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
 
 
 def identifier(value: object, path: Path, problems: List[Problem]) -> None:
-    """A name that may become a file's name: letters, digits, `.`, `_`, `-`, not beginning with a dot."""
+    """Demand what may be a file's name: letters, digits, `.`, `_`, `-`, not beginning with a dot."""
     if not isinstance(value, str) or not IDENTIFIER.match(value):
         reason = "is {}; allowed are 1 to 200 of A-Z a-z 0-9 . _ - and no dot in front"
         report(problems, path, reason.format(shown(value)))
 
 
 def sha256(value: object, path: Path, problems: List[Problem]) -> None:
-    """64 lower-case hexadecimal digits."""
+    """Demand 64 lower-case hexadecimal digits."""
     if not isinstance(value, str) or not _SHA256.match(value):
         report(problems, path, "is {}, must be 64 lower-case hexadecimal digits".format(shown(value)))
 
 
 def escapes(relative: str) -> bool:
-    """Whether a relative path could leave the folder that it is relative to."""
+    """Return whether a relative path could leave the folder that it is relative to."""
     parts: Sequence[str] = relative.replace("\\", "/").split("/")
     return relative.startswith("/") or ".." in parts or "\0" in relative
 
 
 def inner_path(value: object, path: Path, problems: List[Problem]) -> None:
-    """A relative path that stays inside its folder."""
+    """Demand a relative path that stays inside its folder."""
     before = len(problems)
     text(value, path, problems)
     if isinstance(value, str) and len(problems) == before and (not value or escapes(value)):

@@ -70,7 +70,7 @@ def sha256_of(path: str) -> str:
 
 
 def read_bytes(path: str, limit: int, links: bool = False) -> bytes:
-    """The content of a regular file of at most `limit` bytes; BadFileError for anything else.
+    """Return the content of a regular file of at most `limit` bytes; BadFileError for anything else.
 
     A FIFO would be waited for without end, a device never ends, and a link may lead to either, or out of the
     folder that was asked for: none of them is read. links: follow them, for a path that its owner gave.
@@ -109,12 +109,12 @@ def _kind(mode: int) -> str:
 
 
 def read_json(path: str) -> Any:
-    """The JSON value in a regular file; BadFileError for what `parse_json` refuses."""
+    """Return the JSON value in a regular file; BadFileError for what `parse_json` refuses."""
     return parse_json(read_bytes(path, MAX_BYTES), path)
 
 
 def parse_json(data: bytes, path: str) -> Any:
-    """The JSON value of `data`; `path` names it in messages.
+    """Return the JSON value of `data`; `path` names it in messages.
 
     BadFileError for what is not JSON, too large, too deep, has too many values, holds NaN or an infinity, a
     key twice, an endless number, or text that is not Unicode.

@@ -17,25 +17,25 @@ LOWEST_RATE, HIGHEST_RATE = 0.01, 100000.0  # requests a second
 
 
 def of(job: Job) -> str:
-    """The load shape of a job; one without `load` is single-stream."""
+    """Return the load shape of a job; one without `load` is single-stream."""
     load = job.get("load") or {}
     return str(load.get("kind", SINGLE))
 
 
 def record_kind(job: Job) -> str:
-    """The `kind` of the record that a job leaves."""
+    """Return the `kind` of the record that a job leaves."""
     return KINDS[of(job)]
 
 
 def suffix(load: Load) -> str:
-    """What a job's id ends in: `-offline4`, `-paced10`; nothing for single-stream."""
+    """Return what a job's id ends in: `-offline4`, `-paced10`; nothing for single-stream."""
     if load.get("kind") == OFFLINE:
         return "-offline{}".format(load["streams"])
     return "-paced{:g}".format(load["rate"]) if load.get("kind") == PACED else ""
 
 
 def problem(backend: str, load: Load) -> Optional[str]:
-    """Why a backend cannot serve a load; None where it can. ValueError for an unknown backend."""
+    """Return why a backend cannot serve a load; None where it can. ValueError for an unknown backend."""
     one = load.get("kind") != OFFLINE or load["streams"] == 1
     if one or backends.find(backend).device == "cpu":
         return None

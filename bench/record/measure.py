@@ -1,4 +1,4 @@
-"""How a job is measured where its job list does not say, and what is enough: what both sides know."""
+"""The defaults of how a job is measured, and how much is enough: what both sides know."""
 
 from typing import Optional
 
@@ -26,7 +26,7 @@ MAX_DRIFT = 0.05  # relative change of the median from the first third to the la
 
 
 def complete(of_list: Measure, of_job: Optional[Measure]) -> Measure:
-    """The whole plan of a job: its own over the list's over the defaults."""
+    """Return the whole plan of a job: its own over the list's over the defaults."""
     plan = DEFAULTS.copy()
     plan.update(of_list)
     plan.update(of_job or {})
@@ -34,12 +34,13 @@ def complete(of_list: Measure, of_job: Optional[Measure]) -> Measure:
 
 
 def build_of(plan: Measure, process: int) -> int:
-    """Which engine of a job its process measures; the profile is of the first. plan: complete."""
+    """Return which engine of a job its process measures; the profile is of the first. plan: complete."""
     return int(process % plan["builds"]) if process < plan["processes"] else 0
 
 
 def steps(plan: Measure) -> int:
-    """How many processes a job takes: those that measure, and after them the profile's. plan: complete.
+    """Return how many processes a job takes: those that measure, and after them the profile's. plan:
+    complete.
 
     `profile` is in a plan only where it is asked for: one more process, watched by the library's profiler.
     """
@@ -47,5 +48,5 @@ def steps(plan: Measure) -> int:
 
 
 def builds(plan: Measure) -> int:
-    """How many engines are built for a job. plan: complete."""
+    """Return how many engines are built for a job. plan: complete."""
     return int(min(plan["builds"], plan["processes"]))

@@ -34,7 +34,7 @@ Graph = NamedTuple(
 
 
 def read(path: str) -> Optional[Graph]:
-    """The graph of the file at `path`; None where it cannot be read as ONNX."""
+    """Return the graph of the file at `path`; None where it cannot be read as ONNX."""
     try:
         with open(path, "rb") as stream:
             return _model(stream, os.path.getsize(path))
@@ -43,7 +43,7 @@ def read(path: str) -> Optional[Graph]:
 
 
 def parse(raw: bytes) -> Optional[Graph]:
-    """Like `read`, from the bytes of a file."""
+    """Do as `read` with the bytes of a file."""
     try:
         return _model(io.BytesIO(raw), len(raw))
     except ValueError:

@@ -44,7 +44,8 @@ def precision(graph: Graph) -> str:
 
 
 def layers(graph: Graph) -> List[Layer]:
-    """The operators that carry the work: in what they compute, and how many products each output sums up."""
+    """Return the operators that carry the work: in what they compute, and how many products each output sums
+    up."""
     values = {name: _stored(tensor) for name, tensor in graph.tensors.items()}
     for name, kind in graph.inputs.items():
         values.setdefault(name, _plain(NAMES.get(kind, "")))

@@ -16,7 +16,10 @@ OPSET = 8
 
 
 def weight_bytes(path: str) -> int:
-    """Bytes of all initializers and constant tensors of the main graph; 0 for what is not an ONNX file."""
+    """Return the bytes of all initializers and constant tensors of the main graph.
+
+    0 for what is not an ONNX file.
+    """
     try:
         with open(path, "rb") as stream:
             fields = _messages(stream, os.path.getsize(path))

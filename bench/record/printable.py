@@ -19,6 +19,9 @@ def printable(value: object) -> str:
 
 
 def first_line(value: object, limit: int = 300) -> str:
-    """The first line of a message, at most `limit` characters, printable; the repr of what is empty."""
+    """Return the first line of a message, at most `limit` characters, printable.
+
+    The repr of what is empty.
+    """
     start = str(value).strip()[: 4 * limit].splitlines()
     return printable(start[0] if start else repr(value)[:limit])[:limit]

@@ -35,8 +35,8 @@ def parse(text: str, kind: Kind, option: str) -> float:
         raise ValueError(f"{option} {text!r}: {kind.name} is wanted, such as {kind.example} (units: {known})")
     number, unit = found.groups()
     if unit not in kind.units:
-        said = f"unknown unit {unit!r}" if unit else "a unit is missing"
-        raise ValueError(f"{option} {text!r}: {said}; such as {kind.example} (units: {known})")
+        problem = f"unknown unit {unit!r}" if unit else "a unit is missing"
+        raise ValueError(f"{option} {text!r}: {problem}; such as {kind.example} (units: {known})")
     value = float(number) * kind.units[unit]
     if value <= 0 or (kind is PERCENT and value > 100):
         raise ValueError(f"{option} {text!r}: must be above 0" + (", at most 100" if kind is PERCENT else ""))

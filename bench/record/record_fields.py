@@ -155,7 +155,7 @@ def _whole_environment(value: object, path: Path, found: List[Problem]) -> None:
 
 
 def record(load: str) -> checks.Check:
-    """A record of one load shape; its processes differ from those of others."""
+    """Return a record of one load shape; its processes differ from those of others."""
     process = fields({"process": count, "samples": _series, **_processes[load]}, _of_process)
     return fields(
         {

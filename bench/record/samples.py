@@ -40,7 +40,7 @@ def _append(packed: bytearray, difference: int) -> None:
 
 
 def decode(series: Series) -> List[int]:
-    """Integer nanoseconds of a series. ValueError, in one line, for anything that `encode` cannot have
+    """Decode a series to integer nanoseconds. ValueError, in one line, for anything that `encode` cannot have
     made."""
     values = _unpack(unpacked(series))
     if any(not -_LIMIT < value < _LIMIT for value in values):
@@ -49,7 +49,7 @@ def decode(series: Series) -> List[int]:
 
 
 def unpacked(series: Series) -> bytes:
-    """The varints of a series, as many as its `n` says and no more than that may need; ValueError as
+    """Return the varints of a series, as many as its `n` says and no more than that may need; ValueError as
     `decode`."""
     check_header(series)
     count = series["n"]
@@ -97,5 +97,5 @@ def _unpack(packed: bytes) -> List[int]:
 
 
 def seconds(series: Series) -> List[float]:
-    """The samples of a series in seconds."""
+    """Decode the samples of a series to seconds."""
     return [value * 1e-9 for value in decode(series)]

@@ -56,7 +56,7 @@ def problems(document: Any, decode: Optional[Decode] = samples.decode) -> List[P
 
 
 def must_be_invalid(record: Record) -> List[str]:
-    """Why the timings of this record cannot count, from its own content; empty when they may."""
+    """Return why the timings of this record cannot count, from its own content; empty when they may."""
     environment = record["environment"]
     why = []
     if record["status"] != "ok":
@@ -148,8 +148,8 @@ def _repeated(jobs: List[Job], path: str) -> List[Problem]:
 
 
 def upgrade(document: Any, path: str) -> Dict[str, Any]:
-    """The document in the current version. BadFileError for no version, a newer one, or one without a way
-    up."""
+    """Return the document in the current version. BadFileError for no version, a newer one, or one without a
+    way up."""
     version = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
         raise BadFileError("{}: has no integer `schema`; is it a file of Orbitbench?".format(path))
@@ -175,7 +175,7 @@ def load(path: str, kind: str = "", decode: Optional[Decode] = samples.decode) -
 def checked(
     value: Any, path: str, kind: str = "", decode: Optional[Decode] = samples.decode
 ) -> Dict[str, Any]:
-    """The document that `path` holds, upgraded and checked; the rest as `load`."""
+    """Return the document that `path` holds, upgraded and checked; the rest as `load`."""
     document = upgrade(value, path)
     allowed = RECORDS if kind == "record" else ("orbitbench." + kind,)
     if kind and document.get("kind") not in allowed:

@@ -43,7 +43,7 @@ class File(TypedDict):
 
 
 class LabelledSet(File, total=False):
-    """Labelled images, and by which metric they are judged (top1 where it does not say)."""
+    """Labelled images, and by which metric they are judged (top1 by default)."""
 
     metric: str
 
@@ -108,7 +108,7 @@ class Model(_ModelFile, total=False):
 
 
 def files_of(model: Model) -> List[File]:
-    """The files that a model needs on a device, each with `file` and `sha256`."""
+    """Return the files that a model needs on a device, each with `file` and `sha256`."""
     found = (model, model.get("reference"), model.get("test_set"), model.get("against"))
     return [part for part in found if part]
 

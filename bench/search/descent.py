@@ -99,7 +99,7 @@ class Search:
         return self.fit()
 
     def fit(self) -> Fit:
-        """The fit of the last finished round."""
+        """Return the fit of the last finished round."""
         last = self.rounds[-1]
         name = f"{self.architecture.name}-{self.dataset.name}"
         return Fit(
@@ -158,7 +158,7 @@ class Search:
         self._save(None)
 
     def record(self) -> dict[str, object]:
-        """What happened so far, as plain data."""
+        """Return what happened so far, as plain data."""
         return {
             "schema": 1,
             "kind": "orbitbench.search",
@@ -225,9 +225,9 @@ class Search:
             reason = first_line(error, 100)
             raise SearchInputError(f"{path}: not a checkpoint ({reason}); delete it to start again") from None
         if differing:
-            told = ", ".join(f"{key} {identity.get(key)} there, {wanted[key]} here" for key in differing[:3])
+            which = ", ".join(f"{key} {identity.get(key)} there, {wanted[key]} here" for key in differing[:3])
             raise SearchInputError(
-                f"{path} is of another search ({first_line(told)}); name another --work or delete it"
+                f"{path} is of another search ({first_line(which)}); name another --work or delete it"
             )
         self._refuse_odd(state, self._structure())
         self.rounds, self.seconds, self.resumed = state["rounds"], state["seconds"], state["resumed"] + 1

@@ -79,7 +79,7 @@ class Pruner:
         return self._prune()
 
     def masks(self) -> list[torch.Tensor]:
-        """One boolean vector a layer: which units are open."""
+        """Return one boolean vector a layer: which units are open."""
         return list(torch.split(self.open, list(self.widths)))
 
     def kept(self) -> list[int]:
@@ -87,7 +87,7 @@ class Pruner:
         return [int(n) for n in self._alive()]
 
     def record(self) -> list[list[int]]:
-        """The rows of this round, or its last widths where there are none."""
+        """Return the rows of this round, or its last widths where there are none."""
         return self.rows or [self.kept()]
 
     def _alive(self) -> torch.Tensor:
@@ -123,12 +123,12 @@ class Pruner:
         return len(ends) == 0
 
     def state(self) -> dict[str, object]:
-        """What a checkpoint needs besides the settings."""
+        """Return what a checkpoint needs besides the settings."""
         names = ("open", "score", "scored", "rows", "stopped", "seen", "steps")
         return {"widths": list(self.widths), **{name: getattr(self, name) for name in names}}
 
     def structure(self) -> dict[str, object]:
-        """What `state` is like, for `bench.work.structure`."""
+        """Return what `state` is like, for `bench.work.structure`."""
         return {
             "widths": list(self.widths),
             "open": self.open,

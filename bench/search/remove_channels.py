@@ -41,7 +41,7 @@ class Route(nn.Module):
 
 
 def cut(module: nn.Module) -> nn.Module:
-    """A copy of a gated network (as `Architecture.build` makes it) without gates and closed channels."""
+    """Return a copy of a gated network (of `Architecture.build`) without gates and closed channels."""
     classes = torch.arange(_last_linear(module).out_features)
     smaller, _ = _cut(module, torch.arange(3), classes)
     return smaller.to(next(module.parameters()).device).train(module.training)

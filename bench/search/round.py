@@ -94,18 +94,18 @@ class Round:
         self._advance()
 
     def left(self) -> int:
-        """Minibatches that the round still needs at most, if no layer runs out before."""
+        """Return the minibatches that the round still needs at most, if no layer runs out before."""
         warmup = max(0, self.settings.warmup_epochs * self.per_epoch - self._done())
         return warmup + (self.pruner.last_step - self.pruner.steps) * self.settings.minibatches
 
     def whole(self) -> int:
-        """Minibatches that a round of this size needs at most, from its start."""
+        """Return the minibatches that a round of this size needs at most, from its start."""
         return (
             self.settings.warmup_epochs * self.per_epoch + self.pruner.last_step * self.settings.minibatches
         )
 
     def state(self) -> dict[str, object]:
-        """What a checkpoint needs to go on at this minibatch."""
+        """Return what a checkpoint needs to go on at this minibatch."""
         return {
             "number": self.number,
             "widths": self.widths,
@@ -120,7 +120,7 @@ class Round:
         }
 
     def structure(self) -> dict[str, object]:
-        """What `state` is like, for `bench.work.structure`; the optimiser's settings are not read."""
+        """Return what `state` is like, for `bench.work.structure`; the optimiser's settings are not read."""
         momenta = {n: {"momentum_buffer": weight} for n, weight in enumerate(weights(self.module))}
         return {
             "number": self.number,

@@ -58,7 +58,7 @@ class Settings:
             raise SearchInputError(f"fraction must be between 0 and 1, not {self.fraction}")
 
     def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch, counted from 1."""
+        """Return the learning rate of an epoch, counted from 1."""
         if epoch < self.warmup_epochs:
             return self.learning_rate
         since = epoch - epoch % self.decay_epochs if self.decay_on_multiples else epoch
@@ -69,12 +69,12 @@ class Settings:
         return epoch > self.warmup_epochs
 
     def as_data(self) -> dict[str, str | int | float | bool | None]:
-        """Plain data for records and provenance."""
+        """Return plain data for records and provenance."""
         return asdict(self)
 
 
 def published(architecture: Architecture, dataset: Dataset) -> Settings:
-    """The settings of the searches that the published figures come from."""
+    """Return the settings of the searches that the published figures come from."""
     if dataset.size > 32:
         warmup = 15 if architecture.name == "mobilenetv2" else 10
         return Settings(
@@ -84,7 +84,7 @@ def published(architecture: Architecture, dataset: Dataset) -> Settings:
 
 
 def reduced(architecture: Architecture, dataset: Dataset) -> Settings:
-    """A search of minutes on one CPU core: a narrow network, small images, large steps. Not comparable."""
+    """Return settings for minutes on one CPU core: a narrow network, small images. Not comparable."""
     width_ratio = 0.25
     return Settings(
         iterations=2,
@@ -105,7 +105,7 @@ RECIPES = {"published": published, "reduced": reduced}
 
 
 def recipe(name: str, architecture: Architecture, dataset: Dataset, **changes: Any) -> Settings:
-    """The settings called `name`, with `changes` (those that are None are left out)."""
+    """Return the settings called `name`, with `changes` (those that are None are left out)."""
     if name not in RECIPES:
         raise SearchInputError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
     refuse_unloadable(dataset.name)
@@ -119,7 +119,7 @@ def recipe(name: str, architecture: Architecture, dataset: Dataset, **changes: A
 
 
 def parse(pairs: list[str]) -> dict[str, object]:
-    """Settings given as NAME=VALUE, each converted to the type of its default."""
+    """Read settings given as NAME=VALUE, each converted to the type of its default."""
     kinds = {field.name: type(getattr(Settings(), field.name)) for field in fields(Settings)}
     parsed: dict[str, object] = {}
     for pair in pairs:

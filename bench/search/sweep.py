@@ -18,13 +18,13 @@ Searched = Outcome[SearchTask, Fit]
 def sweep(
     tasks: Sequence[SearchTask], place: Place, share: Share, address: str | None = None
 ) -> Iterator[Searched]:
-    """Search, and yield how each task ended, as it ends: with its fit, or the line that says why not."""
+    """Search, and yield how each task ended, as it ends: with its fit, or the reason why there is none."""
     work = partial(_search, replace(place, out=place.out.resolve()))
     yield from cluster.run(tasks, work, share, address)
 
 
 def gpu_hours(task: SearchTask, tflops: float) -> float:
-    """An estimate of what one search takes at most: a round ends early when a layer runs out of units."""
+    """Estimate what one search takes at most: a round ends early when a layer runs out of units."""
     return cluster.gpu_hours(*most_work(task), tflops)
 
 

@@ -47,17 +47,20 @@ class SearchTask:
         return f"{what}{''.join(changed)} --seed {self.settings.seed}"
 
     def folder(self, out: Path) -> Path:
-        """Where checkpoint and record lie, unless the user has named a folder."""
+        """Return where checkpoint and record lie, unless the user has named a folder."""
         return out / self.name
 
     def describe(self) -> dict[str, object]:
-        """Plain data, for plans."""
+        """Return plain data, for plans."""
         names = {"architecture": self.architecture, "dataset": self.dataset, "recipe": self.recipe}
         return {**names, "name": self.name, "settings": self.settings.as_data()}
 
 
 def planned(arch: str, data: str, recipe_name: str, changes: dict[str, object]) -> SearchTask:
-    """The task of searching `arch` on `data` with a recipe and changes to it; SearchInputError, ZooError."""
+    """Return the task of searching `arch` on `data` with a recipe and changes to it.
+
+    SearchInputError, ZooError.
+    """
     net, shape = architecture(arch), dataset(data)
     settings = recipe(recipe_name, net, shape, **changes)
     net.network(net.default_widths, shape).cost(settings.image_size or shape.size)  # large enough?
@@ -91,7 +94,7 @@ def search(
 
 
 def most_work(task: SearchTask) -> tuple[float, float]:
-    """(MACs of an image, images) that a search takes at most, as far as its first network tells.
+    """(MACs of an image, images) that a search takes at most, by its first network.
 
     Pruned units are masked, not cut, so that no step is cheaper than the first; rounds after the first are
     of the same number of parameters, and taken to be of its MACs and units too.

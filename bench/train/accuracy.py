@@ -19,13 +19,16 @@ KEYS = ("architecture", "dataset", "method", "ratio", "ratio_of")
 
 
 def results(out: Path) -> list[Result]:
-    """Every finished training under `out`, by model and seed; TrainInputError for one that cannot be used."""
+    """Return every finished training under `out`, by model and seed.
+
+    TrainInputError for one that cannot be used.
+    """
     found = [read_result(path) for path in out.glob(f"*/seed-*/{RESULT}")]
     return sorted(found, key=lambda result: (result["task"]["model"], result["task"]["seed"]))
 
 
 def entries(found: list[Result]) -> list[Entry]:
-    """One entry a model; TrainInputError where its seeds were trained with different settings."""
+    """Return one entry a model; TrainInputError where its seeds were trained with different settings."""
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in found:
         groups[result["task"]["model"]].append(result)

@@ -47,18 +47,21 @@ class Recipe:
                 raise TrainInputError(f"{name} must be below {limit}, not {getattr(self, name)}")
 
     def rate(self, epoch: int) -> float:
-        """Learning rate of an epoch, counted from 1."""
+        """Return the learning rate of an epoch, counted from 1."""
         return self.learning_rate * float(
             self.gamma ** sum(epoch >= milestone for milestone in self.milestones)
         )
 
     def shortened(self, epochs: int) -> "Recipe":
-        """The same schedule in another number of epochs; a milestone keeps its share of epochs before it."""
+        """Return the same schedule in another number of epochs.
+
+        A milestone keeps its share of epochs before it.
+        """
         scaled = tuple(1 + max(1, round((m - 1) * epochs / self.epochs)) for m in self.milestones)
         return replace(self, epochs=epochs, milestones=scaled)
 
     def as_data(self) -> dict[str, object]:
-        """Plain data, for result files."""
+        """Return plain data, for result files."""
         return {**asdict(self), "milestones": list(self.milestones)}
 
 
@@ -70,7 +73,7 @@ def published(dataset: Dataset) -> Recipe:
 
 
 def reduced(dataset: Dataset) -> Recipe:
-    """Minutes instead of hours, for machines without a GPU. Not comparable with published accuracies."""
+    """Return a recipe of minutes, for machines without a GPU. Not comparable with published accuracies."""
     recipe = replace(published(dataset), epochs=12, milestones=(9, 11))
     return replace(recipe, batch=64, learning_rate=0.05, momentum=0.9, crop=2)
 
@@ -79,7 +82,7 @@ RECIPES = {"published": published, "reduced": reduced}
 
 
 def recipe(name: str, dataset: Dataset, epochs: int | None = None, **changes: Any) -> Recipe:
-    """The recipe called `name`, in `epochs` epochs if given, with `changes` (None changes nothing).
+    """Return the recipe called `name`, in `epochs` epochs if given, with `changes` (None changes nothing).
 
     TrainInputError for a bad value, DataError for a data set that cannot be trained on.
     """
@@ -95,7 +98,7 @@ def recipe(name: str, dataset: Dataset, epochs: int | None = None, **changes: An
 
 
 def parse(pairs: list[str]) -> dict[str, object]:
-    """Settings given as NAME=VALUE, each converted to the type of its default; `milestones=10,20`."""
+    """Read settings given as NAME=VALUE, each converted to the type of its default; `milestones=10,20`."""
     defaults = {
         field.name: getattr(Recipe(), field.name) for field in fields(Recipe) if field.name != "epochs"
     }

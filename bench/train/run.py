@@ -61,7 +61,7 @@ def train(task: TrainingTask, place: Place, report: Report = lambda trainer: Non
 
 
 def finished(task: TrainingTask, folder: Path) -> Result | None:
-    """The result in `folder`, or None; TrainInputError where it is of another task."""
+    """Return the result in `folder`, or None; TrainInputError where it is of another task."""
     if not (folder / RESULT).exists():
         return None
     result = read_result(folder / RESULT)
@@ -70,7 +70,7 @@ def finished(task: TrainingTask, folder: Path) -> Result | None:
 
 
 def read_result(path: Path) -> Result:
-    """The result at `path`; TrainInputError for what is none, or of an older format."""
+    """Return the result at `path`; TrainInputError for what is none, or of an older format."""
     try:
         result: Result = read_json(str(path))
     except BadFileError as error:

@@ -37,7 +37,7 @@ def sweep(
 
 
 def gpu_hours(task: TrainingTask, tflops: float) -> float:
-    """An estimate of one training."""
+    """Return an estimate of one training."""
     return cluster.gpu_hours(task.macs, dataset(task.dataset).examples * task.recipe.epochs, tflops)
 
 

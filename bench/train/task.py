@@ -27,7 +27,7 @@ class TrainingTask:
         return f"{self.model} seed {self.seed}"
 
     def folder(self, out: Path) -> Path:
-        """Where this training's files lie: `OUT/MODEL/seed-N`."""
+        """Return where this training's files lie: `OUT/MODEL/seed-N`."""
         return out / self.model / f"seed-{self.seed}"
 
     def describe(self) -> TaskData:

@@ -88,7 +88,7 @@ class Trainer:
         self._advance()
 
     def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The minibatch at hand, augmented and normalised, with its labels."""
+        """Return the minibatch at hand, augmented and normalised, with its labels."""
         if self._order[0] != self.epoch:
             generator = torch.Generator().manual_seed(self._seed(self.epoch))
             order = torch.randperm(len(self.labels), generator=generator).to(self.device)
@@ -119,15 +119,16 @@ class Trainer:
         return 100 * correct / len(labels)
 
     def result(self) -> nn.Module:
-        """The network that the training is for: its averaged weights where there are any."""
+        """Return the network that the training is for: its averaged weights where there are any."""
         return self.module if self.average is None else self.average.module
 
     def normalisation(self) -> dict[str, list[float]]:
-        """What is subtracted from each channel of images from 0 to 1, and what they are then divided by."""
+        """Return what is subtracted from each channel of images from 0 to 1, and what they are then divided
+        by."""
         return {"mean": self.mean.flatten().tolist(), "deviation": self.deviation.flatten().tolist()}
 
     def state(self) -> dict[str, object]:
-        """What a checkpoint needs to go on at this minibatch."""
+        """Return what a checkpoint needs to go on at this minibatch."""
         return {
             "task": self.task.describe(),
             "epoch": self.epoch,
@@ -142,7 +143,10 @@ class Trainer:
         }
 
     def structure(self) -> dict[str, object]:
-        """What `state` is like between two minibatches, for `bench.work.structure`; also of another task."""
+        """Return what `state` is like between two minibatches, for `bench.work.structure`.
+
+        Also of another task.
+        """
         momenta = {n: {"momentum_buffer": weight} for n, weight in enumerate(self.module.parameters())}
         return {
             "task": dict,
@@ -208,7 +212,10 @@ class Trainer:
 
 
 def statistics(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each channel, from images of 0 to 1 or 0 to 255; both 1 x 3 x 1 x 1."""
+    """Return the mean and standard deviation of each channel, from images of 0 to 1 or 0 to 255.
+
+    Both 1 x 3 x 1 x 1.
+    """
     sums = torch.zeros(2, 3, dtype=torch.float64, device=images.device)
     for part in torch.split(images, 5000):
         values = _as_float(part).double()

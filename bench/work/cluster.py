@@ -36,7 +36,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Outcome(Generic[Task, Result]):
-    """How a task ended: its result, or the line that says why there is none."""
+    """How a task ended: its result, or the reason why there is none."""
 
     task: Task
     result: Result | None
@@ -76,7 +76,8 @@ def attempt(
 
 
 def gpu_hours(macs: float, images: float, tflops: float) -> float:
-    """An estimate of training: 6 floating-point operations a MAC and image (forward once, backward twice)."""
+    """Return an estimate of training: 6 floating-point operations a MAC and image (forward once, backward
+    twice)."""
     return 6.0 * macs * images / (tflops * 1e12) / 3600
 
 

@@ -1,4 +1,4 @@
-"""Whether somebody listens where a Ray cluster is said to be: Ray itself would try for minutes."""
+"""Whether somebody listens at a Ray cluster's address: Ray itself would try for minutes."""
 
 import os
 import socket

@@ -29,7 +29,8 @@ class Least:
 
 
 def mismatch(found: object, like: object, at: str = "it") -> str | None:
-    """The first place where `found` differs in structure from `like`, in words; None where it does not.
+    """Return the first place where `found` differs in structure from `like`, in words; None where it does
+    not.
 
     In `like` a type stands for its values (`object` for any, a float is finite, an int no bool), a range for
     its numbers, a tuple for alternatives, a tensor for one of its type and shape; objects and lists for the

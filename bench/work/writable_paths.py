@@ -10,7 +10,7 @@ def folder(option: str, path: Path) -> Path:
     """Make the folder `path` and try to write there; InputError names the `option` that names it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path):  # permissions alone do not tell: root, /proc, read-only file systems
+        with TemporaryFile(dir=path):  # permissions alone do not show it: root, /proc, read-only file systems
             return path
     except FileExistsError:
         raise InputError(f"{option} {path}: this is a file; give a folder") from None
@@ -28,8 +28,8 @@ def file(option: str, path: Path) -> Path:
 
 
 def existing(option: str, path: Path) -> Path:
-    """The folder `path`, which is only read; InputError where it is missing, or a file."""
+    """Return the folder `path`, which is only read; InputError where it is missing, or a file."""
     if not path.is_dir():
-        told = "this is a file; give a folder" if path.exists() else "no such folder; check the path"
-        raise InputError(f"{option} {path}: {told}")
+        reason = "this is a file; give a folder" if path.exists() else "no such folder; check the path"
+        raise InputError(f"{option} {path}: {reason}")
     return path

@@ -44,12 +44,15 @@ class Architecture:
             raise WidthError(f"{self.name}: widths must be at least 1, but {', '.join(low)}")
 
     def cost(self, widths: Sequence[float], dataset: Dataset) -> Cost:
-        """Parameters and MACs in closed form; real widths give real costs."""
+        """Return parameters and MACs in closed form; real widths give real costs."""
         self.check(widths)
         return self.network(widths, dataset).cost(dataset.size)[0]
 
     def build(self, widths: Sequence[int], dataset: Dataset, gates: bool = False) -> nn.Module:
-        """The torch network, N x 3 x size x size images to N x classes logits; with gates for a search."""
+        """Return the torch network, N x 3 x size x size images to N x classes logits.
+
+        With gates for a search.
+        """
         from bench.zoo.modules import initialise
 
         self.check(widths)
@@ -60,7 +63,7 @@ class Architecture:
         return module
 
     def gate_points(self, module: nn.Module) -> list[Gate]:
-        """The gates of a network built with gates, one per layer, in the order of `layers`."""
+        """Return the gates of a network built with gates, one per layer, in the order of `layers`."""
         from bench.zoo.modules import gates
 
         found = gates(module)
@@ -73,7 +76,7 @@ class Architecture:
 
 @cache
 def architecture(name: str) -> Architecture:
-    """The architecture called `name`; UnknownNameError lists the known ones."""
+    """Return the architecture called `name`; UnknownNameError lists the known ones."""
     if name not in ARCHITECTURES:
         raise UnknownNameError("architecture", name, ARCHITECTURES)
     module = import_module(ARCHITECTURES[name])

@@ -49,7 +49,7 @@ DATASETS = {
 
 
 def dataset(name: str) -> Dataset:
-    """The data set called `name`; UnknownNameError lists the known ones."""
+    """Return the data set called `name`; UnknownNameError lists the known ones."""
     if name not in DATASETS:
         raise UnknownNameError("dataset", name, DATASETS)
     return DATASETS[name]

@@ -41,7 +41,7 @@ class Layer(Protocol):
         """Cost at an input of `size` x `size`, and the size of the output."""
 
     def module(self, gates: bool) -> nn.Module:
-        """The torch module, freshly initialised."""
+        """Return the torch module, freshly initialised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Classifier:
     classes: int
 
     def cost(self, size: int) -> tuple[Cost, int]:
-        """One weight per feature and class, one bias per class."""
+        """Return one weight per feature and class, one bias per class."""
         return Cost((self.w_in + 1) * self.classes, self.w_in * self.classes), size
 
     def module(self, gates: bool) -> nn.Module:
@@ -202,7 +202,7 @@ class Chain:
         self.layers = layers
 
     def cost(self, size: int) -> tuple[Cost, int]:
-        """The sum over the layers."""
+        """Return the sum over the layers."""
         params: float = 0
         macs: float = 0
         for layer in self.layers.values():

@@ -34,7 +34,7 @@ STAGES = (1, 2, 3, 4, 3, 3, 1)  # bottlenecks a stage
 
 
 def network(widths: Sequence[float], dataset: Dataset) -> Chain:
-    """The tree of layers for 19 widths."""
+    """Return the tree of layers for 19 widths."""
     stem, *outs, head = widths
     layers: dict[str, Layer] = {"stem": _conv(3, stem, 3, stride=2 if dataset.variant == "imagenet" else 1)}
     w_in = stem

@@ -34,12 +34,12 @@ class Gate(nn.Module):
 
 
 def gates(module: nn.Module) -> list[Gate]:
-    """The gates of a network built with gates, in the order of its architecture's layers."""
+    """Return the gates of a network built with gates, in the order of its architecture's layers."""
     return [child for child in module.modules() if isinstance(child, Gate)]
 
 
 def weights(module: nn.Module) -> list[nn.Parameter]:
-    """Every parameter but the gates: what an optimiser may hold, and what counts as a parameter."""
+    """Return every parameter but the gates: what an optimiser may hold, and what counts as a parameter."""
     closed = {id(gate.weight) for gate in gates(module)}
     return [parameter for parameter in module.parameters() if id(parameter) not in closed]
 

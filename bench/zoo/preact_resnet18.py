@@ -36,7 +36,7 @@ INITIALISATION = "kaiming"
 
 
 def network(widths: Sequence[float], dataset: Dataset) -> Chain:
-    """The tree of layers for 17 widths."""
+    """Return the tree of layers for 17 widths."""
     layers = _stem(widths[0], dataset)
     for i, (block, stride) in enumerate(zip(BLOCKS, strides(dataset), strict=True)):
         layers[block] = _block(widths[2 * i], widths[2 * i + 1], widths[2 * i + 2], stride)

@@ -33,7 +33,7 @@ INITIALISATION = "kaiming-small"  # ours: nobody has published a training of it
 
 
 def network(widths: Sequence[float], dataset: Dataset) -> Chain:
-    """The tree of layers for 49 widths."""
+    """Return the tree of layers for 49 widths."""
     w_in = widths[0]
     layers: dict[str, Layer] = {"stem": _stem(w_in, dataset)}
     for i, (block, stride) in enumerate(zip(BLOCKS, strides(dataset), strict=True)):

@@ -17,7 +17,7 @@ POOLED = (0, 1, 3, 5, 7)  # convolutions that a pooling follows
 
 
 def network(widths: Sequence[float], dataset: Dataset) -> Chain:
-    """The tree of layers for eight widths."""
+    """Return the tree of layers for eight widths."""
     blocks: dict[str, Layer] = {}
     w_in: float = 3
     for i, w_out in enumerate(widths):

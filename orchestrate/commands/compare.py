@@ -77,7 +77,7 @@ def pair(option: str, text: str, example: str) -> tuple[str, str]:
 
 
 def line(change: "Change") -> str:
-    """One change in words."""
+    """Return one change in words."""
     from orchestrate.report import text
 
     scale, unit = SHOWN.get(change.figure, TIME)
@@ -110,7 +110,7 @@ def show(made: "RunComparison") -> None:
 
 
 def as_data(made: "RunComparison") -> dict[str, object]:
-    """The comparison as JSON; base units."""
+    """Return the comparison as JSON; base units."""
     changes = [{**asdict(change), "ratio": change.ratio._asdict()} for change in made.changes]
     around = [
         dict(zip(("device", "fact", "before", "after"), each, strict=True)) for each in made.environment

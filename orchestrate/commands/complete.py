@@ -7,7 +7,7 @@ import typer
 
 
 def devices(incomplete: str) -> list[str]:
-    """Names of devices.yaml; after a comma the next one."""
+    """Return names of devices.yaml; after a comma the next one."""
     from orchestrate import device_files
     from orchestrate.errors import OrbitError
 
@@ -21,7 +21,7 @@ def devices(incomplete: str) -> list[str]:
 
 
 def experiments(incomplete: str) -> list[str]:
-    """Names of manifests/experiments."""
+    """Return names of manifests/experiments."""
     from bench.manifests import search_path
 
     return sorted(name for name in search_path.files("experiments") if name.startswith(incomplete))

@@ -123,7 +123,10 @@ def limits_of(options: RecommendOptions) -> "ModelLimits":
 def predictions(
     rows: "Frame", datasets: list[str], profiles: list[str], limits: "ModelLimits"
 ) -> "dict[str, list[Predicted]]":
-    """The networks of each dataset on every profile, ranked under the limits; none without profiles."""
+    """Return the networks of each dataset on every profile, ranked under the limits.
+
+    None without profiles.
+    """
     from orchestrate.analysis import predicted
     from orchestrate.execution.predictions import predict
 
@@ -157,12 +160,12 @@ def show_predicted(found: "list[Predicted]") -> None:
 
 
 def predicted_data(found: "list[Predicted]") -> list[dict[str, object]]:
-    """The predicted ranking as JSON."""
+    """Return the predicted ranking as JSON."""
     return [{**row, "verdict": verdict, "predicted": True} for row, verdict in found]
 
 
 def only(rows: "Frame", devices: list[str]) -> "Frame":
-    """The rows of some devices, of all unless named; BadInput for one that has none."""
+    """Return the rows of some devices, of all unless named; BadInput for one that has none."""
     from orchestrate.errors import BadInput, listed
 
     known = sorted(set(rows["device"]))
@@ -204,7 +207,7 @@ def show(answer: "Recommendation", limits: "ModelLimits") -> None:
 
 
 def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, object]:
-    """The answer as JSON; base units."""
+    """Return the answer as JSON; base units."""
 
     from orchestrate.analysis.table import headlines
 

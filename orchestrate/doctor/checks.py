@@ -41,13 +41,13 @@ class BoardFacts:
 
 
 def verdict(checks: list[Check]) -> Level:
-    """The worst level."""
+    """Return the worst level."""
     levels = {check.level for check in checks}
     return "fail" if "fail" in levels else "warn" if "warn" in levels else "ok"
 
 
 def as_json(checks: Mapping[str, list[Check]]) -> dict[str, object]:
-    """Device -> its verdict and checks, for scripts."""
+    """Return device -> its verdict and checks, for scripts."""
     return {
         name: {"verdict": verdict(found), "checks": [dataclasses.asdict(check) for check in found]}
         for name, found in checks.items()

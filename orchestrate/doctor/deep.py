@@ -1,4 +1,4 @@
-"""What the known network's records say of a board: the verdicts of `devices check --deep`."""
+"""What the known network's records show of a board: the verdicts of `devices check --deep`."""
 
 from collections.abc import Iterator, Sequence
 from statistics import median

@@ -104,7 +104,7 @@ def jetpack(patient: BoardFacts) -> Iterator[Check]:
 
 
 def runs(image: tuple[int, int], board: tuple[int, int]) -> bool:
-    """Whether a board with one L4T release runs an image based on another.
+    """Return whether a board with one L4T release runs an image based on another.
 
     As in the jetson-containers project (l4t_version_compatible): r32.7 and later run r32.7, r35 any r35, r36
     those on its own side of r36.4 (CUDA 12.2 or 12.6). JetPack 7 (r38, r39) is taken to run its own only.
@@ -259,5 +259,5 @@ JUDGES = (
 
 
 def examine(patient: BoardFacts) -> list[Check]:
-    """All verdicts, in the order in which a person would mend things."""
+    """Return all verdicts, in the order in which a person would mend things."""
     return [check for judge in JUDGES for check in judge(patient)]

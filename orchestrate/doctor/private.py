@@ -13,7 +13,7 @@ from orchestrate.devices import Device
 from orchestrate.doctor.checks import Check
 from orchestrate.engine import ssh
 
-PUBLIC = {"", "root", "localhost"}  # say nothing of anybody
+PUBLIC = {"", "root", "localhost"}  # name nobody
 HOME = re.compile(r"/(?:home|Users)/[^/\s:;,'\"]+")
 
 

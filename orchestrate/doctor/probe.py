@@ -49,18 +49,21 @@ s processes; ps -eo pcpu= -o comm= 2>/dev/null | sort -rn | head -n 3
 
 
 def brief(root: str) -> bytes:
-    """The part of the probe that answers at once; of the facts it leaves load, clocks and sudo unknown."""
+    """Return the part of the probe that answers at once.
+
+    Of the facts it leaves load, clocks and sudo unknown.
+    """
     return f"root={shlex.quote(root)}\n{BRIEF}exit 0\n".encode()
 
 
 def script(root: str, device: Device) -> bytes:
-    """The probe for an engine with its data under `root`, asking also what sudo would run unasked."""
+    """Return the probe for an engine with its data under `root`, asking also what sudo would run unasked."""
     lines = [f"root={shlex.quote(root)}", BRIEF, LONG, rights.script(device), "exit 0\n"]
     return "\n".join(lines).encode()
 
 
 def sections(text: str) -> dict[str, str]:
-    """Name -> text of each part of the probe's output."""
+    """Return name -> text of each part of the probe's output."""
     parts = re.split(r"^== (\w+)$", text, flags=re.MULTILINE)
     return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
@@ -93,7 +96,7 @@ class Facts:
 
 
 def facts(text: str) -> Facts:
-    """What the probe's output says."""
+    """Return what the probe's output says."""
     found = sections(text)
     get = found.get
     return Facts(
@@ -122,7 +125,7 @@ def facts(text: str) -> Facts:
 
 
 def whole(text: str) -> int | None:
-    """A whole number, or None."""
+    """Return a whole number, or None."""
     return int(text) if re.fullmatch(r"-?\d{1,18}", text) else None
 
 
@@ -133,13 +136,13 @@ def l4t(text: str) -> tuple[int, int] | None:
 
 
 def memory_available(text: str) -> int | None:
-    """Bytes, from /proc/meminfo."""
+    """Return bytes, from /proc/meminfo."""
     match = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
     return int(match[1]) * 1024 if match else None
 
 
 def temperature(text: str) -> float | None:
-    """The hottest zone's; PMIC zones of Jetsons show a constant, some zones no temperature at all."""
+    """Return that of the hottest zone; PMIC zones of Jetsons show a constant, some zones nothing."""
     found = []
     for line in text.splitlines():
         kind, _, value = line.rpartition(" ")
@@ -156,13 +159,13 @@ def throttled(text: str) -> int | None:
 
 
 def power_mode(text: str) -> str | None:
-    """The name that `nvpmodel -q` prints; the number is on the next line."""
+    """Return the name that `nvpmodel -q` prints; the number is on the next line."""
     match = re.search(r"NV Power Mode: *(\S+)", text)
     return match[1] if match else None
 
 
 def busy(text: str) -> float | None:
-    """The share of all CPUs' time in use between two `cpu` lines of /proc/stat."""
+    """Return the share of all CPUs' time in use between two `cpu` lines of /proc/stat."""
     rows = [re.findall(r" (\d{1,18})(?!\S)", line) for line in text.splitlines() if line.startswith("cpu ")]
     if len(rows) != 2 or min(map(len, rows)) < 5:
         return None

@@ -51,7 +51,7 @@ class Right(NamedTuple):
 
 
 def script(device: Device) -> str:
-    """The part of the probe that asks for every command of a device."""
+    """Return the part of the probe that asks for every command of a device."""
     lines = [ASK, "s sudoers; sudo -n -l 2>/dev/null", "s rights", POWER.get(device.power or "", "")]
     for command in [*device.prepare, *device.restore]:
         if command[:2] == ["sudo", "-n"] and len(command) > 2:
@@ -61,7 +61,10 @@ def script(device: Device) -> str:
 
 
 def read(text: str, sudoers: str) -> tuple[Right, ...]:
-    """What `script` printed, each command once; a command that sudo runs only after a password is refused."""
+    """Return what `script` printed, each command once.
+
+    A command that sudo runs only after a password is refused.
+    """
     found: dict[tuple[str, ...], Right] = {}
     for line in text.splitlines():
         parts = f"{line}\t".split("\t")[:3]  # the end of the last line may be lost
@@ -79,7 +82,8 @@ def read(text: str, sudoers: str) -> tuple[Right, ...]:
 
 
 def unasked(listing: str, path: str) -> bool:
-    """Whether `sudo -l` lists a path (or ALL) under NOPASSWD: `sudo -l COMMAND` succeeds for others too."""
+    """Return whether `sudo -l` lists a path (or ALL) under NOPASSWD: `sudo -l COMMAND` succeeds for others
+    too."""
     return any(entry.split()[0] in ("ALL", path) for entry in _free(listing))
 
 
@@ -98,22 +102,22 @@ def _free(listing: str) -> Iterator[str]:
 
 
 def rule(user: str, commands: list[tuple[str, ...]]) -> str:
-    """The line of sudoers that lets a user run exactly these commands without a password."""
+    """Return the line of sudoers that lets a user run exactly these commands without a password."""
     return f"{escaped(user)} ALL=(root) NOPASSWD: {', '.join(map(command, commands))}"
 
 
 def command(words: tuple[str, ...]) -> str:
-    """A command as sudoers writes it; '""' is no argument at all."""
+    """Return a command as sudoers writes it; '""' is no argument at all."""
     return " ".join(map(escaped, words)) if len(words) > 1 else f'{escaped(words[0])} ""'
 
 
 def escaped(word: str) -> str:
-    """A word of sudoers: what has a meaning there, wildcards included, has none."""
+    """Return a word of sudoers: what has a meaning there, wildcards included, has none."""
     return re.sub(r"([\\,:=*?\[\]!^# \t])", r"\\\1", word)
 
 
 def advice(user: str, commands: list[tuple[str, ...]]) -> str:
-    """What to paste on the board: the rule is installed only if visudo finds it sound."""
+    """Return what to paste on the board: the rule is installed only if visudo finds it sound."""
     line = shlex.quote(rule(user, commands))
     file = "orbitbench.sudoers"
     return (

@@ -53,14 +53,14 @@ NAMES: dict[type[EngineError], str] = {
 
 
 def visit_all(devices: Mapping[str, Device]) -> dict[str, list[Check]]:
-    """Device -> verdicts; several boards at once."""
+    """Return device -> verdicts; several boards at once."""
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(visit, devices.values())
         return dict(zip(devices, found, strict=True))
 
 
 def visit(device: Device) -> list[Check]:
-    """All verdicts about one board. What cannot be reached is a verdict too."""
+    """Return all verdicts about one board. What cannot be reached is a verdict too."""
     if device.transport == "process":
         return examine(device, Engine(socket=sockets.USUAL), None)
     try:
@@ -95,12 +95,12 @@ def _with_engine(device: Device, engine: Engine) -> list[Check]:
 
 
 def reached(device: Device, found: list[Check]) -> bool:
-    """Whether the verdicts are of a device on which something could run."""
+    """Return whether the verdicts are of a device on which something could run."""
     return device.transport == "process" or any(check.name == "connection" for check in found)
 
 
 def forwarding(engine: Engine) -> list[Check]:
-    """A complaint where every connection takes an ssh login of its own."""
+    """Return a complaint where every connection takes an ssh login of its own."""
     if not engine.roundabout:
         return []
     text = "its sshd forwards nothing: every connection takes an ssh login of its own"
@@ -108,7 +108,7 @@ def forwarding(engine: Engine) -> list[Check]:
 
 
 def examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:
-    """Probe the machine, and judge what it says."""
+    """Probe the machine, and judge what it reports."""
     script = probe.script(info.root if info else DEFAULT_ROOT, device)
     asked = time.time()
     try:
@@ -129,7 +129,7 @@ def examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:
 
 
 def skew(theirs: int, asked: float, answered: float) -> float:
-    """Seconds that a clock, read some time between, differs at least; 0 when it can be right."""
+    """Return the seconds that a clock, read some time between, differs at least; 0 when it can be right."""
     earliest, latest = asked - 1, answered + 1  # whole seconds
     return theirs - latest if theirs > latest else min(0.0, theirs - earliest)
 
@@ -144,7 +144,7 @@ def _docker_facts(device: Device, board: Board) -> tuple[bool | None, tuple[str,
 
 
 def image_present(device: Device, board: Board) -> bool | None:
-    """Whether any version of the image is on the board; None where no image is named."""
+    """Return whether any version of the image is on the board; None where no image is named."""
     if device.image is None:
         return None
     known = image_platforms(device)
@@ -161,7 +161,7 @@ def image_present(device: Device, board: Board) -> bool | None:
 
 
 def image_platforms(device: Device) -> tuple[str, ...]:
-    """What images.yaml makes the image for; empty for a full reference."""
+    """Return what images.yaml makes the image for; empty for a full reference."""
     entry = _image_entry(device)
     return tuple(entry.platforms) if entry else ()
 
@@ -173,7 +173,10 @@ def image_l4t(device: Device) -> tuple[int, int] | None:
 
 
 def l4t_of_base(base: str) -> tuple[int, int] | None:
-    """The L4T release of a base image; l4t-cuda and l4t-tensorrt are tagged with versions of their own."""
+    """Return the L4T release of a base image.
+
+    L4t-cuda and l4t-tensorrt are tagged with versions of their own.
+    """
     match = re.search(r"/l4t-([a-z]+):r?(\d+)\.(\d+)", base)
     if not match:
         return None

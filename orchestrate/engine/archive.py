@@ -31,7 +31,8 @@ Result = TypeVar("Result")
 
 
 def stream(files: Mapping[str, Source], progress: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
-    """A tar archive of relative names -> local files or bytes, chunk by chunk; nothing is held in memory.
+    """Yield a tar archive of relative names -> local files or bytes, chunk by chunk; nothing is held in
+    memory.
 
     Everything belongs to root and may be read by all. `progress` hears how many bytes have gone.
     """

@@ -1,7 +1,7 @@
 """Docker's client as a careful reader: whatever an engine sends, an answer is bounded in bytes and time.
 
-The SDK reads each answer whole, asks for blocks as long as an engine says, and starts its timeout again with
-every byte. Here a timeout is for a whole answer, and nothing is held beyond a few megabytes.
+The SDK reads each answer whole, asks for blocks as long as an engine announces, and starts its timeout again
+with every byte. Here a timeout is for a whole answer, and nothing is held beyond a few megabytes.
 """
 
 import json
@@ -173,7 +173,8 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def unframed(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """What the frames of a container's output hold, in pieces as they come: a frame may claim any length."""
+    """Yield what the frames of a container's output hold, in pieces as they come: a frame may claim any
+    length."""
     header, left = bytearray(), 0
     for chunk in chunks:
         rest = memoryview(chunk)

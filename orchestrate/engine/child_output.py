@@ -11,7 +11,7 @@ LOG_BYTES = 64 << 10  # that are kept of what a long-lived program prints, half 
 
 
 def both_outputs(process: subprocess.Popen[bytes], end: float) -> tuple[bytes, bytes]:
-    """Standard output and error, whole, once the process has ended.
+    """Return the standard output and error, whole, once the process has ended.
 
     Raises TimeoutError after `end` (of time.monotonic), OverflowError past OUTPUT_BYTES.
     """
@@ -64,7 +64,7 @@ class Messages:
             self.handle = -1
 
     def text(self) -> str:
-        """What is kept; waits a moment for the last words of processes that have ended."""
+        """Return what is kept; waits a moment for the last words of processes that have ended."""
         if self.handle < 0:
             self._reader.join(0.2)
         return (self._first + self._last).decode(errors="replace")

@@ -57,7 +57,8 @@ class Client(docker.DockerClient):  # type: ignore[misc]
 
 
 def make(host: str, own: bool, logins: bool, **options: Any) -> docker.DockerClient:
-    """A client: of the user's own engine as `docker` itself would be, of any other without his secrets.
+    """Return a client: of the user's own engine as `docker` itself would be, of any other without his
+    secrets.
 
     logins: registries' passwords may be sent to it. Whatever the engine, its answers are bounded.
     """

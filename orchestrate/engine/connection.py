@@ -40,7 +40,7 @@ def architecture(name: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Info:
-    """What an engine says of itself and its machine. `memory` in bytes; `architecture` as images name it."""
+    """What an engine reports of itself and its machine. `memory`: bytes; `architecture` as images name it."""
 
     name: str
     architecture: str
@@ -221,7 +221,7 @@ class Engine:
             raise translate(self.host, error) from error
 
     def info(self) -> Info:
-        """The engine's description of itself."""
+        """Return the engine's description of itself."""
         with self.errors():
             return described(self.client.info(), self.client.version())
 

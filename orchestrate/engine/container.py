@@ -133,7 +133,7 @@ class Board:
             )
 
     def holder(self) -> LockOwner | None:
-        """Who holds the board, None when it is free."""
+        """Return who holds the board, None when it is free."""
         try:
             attributes = self._inspect(LOCK)
         except NotFound:
@@ -162,7 +162,7 @@ class Board:
             self.engine.client.api.remove_container(name, force=True)
 
     def tail(self, name: str = LOCK, lines: int = 20) -> str:
-        """The last lines of both outputs, for an error message."""
+        """Return the last lines of both outputs, for an error message."""
         with self.engine.errors():
             raw: bytes = self.engine.client.api.logs(name, tail=lines)
         return raw[-20_000:].decode(errors="replace")
@@ -183,7 +183,7 @@ class Board:
                 client.api.put_archive(name, folder, archive.stream(files, progress))
 
     def fetch(self, path: str, name: str = LOCK, *, limit: int = RECORD_BYTES) -> bytes:
-        """A file of at most `limit` bytes. Raises NotFound, BadArchive."""
+        """Return a file of at most `limit` bytes. Raises NotFound, BadArchive."""
         with self.engine.errors():
             chunks, _ = self.engine.client.api.get_archive(name, path)
             try:
@@ -195,7 +195,8 @@ class Board:
         return files[0][1]
 
     def hashes(self, volume: str, image: str, labels: Mapping[str, str]) -> dict[str, tuple[int, str]]:
-        """Relative name -> (bytes, sha256) of what is in `volume`, read there by the image's Python."""
+        """Return relative name -> (bytes, sha256) of what is in `volume`, read there by the image's
+        Python."""
         spec = Spec(
             image, (HASHES,), volume, {**labels, "orbitbench.helper": "hashes"}, entrypoint=("python3", "-c")
         )
@@ -218,7 +219,7 @@ class Board:
     # Inside
 
     def boot_id(self) -> str:
-        """Of the board's present start; asked once a connection, which no reboot survives."""
+        """Return the id of the board's present boot; asked once a connection, which no reboot survives."""
         client = self.engine.client
         if self._boot_id is None or self._boot_id[0] is not client:
             self._boot_id = client, self.engine.run(["cat", BOOT_ID]).out.strip()

@@ -144,7 +144,7 @@ Value = TypeVar("Value")
 
 
 def typed(value: object, kind: type[Value]) -> Value:
-    """A value of an engine's answer; TypeError where it is of another type."""
+    """Return a value of an engine's answer; TypeError where it is of another type."""
     if type(value) is not kind:
         raise TypeError(f"{type(value).__name__} where {kind.__name__} is expected")
     return value

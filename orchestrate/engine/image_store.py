@@ -95,7 +95,7 @@ class ImageEngine:
             return architecture(text(self.client.info()["Architecture"]))
 
     def find(self, reference: str) -> ImageInfo | None:
-        """The image with that tag, digest or id; None where the engine has none."""
+        """Return the image with that tag, digest or id; None where the engine has none."""
         try:
             with self._errors():
                 return described(self.client.images.get(reference).attrs)
@@ -103,7 +103,10 @@ class ImageEngine:
             return None
 
     def with_content(self, content: str, *names: str) -> ImageInfo | None:
-        """The image of that content: under one of `names`, or any of ours; None where the engine has none."""
+        """Return the image of that content: under one of `names`, or any of ours.
+
+        None where the engine has none.
+        """
         named = (found for name in names if (found := self.find(name)))
         ours = (
             found
@@ -113,7 +116,7 @@ class ImageEngine:
         return next((found for found in itertools.chain(named, ours) if found.content == content), None)
 
     def get(self, reference: str) -> ImageInfo:
-        """Like `find`; raises EngineError where there is none."""
+        """Return what `find` does; EngineError where there is none."""
         found = self.find(reference)
         if found is None:
             raise ImageMissing(self.name, f"it has no image {reference}")
@@ -211,7 +214,7 @@ class ImageEngine:
         self._ask(self.client.images.remove, reference, noprune=True)
 
     def save(self, reference: str) -> Iterator[bytes]:
-        """The image as a tar archive with that name in it."""
+        """Yield the image as a tar archive with that name in it."""
         yield from self._ask(lambda: self.client.images.get(reference).save(named=reference))
 
     def load(self, archive: Iterable[bytes]) -> None:

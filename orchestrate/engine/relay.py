@@ -41,7 +41,7 @@ class Relay:
 
     @property
     def log(self) -> str:
-        """What the ssh processes have said so far."""
+        """What the ssh processes have printed so far."""
         return self._messages.text() if self._messages else ""
 
     def open(self) -> None:

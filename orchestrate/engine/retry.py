@@ -12,7 +12,8 @@ FIRST_SECONDS, LONGEST_SECONDS = 0.5, 15.0
 
 
 def waits(first: float = FIRST_SECONDS, longest: float = LONGEST_SECONDS) -> Iterator[float]:
-    """Seconds to wait: doubling, each drawn from its upper half, so that boards do not return all at once."""
+    """Yield the seconds to wait: doubling, each drawn from its upper half, so that boards do not return all
+    at once."""
     ceiling = first
     while True:
         yield random.uniform(ceiling / 2, ceiling)
@@ -27,7 +28,7 @@ def retry(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
-    """The result of `action`, repeated while it raises LinkLost, for `patience` seconds at most.
+    """Return the result of `action`, repeated while it raises LinkLost, for `patience` seconds at most.
 
     `on_wait` hears of each failure and the wait after it. The last error is raised when patience ends.
     """

@@ -12,13 +12,16 @@ MOVE = (
 
 
 def disk_free(text: str) -> int | None:
-    """Bytes, from the last line of `df -Pk`: the number before the percentage, as names may hold spaces."""
+    """Return the free bytes, from the last line of `df -Pk`.
+
+    They are the number before the percentage, as names may hold spaces.
+    """
     match = re.search(r"\s(\d{1,18})\s+\d+%\s", text.splitlines()[-1] if text else "")
     return int(match[1]) * 1024 if match else None
 
 
 def free_bytes(engine: Engine) -> int | None:
-    """What is free where an engine keeps its data; None where that cannot be asked."""
+    """Return what is free where an engine keeps its data; None where that cannot be asked."""
     try:
         return disk_free(engine.run(["df", "-Pk", engine.info().root]).out)
     except EngineError:
@@ -33,5 +36,5 @@ def check(host: str, free: int | None, wanted: int, what: str) -> None:
 
 
 def shown(count: int) -> str:
-    """Bytes as people read them: `512 MB`, `12.3 GB`."""
+    """Return bytes as people read them: `512 MB`, `12.3 GB`."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -32,12 +32,12 @@ SDK_EXCEPTIONS = (docker.errors.DockerException, *LINK_EXCEPTIONS, *SHAPE_EXCEPT
 
 
 def short(error: BaseException) -> str:
-    """The innermost reason of nested exceptions, on one line."""
+    """Return the innermost reason of nested exceptions, on one line."""
     text = str(error.args[-1] if error.args else error) or type(error).__name__
     return " ".join(text.split())[:160]
 
 
-# Part of what the engine says (20.10 to 28) -> what it means.
+# Part of what the engine reports (20.10 to 28) -> what it means.
 ERROR_PATTERNS: list[tuple[str, type[EngineError], str, str]] = [
     ("no space left on device", DiskFull, "no space left on it", "`docker system prune` there frees some"),
     (
@@ -61,12 +61,12 @@ ERROR_PATTERNS: list[tuple[str, type[EngineError], str, str]] = [
 
 
 def nonsense(host: str, error: BaseException) -> BadAnswer:
-    """The typed error for an answer that is none of an engine's."""
+    """Return the typed error for an answer that is none of an engine's."""
     return BadAnswer(host, f"its engine answers what no Docker answers ({short(error)})")
 
 
 def translate(host: str, error: Exception) -> EngineError:
-    """The typed error for what the SDK raised: a refusal, a broken link, an answer of another shape."""
+    """Return the typed error for what the SDK raised: a refusal, a broken link, a malformed answer."""
     if isinstance(error, SHAPE_EXCEPTIONS):
         return nonsense(host, error)
     if isinstance(error, LINK_EXCEPTIONS) and not isinstance(error, docker.errors.DockerException):

@@ -9,21 +9,21 @@ TEXT_CHARACTERS = 4096
 
 
 def text(value: object) -> str:
-    """A string of bearable length."""
+    """Return a string of bearable length."""
     if not isinstance(value, str) or len(value) > TEXT_CHARACTERS:
         raise TypeError(f"{shown(value)} where a short text is due")
     return value
 
 
 def count(value: object) -> int:
-    """A whole number of at least 0, in 64 bits."""
+    """Return a whole number of at least 0, in 64 bits."""
     if type(value) is not int or not 0 <= value < 2**63:
         raise TypeError(f"{shown(value)} where a count is due")
     return value
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """An object; null is an empty one."""
+    """Return an object; null is an empty one."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -32,17 +32,17 @@ def mapping(value: object) -> dict[str, Any]:
 
 
 def labels(value: object) -> dict[str, str]:
-    """An object of short texts; null is an empty one."""
+    """Return an object of short texts; null is an empty one."""
     return {text(key): text(item) for key, item in mapping(value).items()}
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """A list of short texts; null is an empty one."""
+    """Return a list of short texts; null is an empty one."""
     if value is not None and not isinstance(value, list):
         raise TypeError(f"{shown(value)} where a list is due")
     return tuple(text(item) for item in value or ())
 
 
 def shown(value: object) -> str:
-    """The beginning of a value, for a message."""
+    """Return the beginning of a value, for a message."""
     return f"{str(value)[:40]!r}" if isinstance(value, (str, int, float)) else type(value).__name__

@@ -71,11 +71,12 @@ def _field(file: Path, *keys: str) -> str:
 
 
 def look(socket: str) -> str:
-    """A shell script about a socket: prints missing, forbidden, forward, ok, or `other` and another path."""
+    """Return a shell script about a socket: prints missing, forbidden, forward, ok, or `other` and another
+    path."""
     return f"s={shlex.quote(socket)}\n{LOOK}"
 
 
 def other(verdict: str) -> str | None:
-    """The path in `other PATH`, where it is one."""
+    """Return the path in `other PATH`, where it is one."""
     word, _, path = verdict.partition(" ")
     return path if word == "other" and SOCKET.fullmatch(path) else None

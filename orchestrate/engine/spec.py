@@ -40,7 +40,7 @@ class Spec:
     keep_tactics: bool = False  # mount what earlier runs timed while they built engines
 
     def arguments(self) -> dict[str, object]:
-        """What the SDK's `containers.create` takes: nothing but volumes and memory can be written."""
+        """Return what the SDK's `containers.create` takes: nothing but volumes and memory can be written."""
         environment = {**(NVIDIA if self.runtime == "nvidia" else {}), **self.environment}
         volumes = {DATA: self.volume}
         if self.keep_tactics:

@@ -44,7 +44,10 @@ def checked_host(host: str) -> str:
 
 
 def command(host: str, *options: str, remote: Sequence[str] = ()) -> list[str]:
-    """The argument list of an ssh call; `remote` is quoted, word by word, for the shell at the other end."""
+    """Return the argument list of an ssh call.
+
+    `remote` is quoted, word by word, for the shell at the other end.
+    """
     settings = {
         "BatchMode": "yes",
         "StrictHostKeyChecking": "yes",
@@ -89,7 +92,7 @@ def run(host: str, remote: Sequence[str], *, timeout: float = 30, stdin: bytes =
 
 
 def run_here(words: Sequence[str], *, timeout: float = 30, stdin: bytes = b"") -> Output:
-    """The same for this machine."""
+    """Run a command on this machine, as `run` does on a board."""
     return _run("this machine", words, words, timeout, stdin)
 
 
@@ -116,7 +119,7 @@ def _run(host: str, call: Sequence[str], words: Sequence[str], timeout: float, s
     return Output(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-# What OpenSSH says (stable since 7.x) -> what it means, what to do.
+# What OpenSSH prints (stable since 7.x) -> what it means, what to do.
 MEANINGS: list[tuple[str, type[EngineError], str, str]] = [
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
@@ -170,7 +173,7 @@ MEANINGS: list[tuple[str, type[EngineError], str, str]] = [
 
 
 def explain(host: str, stderr: str) -> EngineError:
-    """The typed error for what ssh wrote before it gave up."""
+    """Return the typed error for what ssh wrote before it gave up."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     last = lines[-1][:200] if lines else "ssh ended without a word"
     name = host.removeprefix("ssh://").rpartition("@")[2]

@@ -16,7 +16,7 @@ from orchestrate.engine.errors import SshFailed, UnreachableHost
 
 SOCKET_PATH_BYTES = 90  # the kernel allows 107 (103 on macOS), ssh adds a random suffix while it binds
 # Sockets, pid files and logs of this process's tunnels. A tiny process waits for our end, however it comes,
-# and then stops the ssh processes that are left: they have no terminal whose end would tell them.
+# and then stops the ssh processes that are left: they have no terminal whose end would stop them.
 JANITOR = 'read -r _; cd "$1" && for f in *.pid; do [ -e "$f" ] && kill "$(cat "$f")"; done; rm -rf "$1"'
 _folder: tuple[int, Path] | None = None
 _folder_lock = threading.Lock()
@@ -24,7 +24,8 @@ _numbers = itertools.count(1)
 
 
 def tunnels_folder() -> Path:
-    """A folder of mode 0700, the same for the life of this process, with a path short enough for sockets."""
+    """Return a folder of mode 0700, the same for the life of this process, with a path short enough for
+    sockets."""
     global _folder
     with _folder_lock:
         if _folder is None or _folder[0] != os.getpid():
@@ -88,7 +89,7 @@ class Tunnel:
 
     @property
     def log(self) -> str:
-        """What ssh has said so far."""
+        """What ssh has printed so far."""
         return self._messages.text() if self._messages else ""
 
     def open(self, timeout: float = 2.0 * ssh.CONNECT_SECONDS) -> None:

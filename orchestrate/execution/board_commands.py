@@ -24,29 +24,33 @@ class Commands:
         self.engine = engine
 
     def run(self, words: list[str], stdin: str = "") -> str:
-        """What the command prints, its complaints included. Questions find `stdin`, and then its end."""
+        """Return what the command prints, its complaints included.
+
+        Questions find `stdin`, and then its end.
+        """
         shown = shlex.join(words)
         try:
             done = self.engine.run(words, timeout=COMMAND_SECONDS, stdin=stdin.encode())
         except CommandHung:
             advice = "does it ask something? a run answers no questions"
             raise CommandFailed(f"`{shown}` did not end within {COMMAND_SECONDS} s: {advice}") from None
-        said = f"{done.out}\n{done.err}".strip()
-        if REBOOT.search(said):
+        output = f"{done.out}\n{done.err}".strip()
+        if REBOOT.search(output):
             advice = "run it by hand, let the board reboot, and start the run again"
             raise RebootWanted(f"`{shown}` wants a reboot of the board: {advice}")
         if done.code and PASSWORD.search(done.err):
             raise PasswordWanted(f"`{shown}` failed with code {done.code}: {spoken(done.err)}: {SUDOERS}")
         if done.code:
             raise CommandFailed(f"`{shown}` failed with code {done.code}: {spoken(done.err or done.out)}")
-        return said
+        return output
 
     def script(self, text: str) -> str:
-        """What a POSIX shell script prints."""
+        """Return what a POSIX shell script prints."""
         return self.engine.run(["sh", "-s"], timeout=COMMAND_SECONDS, stdin=text.encode()).out
 
 
 def spoken(text: str) -> str:
-    """The last line of a command's complaint: sudo and nvpmodel say first what they try, then what failed."""
+    """Return the last line of a command's complaint: sudo and nvpmodel first print what they try, then what
+    failed."""
     lines = [line for line in text.splitlines() if line.strip()]
     return first_line(lines[-1], 200) if lines else "it said nothing"

@@ -28,7 +28,7 @@ NOW = 0xF  # bits of get_throttled that speak of this moment
 
 
 def image(engine: Engine, device: Device, say: Say) -> str:
-    """The id of the device's image on its board; brought there first where images.yaml knows how."""
+    """Return the id of the device's image on its board; brought there first where images.yaml knows how."""
     name = str(device.image)
     with engine.patient() as client:
         there = ImageEngine(client, engine.host, free=partial(room.free_bytes, engine))
@@ -54,7 +54,7 @@ class Host:
         self.asked = 0.0  # when that was, on the monotonic clock
 
     def ready(self) -> dict[str, Any]:
-        """Facts for the records; OrbitError where the board does not meet the device's limits."""
+        """Return facts for the records; OrbitError where the board does not meet the device's limits."""
         facts = self.facts()
         problems = limits.unmet(facts, self.device)
         if problems:
@@ -69,15 +69,15 @@ class Host:
         }
 
     def facts(self) -> probe.Facts:
-        """What the machine says of itself, as far as it does at once."""
+        """Return what the machine reports of itself, as far as it does at once."""
         look = probe.brief(self.engine.info().root)
         return probe.facts(self.engine.run(["sh", "-s"], timeout=COMMAND_SECONDS, stdin=look).out)
 
     def watch(self) -> None:
         """Ask now and then whether the board is slowed down: its kernel clears what only was.
 
-        A login costs the board some tenths of a second of one core, so only one that can tell is asked, and
-        once a minute at most.
+        A login costs the board some tenths of a second of one core, so only one that can report it is
+        asked, and once a minute at most.
         """
         if self.throttled is None or time.monotonic() < self.asked + WATCH_SECONDS:
             return
@@ -86,7 +86,8 @@ class Host:
             self.seen |= (self.facts().throttled or 0) & NOW
 
     def doubt(self) -> str | None:
-        """Why this run's timings may be wrong although no record says so: what the host alone can see."""
+        """Return why this run's timings may be wrong although no record shows it: what the host alone can
+        see."""
         try:
             bits = self.facts().throttled
         except EngineError:
@@ -118,7 +119,7 @@ class Host:
         return power.facts(self.power.look())
 
     def restore(self) -> None:
-        """Run the restoring commands if this run owes them: all of them, whatever the first ones said."""
+        """Run the restoring commands if this run owes them: all of them, however the first ones ended."""
         for note in owed.notes():
             if (note.name, note.run) == (self.note.name, self.note.run):
                 self.settle(note)

@@ -32,7 +32,7 @@ FULL = 1_000_000  # bytes left on a disk that takes no record
 
 
 def user_at_host() -> str:
-    """Who holds a board, as others will read it."""
+    """Return who holds a board, as others will read it."""
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):
@@ -81,12 +81,12 @@ class BoardRunner:
         return found if ours else None
 
     def alive(self) -> bool:
-        """Whether our container runs."""
+        """Return whether our container runs."""
         found = self.holder()
         return found is not None and found.alive
 
     def lines(self) -> Iterator[bytes]:
-        """Lines of the container's log that were not seen yet, to its end."""
+        """Yield lines of the container's log that were not seen yet, to its end."""
         if self.holder() is None:
             return
         for line in follow(self.board, seen=self.seen):
@@ -94,7 +94,10 @@ class BoardRunner:
             yield line or b""
 
     def read(self, job: str) -> bytes | None:
-        """The record of `job`; where only the volume is left, a container to read through is made first."""
+        """Return the record of `job`.
+
+        Where only the volume is left, a container to read through is made first.
+        """
         if self.holder() is None and not self.reopen():
             return None
         try:
@@ -112,9 +115,9 @@ class BoardRunner:
         return True
 
     def exit_reason(self) -> str:
-        """Why the runtime ended, in one line."""
+        """Return why the runtime ended, in one line."""
         try:
-            state, said = self.board.state(), self.board.tail(lines=5)
+            state, output = self.board.state(), self.board.tail(lines=5)
         except NotFound:
             return "its container is gone from the board"
         if state.status == "lost":
@@ -123,7 +126,7 @@ class BoardRunner:
             return "memory ran out on the board"
         if state.exit_code in (137, 143):
             return "its container was killed"
-        words = [line for line in said.splitlines() if line.strip() and not line.startswith("{")]
+        words = [line for line in output.splitlines() if line.strip() and not line.startswith("{")]
         if words:
             return first_line(words[-1])
         free = room.free_bytes(self.engine)
@@ -132,7 +135,7 @@ class BoardRunner:
         return f"the runtime ended with exit code {state.exit_code}{why}"
 
     def status(self) -> str:
-        """What the board says of this run, in a few words."""
+        """Return the board's status of this run, in a few words."""
         found = self.board.holder()
         if self.holder() is not None and found is not None:
             return "at work" if found.alive else f"ended ({self.exit_reason()}), to be collected"
@@ -143,7 +146,7 @@ class BoardRunner:
         return "free"
 
     def tail(self, lines: int) -> list[str]:
-        """The last lines of the container's log."""
+        """Return the last lines of the container's log."""
         return self.board.tail(lines=lines).splitlines() if self.holder() is not None else []
 
     # What is done there
@@ -202,7 +205,7 @@ class BoardRunner:
         )
 
     def present(self, image: str) -> dict[str, tuple[int, str]]:
-        """What an earlier attempt has brought there: name -> (bytes, SHA-256)."""
+        """Return what an earlier attempt has brought there: name -> (bytes, SHA-256)."""
         return self.board.hashes(self.volume, image, self.labels)
 
     def send(self, missing: list[str], there: dict[str, tuple[int, str]], say: Say) -> None:
@@ -236,7 +239,7 @@ class BoardRunner:
         self.host.restore()
 
     def doubt(self) -> str | None:
-        """Why timings may be wrong although no record says so."""
+        """Return why timings may be wrong although no record shows it."""
         return self.host.doubt()
 
     def clear(self) -> None:

@@ -31,28 +31,29 @@ class Runner(Protocol):
         """Connect, or connect again."""
 
     def alive(self) -> bool:
-        """Whether the runtime of this run is at work there."""
+        """Return whether the runtime of this run is at work there."""
 
     def start(self, missing: list[str], say: Callable[[str], None]) -> None:
-        """Start the runtime on the jobs in `missing`; `say` hears what takes long."""
+        """Start the runtime on the jobs in `missing`; `say` receives what takes long."""
 
     def lines(self) -> Iterator[bytes]:
-        """The runtime's lines, from those not seen yet to its end, with an empty one every second or so."""
+        """Return the runtime's lines, from those not seen yet to its end, with an empty one every second or
+        so."""
 
     def read(self, job: str) -> bytes | None:
-        """The record of `job`, None where there is none."""
+        """Return the record of `job`, None where there is none."""
 
     def discard(self, jobs: set[str]) -> None:
         """Remove records, so that their jobs run again."""
 
     def exit_reason(self) -> str:
-        """Why the runtime ended, in one line."""
+        """Return why the runtime ended, in one line."""
 
     def status(self) -> str:
-        """What the device says of this run, in a few words."""
+        """Return the device's status of this run, in a few words."""
 
     def tail(self, lines: int) -> list[str]:
-        """The last lines of the runtime's log."""
+        """Return the last lines of the runtime's log."""
 
     def stop(self) -> None:
         """End the runtime, keeping what it has written."""
@@ -61,7 +62,8 @@ class Runner(Protocol):
         """Put the board back as it was found."""
 
     def doubt(self) -> str | None:
-        """Why this run's timings may be wrong although no record says so, as far as the machine tells."""
+        """Return why this run's timings may be wrong although no record shows it, as far as the machine
+        reports it."""
 
     def clear(self) -> None:
         """Remove all that the run has put there."""
@@ -86,7 +88,7 @@ class Stop(threading.Event):
         self.answered.set()
 
     def ends(self, is_local: bool) -> bool:
-        """Whether a runtime is to end; for one on a board this waits for the answer."""
+        """Return whether a runtime is to end; for one on a board this waits for the answer."""
         return is_local or (self.answered.wait() and self.boards)
 
 
@@ -166,7 +168,7 @@ class Follower:
 
     def prepare(self) -> None:
         """Fetch what a runtime that went on without us has finished; clear away what is to be made again."""
-        for line in self.runner.lines():  # its log says which records there are, and their hashes
+        for line in self.runner.lines():  # its log lists which records there are, and their hashes
             if event := parse(line):
                 self.take(event)
         self.sweep(self.left - self.again)

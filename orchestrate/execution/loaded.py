@@ -23,7 +23,7 @@ COLUMNS = {
 
 
 def computed(record: Record) -> Any:
-    """The record's job under load; None where its samples give no figure."""
+    """Return the record's job under load; None where its samples give no figure."""
     from orchestrate.analysis import under_load
 
     try:
@@ -33,7 +33,7 @@ def computed(record: Record) -> Any:
 
 
 def figures(record: Record) -> Json | None:
-    """The figures of a record as `--json` prints them: base units, null where unknown."""
+    """Return the figures of a record as `--json` prints them: base units, null where unknown."""
     from orchestrate.analysis import under_load
 
     found = computed(record)
@@ -41,7 +41,7 @@ def figures(record: Record) -> Json | None:
 
 
 def table(shape: str, records: list[Record], remark: Callable[[Record], str] | None) -> Table:
-    """One row a record of this load shape; `remark` says what is to be said of each."""
+    """Return one row a record of this load shape; `remark`: what is worth noting about each."""
     made = Table(title=shape, title_justify="left", box=None, pad_edge=False)
     for name in ("device", "model", "how"):
         made.add_column(name, overflow="fold")

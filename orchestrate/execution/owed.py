@@ -41,7 +41,7 @@ class Note:
 
 
 def folder() -> confined.Folder:
-    """The user's own folder of notes, made if need be; StoreFailed where others could write to it."""
+    """Return the user's own folder of notes, made if need be; StoreFailed where others could write to it."""
     base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     path = base / "orbitbench" / "owed"
     try:
@@ -67,7 +67,7 @@ def drop(note: Note) -> None:
 
 
 def notes() -> Iterator[Note]:
-    """Every note that can be read; what else lies there is left alone."""
+    """Yield every note that can be read; what else lies there is left alone."""
     here = folder()
     for name in here.names():
         try:
@@ -82,7 +82,7 @@ def notes() -> Iterator[Note]:
 
 
 def sound(note: Note) -> bool:
-    """Whether the settings in a note are words that may be put back."""
+    """Return whether the settings in a note are words that may be put back."""
     words = note.before.items() if isinstance(note.before, dict) else [(None, None)]
     plain = all(isinstance(word, str) and SETTING.fullmatch(word) for pair in words for word in pair)
     complete = {None: True, "jetson": "mode" in note.before, "governor": True}

@@ -1,7 +1,7 @@
 """What the command line of `orchestrate run` states of devices and models for one run.
 
 `--threads`, `--precision`, `--processes`, `--profile` and `--load` replace what devices.yaml and the
-experiment say; `--name` says what a file of one's own is called, `--accuracy` what it reaches.
+experiment hold; `--name` is what a file of one's own is called, `--accuracy` what it reaches.
 """
 
 import math
@@ -25,7 +25,7 @@ MOST_THREADS, MOST_PROCESSES = 256, 100
 
 @dataclass(frozen=True)
 class Sweep:
-    """Empty or None: as devices.yaml and the experiment say."""
+    """Empty or None: as in devices.yaml and the experiment."""
 
     threads: tuple[int, ...] = ()
     precisions: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Sweep:
         return [_load(*each) for each in self.loads] or [{}]
 
     def devices(self, known: Mapping[str, Device]) -> dict[str, Device]:
-        """The devices with these threads and precisions."""
+        """Return the devices with these threads and precisions."""
         changes: Json = {"threads": [*self.threads], "precisions": [*self.precisions]}
         given = {key: value for key, value in changes.items() if value}
         measure: Json = {"processes": self.processes} if self.processes else {}
@@ -70,7 +70,7 @@ def sweep(
     rate: str | None = None,
     profile: bool = False,
 ) -> Sweep:
-    """The options as they are typed, such as `1,2,4` and `fp32,int8`; BadInput for a wrong one."""
+    """Return the options as they are typed, such as `1,2,4` and `fp32,int8`; BadInput for a wrong one."""
     counts = whole("--threads", threads, 0, MOST_THREADS, "1,2,4", "; 0 leaves the number to the library")
     known = get_args(Precision)
     names = _words("--precision", precision)
@@ -140,7 +140,7 @@ def _words(option: str, text: str | None) -> list[str]:
 
 
 def with_names(models: list[Model], given: Sequence[str], refused: Sequence[str] = ()) -> list[Model]:
-    """The models with the names that the user gives his files: `NAME` of the only one, or `FILE=NAME`.
+    """Return the models with the names that the user gives his files: `NAME` of the only one, or `FILE=NAME`.
 
     A name takes the place of the file's own in the model's id, so that files of other names compare. What is
     said of a `refused` file is left aside with it.
@@ -189,7 +189,8 @@ def _file(option: str, text: str, file: str, value: str, own: Mapping[str, Seque
 
 
 def with_accuracy(models: list[Model], given: Sequence[str], refused: Sequence[str] = ()) -> list[Model]:
-    """The models with the accuracies that the user states: `91.2` of the only own file, or `NAME=91.2`."""
+    """Return the models with the accuracies that the user states: `91.2` of the only own file, or
+    `NAME=91.2`."""
     own = _own(models, refused)
     found: dict[str, float] = {}
     for text in given:

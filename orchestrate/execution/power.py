@@ -67,7 +67,10 @@ class Look:
     policies: Mapping[str, Policy]
 
     def privileged(self, tool: str, *arguments: str) -> list[str]:
-        """The argument list that runs a tool as root, never asking; OrbitError where the board lacks it."""
+        """Return the argument list that runs a tool as root, never asking.
+
+        OrbitError where the board lacks it.
+        """
         if tool not in self.tools:
             raise OrbitError(f"this board has no {tool}: correct `power` of its entry in devices.yaml")
         return [*([] if self.root else ["sudo", "-n"]), self.tools[tool], *arguments]
@@ -79,13 +82,13 @@ class Look:
 
     @property
     def pinned(self) -> bool | None:
-        """Whether no CPU clock may move; None where the board does not tell."""
+        """Whether no CPU clock may move; None where the board does not report it."""
         limits = [(policy.low, policy.high) for policy in self.policies.values()]
         return all(low == high for low, high in limits) if limits else None
 
 
 def read(text: str) -> Look:
-    """What LOOK printed."""
+    """Return what LOOK printed."""
     found = sections(text)
     mode = re.search(r"^NV Power Mode: *(\S+)\s+(\d+)\s*$", found.get("mode", ""), re.MULTILINE)
     named = re.findall(r"ID=(\d+)\s+NAME=([^\s>]+)", found.get("modes", ""))
@@ -102,17 +105,20 @@ def read(text: str) -> Look:
 
 
 class Power:
-    """The power settings of one board. root: stands before paths, so that tests can show another's."""
+    """The power settings of one board. root: precedes paths, so that tests can show another's."""
 
     def __init__(self, commands: Commands, root: str = "") -> None:
         self.commands, self.root = commands, root
 
     def look(self) -> Look:
-        """What is set now."""
+        """Return what is set now."""
         return read(self.commands.script(f"root={self.root}\n{LOOK}"))
 
     def save(self, device: Device) -> dict[str, str]:
-        """What `restore` needs; nothing changes. OrbitError where the board cannot do what is wanted."""
+        """Return what `restore` needs; nothing changes.
+
+        OrbitError where the board cannot do what is wanted.
+        """
         look = self.look()
         if device.power == "jetson":
             _, number = mode_of(look)
@@ -150,11 +156,11 @@ class Power:
     def _mode(self, look: Look, number: str) -> None:
         if mode_of(look)[1] == number:
             return
-        said = self.commands.run(look.privileged("nvpmodel", "-m", number), stdin="no\n")
+        output = self.commands.run(look.privileged("nvpmodel", "-m", number), stdin="no\n")
         name, found = mode_of(self.look())
         if found != number:
             raise CommandFailed(
-                f"nvpmodel -m {number} left the board in mode {found} ({name}): {said[-200:]}"
+                f"nvpmodel -m {number} left the board in mode {found} ({name}): {output[-200:]}"
             )
 
     def _governors(self, wanted: Mapping[str, str]) -> None:
@@ -170,19 +176,22 @@ class Power:
 
 
 def governor_file(policy: str, root: str = "") -> str:
-    """The file whose content is the governor of a policy."""
+    """Return the file whose content is the governor of a policy."""
     return f"{root}/sys/devices/system/cpu/cpufreq/{policy}/scaling_governor"
 
 
 def mode_of(look: Look) -> tuple[str, str]:
-    """Name and number of the power mode; OrbitError where `nvpmodel -q` does not tell."""
+    """Return name and number of the power mode; OrbitError where `nvpmodel -q` does not report them."""
     if look.mode is None:
         raise OrbitError("`nvpmodel -q` names no power mode: is it a Jetson? correct `power` in devices.yaml")
     return look.mode
 
 
 def wanted_mode(look: Look, name: str | None) -> str:
-    """The number of the mode `name` on this board, which may be given itself; None is the present one."""
+    """Return the number of the mode `name` on this board, which may be given itself.
+
+    None is the present one.
+    """
     if name is None:
         return mode_of(look)[1]
     if name in look.modes.values():
@@ -196,7 +205,7 @@ def wanted_mode(look: Look, name: str | None) -> str:
 
 
 def facts(look: Look) -> dict[str, Any]:
-    """What the records keep: what is set, never what was asked for."""
+    """Return what the records keep: what is set, never what was asked for."""
     governors = sorted({policy.governor for policy in look.policies.values()})
     return {
         "power_mode": look.mode[0][:80] if look.mode else None,

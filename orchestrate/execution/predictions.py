@@ -18,7 +18,7 @@ _LANDSCAPES = TypeAdapter(Annotated[list[Landscape | None], Field(max_length=MOS
 
 
 def predict(networks: list[Json], profiles: list[str]) -> list[Json]:
-    """What each profile predicts of each network that it was tuned for."""
+    """Return what each profile predicts of each network that it was tuned for."""
     done = _asked(networks, *profiles)
     if done.returncode == 2:
         raise BadInput("nothing was predicted: see above")

@@ -28,13 +28,13 @@ def environment() -> dict[str, str]:
 
 
 def tactics_folder() -> Path:
-    """Where this machine keeps what engine builds timed, where a device's `keep_tactics` wants that."""
+    """Return where this machine keeps the timing caches of engine builds, with `keep_tactics` of a device."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(base) / "orbitbench" / "tactics"
 
 
 def board_model() -> str | None:
-    """What this machine calls itself."""
+    """Return what this machine calls itself."""
     for name in ("/sys/firmware/devicetree/base/model", "/sys/class/dmi/id/product_name"):
         try:
             return Path(name).read_text().strip("\0\n ") or None
@@ -44,7 +44,7 @@ def board_model() -> str | None:
 
 
 def full_disk(path: Path) -> str | None:
-    """What to say where the disk that holds `path` takes nothing more; None where it does."""
+    """Return the message where the disk that holds `path` takes nothing more; None where it does."""
     disk = os.statvfs(path)
     if disk.f_bavail * disk.f_frsize >= ROOM and (disk.f_favail or not disk.f_files):
         return None
@@ -74,7 +74,7 @@ class ProcessRunner:
         """Nothing is connected to."""
 
     def alive(self) -> bool:
-        """Whether a runtime of this folder, ours or of an earlier orchestrator, is at work."""
+        """Return whether a runtime of this folder, ours or of an earlier orchestrator, is at work."""
         if self.process is not None and self.process.poll() is not None:
             return False
         try:
@@ -119,7 +119,10 @@ class ProcessRunner:
             lock.write(str(self.process.pid).encode())
 
     def lines(self) -> Iterator[bytes]:
-        """The runtime's lines from its beginning until it ends; an empty one at least every POLL_SECONDS."""
+        """Yield the runtime's lines from its beginning until it ends.
+
+        An empty one at least every POLL_SECONDS.
+        """
         if not self.files.is_file(self.log):
             return
         with self.files.open(self.log) as log:
@@ -135,7 +138,7 @@ class ProcessRunner:
                 time.sleep(POLL_SECONDS)
 
     def read(self, job: str) -> bytes | None:
-        """The record of `job` as the runtime left it, None while there is none."""
+        """Return the record of `job` as the runtime left it, None while there is none."""
         try:
             return self.files.read(f"{self.out}/records/{job}.json")
         except FileNotFoundError:
@@ -150,21 +153,21 @@ class ProcessRunner:
                     self.files.remove(f"{self.out}/{kind}/{name}")
 
     def exit_reason(self) -> str:
-        """Why the runtime ended, in one line."""
-        said = self.files.end(self.errors).decode(errors="replace").strip().splitlines()
+        """Return why the runtime ended, in one line."""
+        errors = self.files.end(self.errors).decode(errors="replace").strip().splitlines()
         code = self.process.wait() if self.process is not None else None
         ended = f"exit code {code}" if code is None or code >= 0 else f"killed by signal {-code}"
-        if said:
-            return first_line(said[-1])
+        if errors:
+            return first_line(errors[-1])
         full = full_disk(self.folder.path)
         return f"{full} ({ended})" if full else f"the runtime ended without a word ({ended})"
 
     def status(self) -> str:
-        """Whether the runtime works, in a few words."""
+        """Return whether the runtime works, in a few words."""
         return "at work" if self.alive() else "not running"
 
     def tail(self, lines: int) -> list[str]:
-        """The last lines of the runtime's log, and of its errors."""
+        """Return the last lines of the runtime's log, and of its errors."""
         found: list[str] = []
         for name in (self.log, self.errors):
             found += self.files.end(name).decode(errors="replace").splitlines()[-lines:]
@@ -184,7 +187,7 @@ class ProcessRunner:
             raise OrbitError(f"process {self.holder()} does not end; see {self.files.path(self.errors)}")
 
     def holder(self) -> int:
-        """The process id in the lock of a runtime that is at work."""
+        """Return the process id in the lock of a runtime that is at work."""
         try:
             pid = int(self.files.read(self.lock, 100))
         except ValueError:

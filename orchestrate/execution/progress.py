@@ -20,7 +20,7 @@ BAR = 12
 
 
 def parse(line: bytes | str) -> Event | None:
-    """One event of the runtime, or None for a line that is none: a board may print anything."""
+    """Return one event of the runtime, or None for a line that is none: a board may print anything."""
     if len(line) > 100_000:
         return None
     try:
@@ -31,7 +31,7 @@ def parse(line: bytes | str) -> Event | None:
 
 
 def number(event: Event, key: str) -> float | None:
-    """A figure of an event; None where it is missing or not one that a display could show."""
+    """Return a figure of an event; None where it is missing or not one that a display could show."""
     value = event.get(key)
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e15:
         return None
@@ -84,13 +84,13 @@ class Row:
             self.state = "self-test " + ("passed" if event.get("ok") else "FAILED")
 
     def cells(self) -> tuple[str, ...]:
-        """The row's text: state, progress, ETA, temperature, last figure, job."""
+        """Return the row's text: state, progress, ETA, temperature, last figure, job."""
         progress = f"{self.done}/{self.total}" if self.total else ""
         warm = f"{self.temperature:.0f} °C" if self.temperature is not None else ""
         return self.state, progress, clock(self.eta), warm, self.figure, self.job
 
     def now(self) -> str:
-        """What it does: the last figure and its job while it measures, else its state."""
+        """Return what it does: the last figure and its job while it measures, else its state."""
         if self.state != "running" or not self.job:
             return self.state
         return "  ".join(part for part in (self.figure, self.job) if part)
@@ -158,7 +158,10 @@ class LiveView(View):
         """The table shows it at its next refresh."""
 
     def table(self) -> Table:
-        """The devices' rows as they are now; what does not fit the terminal's height is counted below."""
+        """Return the devices' rows as they are now.
+
+        What does not fit the terminal's height is counted below.
+        """
         wide = self.console.width >= WIDE
         table = Table(box=None, pad_edge=False)
         table.add_column("device", no_wrap=True, overflow="ellipsis", max_width=16)
@@ -181,5 +184,5 @@ class LiveView(View):
 
 
 def view(console: Console, devices: list[str]) -> View:
-    """The view that suits the console."""
+    """Return the view that suits the console."""
     return LiveView(console, devices) if console.is_terminal else View(console, devices)

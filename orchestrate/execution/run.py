@@ -102,7 +102,7 @@ def check_jobs(planned: Plan) -> None:
 
 
 def resolve(options: RunOptions) -> dict[str, Device]:
-    """The devices that the options name, in its order."""
+    """Return the devices that the options name, in its order."""
     known, source = device_files.known(options.manifest), device_files.named(options.manifest)
     named = [name.strip() for each in options.devices for name in each.split(",")]
     names = [*device_files.own(options.manifest)] if options.everything else named
@@ -112,7 +112,7 @@ def resolve(options: RunOptions) -> dict[str, Device]:
 
 
 def version() -> str:
-    """The installed program's version; `source` where it runs from its sources."""
+    """Return the installed program's version; `source` where it runs from its sources."""
     try:
         return metadata.version("orbitbench")
     except metadata.PackageNotFoundError:
@@ -165,7 +165,7 @@ def _own_models(options: RunOptions) -> Iterator[str]:
 
 
 def bundle_of(out: Path) -> Bundle:
-    """The contents of a bundle that the workshop has just made."""
+    """Return the contents of a bundle that the workshop has just made."""
     bundle = read_bundle(confined.Folder(out))
     bundle["experiment"] = bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}
     return bundle
@@ -195,7 +195,7 @@ def create(results: Path, planned: Plan, folder: Path) -> Run:
 
 
 def runner_of(run: Run, folder: DeviceFolder, devices: Settings, break_lock: bool = False) -> Runner:
-    """Where the device's job list runs, by its transport in today's devices.yaml."""
+    """Return where the device's job list runs, by its transport in today's devices.yaml."""
     device = devices.of(folder.name)
     if device.transport == "process":
         return process_runner.ProcessRunner(folder, device.keep_tactics)

@@ -1,5 +1,5 @@
 """What a run's devices are today. A run's folder may be a colleague's: host, commands, image and options come
-from the user's own devices.yaml, and what the plan says of them is only compared with it."""
+from the user's own devices.yaml, and what the plan holds of them is only compared with it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ class Settings:
         return self._known
 
     def of(self, name: str) -> Device:
-        """The device called `name` as devices.yaml has it; BadInput where it has none."""
+        """Return the device called `name` as devices.yaml has it; BadInput where it has none."""
         if name not in self.known:
             source = device_files.named(self.manifest)
             advice = "add it there, or name another file with --devices"

@@ -24,7 +24,7 @@ TAIL = 50  # lines of a device's log in which its last count is
 
 
 def ask(run: Run, folder: DeviceFolder, devices: Settings, question: Callable[[Runner], str]) -> str:
-    """The answer of one device, or why there is none."""
+    """Return the answer of one device, or why there is none."""
     try:
         runner = runner_of(run, folder, devices)
         with closing(runner):
@@ -35,7 +35,7 @@ def ask(run: Run, folder: DeviceFolder, devices: Settings, question: Callable[[R
 
 
 def show_status(run: Run, devices: Settings, console: Console, as_json: bool) -> int:
-    """Print counts by device, and for those that lack records how they stand; 1 while any is missing."""
+    """Print counts by device, and for those that lack records their status; 1 while any is missing."""
     folders = run.devices.values()
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         words = list(pool.map(lambda folder: _state(run, folder, devices), folders))
@@ -62,7 +62,7 @@ def show_status(run: Run, devices: Settings, console: Console, as_json: bool) ->
 
 
 def _state(run: Run, folder: DeviceFolder, devices: Settings) -> tuple[str, Event | None]:
-    """How a device stands, and the last count of processes in its log."""
+    """The status of a device, and the last count of processes in its log."""
     seen: list[Event] = []
 
     def question(runner: Runner) -> str:
@@ -76,7 +76,7 @@ def _state(run: Run, folder: DeviceFolder, devices: Settings) -> tuple[str, Even
 
 
 def processes(folder: DeviceFolder, last: Event | None) -> dict[str, int]:
-    """How many processes of the device's jobs are done, and of how many: from its records and its log.
+    """Return how many processes of the device's jobs are done, and of how many: from its records and its log.
 
     A runtime counts the processes of the jobs that it was started on, which may be fewer than the run's.
     """

@@ -32,7 +32,7 @@ def conclude(
 ) -> int:
     """Print the outcome and write the report; 1 when a job failed or is missing, or a model was refused.
 
-    `problems` says what went wrong on a device; `resume` is the command that finishes the run. With
+    `problems`: what went wrong on a device; `resume` is the command that finishes the run. With
     `require_valid` a record that does not count is a failure too.
     """
     records = {name: list(folder.stored()) for name, folder in run.devices.items()}
@@ -64,7 +64,7 @@ def conclude(
 
 
 def advice(devices: dict[str, Json], resume: str) -> list[str]:
-    """What to type next, for each thing that is not as it should be."""
+    """Return what to type next, for each thing that is not as it should be."""
     steps = (
         ("missing", "to go on", ""),
         ("errors", "to try what failed again", " --retry failed"),
@@ -75,7 +75,7 @@ def advice(devices: dict[str, Json], resume: str) -> list[str]:
 
 
 def counts(wanted: tuple[str, ...], records: list[Record], problem: str | None) -> Json:
-    """One device as `--json` prints it: how many jobs ended how, and the errors of those that failed.
+    """Return one device as `--json` prints it: how many jobs ended how, and the errors of those that failed.
 
     Jobs skipped because the device failed its self-test are errors too; what a device cannot do is none.
     """
@@ -107,7 +107,7 @@ def write_report(run: Run, console: Console) -> Path | None:
 
 
 def tables(records: list[Record], notes: bool = True) -> list[Table]:
-    """A table for each load shape that was measured; `notes`: a column of what is to be said of each job."""
+    """Return a table for each load shape that was measured; `notes`: a column of remarks on each job."""
     by_shape = {shape: [r for r in records if loads.of(r["job"]) == shape] for shape in loads.KINDS}
     made = [
         loaded.table(shape, by_shape[shape], remark if notes else None)
@@ -119,12 +119,12 @@ def tables(records: list[Record], notes: bool = True) -> list[Table]:
 
 
 def notes(records: list[Record]) -> list[str]:
-    """What is to be said of each job, one line each, where a table has no room for it."""
+    """Return the remarks on each job, one line each, where a table has no room for it."""
     return [f"{record['job']['id']}: {text}" for record in records if (text := remark(record))]
 
 
 def table(records: list[Record], notes: bool = True) -> Table:
-    """One row a record, in units for people. The page and its tables say more.
+    """Return one row a record, in units for people. The page and its tables hold more.
 
     Device and way of running are the title where all rows share them, so that 80 columns have room.
     """
@@ -145,7 +145,7 @@ def table(records: list[Record], notes: bool = True) -> Table:
 
 
 def computed(record: Record) -> Json | None:
-    """The record's row of the report's table; None where its samples give no figure."""
+    """Return the record's row of the report's table; None where its samples give no figure."""
     from orchestrate.analysis import job, table
 
     try:
@@ -155,7 +155,7 @@ def computed(record: Record) -> Json | None:
 
 
 def row(record: Record) -> tuple[str, ...]:
-    """The cells of a record that was measured; one that does not count names its reason."""
+    """Return the cells of a record that was measured; one that does not count names its reason."""
     from orchestrate.analysis import memory
 
     job, found = record["job"], computed(record)
@@ -184,7 +184,7 @@ def remark(record: Record) -> str:
 
 
 def figures(record: Record) -> Json:
-    """A measured record as `--json` prints it: base units, null where unknown."""
+    """Return a measured record as `--json` prints it: base units, null where unknown."""
     from orchestrate.analysis.table import headlines
 
     job = record["job"]

@@ -34,7 +34,7 @@ LEAST, MOST = 16, 200
 TWO_STAGES = 60  # measurements from which a second stage pays
 AGAIN = 2  # times that doubtful measurements are repeated
 DOUBTFUL = 0.03  # relative standard error of a ratio
-UNFIT = ("fake_backend", "wrong_output")  # reasons for which turns say nothing either
+UNFIT = ("fake_backend", "wrong_output")  # reasons for which turns count as little
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def main(wanted: Tuning, as_json: bool = False) -> int:
 
 
 def summary(profile: Json, measured: Json) -> Iterator[str]:
-    """What a person reads at the end."""
+    """Yield what a person reads at the end."""
     yield f"profile {profile['profile']}: {profile['measurements']} measurements"
     if profile["median_error"] is not None:
         yield (
@@ -92,7 +92,7 @@ def summary(profile: Json, measured: Json) -> Iterator[str]:
 
 
 def stage(wanted: Tuning, folder: Path, design: list[str], console: Console) -> Run:
-    """The finished run of one stage: found, gone on with, or begun."""
+    """Return the finished run of one stage: found, gone on with, or begun."""
 
     def make(options: RunOptions, out: Path, held: int) -> Bundle:
         workshop("design", "--out", str(out), *design, held=held)
@@ -124,13 +124,13 @@ def bring(run: Run, wanted: Tuning, console: Console, again: Sequence[str] = ())
 
 
 def doubtful(run: Run) -> list[str]:
-    """Jobs whose turns disagree too much: something else came and went while they ran."""
+    """Return jobs whose turns disagree too much: something else came and went while they ran."""
     [folder] = run.devices.values()
     return [r["job"]["id"] for r in folder.stored() if fit_to_use(r) and turns.doubt(r) > DOUBTFUL]
 
 
 def joined(before: Json, run: Run, seconds: float) -> Json:
-    """The measurements so far with those of `run`: what `bench cost fit` reads."""
+    """Return the measurements so far with those of `run`: what `bench cost fit` reads."""
     [folder] = run.devices.values()
     records = [record for record in folder.stored() if fit_to_use(record)]
     if not records:
@@ -151,7 +151,10 @@ def joined(before: Json, run: Run, seconds: float) -> Json:
 
 
 def fit_to_use(record: Record) -> bool:
-    """Whether a record holds turns that count; a busy or emulated machine spoils other figures only."""
+    """Return whether a record holds turns that count.
+
+    A busy or emulated machine spoils other figures only.
+    """
     reasons = {reason["code"] for reason in record["validity"]["reasons"]}
     return record["status"] == "ok" and bool(turns.pairs(record)) and not reasons & set(UNFIT)
 
@@ -171,7 +174,7 @@ def check(wanted: Tuning) -> None:
 
 
 def workshop(*arguments: str, held: int | None = None) -> str:
-    """What `bench cost` prints; its errors are for the user, its exit code is for us."""
+    """Return what `bench cost` prints; its errors are for the user, its exit code is for us."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.cli", "cost", *arguments],
         env=process_runner.environment(),

@@ -124,7 +124,10 @@ def load_one(choice: Choice, target: Target, board: ImageEngine) -> None:
 def places(
     choice: Choice, devices: list[str] | None, file: Path | None, lends: tuple[str, ...]
 ) -> list[tuple[Place, list[str]]]:
-    """How to reach each device's engine, and the image that its entry names; all mistakes before any work."""
+    """Return how to reach each device's engine, and the image that its entry names.
+
+    All mistakes before any work.
+    """
     if not devices:
         pushed = lockfile.read(choice.known_lock).images
         return [
@@ -161,7 +164,7 @@ def each(items: Iterable[Item], action: Callable[[Item], None]) -> int:
 
 
 def forward(registry: str) -> tuple[str, ...]:
-    """The ssh forward that lends a registry on this machine's loopback, at the same address there."""
+    """Return the ssh forward that lends a registry on this machine's loopback, at the same address there."""
     found = LOOPBACK.match(registry)
     return (f"127.0.0.1:{found[1]}:127.0.0.1:{found[1]}",) if found else ()
 

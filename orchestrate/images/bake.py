@@ -11,7 +11,7 @@ CONTEXTS = "build/images"
 
 
 def text(project: Project) -> str:
-    """The whole file. Contexts are the folders that `orchestrate images build --prepare` fills."""
+    """Return the whole file. Contexts are the folders that `orchestrate images build --prepare` fills."""
     targets = project.targets()
     head = [
         "# Generated from manifests/images.yaml by `make locks`; a test compares the two.",

@@ -77,7 +77,7 @@ def labelled(folder: Path, marks: dict[str, str]) -> str:
 
 
 def describe(target: Target, info: ImageInfo) -> Built:
-    """The lock's entry of a built image."""
+    """Return the lock's entry of a built image."""
     revision = info.labels.get("org.opencontainers.image.revision", "unknown")
     return Built(content=info.content, base=target.base, revision=revision, size=info.size, tag=target.tag)
 
@@ -114,7 +114,7 @@ def _current(project: Project, own: Target) -> bool:
 
 
 def explain(error: EngineError, target: Target) -> str:
-    """The engine's error with what to do about it, where that is known."""
+    """Return the engine's error with what to do about it, where that is known."""
     if isinstance(error, WrongArchitecture) or "exec format error" in error.what:
         return (
             f"this machine cannot run {target.arch} programs (exec format error): register the emulator with "
@@ -126,7 +126,7 @@ def explain(error: EngineError, target: Target) -> str:
 
 
 def has_buildx() -> bool:
-    """Whether the docker command has its buildx plugin; ORBITBENCH_BUILDER=classic does without it."""
+    """Return whether the docker command has its buildx plugin; ORBITBENCH_BUILDER=classic does without it."""
     docker = shutil.which("docker")
     if not docker or os.environ.get("ORBITBENCH_BUILDER") == "classic":
         return False
@@ -147,7 +147,7 @@ def bake_command(target: Target) -> list[str]:
 
 
 def provisional(target: Target) -> str:
-    """The name under which a build arrives in the engine before it is checked."""
+    """Return the name under which a build arrives in the engine before it is checked."""
     return f"orbitbench-build/{target.name}:{target.arch}"
 
 
@@ -173,7 +173,7 @@ def _bake(
 
 
 def _run(command: list[str], folder: Path, variables: dict[str, str], say: Say) -> str:
-    """Run with its lines said; the last one. Raises EngineRefused with the line that begins with ERROR."""
+    """Run, printing its lines; return the last one. EngineRefused with the line that begins with ERROR."""
     lines = [""]
     with subprocess.Popen(
         command,

@@ -8,7 +8,7 @@ from orchestrate.images import bake, requirements, rootfs
 from orchestrate.images.manifest import Project, Target
 
 EPOCH = (
-    315532800  # 1980-01-01, the oldest time that a zip holds: file times say nothing, so they never differ
+    315532800  # 1980-01-01, the oldest time that a zip holds: file times mean nothing, so they never differ
 )
 
 

@@ -12,7 +12,7 @@ LICENSE = "Apache-2.0"
 
 
 def revision(root: Path) -> str:
-    """The commit checked out in `root`, `-dirty` where files differ from it; `unknown` outside git."""
+    """Return the commit checked out in `root`, `-dirty` where files differ from it; `unknown` outside git."""
     commit = _git(root, "rev-parse", "HEAD")
     if not commit:
         return "unknown"
@@ -30,7 +30,7 @@ def created(root: Path) -> str:
 
 
 def constant(target: Target, packages: dict[str, str]) -> dict[str, str]:
-    """The labels that follow from images.yaml alone."""
+    """Return the labels that follow from images.yaml alone."""
     image, _, digest = target.base.partition("@")
     found = {
         "title": f"orbitbench {target.name}",
@@ -49,7 +49,7 @@ def constant(target: Target, packages: dict[str, str]) -> dict[str, str]:
 
 
 def of(target: Target, packages: dict[str, str], root: Path) -> dict[str, str]:
-    """All labels of a build made from `root` now."""
+    """Return all labels of a build made from `root` now."""
     moving = {
         "org.opencontainers.image.revision": revision(root),
         "org.opencontainers.image.created": created(root),

@@ -42,11 +42,11 @@ class Lock(Manifest):
     images: dict[str, dict[str, Built]] = Field(default_factory=dict)
 
     def find(self, name: str, platform: str) -> Built | None:
-        """The entry of an image on a platform."""
+        """Return the entry of an image on a platform."""
         return self.images.get(name, {}).get(platform)
 
     def with_entry(self, name: str, platform: str, built: Built) -> "Lock":
-        """A copy with that entry new or replaced."""
+        """Return a copy with that entry new or replaced."""
         return Lock(images={**self.images, name: {**self.images.get(name, {}), platform: built}})
 
 
@@ -56,7 +56,10 @@ def find(root: Path) -> Path:
 
 
 def read(path: Path) -> Lock:
-    """The lock at `path`, empty where the file is not there; raises BadInput for one that cannot be used."""
+    """Return the lock at `path`, empty where the file is not there.
+
+    Raises BadInput for one that cannot be used.
+    """
     if not path.exists():
         return Lock()
     try:

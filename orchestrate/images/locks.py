@@ -9,7 +9,7 @@ from orchestrate.images.manifest import OWN_BASE, Target, open_project
 
 
 def resolve(target: Target) -> str:
-    """The lock's text: what the package index makes of `requires` today. Needs the network."""
+    """Return the lock's text: what the package index makes of `requires` today. Needs the network."""
     requires = target.image.requires[target.python]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"

@@ -15,7 +15,7 @@ from orchestrate.errors import BadInput, listed
 
 Platform = Literal["linux/amd64", "linux/arm64"]
 OWN_BASE = "base"  # the image that needs no registry: Debian's packages on an empty image
-# What may stand before an image's name: host[:port] and path, by github.com/distribution/reference.
+# What may precede an image's name: host[:port] and path, by github.com/distribution/reference.
 _PART = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _HOST = rf"(?:{_PART}(?:\.{_PART})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _STEP = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -96,7 +96,7 @@ class Target:
 
     @property
     def folder(self) -> str:
-        """Where its Dockerfile and locks stand, below images/."""
+        """Where its Dockerfile and locks are, below images/."""
         return self.image.dockerfile or self.name
 
     @property
@@ -147,7 +147,7 @@ class Project:
         return replace(target, base=own.tag, python=own.python)
 
     def image(self, name: str) -> Image:
-        """The entry of that name; raises BadInput with the known ones."""
+        """Return the entry of that name; raises BadInput with the known ones."""
         name = self.canonical(name)
         if name not in self.images.images:
             raise BadInput(f"no image is called {name} (known: {listed(self.images.images)})")
@@ -160,7 +160,7 @@ class Project:
     def targets(
         self, names: list[str] | None = None, platform: str | None = None, base: str | None = None
     ) -> list[Target]:
-        """The targets of `names` (default: every board's) on `platform` (default: all of each)."""
+        """Return the targets of `names` (default: every board's) on `platform` (default: all of each)."""
         chosen = names or [name for name, image in self.images.images.items() if not image.debian]
         wanted = [(n, p) for n in chosen for p in self.image(n).platforms if platform in (None, p)]
         if not wanted:

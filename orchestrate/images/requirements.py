@@ -20,12 +20,12 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def lock_path(project: Project, target: Target) -> Path:
-    """The committed lock of `target`."""
+    """Return the committed lock of `target`."""
     return project.source(target) / target.lock_name
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Name -> version of every package in a lock's text; raises BadInput for an unpinned line."""
+    """Return name -> version of every package in a lock's text; raises BadInput for an unpinned line."""
     found = {}
     for line in filter(None, (line.partition("#")[0].strip() for line in lock.splitlines())):
         requirement, *hashes = line.split()
@@ -37,7 +37,7 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def read_lock(project: Project, target: Target) -> str:
-    """The lock's text; raises BadInput where it is missing or no longer what images.yaml asks for."""
+    """Return the lock's text; raises BadInput where it is missing or no longer what images.yaml asks for."""
     path = lock_path(project, target)
     if not path.is_file():
         raise BadInput(f"{path.relative_to(project.root)} is not there: run `make locks` and commit it")
@@ -51,7 +51,8 @@ def read_lock(project: Project, target: Target) -> str:
 
 
 def wheel_folder(project: Project, target: Target) -> Path:
-    """Where wheels that no index has lie: a folder for each Python, as two of them may need two releases."""
+    """Return where wheels that no index has lie: a folder for each Python, as two of them may need two
+    releases."""
     return project.source(target) / "wheels" / f"cp{target.python.replace('.', '')}"
 
 

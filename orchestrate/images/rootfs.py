@@ -35,8 +35,8 @@ def make(target: Target, folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
             errors = [line.removeprefix("E: ") for line in done.stderr.splitlines() if line.startswith("E:")]
-            said = errors[0] if errors else "mmdebstrap failed"
-            raise OrbitError(f"{target.key}: Debian's packages cannot be had: {said}")
+            reason = errors[0] if errors else "mmdebstrap failed"
+            raise OrbitError(f"{target.key}: Debian's packages cannot be had: {reason}")
         staging.rename(tar)
         stamp.write_text(wanted)
     finally:

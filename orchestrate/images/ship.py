@@ -114,7 +114,8 @@ def _send(
 
 
 def ensure(project: Project, name: str, board: ImageEngine, lock: Path, say: Say) -> ImageInfo:
-    """The image `name` on a board: there already, else by digest from the registry, else sent from here."""
+    """Return the image `name` on a board: there already, else by digest from the registry, else sent from
+    here."""
     target = project.target(name, f"linux/{board.architecture()}")
     built = lockfile.read(lock).find(name, target.platform)
     found = board.with_content(built.content, built.tag) if built else None
@@ -147,7 +148,7 @@ def _locked(target: Target, lock: Path) -> Built:
 
 
 def replace_registry(built: Built, target: Target) -> Built:
-    """The entry as the chosen registry names it: the same digest under another host is the same image."""
+    """Return the entry as the chosen registry names it: an image is its digest, whatever the host."""
     return built.model_copy(update={"tag": f"{target.repository}:{built.tag.rpartition(':')[2]}"})
 
 

@@ -60,7 +60,7 @@ class Folder:
         self.root = root
 
     def path(self, name: str) -> Path:
-        """Where `name` lies, for messages and for programs of ours that checked it first."""
+        """Return where `name` lies, for messages and for programs of ours that checked it first."""
         return self.root.joinpath(*self._parts(name))
 
     def open(self, name: str, flags: int = os.O_RDONLY) -> io.BufferedRandom:
@@ -76,7 +76,7 @@ class Folder:
         return cast(io.BufferedRandom, os.fdopen(handle, mode))  # of its methods those that `flags` allow
 
     def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
-        """The content of a file of at most `limit` bytes."""
+        """Return the content of a file of at most `limit` bytes."""
         with self.open(name) as file:
             data = file.read(limit + 1)
         if len(data) > limit:
@@ -84,7 +84,7 @@ class Folder:
         return data
 
     def end(self, name: str, limit: int = 1_000_000) -> bytes:
-        """The last `limit` bytes of a file, of however large a one; empty where there is none."""
+        """Return the last `limit` bytes of a file, of however large a one; empty where there is none."""
         try:
             with self.open(name) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - limit))
@@ -93,7 +93,7 @@ class Folder:
             return b""
 
     def checked(self, name: str, sha256: str) -> File:
-        """The file `name` if it has that SHA-256; OrbitError where it is missing or another."""
+        """Return the file `name` if it has that SHA-256; OrbitError where it is missing or another."""
         try:
             with self.open(name) as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -124,19 +124,19 @@ class Folder:
                 os.fsync(folder)
 
     def create(self, name: str) -> io.BufferedRandom:
-        """A new, empty file in place of an old one, for a log that is written as it comes."""
+        """Return a new, empty file in place of an old one, for a log that is written as it comes."""
         self.remove(name)
         return self.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
 
     def is_file(self, name: str) -> bool:
-        """Whether there is a file; UnsafeFile where something else has its name."""
+        """Return whether there is a file; UnsafeFile where something else has its name."""
         with suppress(FileNotFoundError):
             self.open(name).close()
             return True
         return False
 
     def names(self, name: str = "") -> list[str]:
-        """What a folder holds (by default this one); empty where there is none."""
+        """Return what a folder holds (by default this one); empty where there is none."""
         parts = self._parts(name) if name else []
         with suppress(FileNotFoundError), self._folder(parts, name) as handle:
             return sorted(os.listdir(handle))

@@ -9,7 +9,7 @@ BUILD_SECONDS = (60.0, 300.0)  # of a TensorRT engine on a Jetson, as published 
 
 
 def lines(planned: Plan) -> list[str]:
-    """One line a device: processes, engine builds, and how long both take."""
+    """Return one line a device: processes, engine builds, and how long both take."""
     return [_line(name, part["jobs"], planned["experiment"]) for name, part in planned["devices"].items()]
 
 

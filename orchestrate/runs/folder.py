@@ -1,4 +1,4 @@
-"""The results folder: the only state there is. Written whole or not at all; names say what is missing.
+"""The results folder: the only state there is. Written whole or not at all; file names show what is missing.
 
 results/RUN/plan.json  bundle/  DEVICE/jobs.json  DEVICE/records/JOB.json
 """
@@ -26,7 +26,7 @@ LATEST = "latest"  # what a user may call the newest run
 
 
 def read_json(folder: confined.Folder, name: str, kind: str) -> Json:
-    """The JSON object in the file `name`, of `kind` and of a schema version that this program knows."""
+    """Return the JSON object in the file `name`, of `kind` and of a known schema version."""
     path = folder.path(name)
     try:
         value = files.parse_json(folder.read(name), str(path))
@@ -43,18 +43,18 @@ def read_json(folder: confined.Folder, name: str, kind: str) -> Json:
 
 
 def read_bundle(folder: confined.Folder) -> Bundle:
-    """The bundle in `folder`, as `bench export` has just written it."""
+    """Return the bundle in `folder`, as `bench export` has just written it."""
     return cast(Bundle, read_json(folder, "bundle.json", "orbitbench.bundle"))
 
 
 def damaged(path: Path, found: Sequence[checks.Problem]) -> BadInput:
-    """What is said of a file of a run that is not as `orchestrate run` wrote it."""
+    """Return the message for a file of a run that is not as `orchestrate run` wrote it."""
     first = first_line(f"{found[0].path} {found[0].reason}")
     return BadInput(f"{path} is damaged: {first}; begin a new run")
 
 
 class DeviceFolder:
-    """One device's part of a run: the plan says what is wanted, the names in `records` what is there."""
+    """One device's part of a run: the plan holds what is wanted, the names in `records` what is there."""
 
     def __init__(self, path: Path, wanted: Iterable[str], run: str) -> None:
         self.path, self.name, self.run = path, path.name, run
@@ -63,11 +63,11 @@ class DeviceFolder:
         self.files = confined.Folder(path.parent)
 
     def inner(self, name: str) -> str:
-        """The name, within the run, of something in this folder."""
+        """Return the name, within the run, of something in this folder."""
         return f"{self.name}/{name}"
 
     def job_list(self) -> JobList:
-        """The whole job list of this device, checked: of this run, this device and these jobs."""
+        """Return the whole job list of this device, checked: of this run, this device and these jobs."""
         name = self.inner("jobs.json")
         jobs, path = read_json(self.files, name, "orbitbench.jobs"), self.files.path(name)
         if found := schema.problems(jobs):
@@ -116,7 +116,7 @@ class DeviceFolder:
         return record
 
     def verified(self, data: bytes, job: str) -> Record:
-        """The record in `data`, checked as something that a hostile board may have sent."""
+        """Return the record in `data`, checked as something that a hostile board may have sent."""
         try:
             record = schema.checked(files.parse_json(data, "it"), "it", "record")
         except files.BadFileError as error:
@@ -140,7 +140,7 @@ class DeviceFolder:
         self.files.link(old, f"{kept}/{job}.{number}.json")
 
     def stored(self) -> Iterator[Record]:
-        """The records that are there, in the plan's order."""
+        """Yield the records that are there, in the plan's order."""
         for job in self.wanted:
             name = self.inner(f"records/{job}.json")
             if self.files.is_file(name):
@@ -175,22 +175,22 @@ class Run:
 
     @classmethod
     def open(cls, results: Path, name: str) -> "Run":
-        """The run called `name`, as `find_run` takes it; BadInput lists the known ones."""
+        """Return the run called `name`, as `find_run` takes it; BadInput lists the known ones."""
         path = find_run(name, results)
         if not (path / "plan.json").is_file():
             raise unknown_run(name, results)
         return cls(path)
 
     def missing(self) -> dict[str, list[str]]:
-        """Device -> ids of its jobs without a record."""
+        """Return device -> ids of its jobs without a record."""
         return {name: folder.missing() for name, folder in self.devices.items()}
 
     def finished(self) -> bool:
-        """Whether every job has left a record."""
+        """Return whether every job has left a record."""
         return not any(self.missing().values())
 
     def resume_command(self, manifest: Path | None = None) -> str:
-        """What to type to finish the run, on the devices of that devices.yaml."""
+        """Return what to type to finish the run, on the devices of that devices.yaml."""
         words = ["orchestrate", "run", "--resume", self.id]
         words += [] if self.path.parent == Path("results") else ["--results", str(self.path.parent)]
         words += ["--devices", str(manifest)] if manifest else []
@@ -212,7 +212,8 @@ class Run:
 
 
 def find_run(name: str, results: Path) -> Path:
-    """The folder of a run: by its id, the beginning of one id only, `latest`, or the path of its folder.
+    """Return the folder of a run: by its id, the beginning of one id only, `latest`, or the path of its
+    folder.
 
     BadInput lists the known ones.
     """
@@ -231,7 +232,7 @@ def find_run(name: str, results: Path) -> Path:
 
 
 def unknown_run(name: str, results: Path) -> BadInput:
-    """What is said where `name` is no run: the newest ones that are there, or how to make one."""
+    """Return the message where `name` is no run: the newest ones that are there, or how to make one."""
     known = known_runs(results)[-10:]
     hint = did_you_mean(name, known)
     advice = "" if known else "; `orchestrate run` makes one, --results names another folder"
@@ -246,12 +247,12 @@ def known_runs(results: Path) -> list[str]:
 
 
 def newest_unfinished(results: Path, plan_hash: str) -> Run | None:
-    """The newest run of this very plan that still lacks records, or None."""
+    """Return the newest run of this very plan that still lacks records, or None."""
     return next((run for run in _of_plan(results, plan_hash) if not run.finished()), None)
 
 
 def newest_of_plan(results: Path, plan_hash: str) -> Run | None:
-    """The newest run of this very plan, finished or not, or None."""
+    """Return the newest run of this very plan, finished or not, or None."""
     return next(_of_plan(results, plan_hash), None)
 
 

@@ -22,7 +22,7 @@ class Row(TypedDict):
 
 
 def rows(results: Path) -> list[Row]:
-    """One row a run, oldest first; `problem` says why a folder cannot be read."""
+    """Return one row a run, oldest first; `problem`: why a folder cannot be read."""
     found: list[Row] = []
     for name in known_runs(results):
         try:
@@ -38,7 +38,7 @@ def rows(results: Path) -> list[Row]:
 
 
 def table(found: list[Row]) -> Table:
-    """The rows for people."""
+    """Return the rows for people."""
     made = Table("run", "devices", "records", "", box=None, pad_edge=False)
     for row in found:
         count = "" if row["jobs"] is None else f"{row['records']}/{row['jobs']}"

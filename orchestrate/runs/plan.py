@@ -73,13 +73,13 @@ def problems(document: Json) -> list[Problem]:
 
 
 def refusal(refused: Refused) -> str:
-    """One line on a model that a run leaves out."""
+    """Return one line on a model that a run leaves out."""
     where = f" on {refused['device']}" if "device" in refused else ""
     return f"{refused['model']}: refused{where}: {refused['reason']}"
 
 
 def jobs_of(models: list[Model], device: Device, shapes: Sequence[Load] = ({},)) -> list[Job]:
-    """Every model x precision x thread count of `device` x load shape (`{}`: a single stream).
+    """Return every model x precision x thread count of `device` x load shape (`{}`: a single stream).
 
     BadInput for a file or a load that the device's backend cannot serve.
     """
@@ -120,7 +120,7 @@ def precisions(model: Model, device: Device) -> list[str]:
 
 
 def split(models: list[Model], device: Device) -> Split:
-    """The models whose files `device` runs, and the others with the reason."""
+    """Return the models whose files `device` runs, and the others with the reason."""
     problems = [(model, _precision_problem(model, device)) for model in models]
     return [m for m, problem in problems if not problem], [(m, found) for m, found in problems if found]
 
@@ -145,7 +145,8 @@ def plan(
     swept: Mapping[str, Device] | None = None,
     shapes: Sequence[Load] = ({},),
 ) -> Plan:
-    """What is to be done, without when: the same bundle, devices and program give the same plan and hash.
+    """Return what is to be done, without when: the same bundle, devices and program give the same plan and
+    hash.
 
     swept: the devices as the command line changes them for this run, where it does; `settings` keep what
     devices.yaml has. shapes: of load, as `jobs_of` takes them.
@@ -189,7 +190,7 @@ def _swept(device: Device) -> Swept:
 
 
 def digest(content: object) -> str:
-    """SHA-256 of a JSON value, independent of the order of its keys."""
+    """Return the SHA-256 of a JSON value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -218,7 +219,7 @@ def job_list(plan: Plan, run: str, device: str) -> JobList:
 
 
 def differing_field(planned: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
-    """The first field in which a record's job is not the planned one, or None.
+    """Return the first field in which a record's job is not the planned one, or None.
 
     A record's `measure` is all that the runtime went by: it must hold what was planned, and may hold more.
     """
@@ -229,7 +230,7 @@ def differing_field(planned: Mapping[str, Any], found: Mapping[str, Any]) -> str
 
 
 def reduced(jobs: JobList, wanted: list[str], board: Json) -> JobList:
-    """The job list with the jobs in `wanted` only, and with what is now known of the board."""
+    """Return the job list with the jobs in `wanted` only, and with what is now known of the board."""
     left = set(wanted)
     return {
         **jobs,

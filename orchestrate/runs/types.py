@@ -32,7 +32,7 @@ class Bundle(TypedDict):
     """`bundle.json`: what is to be measured."""
 
     models: list[Model]
-    experiment: Experiment  # null in the file of one's own models; `export` says how they are measured
+    experiment: Experiment  # null in the file of one's own models; `export` holds how they are measured
     skipped: list[Skipped]
     refused: NotRequired[list[RefusedFile]]
 

@@ -1,7 +1,7 @@
 """Dynamic dimensions of a model's inputs, and the sizes that they are given.
 
 A dimension is named by its symbol (`H`), or, where it has none, by input and axis (`x.2`). Exporters write
-placeholders in place of a symbol; two equal placeholders say nothing of equal sizes.
+placeholders in place of a symbol; two equal placeholders need not be of equal sizes.
 """
 
 import re
@@ -40,7 +40,8 @@ def _symbol(dim: onnx.TensorShapeProto.Dimension) -> str | None:
 
 
 def batches(items: Iterable[onnx.ValueInfoProto]) -> set[str]:
-    """Names of dimensions that can only be a batch: always the first axis, and not always the only one."""
+    """Return the names of dimensions that can only be a batch: always the first axis, and not always the only
+    one."""
     first: set[str] = set()
     elsewhere: set[str] = set()
     for item in items:
@@ -53,7 +54,7 @@ def batches(items: Iterable[onnx.ValueInfoProto]) -> set[str]:
 
 
 def of_batch(items: Sequence[onnx.ValueInfoProto], batch: int | None) -> dict[str, int]:
-    """The size of every dimension that can only be a batch, as `--batch` asks for it.
+    """Return the size of every dimension that can only be a batch, as `--batch` asks for it.
 
     Raises ExportError for a file whose batch is fixed at another size.
     """
@@ -75,7 +76,8 @@ def of_batch(items: Sequence[onnx.ValueInfoProto], batch: int | None) -> dict[st
 def sizes(
     items: Sequence[onnx.ValueInfoProto], dims: Mapping[str, int], shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, int]:
-    """The size of every dynamic dimension: from `dims`, from the `shapes` of given inputs, or 1 for a batch.
+    """Return the size of every dynamic dimension: from `dims`, from the `shapes` of given inputs, or 1 for a
+    batch.
 
     Raises ExportError that names the dimensions without a size, or with two.
     """
@@ -111,7 +113,7 @@ def fix(model: onnx.ModelProto, items: Iterable[onnx.ValueInfoProto], found: Map
 
 
 def declared(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
-    """Copies of what the model declares of its inputs and outputs."""
+    """Return copies of what the model declares of its inputs and outputs."""
     values = [*model.graph.input, *model.graph.output]
     return [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in values]
 

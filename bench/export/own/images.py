@@ -28,7 +28,7 @@ PIXELS: dict[str, Callable[[Array], Array]] = {
 
 
 def read(folder: Path, shape: list[int], dtype: str, pixels: str | None) -> tuple[Array, Array]:
-    """Images (N, *shape) and labels (N,). Raises ExportError.
+    """Return images (N, *shape) and labels (N,). Raises ExportError.
 
     shape: of one image, channels first or last. pixels: how bytes become numbers; None: `unit` for floats,
     `raw` for whole numbers.

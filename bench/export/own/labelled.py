@@ -20,7 +20,10 @@ NEEDED = {"top1": 1, "top5": 5}  # outputs of a model, at least
 
 
 def add(model: Prepared, request: Request, folder: Path) -> Prepared:
-    """The model with its test set in `folder`; as it is where the user gave none. Raises ExportError."""
+    """Return the model with its test set in `folder`; as it is where the user gave none.
+
+    Raises ExportError.
+    """
     source = request.test_set
     if source is None:
         return model

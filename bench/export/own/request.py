@@ -1,4 +1,4 @@
-"""What a user says beside the name of an ONNX file, and what becomes of it."""
+"""What a user states beside the name of an ONNX file, and what becomes of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -35,7 +35,10 @@ PASSING = {
 
 
 def dtype(item: onnx.ValueInfoProto) -> str:
-    """The numpy name of an input's element type; ExportError for a type or a rank that cannot be measured."""
+    """Return the numpy name of an input's element type.
+
+    ExportError for a type or a rank that cannot be measured.
+    """
     kind = item.type.WhichOneof("value")
     name = str(kind).removesuffix("_type")
     if kind == "tensor_type":
@@ -52,7 +55,7 @@ def dtype(item: onnx.ValueInfoProto) -> str:
 
 
 def given(path: Path | None) -> dict[str, Array]:
-    """Arrays by name from a user's npz."""
+    """Return arrays by name from a user's npz."""
     if path is None:
         return {}
     try:
@@ -67,7 +70,7 @@ def fill(
     arrays: Mapping[str, Array],
     constants: Mapping[str, float],
 ) -> list[Array]:
-    """One array an input, in the model's order and types; raises ExportError for what does not fit."""
+    """Return one array an input, in the model's order and types; raises ExportError for what does not fit."""
     tables = index_ranges(model)
     return [
         _own(item, arrays[item.name])
@@ -80,7 +83,7 @@ def fill(
 
 
 def shape(item: onnx.ValueInfoProto) -> list[int]:
-    """The sizes of an input whose dimensions are all fixed."""
+    """Return the sizes of an input whose dimensions are all fixed."""
     return [dim.dim_value for dim in item.type.tensor_type.shape.dim]
 
 

@@ -14,14 +14,14 @@ OURS = ("input_shapes",)  # options that come from the bundle, not from a person
 
 
 def backend_class(name: str) -> Type[Backend]:
-    """The backend class called `name`; ValueError lists the known names."""
+    """Return the backend class called `name`; ValueError lists the known names."""
     module, _, attribute = backends.find(name).implementation.partition(":")
     found: Type[Backend] = getattr(importlib.import_module(module), attribute)
     return found
 
 
 def problems(job: Job) -> List[str]:
-    """Why the job's backend cannot do what the job says; empty where it can. Imports no library."""
+    """Return why a job's backend cannot do what the job asks for; empty where it can. Import no library."""
     try:
         file = job["model"].get("precision") or "fp32"
         wrong = [backends.precision_problem(job["backend"], job["precision"], file)]
@@ -35,7 +35,7 @@ def problems(job: Job) -> List[str]:
 
 
 def create(job: Job, settings: Settings) -> Backend:
-    """The job's backend, before any step of its life; BackendError for what it does not perform."""
+    """Return the job's backend, before any step of its life; BackendError for what it does not perform."""
     wrong = problems(job)
     if wrong:
         raise BackendError(

@@ -38,10 +38,10 @@ Event = NamedTuple(
     "Event",
     [
         ("name", str),
-        ("operator", str),  # '' where the library does not say
+        ("operator", str),  # '' where the library does not name it
         ("seconds", float),
         ("macs", Optional[int]),  # as executed, padding included; None where unknown
-        ("bytes", Optional[int]),  # read and written, as far as the library says
+        ("bytes", Optional[int]),  # read and written, as far as the library reports them
     ],
 )
 
@@ -63,7 +63,7 @@ class Backend(object):
     """One way to run a model. Subclasses override every method but the optional ones at the end."""
 
     name = "abstract"
-    fake = False  # True: timings mean nothing, and every record says so
+    fake = False  # True: timings mean nothing, and every record states that
     device = "cpu"  # cpu | gpu
 
     def __init__(self, settings: Settings) -> None:
@@ -106,11 +106,11 @@ class Backend(object):
 
     # -- optional ---------------------------------------------------------------------------------------
     def first_seconds(self) -> Optional[float]:
-        """Seconds of the first inference, where `bind` has made it; None where the caller makes it."""
+        """Return seconds of the first inference, where `bind` has made it; None where the caller makes it."""
         return None
 
     def compute_seconds(self) -> Optional[float]:
-        """Seconds on the device of the last inference, copies apart (CUDA events); None on a CPU."""
+        """Return seconds on the device of the last inference, copies apart (CUDA events); None on a CPU."""
         return None
 
     def arithmetic(self) -> str:
@@ -118,7 +118,8 @@ class Backend(object):
         return self.settings.precision
 
     def memory(self) -> Dict[str, int]:
-        """Bytes that the backend itself knows of: weights, activations, free and total device memory."""
+        """Return the bytes that the backend itself knows of: weights, activations, free and total device
+        memory."""
         return {}
 
     def expect_profile(self, folder: str) -> None:
@@ -134,9 +135,9 @@ class Backend(object):
         raise NotImplementedError
 
     def build_info(self) -> Optional[Dict[str, Any]]:
-        """How the engine was built or found in the cache; None where there is no build."""
+        """Return how the engine was built or found in the cache; None where there is no build."""
         return None
 
     def configuration(self) -> Dict[str, Any]:
-        """The options in force, defaults included, for the record's environment."""
+        """Return the options in force, defaults included, for the record's environment."""
         return dict(self.settings.options)

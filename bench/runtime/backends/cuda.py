@@ -30,7 +30,7 @@ def import_driver() -> Any:
 
 
 def binding(driver: Any) -> str:
-    """How `driver` reaches CUDA: `ctypes`, or pycuda with its version."""
+    """Return how `driver` reaches CUDA: `ctypes`, or pycuda with its version."""
     if isinstance(driver, cuda_ctypes.Driver):
         return "ctypes"
     version = importlib.import_module("pycuda").VERSION
@@ -89,7 +89,7 @@ class Gpu(object):
                 pass  # a context that died (launch failure) has no buffers left to free
 
     def pinned(self, shape: Tuple[int, ...], dtype: str) -> Any:
-        """A page-locked host array, uninitialised: only such memory is copied asynchronously."""
+        """Return a page-locked host array, uninitialised: only such memory is copied asynchronously."""
         try:
             array = self.driver.pagelocked_empty(shape, dtype)
         except self.driver.Error as error:
@@ -109,7 +109,7 @@ class Gpu(object):
         return allocation
 
     def mark(self) -> int:
-        """The present depth of the pile of things to give back, for `release_to`."""
+        """Return the present depth of the pile of things to give back, for `release_to`."""
         return len(self._undo)
 
     def release_to(self, mark: int) -> None:
@@ -128,7 +128,7 @@ class Gpu(object):
         return int(free), int(total)
 
     def versions(self) -> Dict[str, str]:
-        """What CUDA reports of itself: the driver's API, how it is reached, the GPU."""
+        """Return what CUDA reports of itself: the driver's API, how it is reached, the GPU."""
         driver = int(self.driver.get_driver_version())
         return {
             "cuda_driver": "%d.%d" % (driver // 1000, driver % 1000 // 10),
@@ -137,7 +137,7 @@ class Gpu(object):
         }
 
     def failure(self, error: Exception, kind: str, doing: str) -> BackendError:
-        """An error of the driver as ours: out of memory whatever was being done, else `kind`."""
+        """Return an error of the driver as ours: out of memory whatever was being done, else `kind`."""
         if isinstance(error, self.driver.MemoryError):
             return out_of_memory("%s: %s" % (doing, error))
         advice = "look at dmesg for GPU faults, and run the job alone"
@@ -147,7 +147,7 @@ class Gpu(object):
 
 
 def out_of_memory(message: str) -> BackendError:
-    """The one wording of 'the GPU is full'."""
+    """Return the one wording of 'the GPU is full'."""
     return BackendError(
         "out_of_memory",
         message,

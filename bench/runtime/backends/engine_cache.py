@@ -36,7 +36,7 @@ def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Dict[str, Any]:
 
 
 def timing_key(key: Dict[str, Any]) -> Dict[str, Any]:
-    """What a timing cache depends on: it serves all models of one build number, and grows with each.
+    """Return what a timing cache depends on: it serves all models of one build number, and grows with each.
 
     Shared between build numbers too, it would hand each build the tactics of the first, and replicate builds
     would no longer be replicates. Shapes of inputs belong to one model, timings to layers.
@@ -47,12 +47,12 @@ def timing_key(key: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def timing_folder(folder: str) -> str:
-    """Where timing caches are kept: beside the engines, or where the user lets them outlive a run."""
+    """Return where timing caches are kept: beside the engines, or where the user lets them outlive a run."""
     return os.environ.get("ORBITBENCH_TIMING_CACHE") or folder
 
 
 def file_name(key: Dict[str, Any], kind: str) -> str:
-    """The name under which a `kind` (engine | timing) of this key is kept: a digest of the whole key."""
+    """Return the file name of a `kind` (engine | timing) of this key: a digest of the whole key."""
     digest = hashlib.sha256(_canonical(key)).hexdigest()
     return "%s-b%s-%s.%s" % (key["precision"], key["build"], digest[:24], kind)
 

@@ -25,7 +25,7 @@ class NullBackend(Backend):
         """Nothing to free."""
 
     def load(self, path: str) -> List[Tensor]:
-        """The tensors that the job list names; a missing file is noticed."""
+        """Return the tensors that the job list names; a missing file is noticed."""
         if not os.path.exists(path):
             raise BackendError("model_missing", "{}: no such file".format(path), "copy the bundle again")
         shapes = self.settings.options.get("input_shapes") or {"input": [1]}
@@ -39,9 +39,9 @@ class NullBackend(Backend):
         """Do nothing."""
 
     def outputs(self) -> List["numpy.ndarray"]:
-        """The zero."""
+        """Return one array that holds a zero."""
         return self._outputs
 
     def versions(self) -> Dict[str, str]:
-        """The version of numpy."""
+        """Return the version of numpy."""
         return {"numpy": str(self._numpy.__version__)}

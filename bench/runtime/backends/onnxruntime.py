@@ -34,7 +34,7 @@ LEVELS = {
     "extended": "ORT_ENABLE_EXTENDED",
     "all": "ORT_ENABLE_ALL",
 }
-# What onnxruntime says -> (kind, what the reader can do). The first pattern that is found counts.
+# What onnxruntime reports -> (kind, what the reader can do). The first pattern that matches counts.
 ADVICE: List[Tuple[str, str, str]] = [
     (
         r"Unsupported model IR version|is under development|Opset \d+|max supp",
@@ -60,7 +60,7 @@ ADVICE: List[Tuple[str, str, str]] = [
 
 
 def explain(error: Exception, otherwise: str) -> BackendError:
-    """The error of onnxruntime as kind, one line, advice."""
+    """Return the error of onnxruntime as kind, one line, advice."""
     text = " ".join(str(error).split())
     for pattern, kind, advice in ADVICE:
         if re.search(pattern, text):
@@ -129,8 +129,8 @@ class OnnxRuntimeBackend(Backend):
         return entries
 
     def load(self, path: str) -> List[Tensor]:
-        """A session on the file at `path`; dimensions without a number come from `input_shapes`, otherwise
-        1."""
+        """Return a session on the file at `path`; dimensions without a number come from `input_shapes`,
+        otherwise 1."""
         if not os.path.exists(path):
             raise BackendError("model_missing", "{}: no such file".format(path), "copy the bundle again")
         providers = ["CPUExecutionProvider"]
@@ -183,7 +183,7 @@ class OnnxRuntimeBackend(Backend):
         self.infer = functools.partial(session.run_with_iobinding, self._binding)  # type: ignore[method-assign]
 
     def first_seconds(self) -> Optional[float]:
-        """Seconds of the run that found the shapes of the outputs: the session's first."""
+        """Return the seconds of the run that found the shapes of the outputs: the session's first."""
         return self._first
 
     def infer(self) -> None:
@@ -199,7 +199,8 @@ class OnnxRuntimeBackend(Backend):
         return binding
 
     def outputs(self) -> List["numpy.ndarray"]:
-        """Copies of the outputs, from the binding: an input that is passed on leaves its buffer alone."""
+        """Return the copies of the outputs, from the binding: an input that is passed on leaves its buffer
+        alone."""
         copies: List["numpy.ndarray"] = self._binding.copy_outputs_to_cpu()
         return copies
 
@@ -208,7 +209,7 @@ class OnnxRuntimeBackend(Backend):
         self._trace = folder
 
     def profile(self, runs: int) -> List[List[Event]]:
-        """The events of `runs` inferences; the trace is removed. Ends the session's profiling."""
+        """Return the events of `runs` inferences; the trace is removed. Ends the session's profiling."""
         for _ in range(runs):
             self.infer()
         path = self._session.end_profiling()
@@ -227,7 +228,7 @@ class OnnxRuntimeBackend(Backend):
         return {"onnxruntime": str(self._library.__version__), "numpy": str(self._numpy.__version__)}
 
     def configuration(self) -> Dict[str, Any]:
-        """The options that were in force, defaults included."""
+        """Return the options that were in force, defaults included."""
         settings = self.settings.options
         return {
             "graph_level": settings.get("graph_level", "all"),

@@ -20,7 +20,7 @@ SIZES = ("activation_size", "parameter_size", "output_size")
 
 
 def read(path: str, runs: int) -> List[List[Event]]:
-    """The events of the last `runs` inferences in the trace at `path`; fewer where it holds fewer."""
+    """Return the events of the last `runs` inferences in the trace at `path`; fewer where it holds fewer."""
     with open(path) as stream:
         trace = json.load(stream)
     spans = [e for e in trace if e.get("name") == "model_run"][-runs:]
@@ -62,7 +62,7 @@ def _bytes(about: Dict[str, Any]) -> Optional[int]:
 
 
 def _macs(operator: str, about: Dict[str, Any]) -> Optional[int]:
-    """Multiplications as executed, by the shapes of the event; None where they do not tell."""
+    """Multiplications as executed, by the shapes of the event; None where they are not known."""
     given, made = _shapes(about.get("input_type_shape")), _shapes(about.get("output_type_shape"))
     place = CONVOLUTIONS.get(operator)
     if place is not None and len(given) > place and made:
@@ -74,9 +74,9 @@ def _macs(operator: str, about: Dict[str, Any]) -> Optional[int]:
     return None
 
 
-def _shapes(told: Any) -> List[List[int]]:
+def _shapes(types: Any) -> List[List[int]]:
     """[{"float": [1, 24, 32, 32]}, ...] without the types."""
-    shapes = [next(iter(each.values())) for each in told or [] if isinstance(each, dict) and len(each) == 1]
+    shapes = [next(iter(each.values())) for each in types or [] if isinstance(each, dict) and len(each) == 1]
     return [shape for shape in shapes if isinstance(shape, list)]
 
 

@@ -73,7 +73,7 @@ class TensorRtBackend(Backend):
             self._gpu = None
 
     def load(self, path: str) -> List[Tensor]:
-        """The engine of the ONNX file at `path`, from the cache or built; its input tensors."""
+        """Return the engine of the ONNX file at `path`, from the cache or built; its input tensors."""
         self._require(self._gpu, "load")
         try:
             return self._load(path)
@@ -159,7 +159,7 @@ class TensorRtBackend(Backend):
         return bool(accepted)
 
     def outputs(self) -> List[np.ndarray]:
-        """Copies: the pinned buffers themselves die with the context."""
+        """Return copies: the pinned buffers themselves die with the context."""
         self._require(self._enqueue, "outputs")
         return [np.array(self._host[io.tensor.name]) for io in self._io if not io.is_input]
 
@@ -225,7 +225,7 @@ class TensorRtBackend(Backend):
 
     # -- what it knows ----------------------------------------------------------------------------------
     def compute_seconds(self) -> Optional[float]:
-        """Seconds of the last execution alone, between CUDA events."""
+        """Return the seconds of the last execution alone, between CUDA events."""
         return float(self._end.time_since(self._start)) / 1000.0 if self._ran else None
 
     def memory(self) -> Dict[str, int]:
@@ -245,17 +245,17 @@ class TensorRtBackend(Backend):
         """Nothing to prepare: any execution context takes a profiler."""
 
     def profile(self, runs: int) -> List[List[Event]]:
-        """The layers of `runs` inferences, by TensorRT's own profiler."""
+        """Return the layers of `runs` inferences, by TensorRT's own profiler."""
         self._require(self._enqueue, "profile")
         return tensorrt_profile.profile(self._trt, self._context, self.infer, runs)
 
     def arithmetic(self) -> str:
-        """The precision; TF32 where an option lets fp32 run in it."""
+        """Return the precision; TF32 where an option lets fp32 run in it."""
         tf32 = self.settings.precision == "fp32" and self.settings.options.get("tf32", False)
         return "tf32" if tf32 else self.settings.precision
 
     def configuration(self) -> Dict[str, Any]:
-        """The options in force, defaults included."""
+        """Return the options in force, defaults included."""
         defaults = {"workspace_bytes": tensorrt_build.WORKSPACE, "tf32": False, "isolate_build": True}
         return dict(defaults, **self.settings.options)
 

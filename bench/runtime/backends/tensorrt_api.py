@@ -28,7 +28,7 @@ IoTensor = NamedTuple("IoTensor", [("tensor", Tensor), ("is_input", bool)])
 
 
 def import_tensorrt() -> Any:
-    """The module `tensorrt`; BackendError `library_missing` where it cannot be imported."""
+    """Return the module `tensorrt`; BackendError `library_missing` where it cannot be imported."""
     try:
         return importlib.import_module("tensorrt")
     except ImportError as error:
@@ -41,12 +41,12 @@ def import_tensorrt() -> Any:
 
 
 def member_name(value: Any) -> str:
-    """The bare name of an enum's member: `DataType.FLOAT` -> `FLOAT`."""
+    """Return the bare name of an enum's member: `DataType.FLOAT` -> `FLOAT`."""
     return str(value).rsplit(".", 1)[-1]
 
 
 def make_logger(trt: Any) -> Any:
-    """A trt.ILogger that keeps the last warnings and errors, for the message of a failed record."""
+    """Return a trt.ILogger that keeps the last warnings and errors, for the message of a failed record."""
 
     class Logger(trt.ILogger):  # type: ignore[misc]
         """Messages arrive from any thread: a deque's append is atomic."""
@@ -64,7 +64,7 @@ def make_logger(trt: Any) -> Any:
                 self.warnings.append(msg.strip())
 
         def tail(self, count: int = 3) -> str:
-            """The last `count` errors in one line."""
+            """Return the last `count` errors in one line."""
             return "; ".join(list(self.errors)[-count:]) or "TensorRT logged no error"
 
     return Logger()
@@ -79,12 +79,12 @@ def set_workspace(trt: Any, config: Any, nbytes: int) -> None:
 
 
 def has_flag(trt: Any, name: str) -> bool:
-    """Whether the builder knows this flag: from 11.0 on FP16 and INT8 are gone."""
+    """Return whether the builder knows this flag: from 11.0 on FP16 and INT8 are gone."""
     return hasattr(trt.BuilderFlag, name)
 
 
 def lacks_fast(builder: Any, precision: str) -> bool:
-    """True where the GPU is known to have no fast `precision`; 11.0 no longer tells."""
+    """Return True where the GPU is known to have no fast `precision`; 11.0 no longer reports it."""
     return getattr(builder, "platform_has_fast_" + precision, True) is False
 
 
@@ -124,7 +124,7 @@ def _io(name: str, shape: Any, dtype: Any, is_input: bool) -> IoTensor:
 
 
 def enqueuer(context: Any, addresses: List[Tuple[str, int]], stream: int) -> Callable[[], bool]:
-    """A function that enqueues one inference: execute_async_v3 on named addresses from 8.5, v2 before.
+    """Return a function that enqueues one inference: execute_async_v3 on named addresses from 8.5, v2 before.
 
     `addresses`: (tensor name, device address) in binding order. `stream` is never the default stream: with v3
     TensorRT would synchronise the device around every call.
@@ -143,7 +143,7 @@ def enqueuer(context: Any, addresses: List[Tuple[str, int]], stream: int) -> Cal
 
 
 def engine_memory(trt: Any, engine: Any) -> Dict[str, int]:
-    """Bytes of device memory that the engine tells of.
+    """Return bytes of device memory that the engine reports.
 
     `activations`: scratch and activations of one context, without weights and I/O buffers. `weights`: from
     10.14 on; before that the plan's size is the nearest thing, and a different one (it holds code too), so it
@@ -162,7 +162,7 @@ def engine_memory(trt: Any, engine: Any) -> Dict[str, int]:
 
 
 def first_error(lines: List[str], *needles: str) -> Optional[str]:
-    """The first line that holds one of `needles`, upper and lower case alike."""
+    """Return the first line that holds one of `needles`, upper and lower case alike."""
     for line in lines:
         if any(needle in line.lower() for needle in needles):
             return line

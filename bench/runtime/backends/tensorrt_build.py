@@ -217,7 +217,8 @@ def fix_shapes(network: Any, order: Order) -> None:
 
 
 def network_precision(trt: Any, network: Any) -> str:
-    """What the file itself asks for: int8 (it has quantise layers), fp16 (it has half tensors) or fp32."""
+    """Return what the file itself asks for: int8 (it has quantise layers), fp16 (it has half tensors) or
+    fp32."""
     half = False
     for index in range(network.num_layers):
         layer = network.get_layer(index)
@@ -246,7 +247,7 @@ ParserFailure = NamedTuple("ParserFailure", [("code", str), ("operator", str), (
 
 
 def parser_errors(parser: Any) -> List[ParserFailure]:
-    """All errors as plain text: a ParserError kept in a traceback would keep the parser."""
+    """Return all errors as plain text: a ParserError kept in a traceback would keep the parser."""
     return [_parser_error(parser.get_error(index)) for index in range(parser.num_errors)]
 
 
@@ -260,7 +261,7 @@ def _parser_error(error: Any) -> ParserFailure:
 
 
 def parser_failure(errors: List[ParserFailure], log: str) -> BackendError:
-    """The parser's first telling error as a BackendError."""
+    """Return the parser's first telling error as a BackendError."""
     for error in errors:
         if error.code.startswith("UNSUPPORTED") or "No importer registered" in error.text:
             what = "operator %s" % error.operator if error.operator else "part of the graph"

@@ -54,7 +54,7 @@ def calibration_batches(
 
 
 def make_calibrator(trt: Any, gpu: Gpu, arrays: Dict[str, Any], batch: int) -> Any:
-    """An entropy calibrator that feeds `arrays` batch by batch from device buffers owned by `gpu`."""
+    """Return an entropy calibrator that feeds `arrays` batch by batch from device buffers owned by `gpu`."""
 
     class Calibrator(trt.IInt8EntropyCalibrator2):  # type: ignore[misc]
         """TensorRT swallows exceptions raised here, so the first is kept in `error`."""

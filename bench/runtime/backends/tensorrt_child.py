@@ -71,7 +71,7 @@ def build(order: tensorrt_build.Order, folder: str, key: Dict[str, Any]) -> Dict
 
 
 def main() -> int:
-    """The child's side of `build`."""
+    """Build as the child process of `build`."""
     die_with_parent()  # a killed run must not leave a build behind that takes the GPU for minutes
     request = json.load(sys.stdin)
     order = tensorrt_build.Order(*request["order"])

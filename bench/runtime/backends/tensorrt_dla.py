@@ -15,7 +15,7 @@ NAMED = 10  # layers that an error names
 
 
 def core_of(options: Dict[str, Any]) -> Optional[int]:
-    """The number of the DLA core that a job asks for; None where it runs on the GPU."""
+    """Return the number of the DLA core that a job asks for; None where it runs on the GPU."""
     core = options.get("dla_core")
     return None if core is None else int(core)
 
@@ -50,7 +50,7 @@ def require_core(core: Optional[int], cores: int) -> None:
 
 
 def refused(left: List[str], layers: int) -> BackendError:
-    """The error of a network of which too little runs on the DLA."""
+    """Return the error of a network of which too little runs on the DLA."""
     if len(left) == layers:
         message = "none of its %d layers runs on the DLA" % layers
         return BackendError("unsupported_operator", message, "leave options.dla_core out")

@@ -6,7 +6,7 @@ from bench.runtime.backends.base import Event
 
 
 def profile(trt: Any, context: Any, infer: Callable[[], None], runs: int) -> List[List[Event]]:
-    """The events of `runs` inferences. The layers are the engine's, named after what it fused."""
+    """Return the events of `runs` inferences. The layers are the engine's, named after what it fused."""
     taken: List[Event] = []
 
     class Profiler(trt.IProfiler):  # type: ignore[misc]

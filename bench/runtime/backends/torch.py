@@ -52,7 +52,7 @@ class TorchBackend(Backend):
             self._threads_before = None
 
     def load(self, path: str) -> List[Tensor]:
-        """The file's graph as a torch module, compiled if asked for; its input tensors."""
+        """Return the file's graph as a torch module, compiled if asked for; its input tensors."""
         from bench.runtime.backends.torch_graph import build_module
 
         if not os.path.exists(path):
@@ -103,7 +103,7 @@ class TorchBackend(Backend):
         self._first = (now_ns() - start) * 1e-9
 
     def first_seconds(self) -> Optional[float]:
-        """Seconds of the inference that `bind` makes to check the shapes."""
+        """Return the seconds of the inference that `bind` makes to check the shapes."""
         return self._first
 
     def infer(self) -> None:
@@ -121,7 +121,7 @@ class TorchBackend(Backend):
             ) from error
 
     def outputs(self) -> List["numpy.ndarray"]:
-        """The results as numpy arrays that share their memory."""
+        """Return the results as numpy arrays that share their memory."""
         if not self._results:
             raise BackendError("inference_failed", "no inference yet, or after exit", "call infer first")
         return [result.numpy() for result in self._results]
@@ -130,7 +130,8 @@ class TorchBackend(Backend):
         """Nothing to prepare: torch's profiler starts with the first profiled inference."""
 
     def profile(self, runs: int) -> List[List[Event]]:
-        """The events of `runs` inferences: a node of the graph each, or a torch operator where compiled."""
+        """Return the events of `runs` inferences: a node of the graph each, or a torch operator where
+        compiled."""
         from bench.runtime.backends import torch_profile
 
         compiled = bool(self.settings.options.get("compile"))
@@ -148,11 +149,11 @@ class TorchBackend(Backend):
         return dict(found, torch_threads=str(self._torch.get_num_threads()))
 
     def configuration(self) -> Dict[str, Any]:
-        """The options in force, defaults included."""
+        """Return the options in force, defaults included."""
         return dict({"compile": False, "threads": self._torch.get_num_threads()}, **self.settings.options)
 
     def build_info(self) -> Optional[Dict[str, Any]]:
-        """Seconds of torch.compile; None in eager mode."""
+        """Return the seconds of torch.compile; None in eager mode."""
         if self._seconds is None:
             return None
         return {"seconds": self._seconds, "cached": False, "warnings": []}

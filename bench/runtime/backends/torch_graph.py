@@ -36,7 +36,10 @@ def build_module(torch: Any, onnx: Any, model: Any, settings: Settings) -> Tuple
 
 
 def input_tensor(onnx: Any, value: Any, settings: Settings) -> Tensor:
-    """Name, static shape and dtype of a graph input; free sizes from options.input_shapes, else the batch."""
+    """Return name, static shape and dtype of a graph input.
+
+    Free sizes from options.input_shapes, else the batch.
+    """
     kind = value.type.tensor_type
     dims = [dim.dim_value if dim.HasField("dim_value") else -1 for dim in kind.shape.dim]
     given = (settings.options.get("input_shapes") or {}).get(value.name, [settings.batch])
@@ -54,7 +57,7 @@ def input_tensor(onnx: Any, value: Any, settings: Settings) -> Tensor:
 def make_module(
     torch: Any, operators: Any, nodes: List[Node], constants: Any, inputs: List[str], outputs: List[str]
 ) -> Any:
-    """A torch.nn.Module that runs `nodes` in their (topological) order."""
+    """Return a torch.nn.Module that runs `nodes` in their (topological) order."""
     steps = [(operators[kind], sources, targets, attributes) for kind, sources, targets, attributes in nodes]
     slots = {name: "constant_%d" % index for index, name in enumerate(constants)}
 
@@ -75,7 +78,10 @@ def make_module(
             return [values[name] for name in outputs]
 
         def marked(self, work: Dict[str, Optional[int]]) -> Callable[..., None]:
-            """A forward pass whose steps torch's profiler sees by name; `work`: their multiplications."""
+            """Return a forward pass whose steps torch's profiler sees by name.
+
+            `work`: their multiplications.
+            """
 
             def run(*given: Any) -> None:
                 values = dict(zip(inputs, given))
@@ -93,7 +99,7 @@ def make_module(
 
 
 def multiplications(operator: str, taken: List[Any], made: Any) -> Optional[int]:
-    """Of a convolution or a matrix product, by the shapes of its tensors; None for any other operator."""
+    """Count those of a convolution or a matrix product, by its tensors' shapes; None for other operators."""
     if operator == "Conv":
         return int(made.numel() * (taken[1].numel() // taken[1].shape[0]))
     if operator == "MatMul":

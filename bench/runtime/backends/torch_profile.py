@@ -9,7 +9,7 @@ REGIONS = ("Torch-Compiled Region", "## Call CompiledFxGraph")
 
 
 def events(torch: Any, module: Any, inputs: List[Any], runs: int, compiled: bool) -> List[List[Event]]:
-    """The events of each of `runs` inferences of `module` on `inputs`."""
+    """Return the events of each of `runs` inferences of `module` on `inputs`."""
     work: Dict[str, Optional[int]] = {}
     forward = module if compiled else module.marked(work)
     activities = [torch.profiler.ProfilerActivity.CPU]

@@ -33,8 +33,8 @@ class Player(object):
         self.timeout = float(task["measure"]["timeout_seconds"])
 
     def __enter__(self) -> "Player":
-        self._said = tempfile.TemporaryFile()
-        self._process = start([sys.executable] + self.command, self._said)
+        self._errors = tempfile.TemporaryFile()
+        self._process = start([sys.executable] + self.command, self._errors)
         try:
             check = self._ask(json.dumps(self.task))["ready"]
             if not check["ok"]:
@@ -47,10 +47,10 @@ class Player(object):
 
     def __exit__(self, *exc: object) -> None:
         end(self._process)
-        self._said.close()
+        self._errors.close()
 
     def turn(self, length: int) -> float:
-        """The median duration of the inferences of a turn of `length` ns, in seconds."""
+        """Return the median duration of the inferences of a turn of `length` ns, in seconds."""
         return float(median(self._ask(str(length)))) * 1e-9
 
     def _ask(self, line: str) -> Any:
@@ -77,9 +77,9 @@ class Player(object):
         return answer
 
     def _death(self) -> BackendError:
-        self._said.seek(0)
-        said = " ".join(self._said.read().decode("utf-8", "replace").split())[-300:]
-        message = "the process ended with code {}. {}".format(self._process.wait(), said)
+        self._errors.seek(0)
+        last = " ".join(self._errors.read().decode("utf-8", "replace").split())[-300:]
+        message = "the process ended with code {}. {}".format(self._process.wait(), last)
         return self._error("crashed", message.strip(), "often memory ran out, or the library crashed")
 
     def _error(self, kind: str, message: str, advice: str) -> BackendError:

@@ -20,5 +20,5 @@ def cpu_ns() -> int:
 
 
 def iso_utc(seconds: float) -> str:
-    """Seconds since the epoch as `2026-11-22T19:15:00Z`."""
+    """Return the seconds since the epoch as `2026-11-22T19:15:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

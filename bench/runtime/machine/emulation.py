@@ -1,4 +1,4 @@
-"""Is this CPU real? An emulated one runs the code but says nothing of its speed."""
+"""Is this CPU real? An emulated one runs the code, but not at the speed of a real one."""
 
 import os
 from typing import Optional
@@ -14,7 +14,7 @@ def emulated(root: str = "") -> Optional[str]:
 
 
 def user_mode(root: str = "", machine: str = "") -> Optional[str]:
-    """The emulator that interprets this very process, if one does.
+    """Return the emulator that interprets this very process, if one does.
 
     It answers /proc/self/exe with the program it runs, while the kernel, asked for the same under the name
     /proc/thread-self, tells the emulator itself (seen with qemu 7.2). Before qemu 8 /proc/cpuinfo, too, is

@@ -25,7 +25,7 @@ PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.,:;=+*{}() -]{0,200}\Z")
 
 
 def describe(board: Environment, root: str = "") -> Environment:
-    """The part of the environment that does not change from job to job."""
+    """Return the part of the environment that does not change from job to job."""
     kernel = os.uname()
     return {
         "board": board,
@@ -44,7 +44,10 @@ def describe(board: Environment, root: str = "") -> Environment:
 
 
 def variables(environment: Mapping[str, str]) -> Dict[str, Optional[str]]:
-    """Name -> value of the variables that bear on a figure; None where the value is nobody's business."""
+    """Return name -> value of the variables that bear on a figure.
+
+    None where the value is nobody's business.
+    """
     found = {}  # type: Dict[str, Optional[str]]
     for name, value in sorted(environment.items()):
         if name == "LD_PRELOAD":
@@ -55,7 +58,7 @@ def variables(environment: Mapping[str, str]) -> Dict[str, Optional[str]]:
 
 
 def without_places(text: str, bundle: str) -> str:
-    """A message without the folders of this machine's user: files of the bundle by their names in it."""
+    """Return a message without this user's folders: files of the bundle by their names in it."""
     for place, name in ((bundle, ""), (sys.prefix, ""), (os.path.expanduser("~"), "~/")):
         if len(place) > 1:
             text = text.replace(place + os.sep, name)
@@ -63,7 +66,7 @@ def without_places(text: str, bundle: str) -> str:
 
 
 def cpu(root: str = "") -> Dict[str, object]:
-    """Model, flags and count of the CPUs that /proc/cpuinfo shows."""
+    """Return model, flags and count of the CPUs that /proc/cpuinfo shows."""
     found: Dict[str, str] = {}
     for line in (read_text(root + "/proc/cpuinfo") or "").splitlines():
         key, _, value = line.partition(":")

@@ -31,7 +31,10 @@ def parse_clients(text: str) -> Dict[int, int]:
 
 
 def process_bytes(pid: Optional[int] = None, folder: str = FOLDER) -> Optional[int]:
-    """Bytes that nvmap charges to the process, this one by default; None where the tables cannot be read."""
+    """Return the bytes that nvmap charges to the process, this one by default.
+
+    None where the tables cannot be read.
+    """
     for name in ("maps", "clients"):
         text = read_text(folder + name)
         if text is not None:

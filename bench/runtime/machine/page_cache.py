@@ -60,5 +60,5 @@ def _resident(handle: int) -> float:
 
 
 def files_below(folder: str) -> List[str]:
-    """Every file in `folder`, at any depth."""
+    """Return every file in `folder`, at any depth."""
     return [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]

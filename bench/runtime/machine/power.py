@@ -1,4 +1,4 @@
-"""What an INA3221 monitor on a Jetson says of its rails, in watts, and the total that is defined for each
+"""What an INA3221 monitor on a Jetson reports of its rails, in watts, and the total that is defined for each
 board.
 
 JetPack 4 speaks iio (`rail_name_K`, `in_powerK_input` in mW, K from 0), JetPack 5 hwmon (`inK_label`,
@@ -23,7 +23,7 @@ SUMS = (("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"),)
 
 
 def rails(root: str = "") -> List[Rail]:
-    """Every rail of every monitor under `root`, by label; the carrier's sum rail (in7) left out."""
+    """Return every rail of every monitor under `root`, by label; the carrier's sum rail (in7) left out."""
     drivers = root + "/sys/bus/i2c/drivers/"
     found = [_iio(p) for p in find(drivers + "ina3221x/*/iio:device*/rail_name_*")]
     found += [_hwmon(p) for p in find(drivers + "ina3221/*/hwmon/hwmon*/in[1-6]_label")]
@@ -63,7 +63,7 @@ def read(found: Sequence[Rail]) -> Optional[Dict[str, Optional[float]]]:
 
 
 def total(values: Dict[str, Optional[float]]) -> Optional[float]:
-    """The board's power in watts: its input rail, or the sum that stands for it."""
+    """Return the board's power in watts: its input rail, or the sum that stands for it."""
     for label in INPUT_RAILS:
         if values.get(label) is not None:
             return values[label]

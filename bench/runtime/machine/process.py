@@ -25,7 +25,7 @@ Snapshot = NamedTuple(
 
 
 def age() -> float:
-    """Seconds since this process began to measure."""
+    """Return the seconds since this process began to measure."""
     return (now_ns() - STARTED) * 1e-9
 
 
@@ -38,7 +38,7 @@ def die_with_parent() -> None:
 
 
 def waiting_seconds(task_root: str = "/proc/self/task") -> Optional[float]:
-    """Seconds that our threads were ready but had no CPU: the largest of any thread; None without
+    """Return the seconds that our threads were ready but had no CPU: the largest of any thread; None without
     schedstat."""
     waits = []
     for path in find(task_root + "/*/schedstat"):
@@ -49,7 +49,8 @@ def waiting_seconds(task_root: str = "/proc/self/task") -> Optional[float]:
 
 
 def machine_cpu(path: str = "/proc/stat") -> Dict[str, float]:
-    """Seconds since boot, over all CPUs: `busy` (user, nice, system, irq, softirq) and `steal` (proc(5))."""
+    """Return the seconds since boot, over all CPUs: `busy` (user, nice, system, irq, softirq) and `steal`
+    (proc(5))."""
     words = (read_text(path) or "").split("\n", 1)[0].split()
     if len(words) < 9 or words[0] != "cpu":
         return {}
@@ -59,7 +60,8 @@ def machine_cpu(path: str = "/proc/stat") -> Dict[str, float]:
 
 
 def clocks() -> Dict[str, float]:
-    """The clocks whose disagreement betrays a step, a suspension or a slewed monotonic clock, in seconds."""
+    """Return the clocks whose disagreement betrays a step, a suspension or a slewed monotonic clock, in
+    seconds."""
     values = {"wall": time.time(), "monotonic": time.perf_counter()}
     for name, clock in (("raw", "CLOCK_MONOTONIC_RAW"), ("boot", "CLOCK_BOOTTIME")):
         number = getattr(time, clock, 7 if name == "boot" else None)  # CLOCK_BOOTTIME has no name before 3.7
@@ -83,7 +85,7 @@ def snapshot() -> Snapshot:
 
 
 def difference(before: Snapshot, after: Snapshot) -> Facts:
-    """Facts about the span between two snapshots; seconds, None where unknown."""
+    """Return facts about the span between two snapshots; seconds, None where unknown."""
     begin, end = before.clocks["monotonic"], after.clocks["monotonic"]
     span, own = end - begin, after.cpu - before.cpu
     facts: Facts = {"span": span, "cpu": own, "waiting": None, "others": None, "steal": None}

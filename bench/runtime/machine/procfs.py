@@ -5,8 +5,8 @@ from typing import List, Optional
 
 
 def read_text(path: str) -> Optional[str]:
-    """The whole text, or None where it cannot be read: absent, forbidden, or a sensor that answers with an
-    error."""
+    """Return the whole text, or None where it cannot be read: absent, forbidden, or a sensor that answers
+    with an error."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read()
@@ -15,7 +15,7 @@ def read_text(path: str) -> Optional[str]:
 
 
 def read_int(path: str, base: int = 10) -> Optional[int]:
-    """One integer, or None where there is none."""
+    """Return one integer, or None where there is none."""
     text = read_text(path)
     try:
         return None if text is None else int(text.strip(), base)

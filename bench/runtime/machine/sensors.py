@@ -1,4 +1,4 @@
-"""What the board says about itself while it works: clocks, temperature, throttle bits, load, power.
+"""What the board reports of itself while it works: clocks, temperature, throttle bits, load, power.
 
 Read by the parent, which otherwise sleeps, so that the measured process does nothing but measure. Paths as in
 the kernel's cpufreq and thermal ABI, and rbonghi/jetson_stats
@@ -33,7 +33,7 @@ class Sensors(object):
         self.zones = [z for z in find(root + "/sys/class/thermal/thermal_zone*/temp") if not _constant(z)]
 
     def read(self) -> Sensed:
-        """One reading in hertz, degrees Celsius, watts; None where the board has no such sensor."""
+        """Return one reading in hertz, degrees Celsius, watts; None where the board has no such sensor."""
         clocks = [hz for hz in map(read_int, self.cpu) if hz is not None]
         heat = [t for t in map(read_int, self.zones) if t is not None]
         rails = power.read(self.rails)
@@ -54,12 +54,12 @@ class Sensors(object):
 
 
 def _constant(zone: str) -> bool:
-    """Jetson's PMIC zone always says 50 or 100 degrees."""
+    """Jetson's PMIC zone always reads 50 or 100 degrees."""
     return "PMIC" in (read_text(os.path.join(os.path.dirname(zone), "type")) or "")
 
 
 def names(sensors: Sensors) -> List[str]:
-    """What was found, for the record's environment."""
+    """Return what was found, for the record's environment."""
     slow = sensors.throttling
     evidence = slow.firmware + slow.alarms + slow.events + slow.cooling + slow.policies
     paths = [p[len(sensors.root) :] for p in sensors.cpu[:1] + sensors.gpu + sensors.zones + evidence]

@@ -2,8 +2,8 @@
 
 Sources: raspberrypi/linux (`get_throttled` of the firmware's driver, whose "has occurred" bits the kernel's
 own poll clears every 2 s; the hwmon `rpi_volt`, also in mainline), the kernel's thermal and cpufreq ABI,
-rbonghi/jetson_stats and NVIDIA's hwmon counters `oc*_event_cnt` (Orin and later). No file of these says what
-`vcgencmd` says on the host: that is asked before and after a run, from outside.
+rbonghi/jetson_stats and NVIDIA's hwmon counters `oc*_event_cnt` (Orin and later). None of these files has
+what `vcgencmd` prints on the host: that is asked before and after a run, from outside.
 """
 
 import os
@@ -39,7 +39,7 @@ class Throttling(object):
         self.policies = [path for path in find(root + POLICIES) if fixed(path)]
 
     def read(self) -> Slowing:
-        """One reading; None where the board has no such source.
+        """Return one reading; None where the board has no such source.
 
         throttled: the firmware's bits; undervoltage: 1 while its alarm is on; over_current: events so far;
         cooling: steps by which each kind of cooling slows a device; clocks: Hz of each fixed policy.
@@ -67,7 +67,7 @@ class Throttling(object):
 
 
 def fixed(policy: str) -> bool:
-    """Whether a policy's clock is meant to stay: pinned, or its governor asks for the maximum."""
+    """Return whether a policy's clock is meant to stay: pinned, or its governor asks for the maximum."""
     texts = {
         name: (read_text("{}/scaling_{}".format(policy, name)) or "").strip()
         for name in ("min_freq", "max_freq", "governor", "driver")

@@ -110,7 +110,7 @@ class Offline(object):
 def paced(
     infer: Infer, out: "array[int]", response: "array[int]", rate: float, plan: Measure
 ) -> timing.Outcome:
-    """One request every 1/rate s: its own time into `out`, from due to answered into `response`."""
+    """Send one request every 1/rate s: its own time into `out`, from due to answered into `response`."""
     period, left = 1e9 / rate, plan.get("time_left", float("inf"))
     count = min(len(out), max(MIN_SAMPLES, plan["min_samples"], int(plan["min_seconds"] * rate)))
     clock, cpu, stopped_by, n = now_ns, time.process_time(), "enough", 0

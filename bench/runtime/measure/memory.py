@@ -37,7 +37,7 @@ def process_memory(root: str = "/proc/self") -> Dict[str, Optional[int]]:
 
 
 def status_field(name: str, root: str = "/proc/self") -> Optional[int]:
-    """One size of /proc/PID/status, such as VmHWM, in bytes."""
+    """Return one size of /proc/PID/status, such as VmHWM, in bytes."""
     for line in (read_text(root + "/status") or "").splitlines():
         words = line.split()
         if len(words) == 3 and words[0] == name + ":":
@@ -56,7 +56,7 @@ def reset_peak(root: str = "/proc/self") -> bool:
 
 
 def cgroup_memory(proc: str = "/proc/self", mount: str = "/sys/fs/cgroup") -> GroupMemory:
-    """Bytes now and at most charged to our control group; v2 first, then v1. Includes page cache."""
+    """Return bytes now and at most charged to our control group; v2 first, then v1. Includes page cache."""
     for folder in _cgroup_folders(read_text(proc + "/cgroup") or "", mount):
         for now, peak in (
             ("memory.current", "memory.peak"),

@@ -14,8 +14,8 @@ Arrays = Dict[str, "numpy.ndarray"]
 
 
 def make_inputs(tensors: List[Tensor], reference: Optional[str], seed: int) -> Arrays:
-    """One contiguous array an input: the reference's where there is one, otherwise random numbers from the
-    seed."""
+    """Return one contiguous array an input: the reference's where there is one, otherwise random numbers from
+    the seed."""
     if reference:
         return _reference_inputs(tensors, reference)
     import numpy
@@ -61,7 +61,8 @@ def stored_arrays(path: str, prefix: str = "") -> Arrays:
 
 
 def residual(rungs: List[Rung], known: Dict[str, int]) -> List[Residual]:
-    """What the model's growth leaves unexplained by the weights and activations that the backend knows of.
+    """Return what the model's growth leaves unexplained by the weights and activations that the backend knows
+    of.
 
     All in bytes; growth is of RSS, trimmed, above the initialised device.
     """

@@ -41,7 +41,7 @@ Taken = NamedTuple(
 
 
 def settings_of(task: Task) -> Settings:
-    """The backend's settings of a task; the bundle's input shapes resolve dynamic dimensions."""
+    """Return the backend's settings of a task; the bundle's input shapes resolve dynamic dimensions."""
     job = task["job"]
     options = dict(job.get("options") or {})
     shapes = {t["name"]: t["shape"] for t in job["model"].get("inputs") or []}
@@ -61,14 +61,15 @@ def build(task: Task) -> Optional[Build]:
 
 
 def timed(work: Callable[[], T]) -> Tuple[T, float]:
-    """What `work` returns, and the seconds that it took."""
+    """Return what `work` returns, and the seconds that it took."""
     start = now_ns()
     found = work()
     return found, (now_ns() - start) * 1e-9
 
 
 def load_cold(task: Task) -> Iterator[Findings]:
-    """Seconds of loading and of the first inference, the files of the model dropped from the page cache.
+    """Yield the seconds of loading and of the first inference, the files of the model dropped from the page
+    cache.
 
     Then the same with the inferences of a warm-up after them, as a series. Nothing where the files cannot be
     dropped. The libraries stay cached.
@@ -173,7 +174,7 @@ def _measure_model(
 
 
 def _oversubscribed(job: Job, streams: int) -> bool:
-    """Whether the streams' own threads wait for each other's CPUs, which says nothing of other load."""
+    """Whether the streams' own threads wait for each other's CPUs: waiting is then no sign of other load."""
     threads = job["threads"] or len(os.sched_getaffinity(0))
     return streams > 1 and streams * threads > len(os.sched_getaffinity(0))
 
@@ -225,7 +226,7 @@ def _entry(task: Task, taken: Taken, room: Buffers) -> ProcessLatency:
 
 
 def overhead(settings: Settings) -> List[int]:
-    """What the loop itself costs, in this process: the samples of a backend that does nothing, in ns."""
+    """Return what the timing loop itself costs: samples (ns) of a backend that does nothing."""
     with NullBackend(settings) as null:
         out = timing.buffer(OVERHEAD_SAMPLES)
         timing.sample(null.infer, out, 0, OVERHEAD_SAMPLES)

@@ -113,7 +113,7 @@ def _judged(pairs: Pairs, check: OutputCheck) -> OutputCheck:
     check["correlation"] = lowest
     for got, want in pairs:
         if got.size < 4 or not want.std():
-            continue  # too few values, or a constant reference: nothing can be said
+            continue  # too few values, or a constant reference: there is no correlation
         if not got.std():
             check["correlation"] = 0.0
             return refused(check, "the output is constant, the reference is not")

@@ -24,7 +24,7 @@ WARM = 0.25  # share of the inferences that are left out, the first ones
 
 
 def run(task: types.Task) -> types.Profile:
-    """The profile as a record holds it: {source, runs, layers, others, error}. Raises BackendError."""
+    """Return the profile as a record holds it: {source, runs, layers, others, error}. Raises BackendError."""
     backend = create(task["job"], settings_of(task))
     backend.import_library()
     backend.expect_profile(task["folder"])
@@ -64,7 +64,7 @@ def _count(seconds: float, nodes: int) -> int:
 
 
 def table(source: str, inferences: List[List[Event]]) -> types.Profile:
-    """The profile of some inferences: a row an operator of the graph, in the order in which they ran.
+    """Return the profile of some inferences: a row an operator of the graph, in the order in which they ran.
 
     Beyond MOST_LAYERS the quickest are one sum, `others`.
     """
@@ -100,7 +100,8 @@ def _total(values: List[Optional[int]]) -> Optional[int]:
 
 
 def middle(values: List[float]) -> float:
-    """The mean of the middle half: no disturbed inference moves it, nor do whole microseconds round it."""
+    """Return the mean of the middle half: no disturbed inference moves it, nor do whole microseconds round
+    it."""
     ordered, quarter = sorted(values), len(values) // 4
     inner = ordered[quarter : len(ordered) - quarter]
     return sum(inner) / len(inner)

@@ -16,7 +16,8 @@ ATTEMPTS = 3  # a busy machine may spoil one
 
 
 def memory_error() -> float:
-    """Relative error of the ladder's reader for an allocation of known size whose pages are all touched."""
+    """Return the relative error of the ladder's reader for an allocation of known size whose pages are all
+    touched."""
     kind = "uss" if process_memory()["uss"] is not None else "rss"
     before = process_memory()[kind] or 0
     # Fresh pages of the kernel's: an allocator may hand out memory that the process has touched before.
@@ -29,7 +30,8 @@ def memory_error() -> float:
 
 
 def time_error() -> float:
-    """Relative error of the samples' clock over a known spin, against another clock, the raw hardware one."""
+    """Return the relative error of the samples' clock over a known spin, against another clock, the raw
+    hardware one."""
     known, ours = _both_clocks()
     while time.clock_gettime(time.CLOCK_MONOTONIC_RAW) < known + KNOWN_SECONDS:
         pass

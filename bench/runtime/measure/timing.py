@@ -42,7 +42,8 @@ def sample(infer: Callable[[], None], out: "array[int]", first: int, last: int) 
 
 
 def with_compute(compute: "array[int]", read: Callable[[], Optional[float]]) -> Loop:
-    """A `sample` that also stores the device's own time of each inference, read outside the timed region."""
+    """Return a `sample` that also stores the device's own time of each inference, read outside the timed
+    region."""
 
     def loop(infer: Callable[[], None], out: "array[int]", first: int, last: int) -> None:
         clock = now_ns
@@ -56,7 +57,8 @@ def with_compute(compute: "array[int]", read: Callable[[], Optional[float]]) -> 
 
 
 def adapted(plan: Measure, first: float, left: float) -> Measure:
-    """The plan for a model whose first inference took `first` s in a process that has `left` s to live.
+    """Return the plan for a model whose first inference took `first` s in a process that has `left` s to
+    live.
 
     A slow model warms up and is sampled less often, rather than losing everything at its time limit: a
     quarter of the time left goes to warming up at most, and sampling ends (`time_left`) before it is over.
@@ -79,8 +81,8 @@ def warm_up(infer: Callable[[], None], plan: Measure, out: "array[int]") -> int:
 
 
 def half_width(out: "array[int]", n: int) -> float:
-    """Relative half width of the 95 % interval of the median, from the medians of 20 batches in order of
-    time.
+    """Return the relative half width of the 95 % interval of the median, from the medians of 20 batches in
+    order of time.
 
     Batches rather than single samples, because neighbours resemble each other. numpy, because a sorted copy
     as Python integers would grow the heap that is being measured.
@@ -89,7 +91,7 @@ def half_width(out: "array[int]", n: int) -> float:
 
     size = min(n, len(out)) // BATCHES
     if not size:
-        return float("inf")  # fewer samples than batches say nothing
+        return float("inf")  # fewer samples than batches have no interval
     medians = numpy.median(numpy.frombuffer(out, "int64", size * BATCHES).reshape(BATCHES, size), axis=1)
     return float(STUDENT_19 * medians.std(ddof=1) / BATCHES**0.5 / medians.mean())
 
@@ -129,6 +131,6 @@ def _maximum(plan: Measure, n: int, elapsed: int, room: int) -> str:
         return "max_samples"
     if n and elapsed * (n + 1) / n >= plan.get("time_left", float("inf")) * 1e9:
         return "time_left"
-    # a slow model is given three times as long to reach the count without which it says nothing
+    # a slow model is given three times as long to reach the count below which there is no interval
     patience = 1 if n >= MIN_SAMPLES else 3
     return "max_time" if n and elapsed >= patience * plan["max_seconds"] * 1e9 else ""

@@ -21,7 +21,8 @@ JUDGED_BY_SENSE = ("int8", "mixed")  # no bound follows from the arithmetic
 
 
 def relative(arithmetic: str, path: str) -> Optional[float]:
-    """The allowed difference as a share of the largest reference output; None where none follows (int8).
+    """Return the allowed difference as a share of the largest reference output; None where none follows
+    (int8).
 
     0.0 for fp32 and fp64: there the tolerance of the bundle holds. path: the ONNX file.
     """

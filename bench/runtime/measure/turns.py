@@ -3,7 +3,7 @@
 Neighbouring turns of some milliseconds meet nearly the same moment of a shared machine (bench/runtime/duel
 says more). Here one of the two is a reference that every job of a list is compared with. What one thread
 computes on a CPU is timed by the process's CPU time: a long inference on a busy machine nearly always waits
-for a CPU somewhere, a short one seldom, and their ratio would say so. All else is timed by the clock.
+for a CPU somewhere, a short one seldom, which would distort their ratio. All else is timed by the clock.
 """
 
 import random
@@ -27,8 +27,8 @@ PAIRS = 5  # pairs of turns at least
 def turn(
     infer: Callable[[], None], length: int, out: "array[int]", least: int = LEAST, clock: Clock = now_ns
 ) -> List[int]:
-    """The samples of a turn of `length` ns; one inference before them, for the caches that the other one
-    has filled, is not timed."""
+    """Return the samples of a turn of `length` ns; one inference before them, for the caches that the other
+    one has filled, is not timed."""
     infer()
     end, n = now_ns() + length, 0
     while n < least or (n < len(out) and now_ns() < end):

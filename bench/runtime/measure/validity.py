@@ -31,7 +31,7 @@ Verdict = NamedTuple("Verdict", [("reasons", List[Note]), ("warnings", List[Note
 
 
 def note(code: str, message: str) -> Note:
-    """A reason or a warning."""
+    """Return a reason or a warning."""
     return {"code": code, "message": message}
 
 
@@ -48,7 +48,7 @@ def judge(
     environment: Environment,
     around: Optional[List[Reading]] = None,
 ) -> Verdict:
-    """The verdict on one process. entry: its `latency`, with `plan` and `drift`; facts: of
+    """Return the verdict on one process. entry: its `latency`, with `plan` and `drift`; facts: of
     process.difference; sensors: readings during the samples; around: those and their neighbours."""
     verdict = Verdict([], [])
     _machine(verdict, environment)

@@ -13,7 +13,7 @@ from bench.runtime.supervise import supervisor
 
 
 def build_of(job: Job, process: int) -> Optional[int]:
-    """Which engine the process of the job measures; None where its backend builds none."""
+    """Return which engine the process of the job measures; None where its backend builds none."""
     return measure.build_of(job["measure"], process) if backends.find(job["backend"]).builds else None
 
 
@@ -44,7 +44,7 @@ class Builds(object):
         return None
 
     def described(self, task: Task, part: Part) -> Part:
-        """The measured part with how its engine was built, which the process itself only loaded."""
+        """Return the measured part with how its engine was built, which the process itself only loaded."""
         made = self.made.get((task["job"]["id"], task["build"]))
         loaded = part.get("environment", {}).get("build")
         if not (made and loaded and loaded.get("cached")):

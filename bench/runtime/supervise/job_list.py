@@ -26,7 +26,7 @@ Step = NamedTuple("Step", [("job", Job), ("process", int), ("order", int)])
 
 
 def load(path: str) -> JobList:
-    """The job list at `path`, every job with its complete `measure`; BadFileError in one line for what
+    """Return the job list at `path`, every job with its complete `measure`; BadFileError in one line for what
     cannot be run."""
     document = schema.load(path, "jobs")
     if escapes(document["bundle"].replace("../", "", 1)) or os.path.isabs(document["bundle"]):
@@ -43,7 +43,7 @@ def load(path: str) -> JobList:
 
 
 def complete(job: Job, measure: Measure, path: str) -> Job:
-    """The job with its whole measuring plan: its own over the list's over the defaults."""
+    """Return the job with its whole measuring plan: its own over the list's over the defaults."""
     for problem in problems(job) + list(filter(None, [loads.problem(job["backend"], job.get("load") or {})])):
         raise BadFileError("{}: job {}: {}".format(path, job["id"], problem))
     plan = defaults.complete(measure, job.get("measure"))
@@ -54,13 +54,13 @@ def complete(job: Job, measure: Measure, path: str) -> Job:
     # Latencies and the device's own times, of every process and of each time that it is measured again.
     most = 2 * plan["max_samples"] * plan["processes"] * (1 + plan["repeats"])
     if most > schema.MAX_RECORD_SAMPLES:
-        told = "{}: job {}: a record could get {} samples, allowed are {}: lower max_samples or processes"
-        raise BadFileError(told.format(path, job["id"], most, schema.MAX_RECORD_SAMPLES))
+        message = "{}: job {}: a record could get {} samples, allowed are {}: lower max_samples or processes"
+        raise BadFileError(message.format(path, job["id"], most, schema.MAX_RECORD_SAMPLES))
     return {**job, "measure": plan}
 
 
 def order(jobs: List[Job], seed: int) -> List[Step]:
-    """All first processes shuffled, then all second ones, ...: drift of the device cannot favour a job.
+    """Shuffle all first processes, then all second ones, ...: drift of the device cannot favour a job.
 
     Profiles come last, in the order of the jobs.
     """
@@ -74,7 +74,10 @@ def order(jobs: List[Job], seed: int) -> List[Step]:
 
 
 def file_problem(bundle: str, relative: str, sha256: Optional[str]) -> Optional[Error]:
-    """Why a file of the bundle cannot be used, as {kind, message, advice}; None when it is as promised."""
+    """Return why a file of the bundle cannot be used, as {kind, message, advice}.
+
+    None when it is as promised.
+    """
     path = os.path.realpath(os.path.join(bundle, relative))
     advice = "copy the bundle to the device again"
     if not path.startswith(bundle + os.sep):

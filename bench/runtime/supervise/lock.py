@@ -12,14 +12,14 @@ _FLAGS = sum((os.O_RDWR, os.O_CREAT, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_CLOEXEC)
 
 
 class DeviceHeldError(Exception):
-    """Another runtime holds the device; `holder` says who, as far as it is known."""
+    """Another runtime holds the device; `holder` names it, as far as it is known."""
 
     def __init__(self, device: str, holder: str) -> None:
         super(DeviceHeldError, self).__init__("device {} is held by {}".format(device, holder))
 
 
 def folder(out_dir: str) -> str:
-    """Where locks live: ORBITBENCH_LOCK_DIR, the user's runtime folder, a private one in the temporary
+    """Return where locks live: ORBITBENCH_LOCK_DIR, the user's runtime folder, a private one in the temporary
     folder, or the results' (read-only containers)."""
     chosen = os.environ.get("ORBITBENCH_LOCK_DIR")
     if chosen and os.access(chosen, os.W_OK):

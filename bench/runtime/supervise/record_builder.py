@@ -24,7 +24,7 @@ from bench.runtime.supervise.job_list import JobList
 
 
 def finish_part(part: Part, environment: Environment, sensors: List[Reading]) -> Part:
-    """The part of one process with drift, sensors and verdict added. sensors: with `t` on the samples'
+    """Return the part of one process with drift, sensors and verdict added. sensors: with `t` on the samples'
     clock."""
     own = dict(environment, **part.get("environment", {}))
     verdict, entry, error = Verdict([], []), part.get("latency"), part["error"]
@@ -48,7 +48,7 @@ def finish_part(part: Part, environment: Environment, sensors: List[Reading]) ->
 
 
 def surrounding(sensors: List[Reading], span: Facts) -> List[Reading]:
-    """The readings during the samples, the last one before and the first one after: short measurements
+    """Return the readings during the samples, the last one before and the first one after: short measurements
     have none of their own."""
     before = [s for s in sensors if s["t"] < span["begin"]][-1:]
     after = [s for s in sensors if s["t"] > span["end"]][:1]
@@ -56,8 +56,8 @@ def surrounding(sensors: List[Reading], span: Facts) -> List[Reading]:
 
 
 def drift(seconds: Sequence[float]) -> Optional[float]:
-    """Relative change of the median from the first third of the samples to the last; None for fewer than
-    30."""
+    """Return the relative change of the median from the first third of the samples to the last; None for
+    fewer than 30."""
     third = len(seconds) // 3
     return median(seconds[-third:]) / median(seconds[:third]) - 1 if third >= 10 else None
 
@@ -68,7 +68,7 @@ def _last_size(message: str, sensors: List[Reading]) -> str:
 
 
 def of_profile(part: Part) -> Part:
-    """The part of a profile's process, which may fail without failing its job."""
+    """Return the part of a profile's process, which may fail without failing its job."""
     failed: Profile = {"source": "", "runs": 0, "layers": [], "others": None, "error": part["error"]}
     profile = part.get("profile") or failed
     return {"status": "ok", "error": None, "profile": profile}
@@ -80,7 +80,10 @@ def attempt(part: Part) -> Disturbed:
 
 
 def record(jobs: JobList, job: Job, parts: List[Part]) -> Record:
-    """The record of a job from its parts in the order of the processes; the first failure is the job's."""
+    """Return the record of a job from its parts in the order of the processes.
+
+    The first failure is the job's.
+    """
     error = next((p["error"] for p in parts if p["error"]), None)
     if error:
         error = {**error, "message": without_places(error["message"], jobs.bundle)}
@@ -115,7 +118,7 @@ def record(jobs: JobList, job: Job, parts: List[Part]) -> Record:
 
 
 def skipped(jobs: JobList, job: Job, environment: Environment, reason: Error) -> Record:
-    """The record of a job that was never started; `reason` is {kind, message, advice}."""
+    """Return the record of a job that was never started; `reason` is {kind, message, advice}."""
     empty: Part = {"status": "skipped", "process": 0, "error": reason, "environment": environment}
     made = record(jobs, job, [empty])
     codes = schema.INVALID_CODES
@@ -127,7 +130,7 @@ def skipped(jobs: JobList, job: Job, environment: Environment, reason: Error) ->
 
 
 def unfit(jobs: JobList, job: Job, environment: Environment, problem: Problem) -> Record:
-    """The record of a job whose measured one cannot be kept, for `problem`.
+    """Return the record of a job whose measured one cannot be kept, for `problem`.
 
     Without the environment where that is what cannot be kept.
     """
@@ -176,6 +179,9 @@ def _environment(parts: List[Part]) -> Environment:
 
 
 def p50(part: Part) -> Optional[float]:
-    """The median of one process in seconds, for the progress line; every other figure is the host's."""
+    """Return the median of one process in seconds, for the progress line.
+
+    Every other figure is the host's.
+    """
     entry = part.get("latency")
     return median(samples.seconds(entry["samples"])) if entry else None

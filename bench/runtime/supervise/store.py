@@ -24,11 +24,11 @@ class Store(object):
             os.makedirs(os.path.join(out_dir, folder), exist_ok=True)
 
     def record_path(self, job: Job) -> str:
-        """Where the record of a job lies."""
+        """Return where the record of a job lies."""
         return os.path.join(self.out, "records", job["id"] + ".json")
 
     def part_path(self, job: Job, process: int) -> str:
-        """Where the part of one of its processes lies."""
+        """Return where the part of one of its processes lies."""
         return os.path.join(self.out, "parts", "{}.{}.json".format(job["id"], process))
 
     def sweep(self, jobs: JobList) -> None:
@@ -59,16 +59,16 @@ class Store(object):
         return dict(value)
 
     def done(self, job: Job, process: int) -> bool:
-        """Whether there is nothing left to measure for this process of the job."""
+        """Return whether there is nothing left to measure for this process of the job."""
         return os.path.exists(self.record_path(job)) or os.path.exists(self.part_path(job, process))
 
     def parts(self, job: Job) -> List[Part]:
-        """The parts of a job that are there, in the order of its processes, the profile's last."""
+        """Return the parts of a job that are there, in the order of its processes, the profile's last."""
         paths = [self.part_path(job, process) for process in range(measure.steps(job["measure"]))]
         return [read_json(path) for path in paths if os.path.exists(path)]
 
     def status(self, job: Job) -> Optional[str]:
-        """The status in a job's record; None where there is none."""
+        """Return the status in a job's record; None where there is none."""
         path = self.record_path(job)
         return str(schema.load(path, "record")["status"]) if os.path.exists(path) else None
 

@@ -25,12 +25,13 @@ CHILD_ENVIRONMENT = {
 
 
 def child_command() -> List[str]:
-    """How this very interpreter runs a task."""
+    """Return how this very interpreter runs a task."""
     return [sys.executable, "-m", "bench.runtime.supervise.worker"]
 
 
 def run_child(task: Task, timeout: float, watch: Callable[[int], None]) -> Part:
-    """The part of a fresh process that runs `task`; a failed part when it dies, hangs or answers nonsense.
+    """Return the part of a fresh process that runs `task`; a failed part when it dies, hangs or answers
+    nonsense.
 
     watch: called with the process id at its start and then twice a second.
     """
@@ -45,7 +46,10 @@ def run_child(task: Task, timeout: float, watch: Callable[[int], None]) -> Part:
 
 
 def start(command: List[str], stderr: "Union[int, IO[bytes]]") -> "subprocess.Popen[bytes]":
-    """A fresh measuring process in a group of its own, spoken to by pipes; `end` leaves nothing of it."""
+    """Return a fresh measuring process in a group of its own, spoken to by pipes.
+
+    `end` leaves nothing of it.
+    """
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -72,7 +76,7 @@ def _converse(
     try:
         process.stdin.write(json.dumps(task).encode("utf-8"))
         process.stdin.close()
-    except BrokenPipeError:  # it died at once; its exit code will say why
+    except BrokenPipeError:  # it died at once; its exit code will show why
         pass
     output, tail = bytearray(), bytearray()
     deadline, due = now_ns() + timeout * 1e9, 0
@@ -129,25 +133,28 @@ def _part(output: bytes, tail: bytes, late: bool, code: int, timeout: float) -> 
 
 
 def _death(code: int, tail: str) -> Part:
-    said = " ".join(tail.split())[-300:]
+    last = " ".join(tail.split())[-300:]
     if code == -signal.SIGKILL:
         advice = "most often memory ran out: use a smaller model, or free memory; `dmesg` on the board tells"
-        return failed("killed", "the process was killed by SIGKILL. " + said, advice)
+        return failed("killed", "the process was killed by SIGKILL. " + last, advice)
     if code < 0:
         name = signal.Signals(-code).name
         advice = "the inference library crashed: try another version of it"
-        return failed("crashed", "the process died of {}. {}".format(name, said), advice)
+        return failed("crashed", "the process died of {}. {}".format(name, last), advice)
     return failed(
-        "crashed", "the process ended with code {} and no result. {}".format(code, said), "see the message"
+        "crashed", "the process ended with code {} and no result. {}".format(code, last), "see the message"
     )
 
 
 def failed(kind: str, message: str, advice: str) -> Part:
-    """A part that holds nothing but its error."""
+    """Return a part that holds nothing but its error."""
     return {"status": "failed", "error": {"kind": kind, "message": message.strip(), "advice": advice}}
 
 
 def resident(pid: int) -> Optional[int]:
-    """Resident bytes of a process; None when it is gone. Tells, after a death, how large it had become."""
+    """Return resident bytes of a process; None when it is gone.
+
+    Tells, after a death, how large it had become.
+    """
     words = (read_text("/proc/{}/statm".format(pid)) or "").split()
     return int(words[1]) * os.sysconf("SC_PAGESIZE") if len(words) > 1 else None
