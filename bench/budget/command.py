@@ -62,7 +62,7 @@ class Answer:
 
 
 def board(asked: Asked) -> Board | None:
-    """The device's price list; None without one."""
+    """Return the device's price list; None without one."""
     if asked.device is None:
         return None
     network, data = zoo.architecture(asked.architecture), zoo.dataset(asked.dataset)
@@ -70,7 +70,7 @@ def board(asked: Asked) -> Board | None:
 
 
 def solve(asked: Asked) -> Answer:
-    """The widths for the limits, by the counts and by the model of the device."""
+    """Return the widths for the limits, by the counts and by the model of the device."""
     solver = Solver(asked)
     if solver.board is None or not (asked.measure and asked.on_device):
         return solver.answer()
@@ -87,7 +87,7 @@ class Solver:
         self.fit = named(asked.fit) if asked.fit else None
 
     def guess(self, limits: Mapping[str, float], near: Sequence[int] | None = None) -> Within:
-        """The widths for limits of the model; refused where they would have to be extrapolated."""
+        """Return the widths for limits of the model; refused where they would have to be extrapolated."""
         network, data = zoo.architecture(self.asked.architecture), zoo.dataset(self.asked.dataset)
         asked = self.asked
         found = within(network, data, asked.method, limits, self.fit, asked.align, self.board, near)
@@ -96,7 +96,7 @@ class Solver:
         return found
 
     def measure(self, widths: Sequence[int]) -> Measured:
-        """What the device takes."""
+        """Return what the device takes."""
         assert self.board is not None
         asked = self.asked
         found = measure_on_device(self.board.model.profile, asked.architecture, asked.dataset, widths)
@@ -112,7 +112,7 @@ class Solver:
         return self._answer(self.guess(self.asked.limits))
 
     def measured(self, played: rounds.Played) -> Answer:
-        """The best of the rounds; JobError where no measured interval lies within the budgets."""
+        """Return the best of the rounds; JobError where no measured interval lies within the budgets."""
         chosen = rounds.best(played.rounds, self.asked.limits)
         if chosen is None:
             figures = "; ".join(line for each in played.rounds for line in round_lines(self.asked, each))
@@ -134,7 +134,7 @@ def counted(played: rounds.Played) -> str:
 
 
 def round_lines(asked: Asked, played: Round) -> list[str]:
-    """What was measured in a round, and how far the model's guess was, per budget of the device."""
+    """Return what was measured in a round, and how far the model's guess was, per budget of the device."""
     return [
         f"{NAMES[name]} measured {_spread(name, getattr(played.measured, name))}, "
         f"guessed {shown(name, played.guess.figures[name])} ({played.off(name):+.1%})"

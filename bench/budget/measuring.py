@@ -46,7 +46,7 @@ def measure(profile: Profile, architecture: str, dataset: str, widths: Sequence[
 
 
 def figures(profile: Profile, items: Sequence[Item], processes: int, seconds: float) -> list[Figures]:
-    """What `orchestrate measure` prints of each network, in their order."""
+    """Return what `orchestrate measure` prints of each network, in their order."""
     where = profile.environment
     with TemporaryDirectory(prefix="orbitbench-budget-") as folder:
         bundle = Path(folder) / "bundle"
@@ -58,7 +58,7 @@ def figures(profile: Profile, items: Sequence[Item], processes: int, seconds: fl
 
 
 def summed_up(profile: Profile, architecture: str, found: Sequence[Figures]) -> Measured:
-    """One network's figures, over all processes of all its measurements.
+    """Return one network's figures, over all processes of all its measurements.
 
     ProfileError where they are of another environment than the profile; JobError where too few processes have
     a figure for an interval.
@@ -77,13 +77,13 @@ def summed_up(profile: Profile, architecture: str, found: Sequence[Figures]) -> 
 
 
 def estimate(values: Sequence[float], scale: Callable[[float], float] = float) -> Estimate:
-    """Mean and 95 % interval over processes (Student's t), all on `scale`."""
+    """Return the mean and 95 % interval over processes (Student's t), all on `scale`."""
     center, half = interval(values)
     return Estimate(scale(center), scale(center - half), scale(center + half))
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half the 95 % interval over processes (Student's t); infinite for a single one."""
+    """Return the mean and half the 95 % interval over processes (Student's t); infinite for a single one."""
     from scipy import special
 
     if len(values) < 2:

@@ -46,28 +46,28 @@ class Round:
         return estimate.value, estimate.high
 
     def off(self, name: str) -> float:
-        """How far the guess was: predicted / measured - 1."""
+        """Return how far the guess was: predicted / measured - 1."""
         return self.guess.figures[name] / self.value(name)[0] - 1
 
     def share(self, name: str, limit: float) -> float:
-        """The share of a budget: measured where the device decides, counted where not."""
+        """Return the share of a budget: measured where the device decides, counted where not."""
         return (self.guess.figures[name] if name in COUNTS else self.value(name)[0]) / limit
 
     def fits(self, limits: Limits) -> bool:
-        """Whether every measured interval lies within its limit."""
+        """Return whether every measured interval lies within its limit."""
         return all(self.value(name)[1] <= limit for name, limit in limits.items() if name not in COUNTS)
 
     def used(self, limits: Limits) -> float:
-        """The largest share of a budget."""
+        """Return the largest share of a budget."""
         return max(self.share(name, limit) for name, limit in limits.items())
 
     def enough(self, limits: Limits) -> bool:
-        """Whether it fits and some budget is used."""
+        """Return whether it fits and some budget is used."""
         near = any(self.share(name, limit) >= CLOSE.get(name, 0.97) for name, limit in limits.items())
         return near and self.fits(limits)
 
     def goal(self, name: str, limit: float) -> float:
-        """What to aim at with an interval as wide as this: the middle between close enough and too much."""
+        """Return what to aim at with so wide an interval: the middle of close enough and too much."""
         value, high = self.value(name)
         top = limit * value / high * (1 - MARGIN)
         return 0.5 * (min(CLOSE[name] * limit, top) + top)
@@ -83,7 +83,7 @@ class Played(NamedTuple):
 def playing(limits: Limits, most: int, guess: Guess) -> Generator[list[int], Measured, Played]:
     """Yield the widths of at most `most` rounds, each to be answered with what was measured of them.
 
-    The last round fits and uses a budget, or `why` says why there is no further one. UnreachableError where
+    The last round fits and uses a budget, or `why` is why there is no further one. UnreachableError where
     the model knows of no network within the limits.
     """
     played: list[Round] = []
@@ -131,7 +131,7 @@ def _corrected(limits: Limits, played: Sequence[Round]) -> tuple[dict[str, float
     names = [name for name in limits if name not in COUNTS]
 
     def missed(each: Round) -> float:
-        """How far from the goals: the budget that is exceeded most, or used most."""
+        """Return how far from the goals: the budget that is exceeded most, or used most."""
         return max(math.log(each.value(name)[0] / each.goal(name, limits[name])) for name in names)
 
     nearest = min(played, key=lambda each: abs(missed(each)))
@@ -181,6 +181,6 @@ def play(limits: Limits, most: int, guess: Guess, measure: Callable[[Sequence[in
 
 
 def best(played: Sequence[Round], limits: Limits) -> Round | None:
-    """The round that fits and uses most of the budgets; None where none fits."""
+    """Return the round that fits and uses most of the budgets; None where none fits."""
     fitting = [each for each in played if each.fits(limits)]
     return max(fitting, key=lambda each: each.used(limits), default=None)

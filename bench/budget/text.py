@@ -12,13 +12,13 @@ from bench.scaling.budgets import shown
 
 
 def answer(asked: Asked, as_json: bool) -> str:
-    """The text that answers, or JSON."""
+    """Return the text that answers, or JSON."""
     found = solve(asked)
     return json.dumps(as_data(asked, found)) if as_json else as_text(asked, found)
 
 
 def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
-    """The answer for scripts, in base units."""
+    """Return the answer for scripts, in base units."""
     scaled = found.within.scaled
     data: dict[str, Any] = {
         "architecture": asked.architecture,
@@ -54,28 +54,28 @@ def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
 
 
 def prediction_data(prediction: Prediction, profile: Profile) -> dict[str, Any]:
-    """What a profile predicts of a network, in base units, and in what it is no measurement's equal."""
+    """Return a profile's prediction in base units, and what sets it apart from a measurement."""
     figures = {"latency": prediction.latency.data(), "memory": prediction.process.data()}
     where = {"profile": profile.name, "emulated": profile.emulated}
     return {**where, "predicted": figures, "extrapolated": list(prediction.outside)}
 
 
 def as_text(asked: Asked, found: Answer) -> str:
-    """The answer for people."""
+    """Return the answer for people."""
     scaled = found.within.scaled
     by = f", in multiples of {scaled.align}" if scaled.align else ""
     by += f", fit {scaled.fit} ({scaled.fit_quality})" if scaled.fit else ""
     limits = " and ".join(f"{shown(name, limit)} of {NAMES[name]}" for name, limit in asked.limits.items())
     method = canonical(asked.method, asked.align)[0]
-    said: list[str] = []
+    predicted: list[str] = []
     if found.prediction is not None and found.profile is not None:
-        said = prediction_lines(found.prediction, found.profile)
+        predicted = prediction_lines(found.prediction, found.profile)
     lines = [
         f"{asked.architecture} on {asked.dataset}: {method} with at most {limits}{by}",
         f"widths  {' '.join(map(str, scaled.widths))}",
         f"params  {scaled.params:,}",
         f"MACs    {scaled.macs:,}",
-        *said,
+        *predicted,
         *_rounds(asked, found),
         *([] if found.played else [f"budget  {NAMES[found.within.tightest]} {1 + scaled.error:.1%} used"]),
         f"distance from the direction {found.within.distance:.1%} a layer",
@@ -96,7 +96,7 @@ def _rounds(asked: Asked, found: Answer) -> list[str]:
 
 
 def prediction_lines(prediction: Prediction, profile: Profile) -> list[str]:
-    """What a profile says of a network, each figure with its interval, and what is to be known of it."""
+    """Return a profile's prediction, each figure with its interval, and its reservations."""
     lines = [
         f"{label}{shown(name, value)}, predicted {shown(name, low)} to {shown(name, high)}"
         for label, name, (value, low, high) in (

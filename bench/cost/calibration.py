@@ -24,7 +24,7 @@ BLOCKS: tuple[Literal[1, 8, 16], ...] = (
 )  # none (Arm before onnxruntime 1.24, TensorRT), AVX2, AVX-512
 FOLDS = 6
 COVERAGE = 0.95
-WIDEST = 99.0  # deviations: an interval that says nothing
+WIDEST = 99.0  # deviations: an interval without information
 NEAR = 0.1  # relative: what counts as predicted
 KNOWN = 0.5  # share of measurements whose kernels a profiler must have seen: a few fit by accident
 
@@ -37,7 +37,7 @@ class Model:
     process: Process
 
     def seconds(self, kernels: Sequence[Kernel], whole: str | None) -> Array:
-        """Time of each kernel, within a network of the architecture `whole` or by itself."""
+        """Return time of each kernel, within a network of the architecture `whole` or by itself."""
         factor = (
             1 + self.process.error(kernels, whole is not None) + self.process.offsets.get(whole or "", 0.0)
         )
@@ -45,16 +45,16 @@ class Model:
         return found
 
     def run(self, whole: str | None) -> float:
-        """What an inference costs beside its kernels (s)."""
+        """Return what an inference costs beside its kernels (s)."""
         return self.times.linear.run * (1 + self.process.offsets.get(whole or "", 0.0))
 
     def total(self, sample: Sample) -> float:
-        """Time of all of a sample (s)."""
+        """Return time of all of a sample (s)."""
         kernels = float(self.seconds(sample.kernels, sample.whole).sum())
         return self.run(sample.whole) + self.far(weights(sample.kernels), sample.whole) + kernels
 
     def far(self, held: float, whole: str | None) -> float:
-        """What weights of `held` bytes cost a whole network beyond its kernels (s)."""
+        """Return what weights of `held` bytes cost a whole network beyond its kernels (s)."""
         return (
             self.times.linear.far(held) * (1 + self.process.offsets[whole])
             if whole in self.process.offsets
@@ -62,7 +62,7 @@ class Model:
         )
 
     def deviation(self, kernels: Sequence[Kernel], whole: str | None) -> float:
-        """Standard deviation of the relative error of the sum."""
+        """Return standard deviation of the relative error of the sum."""
         plain = self.times.seconds(kernels, whole is not None)
         total = (
             plain.sum() + self.times.linear.run + (self.times.linear.far(weights(kernels)) if whole else 0.0)
@@ -80,12 +80,12 @@ class Calibration:
     fitted: Fitted
 
     def spread(self, kernels: Sequence[Kernel], architecture: str) -> float:
-        """The factor by which a network's latency may be off, either way, in 95 of 100 cases."""
+        """Return the factor by which a network's latency may be off, either way, in 95 of 100 cases."""
         return math.exp(self.fitted.stretch * self.model.deviation(kernels, architecture))
 
 
 def calibrate(profile: Profile) -> Calibration:
-    """The model of a profile; what takes long to find is taken from it where it is there."""
+    """Return the model of a profile; what takes long to find is taken from it where it is there."""
     fitted = profile.fitted or judge(profile)
     samples = samples_of(profile, fitted.block)
     memory = {name: fit_memory(profile.measurements, name, fitted.block) for name in NAMES}
@@ -93,14 +93,15 @@ def calibrate(profile: Profile) -> Calibration:
 
 
 def fit(samples: Sequence[Sample], block: int) -> Model:
-    """All parts of the model."""
+    """Return all parts of the model."""
     seen = fitting.Observed.of(samples)
     times = fit_times(samples, seen, fitting.fit_linear(samples, seen, block))
     return Model(times, fit_process(samples, times))
 
 
 def judge(profile: Profile) -> Fitted:
-    """The channel block that explains the measurements best, and how well networks left out are predicted.
+    """Return the channel block that explains the measurements best, and how well networks left out are
+    predicted.
 
     Every network is predicted once by a model that has not seen it; those errors, in the deviations that the
     model states, stretch its intervals until they hold 95 of 100 (Student's t).
@@ -123,7 +124,10 @@ def judge(profile: Profile) -> Fitted:
 
 
 def channel_block(profile: Profile) -> Literal[1, 8, 16]:
-    """The one whose kernels a profiler saw, where there is one; else the one that explains the times best."""
+    """Return the one whose kernels a profiler saw, where there is one.
+
+    Else the one that explains the times best.
+    """
     matched = {each: sum(times is not None for times in kernel_times(profile, each)) for each in BLOCKS}
     if any(matched.values()):
         return max(BLOCKS, key=lambda each: matched[each])
@@ -131,7 +135,7 @@ def channel_block(profile: Profile) -> Literal[1, 8, 16]:
 
 
 def in_place(measurement: Measurement, block: int) -> list[float] | None:
-    """The time of each kernel (s) where a profiler gave it; None where those it saw are others."""
+    """Return the time of each kernel (s) where a profiler gave it; None where those it saw are others."""
     kernels = design.kernels(measurement.item, block)
     if measurement.layers:
         return observed.match(kernels, [observed.Layer(*layer) for layer in measurement.layers])
@@ -159,7 +163,7 @@ def observe(profile: Profile) -> Profile:
 
 
 def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> list[tuple[int, float, float]]:
-    """Of the samples in `which`: index, logarithmic error of a model not shown it, and its deviation."""
+    """Return index, logarithmic error of a model not shown it, and its deviation, for samples in `which`."""
     found = []
     for fold in range(min(FOLDS, len(which))):
         hidden = set(which[fold::FOLDS])
@@ -173,7 +177,7 @@ def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> lis
 
 
 def samples_of(profile: Profile, block: int) -> list[Sample]:
-    """The measurements as sums over kernels."""
+    """Return the measurements as sums over kernels."""
     return [
         Sample(
             design.kernels(m.item, block),

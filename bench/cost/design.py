@@ -38,7 +38,7 @@ UNITS = (
     8,
     16,
 )  # multiples that widths are drawn from: parts differ in alignment
-MOST_MACS = 80e6  # of a part: what is slower costs more time to measure than it tells
+MOST_MACS = 80e6  # of a part: what is slower costs more time to measure than it is worth
 NETWORK_MACS = 400e6
 SHAPE = 0.7  # how far a network's widths lean towards its first or last layers (a deviation of the logarithm)
 
@@ -63,7 +63,7 @@ class Item(NamedTuple):
 
 
 def limits(architecture: Architecture) -> list[tuple[int, int]]:
-    """The tuned range of each width: lowest and highest."""
+    """Return the tuned range of each width: lowest and highest."""
     return [
         (max(LEAST, math.floor(NARROWEST * w)), math.ceil(WIDEST * w)) for w in architecture.default_widths
     ]
@@ -170,7 +170,7 @@ def _kept(architecture: Architecture, widths: list[int]) -> list[int]:
 
 
 def macs(item: Item) -> float:
-    """Multiply-accumulates of an item."""
+    """Return multiply-accumulates of an item."""
     net, data = architecture(item.architecture), dataset(item.dataset)
     if item.part is None:
         return net.cost(item.widths, data).macs
@@ -179,7 +179,7 @@ def macs(item: Item) -> float:
 
 @lru_cache(maxsize=1 << 10)
 def operators(item: Item) -> tuple[list[Operator], Value, Value]:
-    """The item's operators, its output and its input."""
+    """Return the item's operators, its output and its input."""
     net, data = architecture(item.architecture), dataset(item.dataset)
     if item.part is None:
         image = Value(3, data.size)
@@ -190,12 +190,12 @@ def operators(item: Item) -> tuple[list[Operator], Value, Value]:
 
 @lru_cache(maxsize=1 << 11)
 def kernels(item: Item, block: int) -> list[Kernel]:
-    """The kernels of an item."""
+    """Return the kernels of an item."""
     made, output, _ = operators(item)
     return graph(made, output, block)
 
 
 def find(item: Item) -> Segment:
-    """The segment that a part is of; StopIteration for a part that its architecture does not have."""
+    """Return the segment that a part is of; StopIteration for a part that its architecture does not have."""
     all_ = segments(architecture(item.architecture), dataset(item.dataset))
     return next(segment for segment in all_ if segment.name == item.part)

@@ -27,14 +27,14 @@ MILLION = 1e-6
 
 
 def group(kernel: Kernel) -> str:
-    """Kernels of one group share coefficients."""
+    """Return the group of a kernel, which shares its coefficients."""
     if kernel.kind in ("conv", "pointwise", "depthwise"):
         return f"{kernel.kind}{kernel.kernel}{'s' if kernel.stride > 1 else ''}.{kernel.layout}"
     return f"{kernel.kind}.{kernel.layout}"
 
 
 def by_group(kernels: Sequence[Kernel]) -> dict[str, list[int]]:
-    """Indices of the kernels of each group."""
+    """Return indices of the kernels of each group."""
     found: dict[str, list[int]] = {}
     for index, kernel in enumerate(kernels):
         found.setdefault(group(kernel), []).append(index)
@@ -50,7 +50,7 @@ PRODUCT = ("call", "cycles", "copied", "copied", "near", "far", "moved")
 
 
 def classes(kernel: Kernel) -> tuple[str, ...]:
-    """What kind each of a kernel's amounts is: amounts of one kind cost about the same in every group."""
+    """Return the kind of each of a kernel's amounts: one kind costs about the same in every group."""
     if kernel.kind in ("conv", "pointwise", "direct"):
         return CONVOLUTION if kernel.layout == BLOCKED else PRODUCT
     if kernel.kind == "depthwise":
@@ -63,7 +63,10 @@ def classes(kernel: Kernel) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 18)
 def amounts(kernel: Kernel, block: int) -> tuple[float, ...]:
-    """The amounts of work of one kernel, in the order of its group's coefficients; the first is the call."""
+    """Return the amounts of work of one kernel, in the order of its group's coefficients.
+
+    The first is the call.
+    """
     if kernel.kind in ("conv", "pointwise", "direct"):
         return _blocked(kernel, block) if kernel.layout == BLOCKED else _product(kernel)
     pixels = kernel.size**2
@@ -152,11 +155,11 @@ def _product(kernel: Kernel) -> tuple[float, ...]:
 
 @lru_cache(maxsize=1 << 18)
 def cold(kernel: Kernel) -> tuple[float, ...]:
-    """What a kernel finds farther away within a network than alone: its code, weights and tensors (COLD)."""
+    """Return what a kernel finds farther away within a network than alone: code, weights, tensors (COLD)."""
     weights = _weights(kernel)[0] if kernel.kind in ("conv", "pointwise", "direct", "linear") else 0.0
     return (1.0, weights, _moved(kernel))
 
 
 def far(megabytes: float) -> tuple[float, ...]:
-    """What a network's weights as a whole cost to read in each inference (FAR): megabytes beyond KNOTS."""
+    """Return what reading all of a network's weights costs an inference (FAR): megabytes beyond KNOTS."""
     return tuple(max(megabytes - knot, 0.0) for knot in KNOTS)

@@ -1,6 +1,6 @@
 """From measurements to the time of any kernel: amounts of work first, then what they leave.
 
-What is measured is the time of whole networks and of parts, and, where the library has a profiler that tells,
+What is measured is the time of whole networks and of parts, and, where the library has a profiler,
 of each kernel in its place (observed). The first part is linear: each group of kernels has a coefficient for
 each amount of work, none negative (scipy's nnls on relative errors).
 `places` corrects that kernel by kernel, `process` network by network.
@@ -51,7 +51,10 @@ class Linear:
     usual: dict[str, float]
 
     def seconds(self, kernels: Sequence[Kernel], inside: bool = False) -> Array:
-        """Of each kernel (s), inside a network or by itself; a group never measured costs as others do."""
+        """Return the time of each kernel (s), inside a network or by itself.
+
+        A group never measured costs as others do.
+        """
         found = np.zeros(len(kernels))
         for indices in by_group(kernels).values():
             work = np.array([amounts(kernels[i], self.block) for i in indices])
@@ -61,7 +64,7 @@ class Linear:
         return found
 
     def far(self, held: float) -> float:
-        """What weights of `held` bytes cost a network beyond its kernels (s): no cache holds them all."""
+        """Return what weights of `held` bytes cost beyond a network's kernels (s): no cache holds all."""
         return float(np.dot(self.coefficients[MEMORY], far(held * 1e-6)))
 
     def _of(self, kernel: Kernel) -> Array:
@@ -70,7 +73,7 @@ class Linear:
         return np.array([self.usual.get(each, 0.0) for each in classes(kernel)])
 
     def missing(self, kernels: Sequence[Kernel]) -> list[str]:
-        """Groups among `kernels` that were never measured."""
+        """Return groups among `kernels` that were never measured."""
         return sorted({group(kernel) for kernel in kernels} - set(self.coefficients))
 
     @property
@@ -94,7 +97,7 @@ class Observed:
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Observed:
-        """All of them, sample by sample, so that they add up to their sample's own time."""
+        """Return the kernels of all samples, in order, so that they add up to their sample's own time."""
         seen = [(i, s, np.array(s.observed)) for i, s in enumerate(samples) if s.observed is not None]
         cost = profiler_cost([(s.seconds, times) for _, s, times in seen])
         kernels = [kernel for _, sample, _ in seen for kernel in sample.kernels]
@@ -107,7 +110,8 @@ class Observed:
 
 
 def profiler_cost(seen: Sequence[tuple[float, Array]]) -> float:
-    """What a profiler adds to the time of a kernel (s): what makes all samples equally slowed by other work.
+    """Return what a profiler adds to the time of a kernel (s): what makes all samples equally slowed by other
+    work.
 
     seen: of each sample its own time, and its kernels' under the profiler.
     """
@@ -123,7 +127,7 @@ def profiler_cost(seen: Sequence[tuple[float, Array]]) -> float:
 
 
 def fit_linear(samples: Sequence[Sample], observed: Observed, block: int) -> Linear:
-    """Coefficients that minimise the relative error, none negative.
+    """Return coefficients that minimise the relative error, none negative.
 
     First one per kind of amount for all groups together, then each group's own, which the first ones hold:
     a group that was measured little, or amounts that always come together, stay near what is usual.
@@ -161,7 +165,7 @@ def _table(
     rows: Sequence[Sequence[Kernel]], wholes: Sequence[str | None], block: int,
     known: dict[str, tuple[str, ...]], slots: Sequence[tuple[str, str]],
 ) -> Array:  # fmt: skip
-    """Amounts of work: a row a sum of kernels, within a network where `wholes` says so."""
+    """Amounts of work: a row a sum of kernels, within a network where `wholes` is true."""
     names = [name for name, _ in slots]
     starts = {name: names.index(name) for name in known}
     found = np.zeros((len(rows), len(slots)))

@@ -69,14 +69,14 @@ class Trace:
         return output
 
     def chain(self, chain: Chain, value: Value) -> Value:
-        """Layers one after another; gates are of the search alone."""
+        """Return layers one after another; gates are of the search alone."""
         for layer in chain.layers.values():
             if not isinstance(layer, Gate):
                 value = self.layer(layer, value)
         return value
 
     def layer(self, layer: Layer, value: Value) -> Value:
-        """One layer of any kind; its output."""
+        """Return one layer of any kind; its output."""
         if isinstance(layer, Chain):
             return self.chain(layer, value)
         if isinstance(layer, Residual):
@@ -93,13 +93,13 @@ class Trace:
         return self.add(kinds[type(layer)], (value,), value.channels, value.size)
 
     def residual(self, layer: Residual, value: Value) -> Value:
-        """Both paths, then their sum."""
+        """Return both paths, then their sum."""
         branch = self.layer(layer.branch, value)
         other = value if layer.shortcut is None else self.layer(layer.shortcut, value)
         return self.add("add", (branch, other), branch.channels, branch.size)
 
     def conv(self, layer: Conv | Depthwise, value: Value) -> Value:
-        """A convolution, dense or of each channel by itself."""
+        """Return a convolution, dense or of each channel by itself."""
         depthwise = isinstance(layer, Depthwise)
         channels = int(layer.w if isinstance(layer, Depthwise) else layer.w_out)
         size = layer.cost(value.size)[1]
@@ -108,7 +108,7 @@ class Trace:
 
 
 def trace(layer: Layer, value: Value) -> tuple[list[Operator], Value]:
-    """The operators of `layer` on the input `value` (whose id is 0), and the output."""
+    """Return the operators of `layer` on the input `value` (whose id is 0), and the output."""
     found = Trace()
     output = found.layer(layer, value)
     return folded(found.operators, output), output

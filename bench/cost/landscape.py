@@ -32,7 +32,7 @@ class Landscape(NamedTuple):
 def landscape(
     model: CostModel, architecture: Architecture, networks: Sequence[Sequence[int]], dataset: Dataset
 ) -> tuple[Landscape, list[int]]:
-    """Of the costliest layer of the first network, around the widths that the networks give it; those widths.
+    """Find the costliest layer of the first network; return its landscape and the networks' widths in it.
 
     networks: width vectors, all inside the tuned range.
     """

@@ -144,7 +144,7 @@ class Lowered(NamedTuple):
 
 
 def lower(operators: Sequence[Operator], output: Value, block: int, layout: str = PLAIN) -> Lowered:
-    """The kernels of a part of a network whose input (id 0) has the layout `layout`.
+    """Return the kernels of a part of a network whose input (id 0) has the layout `layout`.
 
     output: what the rest of the network reads; it counts as read twice where it is the input itself.
     """
@@ -166,7 +166,7 @@ def lower(operators: Sequence[Operator], output: Value, block: int, layout: str 
 
 
 def graph(operators: Sequence[Operator], output: Value, block: int) -> list[Kernel]:
-    """The kernels of a graph of its own, which begins and ends in the plain layout.
+    """Return the kernels of a graph of its own, which begins and ends in the plain layout.
 
     The mean over a graph's own input runs blocked where that is whole blocks, unlike within a network.
     """

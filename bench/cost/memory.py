@@ -19,7 +19,7 @@ COVERAGE = 0.95
 
 
 def weights(kernels: Sequence[Kernel]) -> int:
-    """Bytes of the weights, filled up to whole blocks where the backend blocks them."""
+    """Return bytes of the weights, filled up to whole blocks where the backend blocks them."""
     return sum(
         4
         * (kernel.kernel**2 * (1 if kernel.kind in ("depthwise", "norm") else kernel.c_in) + 1)
@@ -30,14 +30,14 @@ def weights(kernels: Sequence[Kernel]) -> int:
 
 
 def live(operators: Sequence[Operator], output: Value) -> int:
-    """Bytes of activations alive at most: each from its making to its last reader."""
+    """Return bytes of activations alive at most: each from its making to its last reader."""
     return max(
         (sum(4 * v.channels * v.size**2 for v in held) for held in alive(operators, output)), default=0
     )
 
 
 def alive(operators: Sequence[Operator], output: Value) -> Iterator[list[Value]]:
-    """The tensors that are held while each operator runs."""
+    """Yield the tensors that are held while each operator runs."""
     last = {v.id: at for at, operator in enumerate(operators) for v in operator.inputs}
     last[output.id] = len(operators)
     held = {0: operators[0].inputs[0]} if operators else {}
@@ -57,7 +57,7 @@ class MemoryFit:
     half: float
 
     def value(self, held: int, most: int) -> float:
-        """Bytes."""
+        """Return the predicted bytes for weights of `held` bytes and `most` bytes of activations."""
         return self.base + self.weights * held + self.live * most
 
 

@@ -82,7 +82,10 @@ class CostModel:
     def predict(
         self, architecture: Architecture, widths: Sequence[int], dataset: Dataset, extrapolate: bool = False
     ) -> Prediction:
-        """Latency and memory with intervals; ExtrapolationError outside the tuned range unless asked to."""
+        """Return latency and memory with intervals.
+
+        ExtrapolationError outside the tuned range unless asked to.
+        """
         outside = self.outside(architecture, widths, dataset)
         if outside and not extrapolate:
             more = " ..." if len(outside) > 3 else ""
@@ -103,32 +106,35 @@ class CostModel:
         return Estimate(value, max(value - half, 0.0), value + half)
 
     def memory(self, name: str, weights: int, live: int) -> float:
-        """Bytes of memory.NAME (process, model, peak) for these weights and activations; linear in both."""
+        """Return the bytes of memory.NAME (process, model, peak) for these weights and activations.
+
+        Linear in both.
+        """
         return self.calibration.memory[name].value(weights, live)
 
     def base_seconds(self, architecture: Architecture, dataset: Dataset) -> float:
-        """What an inference costs beside its segments."""
+        """Return what an inference costs beside its segments."""
         return self.calibration.model.run(architecture.name)
 
     def total_seconds(
         self, architecture: Architecture, dataset: Dataset, costs: Sequence[SegmentCost]
     ) -> float:
-        """The latency of a network of these segments."""
+        """Return the latency of a network of these segments."""
         far = self.far_seconds(architecture, sum(cost.weights for cost in costs))
         return self.base_seconds(architecture, dataset) + far + sum(cost.seconds for cost in costs)
 
     def far_seconds(self, architecture: Architecture, weights: float) -> float:
-        """What weights of so many bytes cost an inference beside its segments: it rises where caches end."""
+        """Return what weights of so many bytes cost an inference beside its segments."""
         return self.calibration.model.far(weights, architecture.name)
 
     def segments(self, architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
-        """The network's segments in order."""
+        """Return the network's segments in order."""
         return segments(architecture, dataset)
 
     def cost(
         self, segment: Segment, entry_width: int, own_widths: Sequence[int], layout: str = START
     ) -> SegmentCost:
-        """What a segment costs for these widths; entry_width 0 and layout START for the first one."""
+        """Return what a segment costs for these widths; entry_width 0 and layout START for the first one."""
         return self._cost(segment, entry_width, tuple(own_widths), layout)
 
     def _segment_cost(self, segment: Segment, entry: int, own: tuple[int, ...], layout: str) -> SegmentCost:
@@ -140,7 +146,7 @@ class CostModel:
         )
 
     def walk(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> list[SegmentCost]:
-        """The cost of each segment of a network, in order."""
+        """Return the cost of each segment of a network, in order."""
         architecture.check(widths)
         found: list[SegmentCost] = []
         for segment in segments(architecture, dataset):
@@ -150,16 +156,16 @@ class CostModel:
         return found
 
     def kernels(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> list[Kernel]:
-        """What the backend runs for the whole network."""
+        """Return what the backend runs for the whole network."""
         image = Value(3, dataset.size)
         return lower(*trace(architecture.network(widths, dataset), image), self.block).kernels
 
     def range(self, architecture: Architecture, dataset: Dataset) -> list[tuple[int, int]]:
-        """Lowest and highest width that was tuned, layer by layer."""
+        """Return lowest and highest width that was tuned, layer by layer."""
         return design.limits(architecture)
 
     def outside(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> tuple[str, ...]:
-        """Why a network lies beyond the tuned range, one reason a layer; empty where it does not."""
+        """Return why a network lies beyond the tuned range, one reason a layer; empty where it does not."""
         architecture.check(widths)
         found = []
         if dataset.size not in (32, 64):
@@ -177,7 +183,7 @@ class CostModel:
         return tuple(found)
 
     def explain(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> list[LayerCost]:
-        """Each layer's share of the latency, and what its odd width costs.
+        """Return each layer's share of the latency, and what its odd width costs.
 
         A segment's time, and what its weights cost to be read again, is shared by its layers in proportion to
         their multiplications; what belongs to no layer (the classifier, the call) goes to the last. Shares

@@ -32,7 +32,10 @@ class Layer(NamedTuple):
 
 
 def match(kernels: Sequence[Kernel], layers: Sequence[Layer]) -> list[float] | None:
-    """The time of each kernel (s, what the profiler itself costs included); None where they are not these."""
+    """Return the time of each kernel (s, what the profiler itself costs included).
+
+    None where they are not these.
+    """
     wanted: dict[str, list[tuple[tuple[int, int], int]]] = defaultdict(list)
     for index, kernel in enumerate(kernels):
         wanted[operator_of(kernel)].append((work_of(kernel), index))
@@ -54,14 +57,14 @@ def match(kernels: Sequence[Kernel], layers: Sequence[Layer]) -> list[float] | N
 
 
 def operator_of(kernel: Kernel) -> str:
-    """The kind of operator that runs a kernel: a convolution, or the kernel's own kind."""
+    """Return the kind of operator that runs a kernel: a convolution, or the kernel's own kind."""
     if kernel.kind in ("conv", "pointwise", "direct", "depthwise"):
         return CONVOLUTION
     return CONVOLUTION if kernel.kind == "norm" and kernel.layout == BLOCKED else kernel.kind
 
 
 def work_of(kernel: Kernel) -> tuple[int, int]:
-    """Multiply-accumulates where it multiplies, and bytes read and written, as onnxruntime counts them."""
+    """Return multiply-accumulates, and bytes read and written, as onnxruntime counts them."""
     outputs = kernel.c_out * kernel.size**2
     inputs = kernel.c_in * kernel.size_in**2
     if operator_of(kernel) not in MULTIPLIES:

@@ -21,23 +21,23 @@ LENGTHS = (1.2, 1.2, 1.2, 0.5, 2.0)  # ln c_in, ln c_out, ln size, fill of the l
 AMPLITUDE = 0.25  # deviation of a kernel's relative error
 NOISE = 0.06  # relative, of an observed kernel
 MOST = 1200  # kernels of a group: more are thinned
-LEAST = 0.2  # of what the linear part says
+LEAST = 0.2  # of the linear part
 
 
 def place(kernel: Kernel, block: int) -> tuple[float, ...]:
-    """Where a kernel lies: its coordinates, to be divided by LENGTHS."""
+    """Return where a kernel lies: its coordinates, to be divided by LENGTHS."""
     unit = FILTERS * block if kernel.layout == BLOCKED else ROWS
     fill = kernel.c_out / unit % 1
     return (math.log(kernel.c_in), math.log(kernel.c_out), math.log(kernel.size), fill, float(kernel.sums))
 
 
 def places(kernels: Sequence[Kernel], block: int) -> Array:
-    """Of each kernel, in units of the process: kernels x coordinates."""
+    """Return the place of each kernel, in units of the process: kernels x coordinates."""
     return np.array([place(kernel, block) for kernel in kernels]) / LENGTHS
 
 
 def near(a: Array, b: Array) -> Array:
-    """How alike places are: 1 for the same, towards 0 for far ones."""
+    """Return how alike places are: 1 for the same, towards 0 for far ones."""
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
     found: Array = np.exp(-0.5 * np.maximum(squares, 0))
     return found
@@ -57,7 +57,7 @@ class Times:
         return bool(self.seen)
 
     def seconds(self, kernels: Sequence[Kernel], inside: bool) -> Array:
-        """Of each kernel (s), inside a network or by itself."""
+        """Return the time of each kernel (s), inside a network or by itself."""
         found = self.linear.seconds(kernels, inside)
         for name, indices in by_group(kernels).items():
             if name in self.seen:
@@ -74,10 +74,10 @@ def fit_times(samples: Sequence[Sample], observed: Observed, linear: Linear) -> 
         indices = indices[:: -(-len(indices) // MOST)]
         kernels = [observed.kernels[i] for i in indices]
         inside = np.array([samples[i].whole is not None for i in observed.owner[indices]])
-        said = np.where(inside, linear.seconds(kernels, True), linear.seconds(kernels, False))
-        said = np.maximum(said, TICK / 10)
+        plain = np.where(inside, linear.seconds(kernels, True), linear.seconds(kernels, False))
+        plain = np.maximum(plain, TICK / 10)
         near_by = observed.seconds[indices] - observed.share[indices] * beyond[observed.owner[indices]]
         seen[name] = places(kernels, linear.block)
-        covariance = near(seen[name], seen[name]) + np.diag(NOISE**2 + (TICK / said) ** 2) / AMPLITUDE**2
-        weights[name] = np.linalg.solve(covariance, np.clip(near_by / said - 1, -0.9, 2.0))
+        covariance = near(seen[name], seen[name]) + np.diag(NOISE**2 + (TICK / plain) ** 2) / AMPLITUDE**2
+        weights[name] = np.linalg.solve(covariance, np.clip(near_by / plain - 1, -0.9, 2.0))
     return Times(linear, seen, weights)

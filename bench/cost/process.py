@@ -1,4 +1,4 @@
-"""What whole measurements tell beyond their kernels' times: a Gaussian process over sums of kernels.
+"""What whole measurements show beyond their kernels' times: a Gaussian process over sums of kernels.
 
 The relative error g of a kernel's time is smooth over `places`. Only sums are observed, so that two
 measurements covary as their kernels do, weighted by each kernel's share. Whole networks have one more term
@@ -40,7 +40,7 @@ class Process:
     wholes: list[str | None] = field(repr=False)
 
     def error(self, kernels: Sequence[Kernel], inside: bool) -> Array:
-        """The mean of g of each kernel, within a network or by itself."""
+        """Return the mean of g of each kernel, within a network or by itself."""
         found = np.zeros(len(kernels))
         for name, indices in by_group(kernels).items():
             if name in self.seen:
@@ -49,7 +49,7 @@ class Process:
         return found
 
     def deviation(self, kernels: Sequence[Kernel], shares: Array, whole: str | None) -> float:
-        """Standard deviation of the relative error of a sum of kernels, noise of a measurement included."""
+        """Return the standard deviation of a sum's relative error, noise of a measurement included."""
         prior: float = 0.0
         cross: Array = np.zeros(len(self.wholes))
         for name, indices in by_group(kernels).items():
@@ -67,7 +67,7 @@ class Process:
 
 
 def fit_process(samples: Sequence[Sample], times: Times) -> Process:
-    """The posterior given what the kernels' times leave of each measurement."""
+    """Return the posterior given what the kernels' times leave of each measurement."""
     linear, variance = times.linear, AMPLITUDES[times.observed] ** 2
     fixed = np.array(
         [linear.run + (linear.far(memory.weights(s.kernels)) if s.whole else 0.0) for s in samples]

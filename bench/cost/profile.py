@@ -20,14 +20,14 @@ from bench.record import files
 from bench.zoo import Architecture, architecture
 
 KIND = "profiles"
-LEAST = 12  # measurements: fewer say nothing of the kernels
+LEAST = 12  # measurements: fewer do not determine the kernels
 MOST, MOST_KERNELS = 400, 20_000  # the fit of which takes seconds
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Bytes = Annotated[int, Field(ge=0, le=2**44)]
 Width = Annotated[int, Field(ge=0, le=20_000)]
 Seconds = Annotated[float, Field(ge=0, lt=1e4)]
-Operator = Annotated[str, Field(max_length=200)]  # empty where a library does not say
+Operator = Annotated[str, Field(max_length=200)]  # empty where a library does not name it
 Network = Literal["vgg11", "mobilenetv2", "preact_resnet18", "resnet50"]
 
 
@@ -42,7 +42,7 @@ class Environment(reader.Section):
     cpu: Word = Field(description="model of the CPU")
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """What of `other` is not as here, each as `threads 1, not 4`."""
+        """Return what of `other` is not as here, each as `threads 1, not 4`."""
         return [
             f"{name} {getattr(self, name)}, not {value}"
             for name, value in other.items()
@@ -141,7 +141,7 @@ class Profile(reader.Manifest):
         return self
 
     def seconds(self, architecture: str, ratio: float) -> float:
-        """What takes `ratio` times as long as the architecture's reference network, undisturbed."""
+        """Return what takes `ratio` times as long as the architecture's reference network, undisturbed."""
         seconds: dict[Any, float] = dict(self.reference_seconds)
         return ratio * seconds[architecture]
 
@@ -154,7 +154,7 @@ class Profile(reader.Manifest):
             )
 
     def covers(self, architecture: Architecture) -> bool:
-        """Whether the architecture was tuned as a whole: only then its networks' own cost is known."""
+        """Return whether the architecture was tuned as a whole: only then its networks' own cost is known."""
         return any(m.part is None and m.architecture == architecture.name for m in self.measurements)
 
 
@@ -164,7 +164,7 @@ def known() -> dict[str, Path]:
 
 
 def find(name: str) -> Profile:
-    """The profile called `name`, or in the file `name`; ProfileError lists the known ones."""
+    """Return the profile called `name`, or in the file `name`; ProfileError lists the known ones."""
     if name.endswith((".yaml", ".yml")) or "/" in name:
         return reader.load(name, Profile)
     paths = known()

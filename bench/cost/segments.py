@@ -36,7 +36,7 @@ class Segment:
     size: int
 
     def operators(self, entry_width: int, own: Sequence[int]) -> tuple[list[Operator], Value]:
-        """The ONNX operators for these widths, and the output."""
+        """Return the ONNX operators for these widths, and the output."""
         widths = [8] * len(self.architecture.layers)
         for index, width in zip(self.own, own, strict=True):
             widths[index] = width
@@ -47,7 +47,7 @@ class Segment:
         return trace(part, Value(3 if self.entry is None else entry_width, self.size))
 
     def work(self, entry_width: int, own: Sequence[int]) -> list[int]:
-        """Multiply-accumulates of the convolutions that each own width is the output of."""
+        """Return multiply-accumulates of the convolutions that each own width is the output of."""
         operators, _ = self.operators(entry_width, own)
         found = [0] * len(own)
         for at in range(len(own)):
@@ -58,14 +58,14 @@ class Segment:
         return found
 
     def lower(self, entry_width: int, own: Sequence[int], block: int, layout: str = PLAIN) -> Lowered:
-        """The kernels for these widths, and the layout that the stream leaves in."""
+        """Return the kernels for these widths, and the layout that the stream leaves in."""
         operators, output = self.operators(entry_width, own)
         return lower(operators, output, block, layout)
 
 
 @lru_cache(maxsize=64)
 def segments(architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
-    """The network's segments in order."""
+    """Return the network's segments in order."""
     base = architecture.network([PROBE[0]] * len(architecture.layers), dataset)
     found: list[Segment] = []
     size, decided = dataset.size, -1

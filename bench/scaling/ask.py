@@ -14,7 +14,7 @@ KINDS = {
 
 
 def limits(**given: str | None) -> dict[str, float]:
-    """What is limited, in base units; ScalingError names the option that cannot be read."""
+    """Return what is limited, in base units; ScalingError names the option that cannot be read."""
     try:
         return {
             name: quantities.parse(text, KINDS[name], f"--max-{name}")

@@ -20,7 +20,7 @@ from bench.scaling.patterns import Pattern, Priced, Source, Table, held, source
 from bench.scaling.segments import Counts, Floats, Ints, Prices, Segment
 from bench.zoo import Architecture, Dataset
 
-PROBES = (1009, 1013, 1019, 1021, 1031)  # primes: a channel count tells which width it is a multiple of
+PROBES = (1009, 1013, 1019, 1021, 1031)  # primes: a channel count shows which width it is a multiple of
 MOST_CHANNELS = 1 << 24  # of a kernel, fewer than
 MEMORY = "process"  # what a budget of memory limits
 MORE = 1.3  # weights of a network, up to which they are priced
@@ -51,11 +51,11 @@ class Board:
         self._far = 0.0  # seconds a byte of weights, for reading again what no cache holds
 
     def predict(self, widths: Sequence[int]) -> Prediction:
-        """Latency and memory with their intervals; ExtrapolationError where that is not allowed."""
+        """Return latency and memory with their intervals; ExtrapolationError where that is not allowed."""
         return self.model.predict(self.architecture, widths, self.dataset, self.extrapolate)
 
     def figures(self, widths: Sequence[int]) -> Mapping[str, float]:
-        """Parameters, MACs, predicted seconds and bytes of one network."""
+        """Return parameters, MACs, predicted seconds and bytes of one network."""
         total, peak = self._sums(widths)
         weights, (alone, by_weights, by_live) = total[3], self.memory_line
         total[2] += self.model.far_seconds(self.architecture, weights) - self._far * weights
@@ -83,7 +83,7 @@ class Board:
         return self._singles[key]
 
     def room(self, name: str, limit: float, peak: float) -> float:
-        """What a limit leaves for the segments: less what every inference costs, and the activations."""
+        """Return what a limit leaves for the segments: less the cost of any inference, and activations."""
         if name == "latency":
             return limit - self.model.base_seconds(self.architecture, self.dataset)
         if name == "memory":
@@ -110,7 +110,10 @@ class Board:
         return alone, float(slopes[0]) / mega, float(slopes[1]) / mega
 
     def prices(self, segment: int, entry: Ints, own: Ints, layout: Hashable) -> Prices:
-        """Parameters, MACs, seconds and weights' bytes of one segment; peaks are of live activations."""
+        """Return parameters, MACs, seconds and weights' bytes of one segment.
+
+        Peaks are of live activations.
+        """
         widths = np.column_stack([entry, own])
         costs, peaks = np.zeros((len(widths), 4)), np.zeros(len(widths))
         costs[:, :2] = self._counted(segment, widths)
@@ -219,5 +222,5 @@ class Board:
 
 
 def of_profile(name: str, architecture: Architecture, dataset: Dataset, extrapolate: bool = False) -> Board:
-    """The price list of a device's profile, by name or file."""
+    """Return the price list of a device's profile, by name or file."""
     return Board(CostModel(find(name)), architecture, dataset, extrapolate)

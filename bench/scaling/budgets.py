@@ -37,17 +37,17 @@ class Task:
     unit: int = 1
 
     def use(self, widths: Sequence[int]) -> float:
-        """The largest share of a budget that a network takes; above 1 it does not fit."""
+        """Return the largest share of a budget that a network takes; above 1 it does not fit."""
         found = self.figures(widths)
         return max(found[name] / limit for name, limit in self.limits.items())
 
     def step(self, widths: Sequence[float]) -> list[int]:
-        """The nearest multiples of the unit, halves up, at least one."""
+        """Return the nearest multiples of the unit, halves up, at least one."""
         return [self.unit * max(1, math.floor(w / self.unit + 0.5)) for w in widths]
 
 
 def counts(architecture: Architecture, dataset: Dataset) -> Figures:
-    """Parameters and MACs as figures."""
+    """Return parameters and MACs as figures."""
 
     def figures(widths: Sequence[int]) -> Mapping[str, float]:
         cost = architecture.cost(widths, dataset)
@@ -57,7 +57,7 @@ def counts(architecture: Architecture, dataset: Dataset) -> Figures:
 
 
 def largest(task: Task, direction: Direction, together: bool) -> list[int]:
-    """The widths nearest to a direction that are as large as the budgets allow.
+    """Return the widths nearest to a direction that are as large as the budgets allow.
 
     `together`: layers of one default width are raised together as long as that fits (uniform). Raises
     UnreachableError where even the smallest network is too large, and names it.
@@ -74,7 +74,10 @@ def largest(task: Task, direction: Direction, together: bool) -> list[int]:
 
 
 def crossing(task: Task, direction: Direction) -> float:
-    """An x where the rounded curve goes beyond the budgets. UnreachableError where it does everywhere."""
+    """Return an x where the rounded curve goes beyond the budgets.
+
+    UnreachableError where it does everywhere.
+    """
 
     def fits(x: float) -> bool:
         return task.use(task.step(direction.widths(x))) <= 1
@@ -149,7 +152,7 @@ def _filled(
 
 
 def near(width: int, real: float, unit: int) -> bool:
-    """Whether a width is what a method may make of a real one: two units or 5 % beside it at most."""
+    """Return whether a width is what a method may make of a real one: two units or 5 % beside it at most."""
     return abs(width - real) <= max(FARTHEST_UNITS * unit, FARTHEST * real)
 
 
@@ -161,13 +164,13 @@ def refuse(task: Task, widths: Sequence[int]) -> NoReturn:
     """Raise UnreachableError: the smallest network, and by which figures it is over the budgets."""
     found = task.figures(widths)
     over = [name for name, limit in task.limits.items() if found[name] > limit]
-    told = " and ".join(
+    least = " and ".join(
         f"{shown(name, found[name])}{UNITS.get(name, '')} (asked: {shown(name, task.limits[name])}"
         f"{UNITS.get(name, '')})"
         for name in over
     )
     raise UnreachableError(
-        f"{_where(task)}: the budget cannot be reached; the least is {told}, with the widths "
+        f"{_where(task)}: the budget cannot be reached; the least is {least}, with the widths "
         f"{' '.join(map(str, widths))}",
         widths,
         found,
@@ -175,7 +178,7 @@ def refuse(task: Task, widths: Sequence[int]) -> NoReturn:
 
 
 def shown(name: str, value: float) -> str:
-    """A figure with its unit, where it has one."""
+    """Return a figure with its unit, where it has one."""
     value = float(value)
     if name == "latency":
         return f"{value * 1e3:.4g} ms"

@@ -15,7 +15,7 @@ Count = Callable[[Sequence[float]], float]
 
 
 def counter(architecture: Architecture, dataset: Dataset, count: str = "true", of: str = "params") -> Count:
-    """A function from widths (real ones too, below one too) to parameters or MACs.
+    """Return a function from widths (real ones too, below one too) to parameters or MACs.
 
     Raises ScalingError for a count that is unknown or that nobody has published.
     """

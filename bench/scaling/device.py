@@ -56,7 +56,7 @@ class Best:
 
 
 def best(task: Task, prices: PriceList, direction: Direction) -> Best:
-    """The device method's widths. UnreachableError where no candidate is within the budgets.
+    """Return the device method's widths. UnreachableError where no candidate is within the budgets.
 
     Exact for prices that are sums over segments. What weights beyond caches cost is no such sum: it is priced
     as about the network found, again where that is another; the curve's own network is left where that does
@@ -89,7 +89,7 @@ def _best(task: Task, prices: PriceList, direction: Direction, start: float) -> 
 
 
 def raised(task: Task, widths: Sequence[int]) -> list[int]:
-    """Each width as far up as that raises no figure that is limited: channels that the device gives away."""
+    """Raise each width as far as no limited figure rises: channels that the device gives away."""
     found, now = list(widths), task.figures(widths)
     for layer in range(len(found)):
         for more in range(1, FREE + 1):
@@ -119,7 +119,7 @@ def filled(task: Task, widths: Sequence[int], worse: Callable[[Sequence[int]], f
 
 
 def apart(task: Task, direction: Direction, start: float) -> float:
-    """How far apart points of the curve are tried."""
+    """Return how far apart points of the curve are tried."""
     slope = (_worth(task, direction, start + 0.05) - _worth(task, direction, start - 0.05)) / 0.1
     return POINTS / slope
 
@@ -161,12 +161,12 @@ class _Search:
             x -= step
 
     def about(self, x: float, made: Grid | None) -> Grid:
-        """The first candidates about a point; `made` where it has the same."""
+        """Return the first candidates about a point; `made` where it has the same."""
         wanted = near(self.direction, x, self.task.unit, self.most)
         return made if made is not None and made.candidates == wanted else grid(self.prices, wanted)
 
     def point(self, x: float, made: Grid) -> bool:
-        """The best widths of a grid for the point x of the curve; kept where they beat what is known.
+        """Return the best widths of a grid for the point x of the curve; kept where they beat what is known.
 
         False where no network of the grid is within the budgets.
         """
@@ -185,7 +185,7 @@ class _Search:
         return fits
 
     def objective(self, x: float, made: Grid) -> list[Floats]:
-        """What each arc takes from the score: its widths' departure, and its seconds where they count."""
+        """Return what each arc takes from the score: its widths' departure, and seconds that count."""
         logs = self.direction.logs(x)
         pull = [
             FAITH / len(logs) * (np.log(widths) - log) ** 2
@@ -202,7 +202,7 @@ class _Search:
         return found
 
     def within(self, made: Grid) -> Iterator[tuple[list[exact.Stage], list[Ints]]]:
-        """The stages with costs as shares of the limits, for each bound on the peak that is tried."""
+        """Yield the stages with costs as shares of the limits, for each bound on the peak that is tried."""
         for peak in self.peaks(made):
             room = [self.prices.room(name, limit, peak) for name, limit in self.task.limits.items()]
             kept = [np.flatnonzero(peaks <= peak) for peaks in made.peaks]
@@ -223,7 +223,7 @@ class _Search:
         return [*np.geomspace(low, high, PEAKS)[:-1].tolist(), high] if high > low > 0 else [high]
 
     def refined(self, step: float) -> Best:
-        """The best of ever closer neighbours of the best so far; `step` is between two points."""
+        """Return the best of ever closer neighbours of the best so far; `step` is between two points."""
         assert self.best is not None
         unit = self.task.unit
         candidates = near(self.direction, self.best.x, unit, self.most)

@@ -34,18 +34,21 @@ class Direction:
         return self.level + self.slope * x
 
     def widths(self, x: float) -> list[float]:
-        """The real widths at x."""
+        """Return the real widths at x."""
         return [math.exp(min(each, 700.0)) for each in self.logs(x).tolist()]
 
     def nearest(self, widths: Sequence[float]) -> tuple[float, float]:
-        """The x nearest to a network, and the network's distance there."""
+        """Return the x nearest to a network, and the network's distance there."""
         logs = np.log(np.asarray(widths, dtype=float))
         x = float(self.slope @ (logs - self.level) / (self.slope @ self.slope))
         return x, float(np.sqrt(np.mean((logs - self.logs(x)) ** 2)))
 
 
 def of(architecture: Architecture, fit: Fit | None) -> Direction:
-    """The direction of a fit; of the default widths where there is none, or where it scales uniformly."""
+    """Return the direction of a fit.
+
+    Of the default widths where there is none, or where it scales uniformly.
+    """
     if fit is None or not any(fit.beta):
         widths = fit.alpha if fit else [float(w) for w in architecture.default_widths]
         return Direction(np.log(widths), np.ones(len(widths)))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MOST_LABELS = 200_000  # partial paths kept a stage; beyond, `Path.gap` says what may have been lost
+MOST_LABELS = 200_000  # partial paths kept a stage; beyond, `Path.gap` is what may have been lost
 CUTS = 40
 CLOSE = 1e-9  # of the cutting planes, relative to the bound
 ROUNDING = 1e-12  # of a sum of costs that equals its limit
@@ -52,7 +52,7 @@ Objective = Sequence[Floats]
 def cheapest(
     stages: Stages, objective: Objective, below: float = np.inf, tolerance: float = 0.0
 ) -> Path | None:
-    """The path of least objective whose costs sum to at most 1 in every column.
+    """Return the path of least objective whose costs sum to at most 1 in every column.
 
     None where there is none with an objective less than `below` by more than `tolerance`.
     """
@@ -81,7 +81,7 @@ def _useful(stage: Stage, objective: Floats) -> Ints:
 
 
 def least(stages: Stages, column: int) -> tuple[float, tuple[int, ...]]:
-    """The least sum of one column of costs over all paths, and the path that has it."""
+    """Return the least sum of one column of costs over all paths, and the path that has it."""
     arcs = _shortest(stages, [stage.costs[:, column] for stage in stages])
     return sum(float(stage.costs[a, column]) for stage, a in zip(stages, arcs, strict=True)), arcs
 
@@ -127,11 +127,11 @@ class _Search:
         self.cuts: list[tuple[float, Floats]] = []
 
     def weights(self, prices: Floats) -> list[Floats]:
-        """The objective with every cost at its price."""
+        """Return the objective with every cost at its price."""
         return [o + s.costs @ prices for o, s in zip(self.objective, self.stages, strict=True)]
 
     def attempt(self, prices: Floats) -> float:
-        """The bound that these prices give; the path that shows it is noted."""
+        """Return the bound that these prices give; the path that shows it is noted."""
         arcs = _shortest(self.stages, self.weights(prices))
         objective = sum(float(o[a]) for o, a in zip(self.objective, arcs, strict=True))
         costs = np.sum([s.costs[a] for s, a in zip(self.stages, arcs, strict=True)], axis=0)
@@ -141,7 +141,7 @@ class _Search:
         return objective + float(prices @ (costs - 1))
 
     def prices(self, tolerance: float) -> tuple[Floats, float]:
-        """The prices of the limits that give the highest bound, and that bound."""
+        """Return the prices of the limits that give the highest bound, and that bound."""
         top = 1e4 * max(1.0, sum(float(np.ptp(each)) for each in self.objective))
         best, bound = np.zeros(self.columns), self.attempt(np.zeros(self.columns))
         if np.all(self.cuts[0][1] <= 0):
@@ -179,7 +179,7 @@ class _Search:
         return np.array([price]), float(rising[0] + price * rising[1])
 
     def labels(self, prices: Floats, tolerance: float) -> Path | None:
-        """The best path, by extending partial ones; `best` where none of them beats it."""
+        """Return the best path, by extending partial ones; `best` where none of them beats it."""
         ahead = _ahead(self.stages, self.weights(prices))
         cheapest = [_ahead(self.stages, [s.costs[:, b] for s in self.stages]) for b in range(self.columns)]
         state = np.zeros(1, dtype=np.int64)

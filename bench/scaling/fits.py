@@ -57,7 +57,7 @@ class Fit(reader.Manifest):
         return self
 
     def quality_on(self, dataset: Dataset) -> str:
-        """How good the fit is for networks on `dataset`: a stand-in if searched on other images."""
+        """Return how good the fit is for networks on `dataset`: a stand-in if searched on other images."""
         same = (self.dataset, self.resolution) == (dataset.name, dataset.size)
         return self.quality if same else STAND_IN
 
@@ -78,7 +78,7 @@ def load(path: Path | str) -> Fit:
 
 
 def named(name: str) -> Fit:
-    """The fit at the path `name`, or called `name` in manifests/scaling."""
+    """Return the fit at the path `name`, or called `name` in manifests/scaling."""
     if Path(name).suffix in (".yaml", ".yml") or "/" in name:
         return load(name)
     known = search_path.files(KIND)
@@ -88,7 +88,8 @@ def named(name: str) -> Fit:
 
 
 def find(architecture: str, dataset: str) -> Fit:
-    """The fit for an architecture on a data set: the only one, or the preferred one; stand-ins come last.
+    """Return the fit for an architecture on a data set: the only one, or the preferred one; stand-ins come
+    last.
 
     Raises NoFitError, which names the command that would make one, or ScalingError if several compete.
     """
@@ -109,7 +110,10 @@ def find(architecture: str, dataset: str) -> Fit:
 
 
 def real(architecture: str, dataset: Dataset) -> Fit | None:
-    """The fit that `find` finds, unless it is a stand-in on this data set; None where there is none."""
+    """Return the fit that `find` finds, unless it is a stand-in on this data set.
+
+    None where there is none.
+    """
     try:
         fit = find(architecture, dataset.name)
     except NoFitError:
@@ -120,7 +124,7 @@ def real(architecture: str, dataset: Dataset) -> Fit | None:
 def from_record(
     name: str, architecture: str, dataset: Dataset, count: str, found: Regression, record: str, source: str
 ) -> Fit:
-    """A fit out of somebody's pruning record; who searched is for the user to fill in."""
+    """Return a fit out of somebody's pruning record; who searched is for the user to fill in."""
     provenance = Provenance(
         searched_by="unknown: fitted from a record",
         data=dataset.name,
@@ -145,7 +149,7 @@ def from_record(
 
 
 def text(fit: Fit) -> str:
-    """A fit as YAML, figures in full precision and one list a line."""
+    """Return a fit as YAML, figures in full precision and one list a line."""
     import yaml
 
     data = {"schema": Fit.SCHEMA, **fit.model_dump(exclude={"alpha", "beta"})}

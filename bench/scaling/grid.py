@@ -22,7 +22,7 @@ COMBINATIONS = 2_000  # of the widths of one segment, at most about
 
 
 def stepping(widths: Sequence[int], unit: int) -> list[list[int]]:
-    """Each width, its neighbours, and the multiples of 4, 8 and 16 units around it within 40 %."""
+    """Return each width, its neighbours, and the multiples of 4, 8 and 16 units around it within 40 %."""
     found = []
     for width in widths:
         near_by = {width - unit, width, width + unit}
@@ -44,7 +44,7 @@ class Grid:
     peaks: list[Floats]
 
     def widths(self, arcs: Sequence[int]) -> list[int]:
-        """The widths that a path stands for."""
+        """Return the widths that a path stands for."""
         found = [0] * len(self.candidates)
         for own, arc, layers in zip(self.own, arcs, self.layers, strict=True):
             for layer, position in zip(layers, own[arc], strict=True):
@@ -53,7 +53,7 @@ class Grid:
 
 
 def grid(prices: PriceList, candidates: list[list[int]]) -> Grid:
-    """Every way to choose each segment's widths, with what it costs."""
+    """Return every way to choose each segment's widths, with what it costs."""
     states: list[tuple[int, Hashable]] = [(-1, prices.start)]  # position of the stream's width, its layout
     stages, owns, peaks = [], [], []
     for n, segment in enumerate(prices.segments):
@@ -113,7 +113,10 @@ def near(direction: Direction, x: float, unit: int, most: int) -> list[list[int]
 
 
 def around(candidates: list[list[int]], widths: Sequence[int], unit: int) -> list[list[int]] | None:
-    """Each width and its neighbours at half the candidates' step; None where every step is the unit."""
+    """Return each width and its neighbours at half the candidates' step.
+
+    None where every step is the unit.
+    """
     steps = [c[1] - c[0] if len(c) > 1 else unit for c in candidates]
     halves = [max(unit, step // 2 // unit * unit) for step in steps]
     if halves == steps and all(len(c) <= 3 for c in candidates):

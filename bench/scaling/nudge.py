@@ -1,7 +1,7 @@
 """A measured network moved to a figure nearby: few widths, by little, so that its measurement still holds.
 
 A device's model errs differently on every network, but hardly on two that share all widths but one. Where a
-network was measured a little beside a budget, single widths are moved until the model says that the
+network was measured a little beside a budget, single widths are moved until the model predicts that the
 difference is made up for.
 """
 
@@ -54,7 +54,7 @@ def _shape(task: Task, widths: Sequence[int]) -> object:
 
 
 def _missing(task: Task, widths: Sequence[int]) -> float:
-    """ln of the tightest budget of the device over what the model says; negative beyond it."""
+    """ln of the tightest budget of the device over the model's prediction; negative beyond it."""
     figures = task.figures(widths)
     return min(math.log(limit / figures[name]) for name, limit in task.limits.items() if name not in COUNTS)
 

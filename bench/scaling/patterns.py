@@ -47,7 +47,7 @@ class Pattern(NamedTuple):
     channels: dict[int, tuple[int, int]]  # by channel count of the probe
 
     def at(self, widths: Sequence[int]) -> tuple[list[Operator], Value]:
-        """The operators for the widths (entry, own...), with channels that remember them."""
+        """Return the operators for the widths (entry, own...), with channels that remember them."""
         filled = {v: self.value(v, widths) for o in self.operators for v in (*o.inputs, o.output)}
         operators = [
             o._replace(
@@ -60,7 +60,7 @@ class Pattern(NamedTuple):
         return operators, filled.get(self.output, self.output)
 
     def value(self, value: Value, widths: Sequence[int]) -> Value:
-        """A tensor with the channels of these widths."""
+        """Return a tensor with the channels of these widths."""
         if value.channels not in self.channels:
             return value
         width, factor = self.channels[value.channels]
@@ -93,7 +93,7 @@ class Table:
         self.prices: Floats = np.empty((0, 2))  # (keys, seconds and bytes of weights)
 
     def at(self, wanted: Ints, priced: Callable[[Ints], Floats]) -> Floats:
-        """The prices of these channels; those met for the first time are `priced`."""
+        """Return the prices of these channels; those met for the first time are `priced`."""
         places = np.searchsorted(self.keys, wanted)
         if (
             self.keys.size == 0
@@ -110,7 +110,7 @@ class Table:
 
 
 def source(channels: int) -> Source:
-    """Where a channel count comes from."""
+    """Return where a channel count comes from."""
     if isinstance(channels, Channels):
         return Source(channels.width, channels.factor, channels.filled)
     return Source(None, channels, False)

@@ -56,7 +56,10 @@ def regress(rows: Sequence[Sequence[int]], count: Count) -> Regression:
 
 
 def read_record(path: Path | str, layers: int) -> list[list[int]]:
-    """The rows of a pruning record; RecordError names the file and line of the first thing wrong with it."""
+    """Return the rows of a pruning record.
+
+    RecordError names the file and line of the first thing wrong with it.
+    """
     try:
         lines = read_bytes(str(path), MAX_BYTES, links=True).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:

@@ -59,10 +59,13 @@ class PriceList(Protocol):
         """The layout of the image."""
 
     def prices(self, segment: int, entry: Ints, own: Ints, layout: Hashable) -> Prices:
-        """Of segment number `segment`. entry: (n,) widths that enter, 0 for the image; own: (n, widths)."""
+        """Return the prices of segment number `segment`.
+
+        Entry: (n,) widths that enter, 0 for the image; own: (n, widths).
+        """
 
     def room(self, name: str, limit: float, peak: float) -> float:
-        """What a limit leaves for the sum of the segments' costs where no segment's peak is above `peak`."""
+        """Return what a limit leaves for the segments' costs where no peak is above `peak`."""
 
     def settle(self, widths: Sequence[int]) -> None:
         """Price what is no sum over segments as it is about the network of these widths."""
@@ -70,7 +73,7 @@ class PriceList(Protocol):
 
 @lru_cache(maxsize=64)
 def segments(architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
-    """The segments of an architecture, found by which children's cost each width changes."""
+    """Return the segments of an architecture, found by which children's cost each width changes."""
     base = [float(10 + 2 * i) for i in range(len(architecture.layers))]
     names, before = _costs(architecture, dataset, base)
     uses: list[list[int]] = [[] for _ in names]
@@ -112,7 +115,7 @@ class Counts:
         return segments(self.architecture, self.dataset)
 
     def prices(self, segment: int, entry: Ints, own: Ints, layout: Hashable) -> Prices:
-        """Parameters and MACs of one segment."""
+        """Return parameters and MACs of one segment."""
         widths = np.column_stack([entry, own]).astype(float)
         apart, equal = _forms(self.architecture, self.dataset, segment)
         same = widths[:, 0] == widths[:, -1]
@@ -120,7 +123,7 @@ class Counts:
         return Prices(costs, [layout] * len(widths), np.zeros(len(widths)))
 
     def room(self, name: str, limit: float, peak: float) -> float:
-        """All of the limit: counts are sums."""
+        """Return the whole limit: counts are sums."""
         return limit
 
     def settle(self, widths: Sequence[int]) -> None:

@@ -21,7 +21,7 @@ SPAN = 200.0  # how far ln tau is searched; exp(200) is far beyond any network
 
 
 def real_root(size: Callable[[float], float], target: float, start: float) -> float:
-    """The x where the increasing function `size` crosses `target`, to the last bit that matters.
+    """Return the x where the increasing function `size` crosses `target`, to the last bit that matters.
 
     Raises UnreachableError if there is none within SPAN of `start`.
     """
@@ -37,7 +37,7 @@ def real_root(size: Callable[[float], float], target: float, start: float) -> fl
 
 
 def nearest_step(step: Step, size: Size, target: float, start: float) -> list[int]:
-    """The integer widths on the staircase `step` whose size comes nearest to `target`."""
+    """Return the integer widths on the staircase `step` whose size comes nearest to `target`."""
     low, high = _bracket(lambda x: size(step(x)), target, start)
     while high - low > 1e-12:
         middle = 0.5 * (low + high)

@@ -53,7 +53,7 @@ def scale(
     align: int | None = None,
     count: str = "true",
 ) -> Scaled:
-    """Widths for `ratio` times the default network's parameters, widths or MACs.
+    """Return widths for `ratio` times the default network's parameters, widths or MACs.
 
     `ratio_of` "width" aims at the parameters of the default network with all widths multiplied by `ratio`
     (rounded down for MobileNetV2, as its authors do). `align`: all widths are multiples of it. `method`
@@ -89,7 +89,7 @@ def described(
     widths: list[int], params: float, macs: float, target: float, size: float, x: float,
     fit: Fit | None, dataset: Dataset, align: int | None,
 ) -> Scaled:  # fmt: skip
-    """What widths are, for a target that they meet with `size`; x: logarithm of the knob."""
+    """Return what widths are, for a target that they meet with `size`; x: logarithm of the knob."""
     return Scaled(
         widths=widths,
         params=int(params),
@@ -118,7 +118,7 @@ def _check(method: str, ratio: float, ratio_of: str, align: int | None, count: s
 
 
 def fitting(architecture: Architecture, dataset: Dataset, fit: Fit | None) -> Fit:
-    """The fit given, or the one in manifests/scaling; checked against the architecture."""
+    """Return the fit given, or the one in manifests/scaling; checked against the architecture."""
     if fit is None:
         from bench.scaling.fits import find
 
@@ -128,7 +128,7 @@ def fitting(architecture: Architecture, dataset: Dataset, fit: Fit | None) -> Fi
 
 
 def target_size(architecture: Architecture, size: Count, ratio: float, ratio_of: str) -> float:
-    """What `ratio` of the default network is, by `size`; of its widths: the size of those."""
+    """Return what `ratio` of the default network is, by `size`; of its widths: the size of those."""
     widths: list[float] = list(architecture.default_widths)
     if ratio_of != "width":
         return ratio * size(widths)
@@ -187,7 +187,7 @@ class _Problem:
     unit: int
 
     def step(self, widths: Sequence[float]) -> list[int]:
-        """The nearest multiples, halves up, at least one."""
+        """Return the nearest multiples, halves up, at least one."""
         return [self.unit * max(1, math.floor(w / self.unit + 0.5)) for w in widths]
 
     def steps(self) -> Iterator[list[int]]:
@@ -197,7 +197,7 @@ class _Problem:
         yield from (list(widths) for widths in sorted(around, key=lambda w: abs(self.error(w)))[:TRIED])
 
     def error(self, widths: Sequence[int]) -> float:
-        """How far a size is from the target, as a fraction of it."""
+        """Return how far a size is from the target, as a fraction of it."""
         return self.size(widths) / self.target - 1
 
     def repaired(self, widths: list[int], tolerance: float, groups: Sequence[Sequence[int]]) -> list[int]:
@@ -249,7 +249,7 @@ def _integers(problem: _Problem, one_multiplier: bool) -> list[int]:
 
 
 def too_far(architecture: Architecture, dataset: Dataset, unit: int, target: float, size: float) -> str:
-    """What is said where the nearest widths miss a count by more than AT_MOST."""
+    """Return the message where the nearest widths miss a count by more than AT_MOST."""
     kind = "integer widths" if unit == 1 else f"widths in multiples of {unit}"
     advice = "another ratio" if unit == 1 else "another ratio or a smaller align"
     return (

@@ -43,7 +43,7 @@ def within(
     board: Board | None = None,
     near: Sequence[int] | None = None,
 ) -> Within:
-    """The largest network of a method within `limits` (params, macs, latency in s, memory in bytes).
+    """Return the largest network of a method within `limits` (params, macs, latency in s, memory in bytes).
 
     `device` stays as near as possible to the direction of a fit, or of the default widths where there is
     none. Latency and memory need a board. near: widths of this method that already come close, of which as
@@ -82,7 +82,7 @@ def by_ratio(
     align: int | None = None,
     board: Board | None = None,
 ) -> Scaled:
-    """Widths for `ratio` times what the default network has, or takes on the board.
+    """Return widths for `ratio` times what the default network has, or takes on the board.
 
     ratio_of: as of `scale`, with its promise that counts are met within 0.5 %; or latency, memory (without
     what a process takes that holds no network), which need a board and are kept below the ratio. On a board
@@ -112,7 +112,7 @@ def by_ratio(
 
 
 def _has_memory(board: Board | None) -> None:
-    """ScalingError where a profile says nothing of memory: too few of its measurements hold it."""
+    """ScalingError where a profile has no memory: too few of its measurements hold it."""
     if board is not None and math.isnan(board.memory_line[0]):
         raise ScalingError(f"profile {board.model.profile.name} holds no memory; tune the device again")
 
@@ -184,7 +184,7 @@ def _of_device(task: Task, prices: Board | Counts, line: direction.Direction) ->
 def result(
     task: Task, line: direction.Direction, widths: list[int], fit: Fit | None, align: int | None
 ) -> Within:
-    """What `widths` are for a task: their figures, the tightest budget, their distance from a direction."""
+    """Describe `widths` for a task: figures, the tightest budget, distance from a direction."""
     figures = task.figures(widths)
     tightest = max(task.limits, key=lambda name: figures[name] / task.limits[name])
     x, distance = line.nearest(widths)

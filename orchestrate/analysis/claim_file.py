@@ -49,7 +49,7 @@ class Stated(reader.Section):
         return self
 
     def claim(self, source: str) -> Claim:
-        """The same for computing."""
+        """Return the claim as `claims` computes with it."""
         method, align = methods.canonical(self.method, None)
         return Claim(
             id=self.id, text=self.text, processor=self.processor, quantity=self.quantity, method=method,

@@ -2,8 +2,8 @@
 
 One rule. A claim names a region of ratios. Its 95% interval inside the region: it holds. Outside: it does not
 hold. Across an edge, or fewer than three pairs: not enough data. So a false claim is reported as holding
-in at most 2.5% of studies a bound. Many verdicts on one page err more often together: each answer also says
-whether it would stand at the level divided by the number of verdicts (Bonferroni), which bounds the chance of
+in at most 2.5% of studies a bound. Many verdicts on one page err more often together: each answer also has
+whether it would hold at the level divided by the number of verdicts (Bonferroni), which bounds the chance of
 any wrong 'holds' on the page.
 """
 
@@ -61,7 +61,7 @@ class Claim:
         ]
 
     def verdict(self, estimate: statistics.Estimate) -> str:
-        """What an interval says about the region."""
+        """Return the verdict of an interval on the region."""
         if not estimate.known or estimate.n < FEWEST:
             return UNSETTLED
         if self.holds_from <= estimate.low and estimate.high <= self.holds_to:
@@ -74,7 +74,7 @@ class Claim:
 class Answer:
     """A claim on one device in one way of running it.
 
-    `together`: the verdict stands for all verdicts at once. `independent`: the interval as it would be if
+    `together`: the verdict holds for all verdicts at once. `independent`: the interval as it would be if
     pairs did not resemble each other. `stand_ins`: pairs that decide nothing, as do those `of_one`
     network, which are counted. `beside`: other baselines.
     """
@@ -102,7 +102,10 @@ class Answer:
 
 
 def answers(table: Frame, claims: Iterable[Claim]) -> list[Answer]:
-    """Every claim in every configuration of the devices it is about; the one with most pairs is `main`."""
+    """Return every claim in every configuration of the devices it is about.
+
+    The one with most pairs is `main`.
+    """
     sought = _Pairs(table)
     asked = list(_asked(table, list(claims), sought))
     level = 1 - (1 - statistics.LEVEL) / max(1, len(asked))
@@ -237,7 +240,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def multiplicity(found: list[Answer]) -> str:
-    """How often verdicts on this page may err, in one sentence."""
+    """Return how often verdicts on this page may err, in one sentence."""
     decided = sum(answer.verdict != UNSETTLED for answer in found)
     if not found:
         return "No claim applies to these devices."

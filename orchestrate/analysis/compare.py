@@ -90,10 +90,10 @@ def compare(
     devices: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
 ) -> RunComparison:
-    """What moved from `a` to `b`; `threshold` is the smallest relative change that is reported.
+    """Return what moved from `a` to `b`; `threshold` is the smallest relative change that is reported.
 
     `devices`: device of `a` -> the device of `b` that it is compared with. Files of one's own are paired by
-    the names of their files, or as `names` says (name in `a` -> name in `b`). BadInput where the runs have
+    the names of their files, or by `names` (name in `a` -> name in `b`). BadInput where the runs have
     nothing in common.
     """
     for study in (a, b):
@@ -145,12 +145,12 @@ OWN = re.compile(r"onnx-(.+)-[0-9a-f]{8}(--.*)")  # `bench export` names files o
 
 
 def own_name(job: str) -> str:
-    """The id of a job on a file of one's own without the file's hash, so that its versions pair."""
+    """Return the id of a job on a file of one's own without the file's hash, so that its versions pair."""
     return OWN.sub(r"onnx-\1\2", job)
 
 
 def renamed(study: Study, devices: Mapping[str, str]) -> Study:
-    """The study with other names of devices; BadInput for a device that it does not have."""
+    """Return the study with other names of devices; BadInput for a device that it does not have."""
     known = {device for device, _ in _jobs(study)}
     if unknown := sorted(devices.keys() - known):
         raise BadInput(

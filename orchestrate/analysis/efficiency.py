@@ -47,12 +47,14 @@ def _names(keys: tuple[str, ...]) -> str:
         groups.setdefault(f"{base} {moment}" if together else key, []).append(
             memory.NAMES[reading] if together else ""
         )
-    told = (f"{name} ({', '.join(readings)})" if any(readings) else name for name, readings in groups.items())
-    return ", ".join(told).replace("_", " ")
+    words = (
+        f"{name} ({', '.join(readings)})" if any(readings) else name for name, readings in groups.items()
+    )
+    return ", ".join(words).replace("_", " ")
 
 
 def under_definitions(found: Frame, quantity: str) -> dict[str, statistics.Estimate]:
-    """The mean ratio of `quantity` under every memory definition that has pairs."""
+    """Return the mean ratio of `quantity` under every memory definition that has pairs."""
     columns = [pairs.column(quantity, key) for key in memory.DEFINITIONS]
     means = dict(zip(memory.DEFINITIONS, pairs.means(found, columns), strict=True))
     return {key: mean for key, mean in means.items() if mean.n}
@@ -68,19 +70,19 @@ def ranking(means: dict[str, statistics.Estimate]) -> Ranking:
 
 
 def configurations(table: Frame) -> Iterator[tuple[dict[str, Any], Frame]]:
-    """The rows of each device in each way of running, apart: ratios never mix them."""
+    """Yield the rows of each device in each way of running, apart: ratios never mix them."""
     for key, rows in apart(table).items():
         yield dict(zip(CONFIGURATION, key, strict=True)), rows
 
 
 def apart(rows: Frame) -> dict[Key, Frame]:
-    """The same, by the values of CONFIGURATION."""
+    """Return the rows of each configuration, by the values of CONFIGURATION."""
     return dict(sorted(rows.groups(CONFIGURATION).items()))
 
 
 def slopes(table: Frame) -> Frame:
-    """Memory = intercept + slope x parameters, per configuration, method and definition (least squares over
-    models).
+    """Return memory = intercept + slope x parameters, per configuration, method and definition (least squares
+    over models).
 
     Slope in bytes a parameter, intercept in bytes: a process's floor (interpreter, libraries) is the same for
     every model, so 'memory per parameter' of a small model measures mostly the floor. Intervals: Student's, n

@@ -79,13 +79,13 @@ class Job:
 
 
 def build(record: Record) -> Job:
-    """The job of one valid record; ValueError where its samples do not decode."""
+    """Return the job of one valid record; ValueError where its samples do not decode."""
     (job,) = _built([(record, "")])
     return job
 
 
 def build_all(records: Sequence[tuple[Record, str]]) -> list[Job | ValueError]:
-    """The jobs of valid records with the names of their files; the arithmetic of all together.
+    """Return the jobs of valid records with the names of their files; the arithmetic of all together.
 
     records: as `bench.record.schema` has validated them. A ValueError in place of a job whose samples do not
     decode.

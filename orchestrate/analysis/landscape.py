@@ -1,6 +1,6 @@
 """The cost of a layer over its channels, and where each method's network of one target falls on it.
 
-The networks are those that a profile of their own device and runtime predicted. `questions` says which of
+The networks are those that a profile of their own device and runtime predicted. `questions` decides which of
 them to ask `bench predictions` about, `Landscape` is its answer, `frames` joins the two.
 """
 
@@ -79,7 +79,7 @@ class Question(NamedTuple):
 
 
 def questions(table: Frame) -> list[Question]:
-    """One per configuration, profile, architecture and data set that has predicted networks; MOST at most.
+    """Return one per configuration, profile, architecture and data set with predictions; MOST at most.
 
     Of its targets the one with the most methods; the base is the device method's network, if there is one.
     """
@@ -130,9 +130,9 @@ def _curve(panel: int, asked: Question, found: Landscape) -> list[Json]:
 
 
 def _marks(panel: int, asked: Question, found: Landscape) -> list[Json]:
-    by_model, told = {row["model"]: row for row in asked.rows}, found.model_dump(include={*MARKS})
+    by_model, known = {row["model"]: row for row in asked.rows}, found.model_dump(include={*MARKS})
     seconds = dict(zip(found.channels, found.seconds, strict=True))
-    facts = told | _where(panel, asked) | {"base": asked.rows[0]["model"]}
+    facts = known | _where(panel, asked) | {"base": asked.rows[0]["model"]}
     return [
         {**by_model[place.model], **facts, "channels": place.channels, "seconds": seconds[place.channels]}
         for place in found.networks

@@ -35,7 +35,7 @@ class Pooled(NamedTuple):
 
 
 def of_processes(series: Sequence[Seconds]) -> list[OfProcess]:
-    """The figures of each series, of which none is empty."""
+    """Return the figures of each series, of which none is empty."""
     found: dict[int, OfProcess] = {}
     for places, samples in _alike(series):
         count = min(DRIFT_BLOCKS, samples.shape[1])
@@ -49,7 +49,7 @@ def of_processes(series: Sequence[Seconds]) -> list[OfProcess]:
 
 
 def of_records(pooled: Sequence[Seconds]) -> list[Pooled]:
-    """The figures of each record's samples, of which none is empty."""
+    """Return the figures of each record's samples, of which none is empty."""
     found: dict[int, Pooled] = {}
     for places, samples in _alike(pooled):
         ordered, n = np.sort(samples, axis=1), samples.shape[1]

@@ -91,11 +91,11 @@ class Ladders:
         return own
 
     def read(self, rung: str, reading: str) -> Bytes:
-        """Bytes of a reading (one of READINGS, or own) at a rung, one per process."""
+        """Return bytes of a reading (one of READINGS, or own) at a rung, one per process."""
         return self._sizes[reading][:, ORDER.index(rung)]
 
     def under(self, definition: Definition) -> Bytes:
-        """Bytes under `definition`, one per process."""
+        """Return bytes under `definition`, one per process."""
         peak = definition.reading == "peak_rss"
         here = self._peak if peak else self.read(definition.rung, definition.reading)
         if definition.base == "taken":
@@ -110,7 +110,7 @@ class Ladders:
 
 
 def values(rungs: Rungs) -> dict[str, float]:
-    """Bytes under every definition that the ladder of one process allows."""
+    """Return bytes under every definition that the ladder of one process allows."""
     ladders = Ladders([rungs])
     found = {key: float(ladders.under(definition)[0]) for key, definition in DEFINITIONS.items()}
     return {key: size for key, size in found.items() if not np.isnan(size)}

@@ -190,16 +190,16 @@ def _accuracy(above: Frame, below: Frame, found: dict[str, Any]) -> Floats:
     ]
     ratio = np.where(stated, _ratio(above, below, "accuracy_stated"), _ratio(above, below, "accuracy"))
     ratio = np.where(mixed, _ratio(above, below, "accuracy_best"), ratio)
-    told = np.where(names[0] == names[1], names[0], names[0] + " / " + names[1])
+    source = np.where(names[0] == names[1], names[0], names[0] + " / " + names[1])
     epoch = np.where(mixed, "best", above["accuracy_epoch"])
-    told = np.where(stated & (epoch != ""), told + " (" + epoch + " epoch)", told)
-    found["accuracy_from"] = np.where(np.isnan(ratio), "", told)
+    source = np.where(stated & (epoch != ""), source + " (" + epoch + " epoch)", source)
+    found["accuracy_from"] = np.where(np.isnan(ratio), "", source)
     found["epochs_differ"] = mixed & np.isnan(ratio) & ~np.isnan(_ratio(above, below, "accuracy"))
     return ratio
 
 
 def _ratio(above: Frame, below: Frame, name: str) -> Floats:
-    """NaN unless both figures are known and positive: a ratio of a negative growth of memory says nothing."""
+    """NaN unless both figures are known and positive: a negative growth of memory has no ratio."""
     upper, lower = above[name].astype(float), below[name].astype(float)
     known = (upper > 0) & (lower > 0)
     ratio: Floats = np.divide(upper, lower, out=np.full(len(upper), np.nan), where=known)
@@ -207,7 +207,7 @@ def _ratio(above: Frame, below: Frame, name: str) -> Floats:
 
 
 def column(quantity: str, definition: str = memory.PROCESS) -> str:
-    """The column of a pair table that holds `quantity`; those about memory under `definition`."""
+    """Return the column of a pair table that holds `quantity`; those about memory under `definition`."""
     if quantity in ("accuracy_per_mb", "mb_per_mparam"):
         return f"{quantity}:{definition}"
     return f"{definition}_ratio" if quantity == "memory" else f"{quantity}_ratio"
@@ -234,7 +234,7 @@ def mean(
 
 
 def means(found: Frame, columns: list[str], level: float = statistics.LEVEL) -> list[statistics.Estimate]:
-    """Return the same for several columns at once; intervals over architectures."""
+    """Return `mean` of several columns at once; intervals over architectures."""
     values = np.stack([found[name] for name in columns], axis=1)
     return statistics.of_columns(values, found["architecture"].tolist(), level)
 

@@ -20,7 +20,10 @@ class Predicted(NamedTuple):
 
 
 def networks(table: Frame) -> list[Json]:
-    """Each network of a table once, as `bench predictions` reads it; a user's own files have no widths."""
+    """Return each network of a table once, as `bench predictions` reads it.
+
+    A user's own files have no widths.
+    """
     found: dict[str, Json] = {}
     for row in table.rows():
         if row["architecture"] and row["dataset"] and row["widths"]:
@@ -29,13 +32,13 @@ def networks(table: Frame) -> list[Json]:
 
 
 def network(row: Json) -> Json:
-    """A row of the table as `bench predictions` reads it."""
+    """Return a row of the table as `bench predictions` reads it."""
     kept = {key: row[key] for key in ("architecture", "dataset")}
     return {"id": row["model"], **kept, "widths": list(row["widths"])}
 
 
 def accuracies(table: Frame) -> dict[str, float]:
-    """The best known accuracy of each network of a table, in percent."""
+    """Return the best known accuracy of each network of a table, in percent."""
     found: dict[str, float] = {}
     for model, accuracy in zip(table["model"].tolist(), table["accuracy"].tolist(), strict=True):
         if not math.isnan(accuracy):
@@ -44,13 +47,16 @@ def accuracies(table: Frame) -> dict[str, float]:
 
 
 def predicted_of(row: Mapping[Any, Any]) -> Json | None:
-    """What a profile of the row's own device and runtime predicted of it; None where none did."""
+    """Return what a profile of the row's own device and runtime predicted of it; None where none did."""
     found: Json | None = row["source"].model.get("predicted")
     return found if found and all(row[key] == found[key] for key in SAME) else None
 
 
 def ranked(rows: Iterable[Json], limits: ModelLimits, accuracies: dict[str, float]) -> list[Predicted]:
-    """Those that fit first; then the more accurate, then the faster. Emulated profiles predict no board."""
+    """Rank predictions: those that fit first; then the more accurate, then the faster.
+
+    Emulated profiles predict no board.
+    """
     judged = [Predicted(row, _verdict(row, limits, accuracies)) for row in rows if not row["emulated"]]
     order = {FITS: 0, RISK: 1, FAILS: 2}
 
@@ -76,5 +82,5 @@ def _verdict(row: Json, limits: ModelLimits, accuracies: Mapping[str, float]) ->
 
 
 def worst(verdicts: Sequence[str]) -> str:
-    """The verdict of several limits together."""
+    """Return the verdict of several limits together."""
     return next((each for each in (FAILS, RISK) if each in verdicts), FITS)

@@ -45,7 +45,7 @@ class Profile:
 
 
 def of(job: Job) -> Profile | None:
-    """The profile of a job; None where there is none, or where it failed or saw nothing."""
+    """Return the profile of a job; None where there is none, or where it failed or saw nothing."""
     found = job.profile
     if not found or found.get("error"):
         return None
@@ -69,7 +69,7 @@ def _padding(layers: Iterable[Layer], of_model: Any) -> float | None:
 
 
 def by_operator(profile: Profile) -> list[Layer]:
-    """One row for each kind of operator, the costliest first."""
+    """Return one row for each kind of operator, the costliest first."""
     kinds: dict[str, list[Layer]] = defaultdict(list)
     for layer in profile.layers:
         kinds[layer.operator or layer.name].append(layer)
@@ -99,7 +99,7 @@ class Pair(NamedTuple):
 
 
 def pairs(jobs: Iterable[Job], first: str = "neuralscale", second: str = "uniform") -> list[Pair]:
-    """The profiled pairs of two methods: at one architecture, data set, ratio, alignment, way of running."""
+    """Return the profiled pairs of two methods that are alike in all but the method."""
     known: dict[tuple[Any, ...], dict[str, Job]] = defaultdict(dict)
     for job in jobs:
         if of(job):
@@ -119,7 +119,10 @@ def _key(job: Job) -> tuple[Any, ...]:
 
 
 def beside(first: Job, second: Job) -> list[tuple[str, Layer | None, Layer | None]]:
-    """Layers of the same name beside each other, in the order of the first; the second's own ones last."""
+    """Return layers of the same name beside each other, in the order of the first.
+
+    The second's own ones last.
+    """
     sides = [of(first), of(second)]
     tables = [{layer.name: layer for layer in side.layers} if side else {} for side in sides]
     names = dict.fromkeys([*tables[0], *tables[1]])

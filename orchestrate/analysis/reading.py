@@ -46,7 +46,7 @@ class Share(NamedTuple):
 
 
 def read_all(folders: Iterable[Path]) -> Iterator[Found]:
-    """A job for each valid record in the run folders, otherwise why not, in the order of the files.
+    """Return a job for each valid record in the run folders, otherwise why not, in the order of the files.
 
     BadInput where a folder is missing or holds no record.
     """
@@ -89,7 +89,7 @@ def _shares(folder: Path) -> list[Share]:
 
 
 def read(share: Share) -> list[Found]:
-    """A job for each valid record of a share, otherwise why not."""
+    """Return a job for each valid record of a share, otherwise why not."""
     found: list[Found] = []
     batch: list[_Valid] = []
     samples = 0

@@ -51,7 +51,7 @@ class ModelLimits:
     definition: str = PROCESS
 
     def column(self, figure: Figure) -> str:
-        """The table's column of a figure."""
+        """Return the table's column of a figure."""
         return figure.column or self.definition
 
 
@@ -73,7 +73,7 @@ class Candidate:
 
 
 def bounds(row: dict[str, Any], figure: Figure, limits: ModelLimits) -> tuple[float, float, float]:
-    """A figure and the ends of its interval, those of an unknown interval being the figure; NaN where
+    """Return a figure and the ends of its interval, those of an unknown interval being the figure; NaN where
     unknown."""
     column = limits.column(figure)
     value = row[column]
@@ -82,7 +82,7 @@ def bounds(row: dict[str, Any], figure: Figure, limits: ModelLimits) -> tuple[fl
 
 
 def judge(row: dict[str, Any], limits: ModelLimits) -> Candidate:
-    """A row of the table against the limits."""
+    """Return a row of the table against the limits."""
     failed, risky, excess = [], [], 1.0
     for name, figure in FIGURES.items():
         limit = getattr(limits, name)
@@ -108,7 +108,7 @@ def judge(row: dict[str, Any], limits: ModelLimits) -> Candidate:
 
 
 def beats(a: dict[str, Any], b: dict[str, Any], limits: ModelLimits) -> bool:
-    """Whether `a` is nowhere worse than `b` and somewhere better, in all figures that both have."""
+    """Return whether `a` is nowhere worse than `b` and somewhere better, in all figures that both have."""
     better = False
     for figure in FIGURES.values():
         x, y = a[limits.column(figure)], b[limits.column(figure)]
@@ -194,7 +194,7 @@ class Recommendation:
 
 
 def recommend(table: Frame, limits: ModelLimits) -> list[Recommendation]:
-    """An answer for each dataset in `table` ('' for a user's own files)."""
+    """Return an answer for each dataset in `table` ('' for a user's own files)."""
     groups = sorted(table.groups(["dataset"]).items())
     return [_answer(dataset, rows.rows(), limits) for (dataset,), rows in groups]
 

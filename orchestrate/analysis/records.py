@@ -33,7 +33,7 @@ class Missing(NamedTuple):
 
 @dataclass(frozen=True)
 class Study:
-    """What a report is made of. `replaced` and `conflicts` tell what merging several runs did."""
+    """What a report is made of. `replaced`, `conflicts`: what merging several runs did."""
 
     runs: tuple[str, ...]
     jobs: tuple[Job, ...]
@@ -45,7 +45,7 @@ class Study:
 
 
 def read(run_dirs: Iterable[Path]) -> Study:
-    """The study in `run_dirs`. BadInput where a folder is missing or holds no record."""
+    """Return the study in `run_dirs`. BadInput where a folder is missing or holds no record."""
     folders = [Path(folder) for folder in run_dirs]
     jobs: list[Job] = []
     loaded: list[LoadedJob] = []
@@ -68,7 +68,7 @@ def read(run_dirs: Iterable[Path]) -> Study:
 
 
 def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
-    """One job of each (device, id): the newest.
+    """Return one job of each (device, id): the newest.
 
     Also what was replaced, and jobs of one name that are not alike.
     """
@@ -88,17 +88,17 @@ def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
 
 def _unlike(older: Job | LoadedJob, newer: Job | LoadedJob) -> list[str]:
     """What makes two records of one job incomparable, both values named."""
-    told = []
+    reasons = []
     if older.model["sha256"] != newer.model["sha256"]:
-        told.append(f"not the same ONNX file ({older.model['sha256'][:12]} in {older.run}, "
+        reasons.append(f"not the same ONNX file ({older.model['sha256'][:12]} in {older.run}, "
                     f"{newer.model['sha256'][:12]} in {newer.run})")  # fmt: skip
     lows, highs = (min(older.p50s), min(newer.p50s)), (max(older.p50s), max(newer.p50s))
     if lows[0] > highs[1] or lows[1] > highs[0]:
         shift = float(np.median(newer.p50s)) / float(np.median(older.p50s))
         offline = isinstance(newer, LoadedJob) and newer.load == loads.OFFLINE
         moved = f"has {shift:.3g} times the throughput" if offline else f"is {shift:.3g} times as long"
-        told.append(f"the newer run {moved}, beyond the spread of its processes")
-    return told
+        reasons.append(f"the newer run {moved}, beyond the spread of its processes")
+    return reasons
 
 
 def _missing(folders: Iterable[Path], jobs: Iterable[Job]) -> list[Missing]:

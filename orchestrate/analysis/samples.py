@@ -17,12 +17,15 @@ LIMIT = 2.0**62  # nanoseconds: beyond it is no duration
 
 
 def seconds(series: Series | None) -> Seconds:
-    """The samples of one series in seconds; empty for None. ValueError says what is wrong with the text."""
+    """Return the samples of one series in seconds; empty for None.
+
+    ValueError for a text that does not decode.
+    """
     return several([series])[0]
 
 
 def several(series: Sequence[Series | None]) -> list[Seconds]:
-    """The samples of many series in seconds, None as none; ValueError where one of them is damaged."""
+    """Return the samples of many series in seconds, None as none; ValueError where one of them is damaged."""
     held = [None if each is None or each.get("n") == 0 else each for each in series]
     packed = [samples.unpacked(each) if each else b"" for each in held]
     if any(each and each[-1] > 127 for each in packed):

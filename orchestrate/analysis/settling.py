@@ -25,7 +25,10 @@ class Settled(NamedTuple):
 
 
 def of_jobs(jobs: Sequence[Sequence[Entry]], p50s: Sequence[float]) -> Iterator[Settled]:
-    """Of each job, from its processes; p50s: of all processes in a row. ValueError for damaged series."""
+    """Yield when each job settled, from its processes; p50s: of all processes in a row.
+
+    ValueError for damaged series.
+    """
     entries = [entry for each in jobs for entry in each]
     warm, cold = (samples.several([entry.get(key) for entry in entries]) for key in ("warmup", "cold_warmup"))
     found = iter(zip(entries, p50s, warm, cold, strict=True))
@@ -46,7 +49,7 @@ def _after(entry: Entry, load: str, first: str, inferences: Seconds, p50: float)
 
 
 def seconds(inferences: Seconds, p50: float) -> float:
-    """How long the inferences take before the first MIN_SAMPLES in a row whose median is near `p50`.
+    """Return how long the inferences take before the first MIN_SAMPLES in a row whose median is near `p50`.
 
     All of them, where they end before that: the samples begin then, and are what `p50` is of.
     """

@@ -1,6 +1,6 @@
 """One tidy table: a row a job, a column a figure, base units.
 
-Intervals stand beside as `_low` and `_high`.
+Intervals are the columns `_low` and `_high`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ SIZES = ["params", "macs"]
 STAND_IN = "stand-in"
 
 
-MEASURED = "measured on the device"  # as opposed to what the bundle says of the model
+MEASURED = "measured on the device"  # as opposed to what the bundle states
 ACCURACY = [
     *[
         "accuracy",
@@ -67,7 +67,7 @@ def headlines(row: Mapping[Any, Any]) -> dict[str, float | None]:
 
 
 def tidy(study: Study) -> Frame:
-    """The jobs of `study`, sorted; seconds, bytes, percent, joule.
+    """Return the jobs of `study`, sorted; seconds, bytes, percent, joule.
 
     Unknown figures are NaN, unknown names ''.
     """
@@ -180,7 +180,7 @@ def fit_quality(model: dict[str, Any]) -> str:
 
 
 def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) -> dict[str, Any]:
-    """Percent, its standard deviation over seeds, and who says so; NaN and '' where nobody does.
+    """Percent, its standard deviation over seeds, and its source; NaN and '' where there is none.
 
     What the device measured comes before what the bundle states (`_stated`), and the difference is reported.
     """

@@ -13,7 +13,7 @@ Turns = list[tuple[int, int]]  # ns of the model and of the reference, one after
 
 
 def pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Every pair of neighbouring turns of a record: ns of the model and of the reference."""
+    """Return every pair of neighbouring turns of a record: ns of the model and of the reference."""
     return [(a, b) for part in record["latency"]["processes"] for a, b in part.get("turns") or ()]
 
 
@@ -23,12 +23,12 @@ def ratio(record: Mapping[str, Any]) -> float:
 
 
 def ratios(record: Mapping[str, Any]) -> list[float]:
-    """The ratio of each process: the median over its turns."""
+    """Return the ratio of each process: the median over its turns."""
     return [math.exp(median(_logarithms(turns))) for turns in _parts(record)]
 
 
 def doubt(record: Mapping[str, Any]) -> float:
-    """Relative standard error of the ratio, by how far its turns disagree (of the worst process)."""
+    """Return the ratio's relative standard error, by how far its turns disagree (of the worst process)."""
     return max(map(_doubt, _parts(record)))
 
 
@@ -71,7 +71,7 @@ def _undisturbed(turns: Turns) -> float:
 
 
 def measurement(record: Mapping[str, Any]) -> Json:
-    """What a profile keeps of a record (docs/formats.md)."""
+    """Return what a profile keeps of a record (docs/formats.md)."""
     model = record["job"]["model"]
     ladder = ladders(record["memory"]["rungs"])
     keys = {"process": memory.PROCESS, "model": memory.MODEL, "peak": memory.PEAK}
@@ -90,7 +90,7 @@ def measurement(record: Mapping[str, Any]) -> Json:
 
 
 def _layers(profile: Mapping[str, Any] | None) -> list[list[Any]] | None:
-    """[operator, MACs, bytes, seconds] of all that the library ran, in order; None where it did not say."""
+    """[operator, MACs, bytes, seconds] of all that the library ran, in order; None without a profile."""
     if not profile or profile.get("error") or profile.get("others"):
         return None
     return [
@@ -99,7 +99,7 @@ def _layers(profile: Mapping[str, Any] | None) -> list[list[Any]] | None:
 
 
 def environment(record: Mapping[str, Any]) -> Json:
-    """What a profile's latencies depend on beside the network."""
+    """Return what a profile's latencies depend on beside the network."""
     job, seen = record["job"], record["environment"]
     identity = (seen.get("cpu") or {}).get("identity") or {}
     known = (identity.get("model name"), identity.get("Model"), seen.get("model"), identity.get("CPU part"))

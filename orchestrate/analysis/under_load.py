@@ -48,12 +48,12 @@ class LoadedJob:
 
     @property
     def p50s(self) -> list[float]:
-        """What of each process says whether two records of the job agree."""
+        """The figure of each process that decides whether two records of the job agree."""
         return list(next(iter(self.of_processes.values())))
 
 
 def build(record: Mapping[str, Any], name: str = "") -> LoadedJob:
-    """The job of a valid record of load offline or paced.
+    """Return the job of a valid record of load offline or paced.
 
     record: as `bench.record.schema` has validated it; name: of its file. ValueError for a single stream, and
     for series that do not hold together.
@@ -117,13 +117,13 @@ def _ranged(name: str, values: list[float]) -> Json:
 
 
 def frame(jobs: Iterable[LoadedJob], load: str) -> Frame:
-    """One row a job of that load; base units."""
+    """Return one row a job of that load; base units."""
     names = OFFLINE if load == loads.OFFLINE else PACED
     made = Frame.of_rows([job.figures for job in jobs if job.load == load], names)
     return made.sorted_by(["device", "backend", "precision", "threads", "batch", "model"])
 
 
 def headlines(job: LoadedJob) -> dict[str, float | None]:
-    """A job's figures as JSON gives them; None where unknown."""
+    """Return a job's figures as JSON gives them; None where unknown."""
     values = {name: float(job.figures[name]) for name in FIGURES[job.load]}
     return {name: value if np.isfinite(value) else None for name, value in values.items()}

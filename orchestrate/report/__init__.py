@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def build(run_dirs: list[Path], claims: Path | None = None, ask: "Ask | None" = None) -> "Report":
-    """All that page, tables and terminal show of `run_dirs`. BadInput where there is no record.
+    """Return all that page, tables and terminal show of `run_dirs`. BadInput where there is no record.
 
     ask: what answers questions about the cost landscape of a layer; without it there is none.
     """
@@ -40,7 +40,7 @@ def watch(
     ask: "Ask | None" = None,
     pause: float = 2.0,
 ) -> None:
-    """Make the report again whenever records were added or changed, until interrupted; `say` tells of it."""
+    """Make the report again whenever records were added or changed, until interrupted; `say` reports it."""
     seen = state(run_dirs)
     while True:
         time.sleep(pause)
@@ -51,6 +51,6 @@ def watch(
 
 
 def state(run_dirs: list[Path]) -> dict[Path, tuple[int, int]]:
-    """What is there now: record file -> time of change and size."""
+    """Return what is there now: record file -> time of change and size."""
     files = [path for folder in run_dirs for path in folder.glob("*/records/*.json")]
     return {path: (stat.st_mtime_ns, stat.st_size) for path in files for stat in [path.stat()]}

@@ -24,7 +24,7 @@ class Absent(NamedTuple):
 
 
 def absent(run_dirs: Iterable[Path]) -> tuple[Absent, ...]:
-    """Every device of these runs that lacks records; nothing of a folder that has no readable plan."""
+    """Return every device of these runs that lacks records; nothing of a folder that has no readable plan."""
     found: list[Absent] = []
     for folder in run_dirs:
         try:
@@ -41,7 +41,7 @@ def absent(run_dirs: Iterable[Path]) -> tuple[Absent, ...]:
 
 
 def banner(found: tuple[Absent, ...]) -> str:
-    """The list with the command of each run, as HTML; '' where every planned job has left a record."""
+    """Return the list with the command of each run, as HTML; '' where every planned job has left a record."""
     if not found:
         return ""
     runs = dict.fromkeys((each.run, each.command) for each in found)

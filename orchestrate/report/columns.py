@@ -23,22 +23,22 @@ class Column(NamedTuple):
 
 
 def names(*pairs: tuple[str, str]) -> tuple[Column, ...]:
-    """Columns of text."""
+    """Return columns of text."""
     return tuple(Column(label, (key,), numeric=False) for label, key in pairs)
 
 
 def plain(label: str, key: str, unit: str = "", scale: float = 1.0) -> Column:
-    """A number without an interval."""
+    """Return a number without an interval."""
     return Column(label, (key,), unit, scale)
 
 
 def count(label: str, key: str) -> Column:
-    """A number of things."""
+    """Return a number of things."""
     return Column(label, (key,), whole=True)
 
 
 def ranged(label: str, key: str, unit: str = "", scale: float = 1.0) -> Column:
-    """A number with its 95% interval."""
+    """Return a number with its 95% interval."""
     return Column(label, (key, f"{key}_low", f"{key}_high"), unit, scale)
 
 

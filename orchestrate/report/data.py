@@ -82,7 +82,7 @@ def build(
 
 
 def own_only(study: Study) -> bool:
-    """Whether all models are files of the user's own."""
+    """Return whether all models are files of the user's own."""
     return bool(study.jobs) and not any(job.model.get("architecture") for job in study.jobs)
 
 
@@ -119,8 +119,8 @@ def _means(paired: Frames, configurations: list[dict[str, Any]]) -> Frame:
             sources = _sources(rows)
             for (quantity, name), mean in zip(ASKED, pairs.means(rows, columns), strict=True):
                 if mean.n:
-                    told = sources if quantity.startswith("accuracy") else ""
-                    asked = {"quantity": quantity, "accuracy_from": told, "definition": name}
+                    source = sources if quantity.startswith("accuracy") else ""
+                    asked = {"quantity": quantity, "accuracy_from": source, "definition": name}
                     found.append({**where, **asked, **_figures(mean)})
     return Frame.of_rows(found)
 
@@ -188,7 +188,7 @@ def _course(process: Process) -> list[float]:
 
 
 def environment(report: Report) -> dict[str, dict[str, list[str]]]:
-    """Device -> what could explain its figures -> every value seen there."""
+    """Return device -> what could explain its figures -> every value seen there."""
     found: dict[str, dict[str, dict[str, None]]] = {}
     distinct = {(job.device, id(job.environment)): job for job in report.study.jobs}  # which many jobs share
     for job in distinct.values():
@@ -201,10 +201,10 @@ def environment(report: Report) -> dict[str, dict[str, list[str]]]:
 
 
 def title(runs: tuple[str, ...], devices: list[str]) -> str:
-    """What the page is about, in a few words."""
+    """Return what the page is about, in a few words."""
     return f"{', '.join(runs)} on {', '.join(devices)}" if devices else ", ".join(runs)
 
 
 def synthetic(study: Study) -> bool:
-    """Whether any record says that it was invented."""
+    """Return whether any record states that it was invented."""
     return any(job.environment.get("synthetic") for job in study.jobs)

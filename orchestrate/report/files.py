@@ -32,7 +32,7 @@ def _write_tables(report: Report, folder: Path) -> None:
 
 
 def own_folder(run: Path) -> Path:
-    """A run's own report folder, made if need be; UnsafeFile where a link has its name."""
+    """Return a run's own report folder, made if need be; UnsafeFile where a link has its name."""
     inner = confined.Folder(run)
     inner.make("report")
     return inner.path("report")

@@ -17,14 +17,14 @@ class Axis:
         self.low, self.high = min(known) - MARGIN, max(known) + MARGIN
 
     def at(self, ratio: float) -> float:
-        """The position of `ratio`, which may be zero or infinite."""
+        """Return the position of `ratio`, which may be zero or infinite."""
         place = self.low if ratio <= 0 else self.high if ratio == math.inf else math.log(ratio)
         inside = min(max(place, self.low), self.high)
         return round(EDGE + (WIDTH - 2 * EDGE) * (inside - self.low) / (self.high - self.low), 1)
 
 
 def bar(answer: claims.Answer) -> str:
-    """The drawing as SVG, with the same in words; '' where nothing was measured."""
+    """Return the drawing as SVG, with the same in words; '' where nothing was measured."""
     claim, estimate = answer.claim, answer.estimate
     if not estimate.n:
         return ""
@@ -60,7 +60,7 @@ def _claimed(x: float, one: float, claimed: float) -> str:
 
 
 def words(answer: claims.Answer) -> str:
-    """What the drawing shows."""
+    """Return what the drawing shows."""
     claim = answer.claim
     end = text.number(claim.holds_to) if claim.holds_to < math.inf else "any"
     region = f"the claim holds from {text.number(claim.holds_from)} to {end}"

@@ -54,7 +54,7 @@ OF_METHODS = (
 
 
 def anchor(name: str) -> str:
-    """The id of a meaning, which tables and captions link to."""
+    """Return the id of a meaning, which tables and captions link to."""
     return f"m-{name.lower().replace(' ', '-')}"
 
 
@@ -85,14 +85,14 @@ def _device(report: Report, device: str, facts: dict[str, list[str]]) -> str:
     )
     processes = sum(len(job.processes) for job in jobs)
     first, last = min(job.started for job in jobs), max(p.started for job in jobs for p in job.processes)
-    told = {
+    described = {
         "Records": f"{len(jobs)} of {processes} fresh processes, {sum(job.n for job in jobs):,} samples",
         "Measured": f"{first} to {last}", "Warnings": warnings,
         **{key: _values(values) for key, values in facts.items()},
     }  # fmt: skip
     rows = "".join(
         f'<tr><th scope="row">{escape(printable(key))}</th><td>{escape(printable(value))}</td></tr>'
-        for key, value in told.items()
+        for key, value in described.items()
     )
     return (
         f"<details><summary>{escape(device)}: board, image and libraries</summary>"

@@ -25,7 +25,7 @@ def title(report: Report) -> str:
 
 
 def section(report: Report) -> str:
-    """The cards, in the order of the table."""
+    """Return the cards, in the order of the table."""
     rows = report.frames["jobs"].rows()
     cards = "".join(card(row) for row in rows[:SHOWN]) + "".join(_left_out(report))
     more = f'<p class="note">The table below has all {len(rows)}.</p>' if len(rows) > SHOWN else ""
@@ -50,13 +50,13 @@ def _left_out(report: Report) -> Iterator[str]:
 
 
 def name(model: str) -> str:
-    """The file's name without the hash that makes the id unique."""
+    """Return the file's name without the hash that makes the id unique."""
     own = compare.own_name(f"{model}--").removesuffix("--")
     return own.removeprefix("onnx-") if own != model else model
 
 
 def card(row: Row) -> str:
-    """One model in one way of running."""
+    """Return one model in one way of running."""
     figures = {
         "Latency p50": cell(ranged("", "latency", "", MS), row) + " ms",
         "p99": f"{text.number(row['p99'] * MS)} ms",

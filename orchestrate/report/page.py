@@ -37,7 +37,7 @@ SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 
 
 def html(report: Report) -> str:
-    """The whole page as text, the same for the same records."""
+    """Return the whole page as text, the same for the same records."""
     devices = sorted({job.device for job in report.study.jobs})
     parts = {
         "title": escape(own_models.title(report) or data.title(report.study.runs, devices)),
@@ -65,7 +65,7 @@ def state(report: Report) -> str:
 
 
 def first_section(report: Report) -> dict[str, str]:
-    """Heading and first section: models of one's own, or what the records say about the claims."""
+    """Heading and first section: models of one's own, or what the records show of the claims."""
     if data.own_only(report.study):
         title = escape(own_models.title(report))
         return {
@@ -88,24 +88,24 @@ def first_section(report: Report) -> dict[str, str]:
 
 @cache
 def asset(name: str) -> str:
-    """A file beside this module."""
+    """Return a file beside this module."""
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
 def script() -> str:
-    """All scripts of the page, which share one scope."""
+    """Return all scripts of the page, which share one scope."""
     return "\n".join(asset(name) for name in SCRIPTS)
 
 
 @cache
 def plotly() -> str:
-    """plotly.js's basic bundle (a fifth of the whole), made safe to stand inside a script element."""
+    """plotly.js's basic bundle (a fifth of the whole), made safe inside a script element."""
     packed = (ASSETS / "plotly-basic.min.js.gz").read_bytes()
     return gzip.decompress(packed).decode().replace("</script", "<\\/script")
 
 
 def payload(report: Report) -> dict[str, Any]:
-    """What the scripts draw from; base units everywhere."""
+    """Return what the scripts draw from; base units everywhere."""
     frames = report.frames
     return {
         "name": "-".join(report.study.runs)[:80],
@@ -138,7 +138,10 @@ def _fronts(report: Report) -> list[int]:
 
 
 def columns(frame: Frame) -> dict[str, Any]:
-    """The frame by column: numbers with 6 significant digits, unknown ones null; repeated text once."""
+    """Return the frame by column: numbers with 6 significant digits, unknown ones null.
+
+    Repeated text once.
+    """
     return {name: _column(frame[name]) for name in frame.names if _wanted(name)}
 
 
@@ -152,7 +155,7 @@ def _wanted(name: str) -> bool:
 
 
 class Raw(str):
-    """JSON as it stands in the page: numbers are written once, not turned into objects and back."""
+    """JSON as the page has it: numbers are written once, not turned into objects and back."""
 
 
 def _column(values: Column) -> Any:
@@ -165,7 +168,10 @@ def _column(values: Column) -> Any:
 
 
 def numbers(values: NDArray[np.float64]) -> Raw:
-    """A list of numbers, or of rows of numbers, with 6 significant digits; null for what is not known."""
+    """Return a list of numbers, or of rows of numbers, with 6 significant digits.
+
+    Null for what is not known.
+    """
     row = "%.6g" if values.ndim == 1 else "[" + ",".join(["%.6g"] * values.shape[1]) + "]"
     text = ",".join([row] * len(values)) % tuple(values.ravel().tolist())
     for unknown in ("nan", "-inf", "inf"):

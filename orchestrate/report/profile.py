@@ -15,7 +15,7 @@ KINDS = 8  # kinds of operators of a model that are drawn
 
 
 def section(jobs: Sequence[Job]) -> str:
-    """The whole section; nothing where no record has a profile."""
+    """Return the whole section; nothing where no record has a profile."""
     pairs = profile.pairs(jobs)
     paired = {id(job) for pair in pairs for job in (pair.first, pair.second)}
     alone = [(job, found) for job in jobs if id(job) not in paired and (found := profile.of(job))]
@@ -42,7 +42,7 @@ def _model(job: Job, found: Profile) -> str:
         for kind in kinds[:KINDS]
     )
     head = _head("Kind of operator", "", "share", "ms", "runs")
-    return _figure(job, [told(found)], f"{head}<tbody>{rows}</tbody>")
+    return _figure(job, [described(found)], f"{head}<tbody>{rows}</tbody>")
 
 
 def _pair(pair: Pair) -> str:
@@ -55,7 +55,7 @@ def _pair(pair: Pair) -> str:
     names = [NAMES.get(method, method) for method in methods]
     unit = "share" if shares else "ms"
     head = _head("Layer", f"{names[0]} above {names[1]}", f"{names[0]} ({unit})", f"{names[1]} ({unit})")
-    sentences = [f"{name}: {told(side)}" for name, side in zip(names, sides, strict=True)]
+    sentences = [f"{name}: {described(side)}" for name, side in zip(names, sides, strict=True)]
     return _figure(pair.first, sentences, f"{head}<tbody>{rows}</tbody>")
 
 
@@ -80,8 +80,8 @@ def _beside(name: str, first: Layer | None, second: Layer | None, largest: float
     )
 
 
-def told(found: Profile) -> str:
-    """What a profile rests on, whether it distorts, and what padding adds, in words."""
+def described(found: Profile) -> str:
+    """Return what a profile rests on, whether it distorts, and what padding adds, in words."""
     change = found.total / found.latency - 1
     sums = (
         f"the layers' times over {found.runs} inferences sum to {_ms(found.total)} ms, an inference "

@@ -14,7 +14,10 @@ NAMES = ("interpreter", "library", "device", "model", "first run", "steady", "gi
 
 
 def ladder(job: Job) -> str:
-    """What each rung adds to the process's own memory, as SVG and in words; '' where it was not read."""
+    """Return what each rung adds to the process's own memory, as SVG and in words.
+
+    '' where it was not read.
+    """
     known = [
         (name, colour, step)
         for name, colour, step in zip(NAMES[: len(memory.ORDER)], COLOURS, job.steps, strict=False)

@@ -19,12 +19,12 @@ PAPER_ROWS = 500  # of a Markdown or LaTeX table
 
 
 def one_line(value: Any) -> str:
-    """Text of a record as a cell holds it: one line, no character that does more than be read."""
+    """Return text of a record as a cell holds it: one line, no character that does more than be read."""
     return " ".join(printable(value).split("\n"))
 
 
 def scaled(column: Column, key: str, row: Any) -> Any:
-    """One value of a row in the column's unit; None where unknown."""
+    """Return one value of a row in the column's unit; None where unknown."""
     value = row.get(key)
     if not column.numeric:
         return "" if value is None else one_line(value)
@@ -32,7 +32,7 @@ def scaled(column: Column, key: str, row: Any) -> Any:
 
 
 def cell(column: Column, row: Any) -> str:
-    """One cell as people read it: `2.57 (2.51 to 2.64)`."""
+    """Return one cell as people read it: `2.57 (2.51 to 2.64)`."""
     values = [scaled(column, key, row) for key in column.keys]
     return _figure(column, values) if column.numeric else str(values[0])
 
@@ -88,7 +88,7 @@ def _numbers(column: Column, key: str, data: Frame) -> NDArray[np.float64]:
 
 
 def on_paper(table: Table, data: Frame) -> list[tuple[str, ...]]:
-    """The cells, as people read them, of the rows that a table for reading has; CSV has all."""
+    """Return the cells, as people read them, of the rows that a table for reading has; CSV has all."""
     rows = data.head(PAPER_ROWS)
     return list(zip(*(_cells(column, rows) for column in table.columns), strict=True))
 
@@ -108,7 +108,7 @@ def _escaped(table: Table, row: Iterable[str], escape: Callable[[str], str]) -> 
 
 
 def caption(table: Table, data: Frame) -> str:
-    """The caption, which says where rows are left to the CSV."""
+    """Return the caption, which states where rows are left to the CSV."""
     left = (
         f" The first {PAPER_ROWS} of {len(data):,} rows; the CSV beside has all."
         if len(data) > PAPER_ROWS
@@ -118,7 +118,7 @@ def caption(table: Table, data: Frame) -> str:
 
 
 def as_markdown(table: Table, data: Frame) -> str:
-    """A pipe table below its title."""
+    """Return a pipe table below its title."""
     rule = ["---:" if column.numeric else "---" for column in table.columns]
     rows = [_escaped(table, row, text.markdown) for row in on_paper(table, data)]
     lines = [[column.heading for column in table.columns], rule, *rows]
@@ -127,7 +127,7 @@ def as_markdown(table: Table, data: Frame) -> str:
 
 
 def as_latex(table: Table, data: Frame) -> str:
-    """A booktabs table; needs the packages booktabs and longtable."""
+    """Return a booktabs table; needs the packages booktabs and longtable."""
     layout = "".join("r" if column.numeric else "l" for column in table.columns)
     rows = [_escaped(table, row, text.latex) for row in on_paper(table, data)]
     lines = [" & ".join(line) + r" \\" for line in ([text.latex(c.heading) for c in table.columns], *rows)]

@@ -31,7 +31,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def plain(title: str, *columns: str) -> Table:
-    """A table without frames; the first column to the left, figures to the right."""
+    """Return a table without frames; the first column to the left, figures to the right."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
@@ -39,7 +39,7 @@ def plain(title: str, *columns: str) -> Table:
 
 
 def models(report: Report) -> Table:
-    """Latency, memory and accuracy of each model."""
+    """Return latency, memory and accuracy of each model."""
     jobs = report.frames["jobs"]
     several = len(report.configurations) > 1
     title = (
@@ -71,16 +71,16 @@ def models(report: Report) -> Table:
 
 def accuracy(row: Mapping[Any, Any]) -> str:
     """`97.2 measured on the device (360 images, -0.3 to trained)`, or `91.2 published`."""
-    told = f"{text.number(row['accuracy'])} {row['accuracy_source']}".strip()
+    stated = f"{text.number(row['accuracy'])} {row['accuracy_source']}".strip()
     if not row["accuracy_source"].startswith(MEASURED):
-        return told
+        return stated
     stated = row["accuracy_stated_source"]
     apart = f", {row['accuracy_difference']:+.2f} to {stated}" if stated else ""
-    return f"{told} ({row['accuracy_images']:.0f} images{apart})"
+    return f"{stated} ({row['accuracy_images']:.0f} images{apart})"
 
 
 def ratios(report: Report) -> Table:
-    """Mean ratio of each quantity in each comparison; memory under its main definition."""
+    """Return mean ratio of each quantity in each comparison; memory under its main definition."""
     several = len(report.configurations) > 1
     title = "\nRatios (geometric mean, 95% interval over architectures)"
     table = plain(title, "comparison", *(["ran on"] if several else []), "quantity", "ratio", "pairs")
@@ -98,7 +98,7 @@ def ratios(report: Report) -> Table:
 
 
 def verdicts(report: Report) -> Table:
-    """Each claim beside what was measured."""
+    """Return each claim beside what was measured."""
     table = plain("\nClaims", "claim", "device", "claimed", "measured", "pairs", "verdict")
     for answer in report.answers:
         if answer.main:
@@ -124,7 +124,7 @@ def _beside(answer: claims.Answer) -> Iterator[str]:
 
 
 def rounding(report: Report) -> list[str]:
-    """How much rounding alone moves latency, one sentence per configuration that shows it."""
+    """Return how much rounding alone moves latency, one sentence per configuration that shows it."""
     means = report.frames["means"].rows()
     found = [row for row in means if row["comparison"] == "rounding" and row["quantity"] == "latency"]
     return [
@@ -135,14 +135,15 @@ def rounding(report: Report) -> list[str]:
 
 
 def remarks(report: Report) -> list[str]:
-    """What the tables do not say: rankings that flip, how to settle, what is left out, what is missing."""
+    """Return what the tables do not show: rankings that flip, how to settle, what is left out, what is
+    missing."""
     lines = []
     for answer in report.answers:
         if answer.main and answer.ranking:
             lines.append(f"{answer.configuration['device']}, {answer.claim.id}: {answer.ranking.sentence}")
         if answer.main:
             lines += [
-                f"{answer.configuration['device']}, {answer.claim.id}: {told}" for told in _beside(answer)
+                f"{answer.configuration['device']}, {answer.claim.id}: {line}" for line in _beside(answer)
             ]
         if answer.main and answer.settle:
             lines.append(

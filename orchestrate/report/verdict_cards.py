@@ -1,4 +1,4 @@
-"""The first screen: what the records say about each claim, for each device. Plain HTML, no script needed."""
+"""The first screen: what the records show of each claim, for each device. Plain HTML, no script needed."""
 
 import math
 from collections import Counter
@@ -15,15 +15,15 @@ MARK = {claims.HOLDS: ("holds", "✓"), claims.FAILS: ("fails", "✗"), claims.U
 
 
 def banner(report: Report) -> str:
-    """A warning above everything where records were invented."""
+    """Return a warning above everything where records were invented."""
     if not synthetic(report.study):
         return ""
-    told = "These records were invented to test the report. Nothing here was measured."
-    return f'<p class="banner" role="note"><strong>Synthetic data.</strong> {told}</p>'
+    notice = "These records were invented to test the report. Nothing here was measured."
+    return f'<p class="banner" role="note"><strong>Synthetic data.</strong> {notice}</p>'
 
 
 def lede(report: Report) -> str:
-    """What was read, in one paragraph."""
+    """Return what was read, in one paragraph."""
     study = report.study
     counted = [f"{len(study.jobs):,} valid record{'s' * (len(study.jobs) != 1)}"]
     for number, what, table in (
@@ -52,12 +52,12 @@ def verdicts(report: Report) -> str:
     if not devices:
         return "<p>No claim is about the devices in these records.</p>"
     groups = (_device(device, [a for a in main if a.configuration["device"] == device]) for device in devices)
-    told = f'<p class="note">{escape(claims.multiplicity(report.answers))}</p>'
-    return "".join(groups) + unasked(report.unasked) + told
+    note = f'<p class="note">{escape(claims.multiplicity(report.answers))}</p>'
+    return "".join(groups) + unasked(report.unasked) + note
 
 
 def unasked(stated: list[claims.Claim]) -> str:
-    """The claims that these devices cannot answer, so that nobody takes their absence for an answer."""
+    """Return the claims that these devices cannot answer, so that nobody takes absence for an answer."""
     if not stated:
         return ""
     items = "".join(
@@ -69,13 +69,13 @@ def unasked(stated: list[claims.Claim]) -> str:
 
 
 def _loaded(report: Report) -> str:
-    """What to say where all was measured under load: a claim is about one inference at a time."""
+    """The message where all was measured under load: a claim is about one inference at a time."""
     count = counted(len(report.study.loaded), "record")
     return f'<p class="banner">{count} under load (offline, paced), <a href="#tables">in the tables</a>.</p>'
 
 
 def _nothing(report: Report) -> str:
-    """What to say where no record counts."""
+    """The message where no record counts."""
     codes = Counter(excluded.code for excluded in report.study.excluded)
     why = ", ".join(f"{escape(code)} ({count})" for code, count in sorted(codes.items()))
     reasons = '<a href="#table-excluded">each with its reason below</a>'
@@ -89,7 +89,7 @@ def _device(device: str, answers: list[claims.Answer]) -> str:
 
 
 def card(answer: claims.Answer) -> str:
-    """One claim: verdict, effect, interval, pairs, and what memory definitions do to it."""
+    """Return one claim: verdict, effect, interval, pairs, and what memory definitions do to it."""
     kind, mark = MARK[answer.verdict]
     estimate, claimed = answer.estimate, text.number(answer.claim.claimed)
     spread = text.interval(estimate)
@@ -125,15 +125,15 @@ def _notes(answer: claims.Answer) -> Iterator[str]:
 
 
 def spread(answer: claims.Answer) -> str:
-    """What the interval is over, and what resemblance within an architecture costs."""
-    told = f"95% interval over {answer.estimate.groups} architectures"
+    """Return what the interval is over, and what resemblance within an architecture costs."""
+    over = f"95% interval over {answer.estimate.groups} architectures"
     if math.isfinite(answer.widening):
-        told += f", {text.number(answer.widening, 2)} times as wide as if its pairs were independent"
-    return told
+        over += f", {text.number(answer.widening, 2)} times as wide as if its pairs were independent"
+    return over
 
 
 def left_out(answer: claims.Answer) -> Iterator[str]:
-    """The pairs that decide nothing, and what stand-in fits give."""
+    """Yield the pairs that decide nothing, and what stand-in fits give."""
     if answer.stand_ins.n:
         stand_ins = counted(answer.stand_ins.n, "pair")
         yield f"left out: {stand_ins} whose fit is a stand-in, {text.ratio(answer.stand_ins)}"
