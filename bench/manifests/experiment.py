@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from bench.manifests import reader, search_path
 from bench.manifests.methods import canonical
+from bench.record.measure import DEFAULTS
 from bench.zoo import ARCHITECTURES, DATASETS
 
 RATIO_LETTER = {"width": "w", "params": "p", "macs": "m", "latency": "t", "memory": "r"}
@@ -55,29 +56,51 @@ Align = Annotated[int, Field(ge=1, le=64)]
 class Measure(reader.Section):
     """How long and how often one job is measured; the fields of a job list's `measure` (docs/formats.md)."""
 
-    processes: int = Field(default=3, ge=1, le=100, description="fresh processes a job")
-    warmup: int = Field(default=20, ge=0, le=100_000, description="inferences before the first sample")
-    min_samples: int = Field(default=100, ge=1, le=1_000_000)
-    max_samples: int = Field(default=20_000, ge=1, le=1_000_000)
-    min_seconds: float = Field(default=0.5, ge=0, le=3600)
+    processes: int = Field(default=DEFAULTS["processes"], ge=1, le=100, description="fresh processes a job")
+    warmup: int = Field(
+        default=DEFAULTS["warmup"], ge=0, le=100_000, description="inferences before the first sample"
+    )
+    min_samples: int = Field(default=DEFAULTS["min_samples"], ge=1, le=1_000_000)
+    max_samples: int = Field(default=DEFAULTS["max_samples"], ge=1, le=1_000_000)
+    min_seconds: float = Field(default=DEFAULTS["min_seconds"], ge=0, le=3600)
     max_seconds: float = Field(
-        default=3.0, gt=0, le=3600, description="sampling ends here even below min_samples"
+        default=DEFAULTS["max_seconds"],
+        gt=0,
+        le=3600,
+        description="sampling ends here even below min_samples",
     )
     target_ci: float = Field(
-        default=0.02, gt=0, lt=1, description="half-width of the 95% interval over the median"
+        default=DEFAULTS["target_ci"],
+        gt=0,
+        lt=1,
+        description="half-width of the 95% interval over the median",
     )
     timeout_seconds: float = Field(
-        default=120, gt=0, le=86_400, description="a process that takes longer has failed"
+        default=DEFAULTS["timeout_seconds"],
+        gt=0,
+        le=86_400,
+        description="a process that takes longer has failed",
     )
-    builds: int = Field(default=3, ge=1, le=100, description="engines a job, where its backend builds any")
+    builds: int = Field(
+        default=DEFAULTS["builds"], ge=1, le=100, description="engines a job, where its backend builds any"
+    )
     build_timeout_seconds: float = Field(
-        default=1800, gt=0, le=86_400, description="an engine build that takes longer has failed"
+        default=DEFAULTS["build_timeout_seconds"],
+        gt=0,
+        le=86_400,
+        description="an engine build that takes longer has failed",
     )
     cold_loads: int = Field(
-        default=1, ge=0, le=100, description="more processes that load the model from a file out of the cache"
+        default=DEFAULTS["cold_loads"],
+        ge=0,
+        le=100,
+        description="more processes that load the model from a file out of the cache",
     )
     repeats: int = Field(
-        default=2, ge=0, le=10, description="times a process is measured again after other load or throttling"
+        default=DEFAULTS["repeats"],
+        ge=0,
+        le=10,
+        description="times a process is measured again after other load or throttling",
     )
     profile: StrictBool = Field(
         default=False, description="one more process a job, watched by the library's profiler"

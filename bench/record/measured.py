@@ -51,7 +51,7 @@ class ProcessLatency(_OneProcess, _UnderLoad, Cold, total=False):
     drift: Optional[float]
 
 
-class Residual(TypedDict):
+class UnexplainedMemory(TypedDict):
     """Bytes by which a model has grown, and what its weights and activations leave unexplained."""
 
     process: int
@@ -61,7 +61,7 @@ class Residual(TypedDict):
     residual: int
 
 
-class Layer(TypedDict):
+class ProfiledOperator(TypedDict):
     """An operator of the model's graph: seconds of one inference, and what it does in that time."""
 
     name: str
@@ -72,7 +72,7 @@ class Layer(TypedDict):
     bytes: Optional[int]
 
 
-class OtherLayers(TypedDict):
+class OtherOperators(TypedDict):
     """The quickest operators, beyond what a profile lists."""
 
     count: int

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional
 
-from bench.record.measured import Cold, Layer, OtherLayers, ProcessLatency, Residual
+from bench.record.measured import Cold, OtherOperators, ProcessLatency, ProfiledOperator, UnexplainedMemory
 from bench.record.readings import Facts, Reading, Rung
 from bench.record.typed_dict import TypedDict
 
@@ -166,7 +166,7 @@ class Findings(TypedDict, total=False):
     rungs: List[Rung]
     facts: Facts
     latency: ProcessLatency
-    residual: List[Residual]
+    residual: List[UnexplainedMemory]
     environment: Environment
     output_check: "OutputCheck"
     accuracy: "Accuracy"
@@ -185,7 +185,7 @@ class Part(_RequiredPart, Findings, total=False):
     """
 
     build: Optional[Build]
-    profile: "Profile"
+    profile: "OperatorProfile"
     process: int
     run: str
     job: Job
@@ -228,13 +228,13 @@ class Disturbed(ProcessLatency):
     reasons: List[Note]
 
 
-class Profile(TypedDict):
+class OperatorProfile(TypedDict):
     """Where the time of an inference goes, by the library's own profiler; `error` where it failed."""
 
     source: str
     runs: int
-    layers: List[Layer]
-    others: Optional[OtherLayers]
+    layers: List[ProfiledOperator]
+    others: Optional[OtherOperators]
     error: Optional[Error]
 
 
@@ -251,7 +251,7 @@ class Memory(TypedDict):
 
     unit: str
     rungs: List[Rung]
-    residual: List[Residual]
+    residual: List[UnexplainedMemory]
 
 
 class Record(TypedDict):
@@ -269,6 +269,6 @@ class Record(TypedDict):
     memory: Memory
     output_check: Optional[OutputCheck]
     accuracy: Optional[Accuracy]
-    profile: Optional[Profile]
+    profile: Optional[OperatorProfile]
     sensors: List[Reading]
     environment: Environment

@@ -21,7 +21,7 @@ class TaskData(TypedDict):
     recipe: dict[str, Any]
 
 
-class Accuracies(TypedDict):
+class Top1(TypedDict):
     """Percent on the test split after the last epoch and after the best one (the first of equals)."""
 
     top1: float
@@ -29,7 +29,7 @@ class Accuracies(TypedDict):
     best_epoch: int
 
 
-class Result(Accuracies):
+class Result(Top1):
     """A finished training: seconds are of its last session."""
 
     schema: int

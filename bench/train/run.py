@@ -16,7 +16,7 @@ from bench.data import digest, stored
 from bench.record.files import BadFileError, read_json, write_bytes, write_json
 from bench.train.errors import DivergedError, TrainInputError
 from bench.train.recipe import Recipe
-from bench.train.result import STRUCTURE, Accuracies, Result
+from bench.train.result import STRUCTURE, Result, Top1
 from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer
 from bench.version import package_version, revision
@@ -194,7 +194,7 @@ def _finish(trainer: Trainer, test: Split, folder: Path, seconds: float, resumed
     return result
 
 
-def _accuracies(history: list[dict[str, float]]) -> Accuracies:
+def _accuracies(history: list[dict[str, float]]) -> Top1:
     """Percent on the test split after the last epoch and after the best one (the first of equals)."""
     values = [epoch["top1"] for epoch in history]
     best = max(values)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli_app import options_of
-from orchestrate.commands.complete import runs as complete_runs
+from orchestrate.commands.report import Runs
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
@@ -24,14 +24,7 @@ NEXT = 5  # other candidates that are listed
 class RecommendOptions:
     """What the command line asks for."""
 
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN",
-            help="ids, beginnings of ids, latest, or paths of run folders",
-            autocompletion=complete_runs,
-        ),
-    ]
+    runs: Runs
     device: Annotated[
         list[str],
         typer.Option(

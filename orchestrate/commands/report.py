@@ -8,16 +8,18 @@ import typer
 from orchestrate.commands.complete import runs as complete_runs
 from orchestrate.commands.run import Results
 
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN",
+        help="ids, beginnings of ids, latest, or paths of run folders",
+        autocompletion=complete_runs,
+    ),
+]
+
 
 def report(
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN",
-            help="ids, beginnings of ids, latest, or paths of run folders",
-            autocompletion=complete_runs,
-        ),
-    ],
+    runs: Runs,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="default: report/ in the last run's folder")
     ] = None,

@@ -23,7 +23,7 @@ from orchestrate.engine.errors import (
     SshFailed,
 )
 from orchestrate.engine.relay import Relay
-from orchestrate.engine.sdk_errors import SDK_EXCEPTIONS, SHAPE_EXCEPTIONS, nonsense, translate
+from orchestrate.engine.sdk_errors import SHAPE_EXCEPTIONS, nonsense, translate, typed_errors
 from orchestrate.engine.shapes import count, mapping, text
 from orchestrate.engine.sockets import local_address
 from orchestrate.engine.tunnel import Tunnel
@@ -210,15 +210,9 @@ class Engine:
             return self.run(["sh", "-c", sockets.look(self._asked)]).out.strip()
         return "ok"
 
-    @contextlib.contextmanager
-    def errors(self) -> Iterator[None]:
+    def errors(self) -> contextlib.AbstractContextManager[None]:
         """Turn what the SDK raises into typed errors."""
-        try:
-            yield
-        except EngineError:
-            raise
-        except SDK_EXCEPTIONS as error:
-            raise translate(self.host, error) from error
+        return typed_errors(self.host)
 
     def info(self) -> Info:
         """Return the engine's description of itself."""

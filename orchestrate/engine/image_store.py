@@ -18,8 +18,8 @@ import docker
 
 from orchestrate.engine import room
 from orchestrate.engine.connection import Engine, architecture
-from orchestrate.engine.errors import BadAnswer, EngineError, EngineRefused, ImageMissing, WrongArchitecture
-from orchestrate.engine.sdk_errors import SDK_EXCEPTIONS, translate
+from orchestrate.engine.errors import BadAnswer, EngineRefused, ImageMissing, WrongArchitecture
+from orchestrate.engine.sdk_errors import translate, typed_errors
 from orchestrate.engine.shapes import count, labels, text, texts
 
 TRY_OUT_SECONDS = 300  # an emulated Python takes seconds; some wheels hang under qemu-user
@@ -91,13 +91,13 @@ class ImageEngine:
 
     def architecture(self) -> str:
         """amd64, arm64, ..."""
-        with self._errors():
+        with typed_errors(self.name):
             return architecture(text(self.client.info()["Architecture"]))
 
     def find(self, reference: str) -> ImageInfo | None:
         """Return the image with that tag, digest or id; None where the engine has none."""
         try:
-            with self._errors():
+            with typed_errors(self.name):
                 return described(self.client.images.get(reference).attrs)
         except ImageMissing:
             return None
@@ -237,7 +237,7 @@ class ImageEngine:
         return closing
 
     def _events(self, events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        with self._errors():
+        with typed_errors(self.name):
             for event in events:
                 if "error" in event:
                     text = " ".join(str(event["error"]).split())
@@ -245,17 +245,8 @@ class ImageEngine:
                 yield event
 
     def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        with self._errors():
+        with typed_errors(self.name):
             return call(*arguments, **options)
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except EngineError:
-            raise
-        except SDK_EXCEPTIONS as error:
-            raise translate(self.name, error) from error
 
 
 @contextlib.contextmanager

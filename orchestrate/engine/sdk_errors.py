@@ -1,5 +1,8 @@
 """What the SDK raises, as typed errors that say what is wrong and what to do about it."""
 
+import contextlib
+from collections.abc import Iterator
+
 import docker.errors
 import requests
 import urllib3
@@ -84,3 +87,14 @@ def translate(host: str, error: Exception) -> EngineError:
     if response is not None and response.status_code == 404:
         return NotFound(host, text)
     return EngineRefused(host, text)
+
+
+@contextlib.contextmanager
+def typed_errors(host: str) -> Iterator[None]:
+    """Turn what the SDK raises into typed errors that name `host`."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except SDK_EXCEPTIONS as error:
+        raise translate(host, error) from error

@@ -77,14 +77,7 @@ class ProcessRunner:
         """Return whether a runtime of this folder, ours or of an earlier orchestrator, is at work."""
         if self.process is not None and self.process.poll() is not None:
             return False
-        try:
-            with self.files.open(self.lock) as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return self.files.is_locked(self.lock)
 
     def start(self, missing: list[str], say: Callable[[str], None] = print) -> None:
         """Start the runtime on the jobs in `missing`."""

@@ -169,7 +169,7 @@ def forward(registry: str) -> tuple[str, ...]:
     return (f"127.0.0.1:{found[1]}:127.0.0.1:{found[1]}",) if found else ()
 
 
-class Row(TypedDict):
+class TargetRow(TypedDict):
     """A target, and what the lock knows of it."""
 
     image: str
@@ -186,7 +186,7 @@ def show_list(choice: Choice, as_json: bool) -> None:
     if choice.lock and not choice.lock.exists():
         raise BadInput(f"{choice.lock}: no such file; without --lock the project's own is shown")
     project, locked = choice.project, lockfile.read(choice.known_lock)
-    rows: list[Row] = []
+    rows: list[TargetRow] = []
     for target in project.targets(list(project.images.images)):
         built = locked.find(target.name, target.platform)
         rows.append(
@@ -206,7 +206,7 @@ def show_list(choice: Choice, as_json: bool) -> None:
         _table(rows)
 
 
-def _table(rows: list[Row]) -> None:
+def _table(rows: list[TargetRow]) -> None:
     from rich.table import Table
 
     from orchestrate.console import make_console

@@ -5,6 +5,7 @@ breaks this is an UnsafeFile, in one line; what is merely missing is a FileNotFo
 """
 
 import errno
+import fcntl
 import hashlib
 import io
 import os
@@ -82,6 +83,17 @@ class Folder:
         if len(data) > limit:
             raise UnsafeFile(self.path(name), f"is larger than {limit / 1e6:g} MB")
         return data
+
+    def is_locked(self, name: str) -> bool:
+        """Return whether another process holds a lock on the file `name`, which need not exist."""
+        try:
+            with self.open(name) as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
 
     def end(self, name: str, limit: int = 1_000_000) -> bytes:
         """Return the last `limit` bytes of a file, of however large a one; empty where there is none."""

@@ -1,6 +1,5 @@
 """The runs of a results folder as a list, and taking one away."""
 
-import fcntl
 import shutil
 from pathlib import Path
 from typing import TypedDict
@@ -11,7 +10,7 @@ from orchestrate.errors import BadInput, Busy, OrbitError, listed
 from orchestrate.runs.folder import Run, known_runs
 
 
-class Row(TypedDict):
+class RunRow(TypedDict):
     """A run: how many of its jobs have a record; None where its folder cannot be read, for a `problem`."""
 
     run: str
@@ -21,9 +20,9 @@ class Row(TypedDict):
     problem: str | None
 
 
-def rows(results: Path) -> list[Row]:
+def rows(results: Path) -> list[RunRow]:
     """Return one row a run, oldest first; `problem`: why a folder cannot be read."""
-    found: list[Row] = []
+    found: list[RunRow] = []
     for name in known_runs(results):
         try:
             run = Run(results / name)
@@ -37,7 +36,7 @@ def rows(results: Path) -> list[Row]:
     return found
 
 
-def table(found: list[Row]) -> Table:
+def table(found: list[RunRow]) -> Table:
     """Return the rows for people."""
     made = Table("run", "devices", "records", "", box=None, pad_edge=False)
     for row in found:
@@ -58,18 +57,6 @@ def remove(run: Run, force: bool) -> None:
         )
     with run.held():
         for name in run.devices:
-            if _at_work(run, name):
+            if run.files.is_locked(f"{name}/runtime.lock"):
                 raise Busy(f"{run.id}: its runtime on {name} is at work; interrupt the run first")
         shutil.rmtree(run.path)
-
-
-def _at_work(run: Run, device: str) -> bool:
-    """Whether a runtime of this machine holds the device's lock file."""
-    try:
-        with run.files.open(f"{device}/runtime.lock") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Dict, List, Optional
 
 from bench.record import npz
-from bench.record.measured import Residual
+from bench.record.measured import UnexplainedMemory
 from bench.record.readings import Rung
 from bench.runtime.backends.base import BackendError, Tensor
 
@@ -60,7 +60,7 @@ def stored_arrays(path: str, prefix: str = "") -> Arrays:
         raise BackendError("bad_reference", "{}: {}".format(path, error), "export the bundle again") from None
 
 
-def residual(rungs: List[Rung], known: Dict[str, int]) -> List[Residual]:
+def residual(rungs: List[Rung], known: Dict[str, int]) -> List[UnexplainedMemory]:
     """Return what the model's growth leaves unexplained by the weights and activations that the backend knows
     of.
 

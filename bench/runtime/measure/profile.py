@@ -8,7 +8,7 @@ from typing import Dict, List, Optional, Tuple
 
 from bench.record import onnx_graph, types
 from bench.record.checks import MAX_NAME
-from bench.record.measured import Layer, OtherLayers
+from bench.record.measured import OtherOperators, ProfiledOperator
 from bench.record.onnx_precision import WORK
 from bench.record.record_fields import MOST_LAYERS
 from bench.runtime.backends import create
@@ -23,7 +23,7 @@ EVENTS = 20000  # that a profiler is asked for at most: onnxruntime writes 800 b
 WARM = 0.25  # share of the inferences that are left out, the first ones
 
 
-def run(task: types.Task) -> types.Profile:
+def run(task: types.Task) -> types.OperatorProfile:
     """Return the profile as a record holds it: {source, runs, layers, others, error}. Raises BackendError."""
     backend = create(task["job"], settings_of(task))
     backend.import_library()
@@ -63,7 +63,7 @@ def _count(seconds: float, nodes: int) -> int:
     return max(LEAST, min(MOST, int(SECONDS / max(seconds, 1e-9)), EVENTS // max(1, nodes)))
 
 
-def table(source: str, inferences: List[List[Event]]) -> types.Profile:
+def table(source: str, inferences: List[List[Event]]) -> types.OperatorProfile:
     """Return the profile of some inferences: a row an operator of the graph, in the order in which they ran.
 
     Beyond MOST_LAYERS the quickest are one sum, `others`.
@@ -79,11 +79,11 @@ def table(source: str, inferences: List[List[Event]]) -> types.Profile:
     shown = [layer for layer in layers if layer["seconds"] >= least][:MOST_LAYERS]
     left = len(layers) - len(shown)
     rest = sum(layer["seconds"] for layer in layers) - sum(layer["seconds"] for layer in shown)
-    others: Optional[OtherLayers] = {"count": left, "seconds": max(0.0, rest)} if left else None
+    others: Optional[OtherOperators] = {"count": left, "seconds": max(0.0, rest)} if left else None
     return {"source": source, "runs": len(inferences), "layers": shown, "others": others, "error": None}
 
 
-def _layer(key: Tuple[str, str], calls: List[List[Event]]) -> Layer:
+def _layer(key: Tuple[str, str], calls: List[List[Event]]) -> ProfiledOperator:
     once = max(calls, key=len)  # a loop may turn more often in one inference than in another
     return {
         "name": key[0][:MAX_NAME],

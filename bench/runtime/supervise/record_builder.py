@@ -12,9 +12,9 @@ from bench.record.types import (
     Error,
     Job,
     Note,
+    OperatorProfile,
     OutputCheck,
     Part,
-    Profile,
     Record,
     Validity,
 )
@@ -69,7 +69,7 @@ def _last_size(message: str, sensors: List[Reading]) -> str:
 
 def of_profile(part: Part) -> Part:
     """Return the part of a profile's process, which may fail without failing its job."""
-    failed: Profile = {"source": "", "runs": 0, "layers": [], "others": None, "error": part["error"]}
+    failed: OperatorProfile = {"source": "", "runs": 0, "layers": [], "others": None, "error": part["error"]}
     profile = part.get("profile") or failed
     return {"status": "ok", "error": None, "profile": profile}
 
@@ -158,7 +158,7 @@ def _validity(parts: List[Part], failed: bool) -> Validity:
     return {"valid": not reasons and not failed, "reasons": reasons, "warnings": warnings}
 
 
-def _profile(parts: List[Part], bundle: str) -> Optional[Profile]:
+def _profile(parts: List[Part], bundle: str) -> Optional[OperatorProfile]:
     profile = next((p["profile"] for p in parts if p.get("profile")), None)
     error = profile.get("error") if profile else None
     if profile and error:
