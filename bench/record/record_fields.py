@@ -106,6 +106,17 @@ _profile = fields(
     {"source": name, "runs": count, "layers": listing(_layer, most=MOST_LAYERS)},
     {"others": nullable(fields({"count": count, "seconds": number(0)}, {})), "error": nullable(_error)},
 )
+_output_check = fields(
+    {"max_abs_error": nullable(number(0)), "tolerance": nullable(number(0))},
+    {
+        "ok": boolean,
+        "message": text,
+        "arithmetic": name,
+        "max_rel_error": nullable(number(0)),
+        "top1_agreement": nullable(number(0, maximum=1)),
+        "correlation": nullable(number(-1, maximum=1)),
+    },
+)
 _notes = listing(fields({"code": name, "message": text}, {}), most=1000)
 _invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {})
 _sensor = fields(
@@ -176,19 +187,7 @@ def record(load: str) -> checks.Check:
             "environment": _whole_environment,
         },
         {
-            "output_check": nullable(
-                fields(
-                    {"max_abs_error": nullable(number(0)), "tolerance": nullable(number(0))},
-                    {
-                        "ok": boolean,
-                        "message": text,
-                        "arithmetic": name,
-                        "max_rel_error": nullable(number(0)),
-                        "top1_agreement": nullable(number(0, maximum=1)),
-                        "correlation": nullable(number(-1, maximum=1)),
-                    },
-                )
-            ),
+            "output_check": nullable(_output_check),
             "accuracy": nullable(job_fields.accuracy),
             "profile": nullable(_profile),
             "sensors": listing(_sensor),

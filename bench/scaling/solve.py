@@ -65,14 +65,12 @@ def repair(
     wanted = shape(widths)
     reach = [max(FARTHEST_UNITS * unit, FARTHEST * r) for r in real]
 
-    def allowed(candidate: list[int]) -> bool:
-        moved = zip(candidate, widths, real, reach, strict=True)
-        return all(w == before or abs(w - r) <= limit for w, before, r, limit in moved)
-
     def improved(candidates: list[list[int]], error: float) -> list[int] | None:
         before = departure(widths, real)
         best, price = None, math.inf
-        for candidate in filter(allowed, candidates):
+        for candidate in candidates:
+            if not _within_reach(candidate, widths, real, reach):
+                continue
             mended = error - abs(size(candidate) - target)
             if mended <= 0:
                 continue
@@ -88,6 +86,14 @@ def repair(
             break
         widths = better
     return widths
+
+
+def _within_reach(
+    candidate: Sequence[int], widths: Sequence[int], real: Sequence[float], reach: Sequence[float]
+) -> bool:
+    """Whether each width that differs from `widths` is within `reach` of its real one."""
+    moved = zip(candidate, widths, real, reach, strict=True)
+    return all(w == before or abs(w - r) <= limit for w, before, r, limit in moved)
 
 
 def _bracket(size: Callable[[float], float], target: float, start: float) -> tuple[float, float]:

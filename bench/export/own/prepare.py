@@ -79,10 +79,7 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
         "macs": count.macs(model),
         "batch": max(1, inputs[0].shape[0]) if batch else 1,
         "tolerance": tolerance,
-        "inputs": [
-            {"name": item.name, "shape": list(array.shape), "dtype": str(array.dtype)}
-            for item, array in zip(items, inputs, strict=True)
-        ],
+        "inputs": [_described(*each) for each in zip(items, inputs, strict=True)],
     }
     return Prepared(
         id=_id(path, request, raw),
@@ -93,6 +90,10 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
         known_inputs=[item.name for item in items],
         given_inputs=sorted(given),
     )
+
+
+def _described(item: onnx.ValueInfoProto, array: Array) -> dict[str, object]:
+    return {"name": item.name, "shape": list(array.shape), "dtype": str(array.dtype)}
 
 
 def _id(path: Path, request: Request, raw: bytes) -> str:
