@@ -10,13 +10,13 @@ from bench.commands.scale import Architecture, AsJson, Dataset
 
 if TYPE_CHECKING:
     from bench.cost import CostModel, Prediction
-    from bench.cost.design import Item
     from bench.cost.model import LayerCost
     from bench.cost.profile import Profile
 
 ABOUT = """What networks cost on a device that `orchestrate tune --device NAME` has measured.
 """
 
+AGAIN = 3  # processes of a network that surprised: enough to outvote a disturbed one
 app = typer.Typer(no_args_is_help=True, help=ABOUT)
 Measurements = Annotated[
     Path | None, typer.Option(metavar="FILE", help="JSON of what is measured so far, as `fit` takes it")
@@ -120,18 +120,29 @@ def design(
     networks: Annotated[int, typer.Option(metavar="N", min=0, max=200, help="whole networks")] = 126,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="decides what is chosen")] = 1,
     after: Measurements = None,
+    again: Annotated[
+        int, typer.Option(metavar="N", min=0, max=200, help="instead, networks of --after that surprise most")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Choose what to measure and write it as a bundle; `--after` puts parts where the fit is poor.
 
     bench cost design --out bundle
+    bench cost design --out bundle --after measurements.json --again 9
     """
     from bench.cost import choice
+    from bench.errors import InputError
     from bench.export import tuning
 
     known = _read(after) if after else None
-    items: list[Item] = choice.choose(parts, networks, seed, known)
-    contents = tuning.write(out, items, "tune" if known is None else "tune-more", profiled=True)
+    if again and known is None:
+        raise InputError("--again: give --after FILE, of whose networks it takes the surprising ones")
+    if again:
+        items = choice.surprising(known, again)
+        contents = tuning.write(out, items, "tune-again", processes=AGAIN, profiled=True)
+    else:
+        items = choice.choose(parts, networks, seed, known)
+        contents = tuning.write(out, items, "tune" if known is None else "tune-more", profiled=True)
     text = f"bundle of {len(items)} measurements: {out}"
     typer.echo(json.dumps({"bundle": str(out), **contents}) if as_json else text)
 

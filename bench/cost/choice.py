@@ -1,4 +1,4 @@
-"""What to measure next: first a design, then more of those parts whose errors are largest."""
+"""What to measure next: a design, then parts where errors are largest, then what surprises once more."""
 
 from __future__ import annotations
 
@@ -21,6 +21,19 @@ def choose(parts: int, networks: int, seed: int, known: Profile | None = None) -
     wanted = poorest(known) if known else ()
     found = [item for item in design.parts(parts + len(measured), seed, wanted) if item not in measured]
     return found[:parts] + [item for item in design.networks(networks, seed) if item not in measured]
+
+
+def surprising(known: Profile, count: int) -> list[Item]:
+    """The `count` networks whose measurements the others explain least, the least explained first.
+
+    A disturbed machine can slow a whole process alike, which no disagreement of its turns shows.
+    """
+    profile = observe(known)
+    block = judged(profile).block
+    wholes = [i for i, m in enumerate(profile.measurements) if m.part is None]
+    found = left_out(samples_of(profile, block), block, wholes)
+    ranked = sorted(found, key=lambda each: -abs(each[1] / each[2]))
+    return [profile.measurements[index].item for index, _, _ in ranked[:count]]
 
 
 def poorest(profile: Profile) -> tuple[tuple[str, str], ...]:

@@ -31,10 +31,24 @@ from orchestrate.runs.folder import Run, newest_of_plan
 from orchestrate.runs.types import Bundle
 
 LEAST, MOST = 16, 200
-TWO_STAGES = 60  # measurements from which a second stage pays
+ALL_STAGES = 60  # measurements from which later stages pay
 AGAIN = 2  # times that doubtful measurements are repeated
 DOUBTFUL = 0.03  # relative standard error of a ratio
 UNFIT = ("fake_backend", "wrong_output")  # reasons for which turns count as little
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How much one run measures: parts, whole networks, and networks measured before that surprise most."""
+
+    parts: int = 0
+    networks: int = 0
+    again: int = 0
+
+    def words(self, number: int, measured: Path) -> list[str]:
+        """Options of `bench cost design`. measured: what the stages before have left."""
+        counts = ["--parts", str(self.parts), "--networks", str(self.networks), "--again", str(self.again)]
+        return [*counts, "--seed", str(number + 1), *(["--after", str(measured)] if number else [])]
 
 
 @dataclass(frozen=True)
@@ -48,27 +62,28 @@ class Tuning:
     sweep: Sweep
     manifest: Path | None = None
 
-    def stages(self) -> list[tuple[int, int]]:
-        """(parts, networks) of each stage: two thirds networks, a seventh parts chosen by the first fit."""
+    def stages(self) -> list[Stage]:
+        """Two thirds networks, a seventh parts chosen by the first fit, then what surprises most again."""
         networks = max(4, 2 * self.measurements // 3)
-        later = self.measurements // 7 if self.measurements >= TWO_STAGES else 0
-        first = (self.measurements - networks - later, networks)
-        return [first, (later, 0)] if later else [first]
+        if self.measurements < ALL_STAGES:
+            return [Stage(parts=self.measurements - networks, networks=networks)]
+        later, again = self.measurements // 7, self.measurements // 20
+        parts = self.measurements - networks - later - again
+        return [Stage(parts=parts, networks=networks), Stage(parts=later), Stage(again=again)]
 
 
 def main(wanted: Tuning, as_json: bool = False) -> int:
     """Measure what is missing, fit, write the profile; the exit code."""
     console = make_console(stderr=as_json)
     folder, began = wanted.results / "tuning" / wanted.device, time.monotonic()
+    path = folder / "measurements.json"
     measured: Json = {}
     with terminated_is_interrupted():
-        for number, (parts, networks) in enumerate(wanted.stages()):
-            words = ["--parts", str(parts), "--networks", str(networks), "--seed", str(number + 1)]
-            after = ["--after", str(folder / "measurements.json")] if number else []
-            run = stage(wanted, folder, [*words, *after], console)
+        for number, each in enumerate(wanted.stages()):
+            run = stage(wanted, folder, each.words(number, path), console)
             measured = joined(measured, run, time.monotonic() - began)
-            files.write_json(str(folder / "measurements.json"), measured)
-        fitted = workshop("fit", str(folder / "measurements.json"), "--out", str(wanted.out), "--json")
+            files.write_json(str(path), measured)
+        fitted = workshop("fit", str(path), "--out", str(wanted.out), "--json")
     profile = {**json.loads(fitted), "measurements": len(measured["measurements"])}
     folder.rename(folder.with_name(f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"))
     if as_json:
@@ -130,7 +145,7 @@ def doubtful(run: Run) -> list[str]:
 
 
 def joined(before: Json, run: Run, seconds: float) -> Json:
-    """Return the measurements so far with those of `run`: what `bench cost fit` reads."""
+    """Return the measurements so far with those of `run`, which replace older ones of the same network."""
     [folder] = run.devices.values()
     records = [record for record in folder.stored() if fit_to_use(record)]
     if not records:
@@ -146,8 +161,15 @@ def joined(before: Json, run: Run, seconds: float) -> Json:
         "orbitbench": version(),
         **before,
         "tuning_seconds": round(seconds, 1),
-        "measurements": [*before.get("measurements", []), *map(turns.measurement, records)],
+        "measurements": latest([*before.get("measurements", []), *map(turns.measurement, records)]),
     }
+
+
+def latest(measurements: Sequence[Json]) -> list[Json]:
+    """One measurement of each network or part, in their order: the last one."""
+    names = ("architecture", "dataset", "part")
+    found = {(*(m[name] for name in names), *m["widths"]): m for m in measurements}
+    return list(found.values())
 
 
 def fit_to_use(record: Record) -> bool:

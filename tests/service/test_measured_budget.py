@@ -72,7 +72,7 @@ def test_a_memory_budget_is_kept_by_the_process_that_is_measured(here: Profile, 
         item = Item("vgg11", "cifar10", None, tuple(widths))
         return measuring.summed_up(here, "vgg11", measuring.figures(here, [item], 3, SECONDS))
 
-    # The profile is made up, so that the first guess is far off: more rounds than a device's own profile asks for.
+    # The profile is made up, the first guess far off: more rounds than with a device's own profile.
     answer = solver.measured(rounds.play(limits, 8, solver.guess, measure))
     assert answer.measured is not None
     assert answer.measured.memory.high <= limits["memory"]

@@ -40,5 +40,5 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(words: list[str], said: str
 @pytest.mark.parametrize("count", [16, 59, 60, 190, 200])
 def test_stages_add_up_to_what_was_asked(count: int) -> None:
     stages = Tuning("local", count, Path("p"), Path("r"), Sweep()).stages()
-    assert sum(map(sum, stages)) == count
-    assert stages[0][1] >= 4  # a network of each architecture
+    assert sum(each.parts + each.networks + each.again for each in stages) == count
+    assert stages[0].networks >= 4  # a network of each architecture

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from orchestrate.analysis import turns
-from orchestrate.execution.tune import fit_to_use
+from orchestrate.execution.tune import fit_to_use, latest
 
 RUNGS = [
     {"process": 0, "rung": "start", "rss": 10_000_000, "uss": 6_000_000},
@@ -50,6 +50,15 @@ def test_other_work_does_not_move_a_ratio(share: float) -> None:
 def test_of_several_processes_the_middle_one_counts() -> None:
     parts = [{"turns": [(n, 100)] * 10} for n in (50, 60, 400)]
     assert math.isclose(turns.ratio(record([], latency={"processes": parts})), 0.6)
+
+
+def test_what_is_measured_again_replaces_what_was_measured_before() -> None:
+    def of(part: str, ratio: float) -> dict:
+        kept = turns.measurement(record([(int(100 * ratio), 100)] * 10))
+        return {**kept, "part": part}
+
+    found = latest([of("conv1", 1.5), of("conv2", 2.0), of("conv1", 1.0)])
+    assert [(m["part"], m["ratio"]) for m in found] == [("conv1", pytest.approx(1.0)), ("conv2", pytest.approx(2.0))]
 
 
 def test_turns_that_disagree_make_a_ratio_doubtful() -> None:

@@ -1,0 +1,22 @@
+"""What is measured again: the network that a disturbed machine slowed, not one that is merely slow."""
+
+from bench.cost import choice
+from bench.cost.profile import Profile
+from tests.unit.cost import synthetic_profile as synthetic
+
+
+def slowed(index: int, factor: float) -> Profile:
+    """The made-up profile, one of its measurements slowed as a whole."""
+    data = synthetic.data()
+    rows = [dict(row) for row in data["measurements"]]
+    rows[index]["ratio"] *= factor
+    return Profile.model_validate({**data, "measurements": rows})
+
+
+def test_a_network_that_was_slowed_as_a_whole_surprises_most() -> None:
+    wholes = [i for i, row in enumerate(synthetic.data()["measurements"]) if row["part"] is None]
+    known = slowed(wholes[5], 1.5)
+    found = choice.surprising(known, 3)
+    assert len(set(found)) == 3
+    assert found[0] == known.measurements[wholes[5]].item
+    assert all(item.part is None for item in found)
