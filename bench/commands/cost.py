@@ -135,9 +135,9 @@ def design(
     from bench.export import tuning
 
     known = _read(after) if after else None
-    if again and known is None:
-        raise InputError("--again: give --after FILE, of whose networks it takes the surprising ones")
     if again:
+        if known is None:
+            raise InputError("--again: give --after FILE, of whose networks it takes the surprising ones")
         items = choice.surprising(known, again)
         contents = tuning.write(out, items, "tune-again", processes=AGAIN, profiled=True)
     else:
