@@ -3,12 +3,14 @@ wrong.
 
 Nothing raises and nothing is changed: all problems of a file are found at once, each with its path in the
 file. A record has hundreds of values, a report thousands of records, and nearly all of them are sound: so
-what is sound is accepted first, and a path is written out only once there is something to report.
+what is sound is accepted first (sound.py), and a path is written out only once there is something to report.
 """
 
 import math
 import re
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple, Union
+
+from bench.record import sound
 
 Problem = NamedTuple("Problem", [("path", str), ("reason", str)])
 Path = Union[str, Tuple[Any, Union[str, int]]]  # text, or (the path of what holds it, its key or index)
@@ -86,8 +88,13 @@ def boolean(value: object, path: Path, problems: List[Problem]) -> None:
         report(problems, path, "must be true or false, is {}".format(_name(value)))
 
 
-_WHOLE = {}  # type: Dict[Check, Tuple[float, float]]
-_NONE = (1, 0)  # the range of a check that is not of a number: `fields` calls nothing for most numbers
+def _a_text(most: int) -> sound.Write:
+    return lambda names: "type(v) is str and len(v) <= {}".format(most)
+
+
+sound.declare(text, _a_text(MAX_TEXT))
+sound.declare(name, _a_text(MAX_NAME))
+sound.declare(boolean, lambda names: "v is True or v is False")
 
 
 def number(minimum: float = -math.inf, integer: bool = False, maximum: float = math.inf) -> Check:
@@ -108,7 +115,9 @@ def number(minimum: float = -math.inf, integer: bool = False, maximum: float = m
         elif value > maximum:
             report(problems, path, "is {}, must be at most {:g}".format(shown(value), maximum))
 
-    _WHOLE[check] = (max(minimum, 1 - MAX_INTEGER), min(maximum, MAX_INTEGER - 1))
+    least, most = max(minimum, 1 - MAX_INTEGER), min(maximum, MAX_INTEGER - 1)
+    kinds = "type(v) is int" if integer else "(type(v) is float or type(v) is int)"
+    sound.declare(check, lambda names: "{} and {!r} <= v <= {!r}".format(kinds, least, most))
     return check
 
 
@@ -125,10 +134,13 @@ def choice(*allowed: object) -> Check:
             known = ", ".join(str(a) for a in allowed)
             report(problems, path, "is {}, known: {}".format(shown(value), known))
 
+    sound.declare(
+        check,
+        lambda names: "type(v) in {} and v in {}".format(
+            sound.named(kinds, names), sound.named(allowed, names)
+        ),
+    )
     return check
-
-
-_WITHOUT_NULL = {}  # type: Dict[Check, Check]
 
 
 def nullable(inner: Check) -> Check:
@@ -138,9 +150,7 @@ def nullable(inner: Check) -> Check:
         if value is not None:
             inner(value, path, problems)
 
-    _WITHOUT_NULL[check] = (
-        inner  # half the fields of a record are nullable: `fields` calls nothing for a null
-    )
+    sound.declare(check, lambda names: "v is None or ({})".format(sound.test(inner, names)))
     return check
 
 
@@ -156,6 +166,12 @@ def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
             for index, element in enumerate(value):
                 inner(element, (path, index), problems)
 
+    sound.declare(
+        check,
+        lambda names: "type(v) is list and {} <= len(v) <= {} and all(map({}, v))".format(
+            least, most, sound.named(sound.function(inner), names)
+        ),
+    )
     return check
 
 
@@ -169,36 +185,42 @@ def mapping(inner: Check) -> Check:
         for key, element in value.items():
             inner(element, (path, key), problems)
 
+    sound.declare(
+        check,
+        lambda names: "type(v) is dict and (not v or all(map({}, v.values())))".format(
+            sound.named(sound.function(inner), names)
+        ),
+    )
     return check
 
 
 def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
     """Check for an object with these fields. Others pass: a later writer may know more than we do."""
 
-    known = [(key, each) for table in (required, optional) for key, each in table.items()]
-    inner = [
-        (key, _WITHOUT_NULL.get(each, each), each in _WITHOUT_NULL)
-        + _WHOLE.get(_WITHOUT_NULL.get(each, each), _NONE)
-        for key, each in known
-    ]
-    needed = frozenset(required)
+    known = [sound.Field(key, each, True) for key, each in required.items()]
+    known += [sound.Field(key, each, False) for key, each in optional.items()]
+    compiled = []  # type: List[Callable[[Any], bool]]
+
+    def quickly() -> Callable[[Any], bool]:
+        """Compiled once it is asked for: a measuring process has no need of most."""
+        if not compiled:
+            compiled.append(sound.of_fields(known))
+        return compiled[0]
 
     def check(value: object, path: Path, problems: List[Problem]) -> None:
+        if quickly()(value):
+            return
         if not isinstance(value, dict):
             report(problems, path, "must be an object, is {}".format(_name(value)))
             return
-        if not value.keys() >= needed:
-            for key in required:
-                if key not in value:
-                    report(problems, path, "lacks `{}`".format(key))
-        for key, inside, null, least, most in inner:
+        for key in required:
+            if key not in value:
+                report(problems, path, "lacks `{}`".format(key))
+        for key, inside, _ in known:
             if key in value:
-                element = value[key]
-                if type(element) is int and least <= element <= most:
-                    continue
-                if element is not None or not null:
-                    inside(element, (path, key), problems)
+                inside(value[key], (path, key), problems)
 
+    sound.declare(check, lambda names: "{}(v)".format(sound.named(quickly(), names)))
     return check
 
 
@@ -209,10 +231,18 @@ def identifier(value: object, path: Path, problems: List[Problem]) -> None:
         report(problems, path, reason.format(shown(value)))
 
 
+sound.declare(
+    identifier, lambda names: "type(v) is str and {}(v)".format(sound.named(IDENTIFIER.match, names))
+)
+
+
 def sha256(value: object, path: Path, problems: List[Problem]) -> None:
     """Demand 64 lower-case hexadecimal digits."""
     if not isinstance(value, str) or not _SHA256.match(value):
         report(problems, path, "is {}, must be 64 lower-case hexadecimal digits".format(shown(value)))
+
+
+sound.declare(sha256, lambda names: "type(v) is str and {}(v)".format(sound.named(_SHA256.match, names)))
 
 
 def escapes(relative: str) -> bool:

@@ -136,7 +136,7 @@ def parse_json(data: bytes, path: str) -> Any:
         raise BadFileError("{}: not JSON: half of a surrogate pair is not text".format(path)) from None
     except ValueError as error:  # also a JSONDecodeError and a UnicodeDecodeError
         raise BadFileError("{}: not JSON: {}".format(path, error)) from None
-    if _too_deep(data):
+    if too_deep(data):
         raise BadFileError("{}: nested deeper than {} levels".format(path, MAX_DEPTH))
     return value
 
@@ -166,13 +166,15 @@ def _unique(pairs: List[Tuple[str, object]]) -> Dict[str, object]:
     return value
 
 
-def _too_deep(data: bytes) -> bool:
+def too_deep(data: bytes) -> bool:
     """Whether the lists and objects of sound JSON are nested beyond MAX_DEPTH."""
     if b"\\" in data:
         data = _TEXT.sub(b"", data)
     # Nearly every text is now nothing but two quotes. Where text follows text, the two become one.
     brackets = _TEXT.sub(b"", data.translate(_ONE_KIND, _NO_BRACKETS).replace(b'""', b""))
     for _ in range(MAX_DEPTH):
+        if not brackets:
+            break
         brackets = brackets.replace(b"()", b"")
     return bool(brackets)
 

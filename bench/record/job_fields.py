@@ -119,6 +119,7 @@ _measure = fields(
     },
 )
 
+_kind_of_load = fields({"kind": choice(*loads.KINDS)}, {})
 _loads = {
     loads.SINGLE: fields({}, {}),
     loads.OFFLINE: fields({"streams": number(1, integer=True, maximum=loads.MAX_STREAMS)}, {}),
@@ -129,7 +130,7 @@ _loads = {
 def _load(value: Any, path: Path, found: List[Problem]) -> None:
     """A load shape with what belongs to it."""
     known = len(found)
-    fields({"kind": choice(*_loads)}, {})(value, path, found)
+    _kind_of_load(value, path, found)
     if len(found) == known:
         _loads[value["kind"]](value, path, found)
 

@@ -21,6 +21,7 @@ KINDS = {
     "orbitbench.jobs": job_fields.jobs,
     **{kind: record_fields.record(load) for load, kind in loads.KINDS.items()},
 }
+_header = fields({"schema": choice(VERSION), "kind": choice(*KINDS)}, {})
 RECORDS = tuple(loads.KINDS.values())  # one kind for each load shape
 FAKE_BACKENDS = ("null",)  # their timings mean nothing, whatever a record claims
 SLACK = 1.001  # clocks of two threads, floats
@@ -44,8 +45,7 @@ def problems(document: Any, decode: Optional[Decode] = samples.decode) -> List[P
     what it needs (and then meets the ValueError of `decode` itself).
     """
     found: List[Problem] = []
-    header = fields({"schema": choice(VERSION), "kind": choice(*KINDS)}, {})
-    header(document, "", found)
+    _header(document, "", found)
     if not found:
         KINDS[document["kind"]](document, "", found)
     if not found and document["kind"] in RECORDS:
@@ -93,14 +93,15 @@ def _contradictions(record: Record) -> List[Problem]:
 
 def _bad_samples(record: Record, decode: Optional[Decode]) -> List[Problem]:
     """Series that do not decode, too many of them, and durations of a valid record that are not above 0."""
-    series = list(_every_series(record["latency"]))
-    total = sum(each["n"] for _, _, each in series)
+    latency = record["latency"]
+    processes = latency["processes"] + latency.get("disturbed", [])
+    total = sum(each["n"] for process in processes for _, each in _series_of(process))
     if total > MAX_RECORD_SAMPLES:
         return [Problem("latency", "has {} samples, at most {}".format(total, MAX_RECORD_SAMPLES))]
     found: List[Problem] = []
     if decode is None:
         return found
-    for path, key, each in series:
+    for path, key, each in _every_series(latency):
         try:
             values = decode(each)
         except ValueError as error:
@@ -131,9 +132,12 @@ def _impossible(record: Record, decode: Decode) -> List[Problem]:
 def _every_series(latency: Mapping[str, Any]) -> Iterator[Tuple[str, str, Any]]:
     for part in ("processes", "disturbed"):
         for index, process in enumerate(latency.get(part, [])):
-            for key in SERIES:
-                if process.get(key) is not None:
-                    yield "latency.{}[{}].{}".format(part, index, key), key, process[key]
+            for key, each in _series_of(process):
+                yield "latency.{}[{}].{}".format(part, index, key), key, each
+
+
+def _series_of(process: Mapping[str, Any]) -> Iterator[Tuple[str, Any]]:
+    return ((key, process[key]) for key in SERIES if process.get(key) is not None)
 
 
 def _repeated(jobs: List[Job], path: str) -> List[Problem]:

@@ -1,12 +1,16 @@
 """Work on several cores, on what is in memory already: processes that are forked from this one."""
 
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from bench.record.parent_process import die_with
+
+T = TypeVar("T")
 
 
 def cores() -> int:
@@ -19,43 +23,53 @@ def cores() -> int:
 
 
 @contextmanager
-def beside(work: Callable[[], object]) -> Iterator[None]:
-    """Do `work`, whose result is what it writes, in another process while the block runs.
+def beside(work: Callable[[], T], worth: bool = True) -> Iterator[Callable[[], T]]:
+    """Do `work` in another process while the block runs; after the block, what is yielded returns its result.
 
-    Where that is not safe, or where it fails there, it is done here after the block, which shows its error.
-    The other process never outlives this one, nor an interrupted wait for it.
+    Where that is not safe or not worth a process, or where it fails there, it is done here after the block,
+    which shows its error. The other process never outlives this one, nor an interrupted wait for it.
     """
-    parent = os.getpid()
-    child = os.fork() if cores() > 1 else None
-    if child == 0:
-        _leave_after(work, parent)
-    status = 1
+    results: list[T] = []
+    child = _Child(work) if worth and cores() > 1 else None
     try:
-        yield
+        yield lambda: results[0]
     finally:
-        if child:
-            status = _ended(child)
-    if status:
-        work()
+        sent = child.ended() if child else b""
+    results.append(pickle.loads(sent) if sent else work())  # noqa: S301 - by a fork of this very process
 
 
-def _ended(child: int) -> int:
-    """Wait for the child; its status. An interrupted wait kills it."""
-    try:
-        return os.waitpid(child, 0)[1]
-    except BaseException:
-        with suppress(ProcessLookupError, ChildProcessError):  # it had ended just then
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        raise
+class _Child:
+    """A fork that does some work and sends what comes of it."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        parent = os.getpid()
+        self._end, end = os.pipe()
+        self._pid = os.fork()
+        if not self._pid:
+            _leave_after(work, end, parent)
+        os.close(end)
+
+    def ended(self) -> bytes:
+        """Wait for it; the result as it was sent, nothing where it failed. An interrupted wait kills it."""
+        try:
+            with open(self._end, "rb") as sent:
+                found = sent.read()
+            return b"" if os.waitpid(self._pid, 0)[1] else found
+        except BaseException:
+            with suppress(ProcessLookupError, ChildProcessError):  # it had ended just then
+                os.kill(self._pid, signal.SIGKILL)
+                os.waitpid(self._pid, 0)
+            raise
 
 
-def _leave_after(work: Callable[[], object], parent: int) -> None:
+def _leave_after(work: Callable[[], object], end: int, parent: int) -> None:
     """End this process without what an interpreter does at its end: buffers and locks are its parent's."""
     status = 1
     try:
         die_with(parent)
-        work()
+        result = pickle.dumps(work(), pickle.HIGHEST_PROTOCOL)
+        with open(end, "wb") as sent:
+            sent.write(result)
         status = 0
     finally:
         os._exit(status)

@@ -5,7 +5,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,7 +109,7 @@ def _built(records: Sequence[tuple[Record, str]]) -> Iterator[Job]:
     pooled = latency.of_records([np.concatenate([next(parts) for _ in each]) for each in processes])
     if any(figures.best <= 0 for figures in pooled):
         raise ValueError("a latency sample that is not above 0")
-    memories = _memories([ladders(record["memory"]["rungs"]) for record, _ in records])
+    memories = _memories([record["memory"]["rungs"] for record, _ in records])
     for (record, name), entries, figures, sizes in zip(records, processes, pooled, memories, strict=True):
         yield _job(record, name, tuple(map(_process, entries, of_processes)), figures, sizes, next(settled))
 
@@ -191,22 +190,41 @@ def ladders(rungs: Sequence[Any]) -> list[dict[str, Json]]:
     return [found[process] for process in sorted(found)]
 
 
-def _memories(jobs: Sequence[list[dict[str, Json]]]) -> list[_Memory]:
-    """The memory of each job, from the ladders of its processes."""
-    every = memory.Ladders([ladder for each in jobs for ladder in each])
+def _memories(jobs: Sequence[Sequence[Json]]) -> list[_Memory]:
+    """The memory of each job, from the rungs of all its processes."""
+    rows = [_rows(rungs) for rungs in jobs]
+    every = memory.Ladders([row for each in rows for row in each])
     figures = np.stack([every.under(definition) for definition in memory.DEFINITIONS.values()])
-    steps, ends = every.steps().tolist(), accumulate(map(len, jobs))
+    counts = np.array([len(each) // len(memory.ORDER) for each in rows], dtype=int)
+    ends = np.cumsum(counts)
+    unknown = np.concatenate(
+        (np.zeros((len(figures), 1), dtype=int), np.isnan(figures).cumsum(axis=1)), axis=1
+    )
+    lacking = unknown[:, ends] > unknown[:, ends - counts]  # of some process of the job
+    known = np.where(np.repeat(lacking, counts, axis=1), np.nan, figures)
+    steps = _medians(every.steps(), counts).tolist()
+    places = zip((ends - counts).tolist(), ends.tolist(), steps, strict=True)
     return [
-        _memory(figures[:, end - len(each) : end], steps[end - len(each) : end])
-        for each, end in zip(jobs, ends, strict=True)
+        _Memory(known[:, start:end].copy(), tuple(None if math.isnan(step) else step for step in of_job))
+        for start, end, of_job in places
     ]
 
 
-def _memory(figures: NDArray[np.float64], steps: list[list[float]]) -> _Memory:
-    """From the figures (definitions, processes) and the steps of each process of a job."""
-    known = np.where(np.isnan(figures).any(axis=1, keepdims=True), np.nan, figures)
-    rungs = zip(*steps, strict=True) if steps else [()] * len(memory.ORDER)
-    return _Memory(known, tuple(map(_median, rungs)))
+def _rows(rungs: Sequence[Json]) -> list[tuple[Any, ...]]:
+    """Readings at every rung of memory.ORDER of each process, in the order of the processes."""
+    processes = [rung["process"] for rung in rungs[:: len(memory.ORDER)]]
+    asked = [(process, rung) for process in sorted(set(processes)) for rung in memory.ORDER]
+    if [(rung["process"], rung["rung"]) for rung in rungs] == asked:  # as the runtime writes them
+        return memory.rows(rungs)
+    return [row for ladder in ladders(rungs) for row in memory.rows_of(ladder)]
+
+
+def _medians(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The median over each job's processes of (processes, rungs), of those known: (jobs, rungs)."""
+    padded = np.full((len(counts), max(1, counts.max(initial=1)), values.shape[1]), np.nan)
+    padded[np.arange(padded.shape[1]) < counts[:, None]] = values
+    apart = padded.transpose(0, 2, 1).reshape(-1, padded.shape[1])
+    return statistics.median_rows(apart).reshape(len(counts), -1)
 
 
 def _median(values: Iterable[float]) -> float | None:

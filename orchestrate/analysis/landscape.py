@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.record.types import Json
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.predicted import SAME, network, predicted_of
+from orchestrate.analysis.predicted import SAME, network, predicted_of, rows_predicted
 from orchestrate.analysis.table import CONFIGURATION
 
 MOST = 40  # questions, each of which takes a second or two
@@ -84,7 +84,7 @@ def questions(table: Frame) -> list[Question]:
     Of its targets the one with the most methods; the base is the device method's network, if there is one.
     """
     found: dict[tuple[Any, ...], dict[tuple[str, float], dict[tuple[str, int], Json]]] = {}
-    for row in table.rows():
+    for row in rows_predicted(table):
         if (predicted := predicted_of(row)) and row["architecture"] and row["dataset"] and row["widths"]:
             key = (*(row[name] for name in CONFIGURATION), predicted["profile"])
             targets = found.setdefault((*key, row["architecture"], row["dataset"]), {})

@@ -58,20 +58,27 @@ PROCESS, MODEL, PEAK = (
 _ALL = itemgetter(*READINGS)
 
 
-def _read(readings: Mapping[str, Any]) -> tuple[Any, ...]:
+def rows(readings: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """READINGS of each rung; None where an instrument was not there."""
     try:
-        found: tuple[Any, ...] = _ALL(readings)
+        return list(map(_ALL, readings))
     except KeyError:
-        found = tuple(map(readings.get, READINGS))
-    return found
+        return [tuple(map(each.get, READINGS)) for each in readings]
+
+
+def rows_of(ladder: Rungs) -> list[tuple[Any, ...]]:
+    """READINGS of one process at each rung of ORDER."""
+    return rows([ladder.get(rung, NOTHING) for rung in ORDER])
 
 
 class Ladders:
-    """The ladders of many processes at once: bytes, NaN where an instrument was not there."""
+    """The ladders of many processes at once: bytes, NaN where an instrument was not there.
 
-    def __init__(self, ladders: Sequence[Rungs]) -> None:
-        sizes = [[_read(ladder.get(rung, NOTHING)) for rung in ORDER] for ladder in ladders]
-        table = np.array(sizes, dtype=float).reshape(len(ladders), len(ORDER), len(READINGS))
+    rows: READINGS at each rung of ORDER, process after process.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
+        table = np.array(rows, dtype=float).reshape(-1, len(ORDER), len(READINGS))
         self._sizes = {reading: table[:, :, place] for place, reading in enumerate(READINGS)}
         self._sizes["own"] = self._own()
         self._peak: Bytes = np.fmax.reduce(self._sizes["peak_rss"], axis=1)  # where VmHWM could be reset, a
@@ -111,6 +118,6 @@ class Ladders:
 
 def values(rungs: Rungs) -> dict[str, float]:
     """Return bytes under every definition that the ladder of one process allows."""
-    ladders = Ladders([rungs])
+    ladders = Ladders(rows_of(rungs))
     found = {key: float(ladders.under(definition)[0]) for key, definition in DEFINITIONS.items()}
     return {key: size for key, size in found.items() if not np.isnan(size)}

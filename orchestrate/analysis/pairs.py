@@ -235,6 +235,8 @@ def mean(
 
 def means(found: Frame, columns: list[str], level: float = statistics.LEVEL) -> list[statistics.Estimate]:
     """Return `mean` of several columns at once; intervals over architectures."""
+    if not len(found):
+        return [statistics.NOTHING] * len(columns)
     values = np.stack([found[name] for name in columns], axis=1)
     return statistics.of_columns(values, found["architecture"].tolist(), level)
 

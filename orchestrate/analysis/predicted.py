@@ -46,6 +46,12 @@ def accuracies(table: Frame) -> dict[str, float]:
     return found
 
 
+def rows_predicted(table: Frame) -> list[Json]:
+    """The rows whose model says what some profile predicted of it, which of thousands are few."""
+    named = [place for place, job in enumerate(table["source"].tolist()) if job.model.get("predicted")]
+    return table.take(named).rows()
+
+
 def predicted_of(row: Mapping[Any, Any]) -> Json | None:
     """Return what a profile of the row's own device and runtime predicted of it; None where none did."""
     found: Json | None = row["source"].model.get("predicted")

@@ -5,22 +5,23 @@ The one place where a record is believed. Each is validated whole. Beyond a few 
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.record import loads, schema
 from bench.record.files import BadFileError
 from bench.record.types import Json
-from orchestrate.analysis import forking, under_load
+from orchestrate.analysis import forking, quick_json, under_load
 from orchestrate.analysis.job import Job, build_all
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import first_line, printable
 from orchestrate.errors import BadInput
 
-ALONE = 400  # records that one process reads as soon as others could be started
-SHARE = 200  # records that a process reads before it passes them on
+ALONE = 200  # records that one process reads as soon as others could be started
+SHARE = 100  # records that a process reads before it passes them on
 MOST_PROCESSES = 4
-BATCH_RECORDS, BATCH_SAMPLES = 50, 200_000  # whose arithmetic is done together
+BATCH_RECORDS, BATCH_SAMPLES = 100, 200_000  # whose arithmetic is done together
 
 
 class Excluded(NamedTuple):
@@ -45,30 +46,44 @@ class Share(NamedTuple):
     run: str
 
 
-def read_all(folders: Iterable[Path]) -> Iterator[Found]:
-    """Return a job for each valid record in the run folders, otherwise why not, in the order of the files.
+@contextmanager
+def begun(folders: Iterable[Path]) -> Iterator[Iterator[Found]]:
+    """Yield a job for each valid record in the run folders, otherwise why not, in the order of the files.
 
+    Where there are many, other processes read them from now on, and no longer than the block.
     BadInput where a folder is missing or holds no record.
     """
     shares = [share for folder in folders for share in _shares(folder)]
     few = sum(len(share.names) for share in shares) <= ALONE
     workers = 1 if few else min(MOST_PROCESSES, forking.cores())
     if workers == 1:
-        return (found for share in shares for found in read(share))
-    return _in_processes(shares, workers)
+        yield (found for share in shares for found in read(share))
+        return
+    with _in_processes(shares, workers) as found:
+        yield found
 
 
-def _in_processes(shares: Sequence[Share], workers: int) -> Iterator[Found]:
+@contextmanager
+def _in_processes(shares: Sequence[Share], workers: int) -> Iterator[Iterator[Found]]:
     import multiprocessing
-    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor  # 30 ms that few need
+    from concurrent.futures.process import ProcessPoolExecutor  # 30 ms that few need
 
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            for found in pool.map(read, shares):
-                yield from found
-        except BrokenProcessPool:
-            raise BadInput("a process that read records was killed; is there enough memory?") from None
+            yield _each(pool.map(read, shares))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _each(answers: Iterator[list[Found]]) -> Iterator[Found]:
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        for found in answers:
+            yield from found
+    except BrokenProcessPool:
+        raise BadInput("a process that read records was killed; is there enough memory?") from None
 
 
 def _shares(folder: Path) -> list[Share]:
@@ -121,7 +136,7 @@ def _one(share: Share, name: str) -> _Valid | Excluded:
     path = os.path.join(share.folder, name)
     where = Excluded(printable(share.device), printable(name.removesuffix(".json")), "", "", share.run)
     try:
-        record = schema.load(path, "record", decode=None)
+        record = schema.checked(quick_json.read(path), path, "record", decode=None)
     except BadFileError as error:
         code = "contradictory" if isinstance(error, schema.ContradictionError) else "unreadable"
         return where._replace(code=code, reason=first_line(error, 1000))

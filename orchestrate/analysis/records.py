@@ -4,7 +4,8 @@ Whatever is left out is listed with its reason, never dropped.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -13,8 +14,9 @@ import numpy as np
 
 from bench.record import loads, schema
 from bench.record.files import BadFileError
+from orchestrate.analysis import reading
 from orchestrate.analysis.job import Job
-from orchestrate.analysis.reading import Excluded, read_all
+from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import own_command
 
@@ -46,11 +48,23 @@ class Study:
 
 def read(run_dirs: Iterable[Path]) -> Study:
     """Return the study in `run_dirs`. BadInput where a folder is missing or holds no record."""
+    with begun(run_dirs) as study:
+        return study()
+
+
+@contextmanager
+def begun(run_dirs: Iterable[Path]) -> Iterator[Callable[[], Study]]:
+    """Yield `read` as a call; of many records other processes read on while the block does something else."""
     folders = [Path(folder) for folder in run_dirs]
+    with reading.begun(folders) as found:
+        yield lambda: _study(folders, found)
+
+
+def _study(folders: Sequence[Path], records: Iterable[reading.Found]) -> Study:
     jobs: list[Job] = []
     loaded: list[LoadedJob] = []
     excluded: list[Excluded] = []
-    for found in read_all(folders):
+    for found in records:
         if isinstance(found, Job):
             jobs.append(found)
         elif isinstance(found, LoadedJob):

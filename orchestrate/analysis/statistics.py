@@ -56,6 +56,13 @@ def t_quantile(probability: float, freedom: float) -> float:
     return float(special.stdtrit(freedom, probability))
 
 
+def _t_quantiles(probability: float, freedom: Floats) -> Floats:
+    """The same of many degrees of freedom, of which few are distinct."""
+    distinct, places = np.unique(freedom, return_inverse=True)
+    quantiles: Floats = special.stdtrit(distinct, probability)[places]
+    return quantiles
+
+
 @lru_cache(maxsize=8192)
 def discarded(n: int, p: float) -> int:
     """Return how many of the slowest of n samples MLPerf sets aside for the p-quantile; 0: too few samples.
@@ -107,7 +114,7 @@ def _student(values: Floats, level: float) -> tuple[Floats, Floats, Floats]:
     mean = np.where(known, values, 0).sum(axis=1) / np.where(count, count, np.nan)
     squares = (np.where(known, values - mean[:, None], 0) ** 2).sum(axis=1)
     freedom = np.where(count > 1, count - 1, np.nan)
-    half = special.stdtrit(freedom, (1 + level) / 2) * np.sqrt(squares / freedom / np.where(count, count, 1))
+    half = _t_quantiles((1 + level) / 2, freedom) * np.sqrt(squares / freedom / np.where(count, count, 1))
     return mean, mean - half, mean + half
 
 
@@ -198,7 +205,7 @@ def of_ratio_rows(above: Floats, below: Floats, level: float = LEVEL) -> tuple[F
     freedom = counts[0] + counts[1] - 2.0
     freedom[freedom < 1] = np.nan
     error = np.sqrt(squares / freedom * (1 / counts[0] + 1 / counts[1]))
-    shift, half = means[0] - means[1], special.stdtrit(freedom, (1 + level) / 2) * error
+    shift, half = means[0] - means[1], _t_quantiles((1 + level) / 2, freedom) * error
     return np.exp(shift), np.exp(shift - half), np.exp(shift + half)
 
 

@@ -18,11 +18,15 @@ def build(run_dirs: list[Path], claims: Path | None = None, ask: "Ask | None" = 
 
     ask: what answers questions about the cost landscape of a layer; without it there is none.
     """
-    from orchestrate.analysis import claim_file, records
-    from orchestrate.report import absent, data
+    from orchestrate.analysis import records
 
-    stated = claim_file.load(claims) if claims else claim_file.load()
-    return data.build(records.read(run_dirs), stated, absent.absent(run_dirs), ask)
+    with records.begun(run_dirs) as found:  # of many records, read while the rest is imported
+        from orchestrate.analysis import claim_file
+        from orchestrate.report import absent, data
+
+        stated = claim_file.load(claims) if claims else claim_file.load()
+        study = found()
+    return data.build(study, stated, absent.absent(run_dirs), ask)
 
 
 def render(run_dirs: list[Path], out: Path, claims: Path | None = None, ask: "Ask | None" = None) -> Path:

@@ -11,6 +11,7 @@ from bench.record import loads
 from orchestrate.analysis import (
     claims,
     efficiency,
+    forking,
     landscape,
     latency,
     memory,
@@ -30,6 +31,7 @@ from orchestrate.report.absent import Absent
 Frames = dict[str, Frame]
 Ask = Callable[[list[landscape.Question]], list[tuple[landscape.Question, landscape.Landscape]]]
 PLAIN_QUANTITIES = ("latency", "macs", "params", "accuracy", "energy")
+MANY = 1000  # rows: for fewer no other process is worth its start
 DRIFT_JOBS = 300  # jobs whose course over time is kept on the page: those that moved most
 
 
@@ -51,22 +53,30 @@ def build(
     """Compute all that a page or a terminal shows; claims are about methods, so own files meet none."""
     stated = [] if own_only(study) else stated
     table = tidy(study)
-    found = claims.answers(table, stated)
     configurations = [configuration for configuration, _ in efficiency.configurations(table)]
+    with forking.beside(lambda: claims.answers(table, stated), worth=len(table) > MANY) as answers:
+        frames = _frames(study, table, configurations, ask)
+    found = answers()
+    frames["claims"] = Frame.of_rows([_answer(answer) for answer in found])
+    answered = {answer.claim.id for answer in found}
+    unasked = [claim for claim in stated if claim.id not in answered]
+    return Report(study, frames, found, configurations, unasked, absent)
+
+
+def _frames(study: Study, table: Frame, configurations: list[dict[str, Any]], ask: Ask | None) -> Frames:
+    """Every dataset but the claims'."""
     paired = {c.key: pairs.of(table, c) for c in pairs.COMPARISONS}
     predicted = predicted_rows.frame(table)
     questions = landscape.questions(table) if ask else []
     landscapes = landscape.frames(ask(questions) if ask and questions else [])
-    frames = {
+    left_out = [e._asdict() for e in (*study.excluded, *study.replaced)]
+    return {
         "jobs": _numbered(table, configurations),
         "pairs": _numbered(_all_pairs(paired), configurations),
         "means": _means(paired, configurations),
-        "claims": Frame.of_rows([_answer(answer) for answer in found]),
         "slopes": _labelled(efficiency.slopes(table)),
         **{load: under_load.frame(study.loaded, load) for load in (loads.OFFLINE, loads.PACED)},
-        "excluded": Frame.of_rows(
-            [e._asdict() for e in (*study.excluded, *study.replaced)], Excluded._fields
-        ),
+        "excluded": Frame.of_rows(left_out, Excluded._fields),
         **profile_rows.frames(study.jobs),
         "predicted": _numbered(predicted, configurations),
         "predicted_error": _numbered(prediction_error.by_architecture(predicted), configurations),
@@ -76,9 +86,6 @@ def build(
         },
         "missing": Frame.of_rows([each._asdict() for each in study.missing], Missing._fields),
     }
-    answered = {answer.claim.id for answer in found}
-    unasked = [claim for claim in stated if claim.id not in answered]
-    return Report(study, frames, found, configurations, unasked, absent)
 
 
 def own_only(study: Study) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from orchestrate.analysis import memory
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.predicted import predicted_of
+from orchestrate.analysis.predicted import predicted_of, rows_predicted
 from orchestrate.analysis.table import CONFIGURATION
 
 COLUMNS = (
@@ -17,7 +17,7 @@ KEPT = ("model", "architecture", "method", "align", *CONFIGURATION, "latency", "
 
 def frame(table: Frame) -> Frame:
     """Return a row per job that a profile of its own device and runtime predicts; errors as fractions."""
-    rows = [_row(row, predicted) for row in table.rows() if (predicted := predicted_of(row))]
+    rows = [_row(row, predicted) for row in rows_predicted(table) if (predicted := predicted_of(row))]
     return Frame.of_rows(rows, COLUMNS)
 
 

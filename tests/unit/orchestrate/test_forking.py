@@ -49,6 +49,17 @@ def test_work_is_done_once_and_is_there_after_the_block(
     assert pid != os.getpid()
 
 
+def test_what_comes_of_the_work_is_there_after_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "cores", lambda: 2)
+    large = "x" * 10**6  # more than a pipe holds
+    with forking.beside(lambda: (os.getpid(), large)) as there:
+        pass
+    with forking.beside(lambda: (os.getpid(), large), worth=False) as here:
+        pass
+    assert there()[1] == here()[1] == large
+    assert there()[0] != here()[0] == os.getpid()
+
+
 def test_work_that_fails_in_its_process_fails_here_after_the_block(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Records read together, and by several processes, give what each gives alone."""
 
 import json
+import multiprocessing
 import os
 import threading
 from pathlib import Path
@@ -55,13 +56,23 @@ def test_each_job_of_a_batch_is_the_job_of_the_record_alone(run: Path) -> None:
 
 def test_several_processes_give_the_same_in_the_same_order(run: Path) -> None:
     alone = [found for share in shares(run) for found in reading.read(share)]
-    assert repr(list(reading._in_processes(shares(run), 2))) == repr(alone)
+    with reading._in_processes(shares(run), 2) as found:
+        assert repr(list(found)) == repr(alone)
 
 
 def test_a_process_that_is_killed_is_one_line(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_one", lambda *_: os.kill(os.getpid(), 9))
-    with pytest.raises(BadInput, match="was killed; is there enough memory"):
-        list(reading._in_processes(shares(run), 2))
+    with (
+        pytest.raises(BadInput, match="was killed; is there enough memory"),
+        reading._in_processes(shares(run), 2) as found,
+    ):
+        list(found)
+
+
+def test_no_process_outlives_a_block_that_ends_early(run: Path) -> None:
+    with pytest.raises(KeyError), reading._in_processes(shares(run), 2):
+        raise KeyError
+    assert not multiprocessing.active_children()
 
 
 def test_beside_a_thread_nothing_is_forked(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +82,8 @@ def test_beside_a_thread_nothing_is_forked(run: Path, monkeypatch: pytest.Monkey
     thread = threading.Thread(target=done.wait)
     thread.start()
     try:
-        assert len(list(reading.read_all([run]))) == 8
+        with reading.begun([run]) as found:
+            assert len(list(found)) == 8
     finally:
         done.set()
         thread.join()
@@ -91,7 +103,7 @@ def test_figures_are_those_of_numpy(n: int) -> None:
 def test_a_ladder_beside_others_reads_as_alone() -> None:
     rungs = {name: {"rss": 50 + n, "uss": 40 + n, "peak_rss": 60} for n, name in enumerate(memory.ORDER)}
     board = {name: {**rung, "gpu_free": 5} for name, rung in rungs.items()}  # whose part is not known
-    together = memory.Ladders([rungs, board])
+    together = memory.Ladders([*memory.rows_of(rungs), *memory.rows_of(board)])
     for place, each in enumerate((rungs, board)):
         read = {key: together.under(definition)[place] for key, definition in memory.DEFINITIONS.items()}
         assert memory.values(each) == {key: size for key, size in read.items() if not np.isnan(size)}

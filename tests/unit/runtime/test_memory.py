@@ -115,7 +115,7 @@ def test_own_is_the_uss_of_a_lone_process_and_stays_when_a_stranger_maps_the_sam
         with library.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mine:
             assert sum(mine[::4096]) > 0  # every page is touched
             rungs = json.loads(child.communicate("\n", timeout=PATIENCE)[0])
-    ladders = memory_figures.Ladders([rungs])
+    ladders = memory_figures.Ladders(memory_figures.rows_of(rungs))
     alone, beside = (ladders.read(rung, "own")[0] for rung in ("steady", "steady_trimmed"))
     assert alone == pytest.approx(rungs["steady"]["uss"], rel=0.03)
     assert beside == pytest.approx(alone, rel=0.03)
