@@ -16,7 +16,7 @@ from bench.cost import Estimate, Prediction, Profile
 from bench.errors import InputError, JobError
 from bench.scaling.board import Board, of_profile
 from bench.scaling.budgets import COUNTS, shown
-from bench.scaling.fits import named
+from bench.scaling.fits import load_named
 from bench.scaling.within import Within, within
 
 NAMES = {"params": "parameters", "macs": "MACs", "latency": "latency", "memory": "memory"}
@@ -84,7 +84,7 @@ class Solver:
         if asked.count != "true":
             raise InputError("budgets are of true counts: nobody has published another; leave --count away")
         self.asked, self.board = asked, prices or board(asked)
-        self.fit = named(asked.fit) if asked.fit else None
+        self.fit = load_named(asked.fit) if asked.fit else None
 
     def guess(self, limits: Mapping[str, float], near: Sequence[int] | None = None) -> Within:
         """Return the widths for limits of the model; refused where they would have to be extrapolated."""

@@ -197,10 +197,10 @@ def _scaled(options: ScaleOptions, ratio: float, ratio_of: str) -> "tuple[Scaled
     from bench import zoo
     from bench.errors import InputError
     from bench.scaling import scale as along_curve
-    from bench.scaling.fits import named
+    from bench.scaling.fits import load_named
 
     architecture, task = zoo.architecture(options.arch), zoo.dataset(options.dataset)
-    fit = named(options.fit) if options.fit else None
+    fit = load_named(options.fit) if options.fit else None
     board = None
     if options.device is not None:
         from bench.scaling.board import of_profile

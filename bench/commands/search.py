@@ -76,7 +76,7 @@ def search(options: SearchOptions) -> None:
     from bench.work.resumable import Place
 
     changes = {"seed": options.seed, "iterations": options.iterations, **settings.parse(options.set_)}
-    chosen = task.planned(options.arch, options.dataset, options.recipe, changes)
+    chosen = task.plan_search(options.arch, options.dataset, options.recipe, changes)
     folder = writable_paths.folder("--work", options.work or chosen.folder(Path("results/search")))
     fit_file = options.out or search_path.own() / fits.KIND / f"{chosen.name}.yaml"
     path = writable_paths.file("--out", fit_file)

@@ -179,7 +179,7 @@ def _needed_fits(
     from bench.manifests.experiment import requests
     from bench.scaling import fits
     from bench.search.settings import parse
-    from bench.search.task import planned
+    from bench.search.task import plan_search
     from bench.zoo import dataset
 
     if recipe is None:
@@ -191,13 +191,13 @@ def _needed_fits(
     for arch, data, name, stand_in in dict.fromkeys(
         (r.architecture, r.dataset, r.fit, r.stand_in) for r in scaled
     ):
-        fit = fits.named(name) if name else fits.real(arch, dataset(data))
+        fit = fits.load_named(name) if name else fits.real(arch, dataset(data))
         if fit is None and recipe != "published":  # what it would make is no better than what is there
-            fit = fits.named(stand_in) if stand_in else _any(arch, data)
+            fit = fits.load_named(stand_in) if stand_in else _any(arch, data)
         if fit:
             there.append(fit.name)
         else:
-            searches.append(planned(arch, data, recipe, parse(settings)))
+            searches.append(plan_search(arch, data, recipe, parse(settings)))
     return searches, there
 
 

@@ -95,13 +95,13 @@ def train(options: TrainOptions) -> None:
     """
     import shutil
 
-    from bench.export.plan import planned
-    from bench.manifests.experiment import Training, named
+    from bench.export.plan import plan_one
+    from bench.manifests.experiment import Training, parse_model_id
     from bench.train.run import train as run
     from bench.work import writable_paths
 
     asked = (Training(), options.recipe, options.epochs, options.settings)
-    task = task_of(planned(named(options.model)), options.seed, *asked)
+    task = task_of(plan_one(parse_model_id(options.model)), options.seed, *asked)
     folder = task.folder(options.out)
     if options.restart:
         shutil.rmtree(folder, ignore_errors=True)

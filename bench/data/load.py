@@ -27,11 +27,11 @@ def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tens
     `root` is a folder with the official archive, the archive itself or its URL; None is $ORBITBENCH_DATA or
     ./data. Raises DataError.
     """
-    images, labels = stored(dataset, split, root)
+    images, labels = load_stored(dataset, split, root)
     return (images if images.is_floating_point() else images.float().div_(255)), labels
 
 
-def stored(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tensor, Tensor]:
+def load_stored(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tensor, Tensor]:
     """Do as `load`, with images as in the archive: uint8 from 0 to 255 takes a quarter of the memory."""
     refuse_unloadable(dataset)
     if split not in SPLITS:

@@ -83,7 +83,7 @@ def plan(
     found, skipped, problems = [], [], []
     for request in requests(experiment, batch):
         try:
-            found.append(planned(_settled(request, stand_ins), experiment.accuracy, weights))
+            found.append(plan_one(_settled(request, stand_ins), experiment.accuracy, weights))
         except NoFitError as error:
             reason = f"no fit for {request.architecture} on {request.dataset}"
             skipped.append(Skipped(request.id, reason, error.command))
@@ -94,7 +94,7 @@ def plan(
     return found, skipped
 
 
-def planned(request: Request, sources: Sequence[str] = (), weights: Path | None = None) -> Planned:
+def plan_one(request: Request, sources: Sequence[str] = (), weights: Path | None = None) -> Planned:
     """Do as `plan` for one request; raise ScalingError, or NoFitError where it needs a search first."""
     board = _board(request)
     scaled = _scale(request, board)
@@ -152,7 +152,7 @@ def _predicted(board: "Board", request: Request, scaled: Scaled) -> dict[str, An
 def _scale(request: Request, board: "Board | None") -> Scaled:
     from bench.scaling import fits, within
 
-    fit = fits.named(request.fit) if request.fit else None
+    fit = fits.load_named(request.fit) if request.fit else None
     if request.method == "device" or board:
         return within.by_ratio(
             architecture(request.architecture),

@@ -207,7 +207,7 @@ class Request:
         return replace(self, batch=1)
 
 
-def named(model: str) -> Request:
+def parse_model_id(model: str) -> Request:
     """Return the request that an id such as `vgg11-digits-uniform-p0.25` stands for, or ManifestError."""
     parts = ID.fullmatch(model)
     if parts is None:

@@ -42,13 +42,13 @@ def _append(packed: bytearray, difference: int) -> None:
 def decode(series: Series) -> List[int]:
     """Decode a series to integer nanoseconds. ValueError, in one line, for anything that `encode` cannot have
     made."""
-    values = _unpack(unpacked(series))
+    values = _unpack(unpack(series))
     if any(not -_LIMIT < value < _LIMIT for value in values):
         raise ValueError("series holds what is not a duration")
     return values
 
 
-def unpacked(series: Series) -> bytes:
+def unpack(series: Series) -> bytes:
     """Return the varints of a series, as many as its `n` says and no more than that may need; ValueError as
     `decode`."""
     check_header(series)

@@ -173,10 +173,10 @@ def load(path: str, kind: str = "", decode: Optional[Decode] = samples.decode) -
 
     kind: `bundle`, `jobs` or `record` (of any load shape) where only that will do. decode: as in `problems`.
     """
-    return checked(read_json(path), path, kind, decode)
+    return check_document(read_json(path), path, kind, decode)
 
 
-def checked(
+def check_document(
     value: Any, path: str, kind: str = "", decode: Optional[Decode] = samples.decode
 ) -> Dict[str, Any]:
     """Return the document that `path` holds, upgraded and checked; the rest as `load`."""

@@ -77,7 +77,7 @@ def load(path: Path | str) -> Fit:
     return reader.load(path, Fit)
 
 
-def named(name: str) -> Fit:
+def load_named(name: str) -> Fit:
     """Return the fit at the path `name`, or called `name` in manifests/scaling."""
     if Path(name).suffix in (".yaml", ".yml") or "/" in name:
         return load(name)

@@ -13,8 +13,8 @@ from bench.scaling.fits import STAND_IN, Fit
 from bench.search.descent import Search
 from bench.search.round import Round
 from bench.search.settings import Settings, recipe
-from bench.work.resumable import Place, alone, asked_to_stop
-from bench.work.torch_device import usable
+from bench.work.resumable import Place, asked_to_stop, hold_folder
+from bench.work.torch_device import check_device
 from bench.zoo import architecture, dataset
 
 Progress = Callable[[Search, Round], None]
@@ -56,7 +56,7 @@ class SearchTask:
         return {**names, "name": self.name, "settings": self.settings.as_data()}
 
 
-def planned(arch: str, data: str, recipe_name: str, changes: dict[str, object]) -> SearchTask:
+def plan_search(arch: str, data: str, recipe_name: str, changes: dict[str, object]) -> SearchTask:
     """Return the task of searching `arch` on `data` with a recipe and changes to it.
 
     SearchInputError, ZooError.
@@ -75,8 +75,8 @@ def search(
     SIGINT and SIGTERM end it with StoppedError after a checkpoint. Raises SearchInputError and DivergedError
     as `Search.run` does, BusyError where another process searches in this folder.
     """
-    usable(place.device)
-    with alone(folder), asked_to_stop() as stop:
+    check_device(place.device)
+    with hold_folder(folder), asked_to_stop() as stop:
         torch.set_num_threads(place.threads)
         run = Search(
             architecture(task.architecture),

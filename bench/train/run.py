@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from bench.data import digest, stored
+from bench.data import digest, load_stored
 from bench.record.files import BadFileError, read_json, write_bytes, write_json
 from bench.train.errors import DivergedError, TrainInputError
 from bench.train.recipe import Recipe
@@ -20,9 +20,9 @@ from bench.train.result import STRUCTURE, Result, Top1
 from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer
 from bench.version import package_version, revision
-from bench.work.resumable import Place, alone, asked_to_stop
+from bench.work.resumable import Place, asked_to_stop, hold_folder
 from bench.work.structure import mismatch
-from bench.work.torch_device import usable
+from bench.work.torch_device import check_device
 
 SCHEMA = 2  # 1: one accuracy, and a rate that dropped an epoch after its milestone
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.pt", "result.json"
@@ -46,13 +46,13 @@ def train(task: TrainingTask, place: Place, report: Report = lambda trainer: Non
     """
     refuse_layout(task.recipe, place.device)
     folder = task.folder(place.out)
-    with alone(folder), asked_to_stop() as stop:
-        if (done := finished(task, folder)) is not None:
+    with hold_folder(folder), asked_to_stop() as stop:
+        if (done := read_finished(task, folder)) is not None:
             return done
-        device = usable(place.device)
+        device = check_device(place.device)
         torch.set_num_threads(place.threads)
-        images, labels = (part.to(device) for part in stored(task.dataset, "train", place.data))
-        test = Split(*(part.to(device) for part in stored(task.dataset, "test", place.data)))
+        images, labels = (part.to(device) for part in load_stored(task.dataset, "train", place.data))
+        test = Split(*(part.to(device) for part in load_stored(task.dataset, "test", place.data)))
         trainer = Trainer(task, images, labels)
         resumed = _resume(trainer, folder / CHECKPOINT)
         begin = time.monotonic()
@@ -60,7 +60,7 @@ def train(task: TrainingTask, place: Place, report: Report = lambda trainer: Non
         return _finish(trainer, test, folder, seconds=time.monotonic() - begin, resumed=resumed)
 
 
-def finished(task: TrainingTask, folder: Path) -> Result | None:
+def read_finished(task: TrainingTask, folder: Path) -> Result | None:
     """Return the result in `folder`, or None; TrainInputError where it is of another task."""
     if not (folder / RESULT).exists():
         return None

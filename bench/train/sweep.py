@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from bench.train.result import Result
-from bench.train.run import finished, refuse_layout, train
+from bench.train.run import read_finished, refuse_layout, train
 from bench.train.task import TrainingTask
 from bench.work import cluster
 from bench.work.cluster import Outcome, Share
@@ -27,7 +27,7 @@ def sweep(
     open_tasks = []
     for task in tasks:
         refuse_layout(task.recipe, place.device)
-        done = finished(task, task.folder(place.out))
+        done = read_finished(task, task.folder(place.out))
         if done is None:
             open_tasks.append(task)
         else:

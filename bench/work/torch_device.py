@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def usable(device: str) -> torch.device:
+def check_device(device: str) -> torch.device:
     """Return `device` if torch can use it; InputError otherwise."""
     import torch
 

@@ -143,7 +143,7 @@ class _Pairs:
         key = comparison[2:]
         if key not in self.made:
             every = pairs.of(self.table, comparison)
-            self.made[key] = every.take([]), efficiency.apart(every)
+            self.made[key] = every.take([]), efficiency.split_by_configuration(every)
         none, apart = self.made[key]
         return apart.get(tuple(configuration.values()), none)
 

@@ -99,7 +99,7 @@ def compare(
     for study in (a, b):
         if not _jobs(study):
             raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")
-    a = renamed(a, devices or {})
+    a = rename_devices(a, devices or {})
     before = _jobs(a)
     _check_names(names or {}, before)
     after, paired = _paired(before, _jobs(b), names or {})
@@ -149,7 +149,7 @@ def own_name(job: str) -> str:
     return OWN.sub(r"onnx-\1\2", job)
 
 
-def renamed(study: Study, devices: Mapping[str, str]) -> Study:
+def rename_devices(study: Study, devices: Mapping[str, str]) -> Study:
     """Return the study with other names of devices; BadInput for a device that it does not have."""
     known = {device for device, _ in _jobs(study)}
     if unknown := sorted(devices.keys() - known):
@@ -257,7 +257,7 @@ def _one_sample(logs: list[float]) -> float:
     return statistics.p_value(float(values.mean()), error, len(values) - 1)
 
 
-def adjusted(values: list[float]) -> list[float]:
+def adjust_p_values(values: list[float]) -> list[float]:
     """Benjamini and Hochberg's adjusted p values, in the order given."""
     from scipy.stats import false_discovery_control  # here: importing it takes more than a second
 
@@ -265,7 +265,7 @@ def adjusted(values: list[float]) -> list[float]:
 
 
 def _judged(changes: list[Change], threshold: float) -> Iterator[Change]:
-    for change, p in zip(changes, adjusted([change.p for change in changes]), strict=True):
+    for change, p in zip(changes, adjust_p_values([change.p for change in changes]), strict=True):
         shift = change.ratio.value - 1
         clear = p < RATE and abs(shift) >= threshold
         worse = shift < 0 if change.figure in MORE_IS_BETTER else shift > 0

@@ -71,11 +71,11 @@ def ranking(means: dict[str, statistics.Estimate]) -> Ranking:
 
 def configurations(table: Frame) -> Iterator[tuple[dict[str, Any], Frame]]:
     """Yield the rows of each device in each way of running, apart: ratios never mix them."""
-    for key, rows in apart(table).items():
+    for key, rows in split_by_configuration(table).items():
         yield dict(zip(CONFIGURATION, key, strict=True)), rows
 
 
-def apart(rows: Frame) -> dict[Key, Frame]:
+def split_by_configuration(rows: Frame) -> dict[Key, Frame]:
     """Return the rows of each configuration, by the values of CONFIGURATION."""
     return dict(sorted(rows.groups(CONFIGURATION).items()))
 

@@ -58,7 +58,7 @@ def predicted_of(row: Mapping[Any, Any]) -> Json | None:
     return found if found and all(row[key] == found[key] for key in SAME) else None
 
 
-def ranked(rows: Iterable[Json], limits: ModelLimits, accuracies: dict[str, float]) -> list[Predicted]:
+def rank(rows: Iterable[Json], limits: ModelLimits, accuracies: dict[str, float]) -> list[Predicted]:
     """Rank predictions: those that fit first; then the more accurate, then the faster.
 
     Emulated profiles predict no board.

@@ -136,7 +136,7 @@ def _one(share: Share, name: str) -> _Valid | Excluded:
     path = os.path.join(share.folder, name)
     where = Excluded(printable(share.device), printable(name.removesuffix(".json")), "", "", share.run)
     try:
-        record = schema.checked(quick_json.read(path), path, "record", decode=None)
+        record = schema.check_document(quick_json.read(path), path, "record", decode=None)
     except BadFileError as error:
         code = "contradictory" if isinstance(error, schema.ContradictionError) else "unreadable"
         return where._replace(code=code, reason=first_line(error, 1000))

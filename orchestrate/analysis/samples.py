@@ -27,7 +27,7 @@ def seconds(series: Series | None) -> Seconds:
 def several(series: Sequence[Series | None]) -> list[Seconds]:
     """Return the samples of many series in seconds, None as none; ValueError where one of them is damaged."""
     held = [None if each is None or each.get("n") == 0 else each for each in series]
-    packed = [samples.unpacked(each) if each else b"" for each in held]
+    packed = [samples.unpack(each) if each else b"" for each in held]
     if any(each and each[-1] > 127 for each in packed):
         raise ValueError("series is damaged: it ends inside a value")
     differences = _zigzag(_varints(np.frombuffer(b"".join(packed), dtype=np.uint8)))

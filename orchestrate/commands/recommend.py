@@ -75,7 +75,7 @@ def recommend(options: RecommendOptions) -> None:
 
     limits = limits_of(options)
     rows = table.tidy(records.read([find_run(run, options.results) for run in options.runs]))
-    answers = recommending.recommend(only(rows, options.device), limits)
+    answers = recommending.recommend(rows_of(rows, options.device), limits)
     predicted = predictions(rows, [answer.dataset for answer in answers], options.profile, limits)
     if options.as_json:
         data = [as_data(answer, limits) for answer in answers]
@@ -130,7 +130,7 @@ def predictions(
         typer.echo(f"profile {name} {text}", err=True)
     known, data = predicted.accuracies(rows), {network["id"]: network["dataset"] for network in networks}
     return {
-        dataset: predicted.ranked([row for row in found if data[row["model"]] == dataset], limits, known)
+        dataset: predicted.rank([row for row in found if data[row["model"]] == dataset], limits, known)
         for dataset in datasets
     }
 
@@ -157,7 +157,7 @@ def predicted_data(found: "list[Predicted]") -> list[dict[str, object]]:
     return [{**row, "verdict": verdict, "predicted": True} for row, verdict in found]
 
 
-def only(rows: "Frame", devices: list[str]) -> "Frame":
+def rows_of(rows: "Frame", devices: list[str]) -> "Frame":
     """Return the rows of some devices, of all unless named; BadInput for one that has none."""
     from orchestrate.errors import BadInput, listed
 

@@ -210,7 +210,7 @@ class BoardRunner:
 
     def send(self, missing: list[str], there: dict[str, tuple[int, str]], say: Say) -> None:
         """Send what the board lacks of the models of the jobs in `missing`."""
-        jobs = plan.reduced(self.folder.job_list(), missing, {})["jobs"]
+        jobs = plan.restrict(self.folder.job_list(), missing, {})["jobs"]
         wanted = {part["file"]: part["sha256"] for job in jobs for part in files_of(job["model"])}
         lacking = [name for name, sha in wanted.items() if there.get(f"bundle/{name}", (0, ""))[1] != sha]
         files = {f"bundle/{name}": self.run.files.checked(f"bundle/{name}", wanted[name]) for name in lacking}
@@ -220,7 +220,7 @@ class BoardRunner:
 
     def send_jobs(self, missing: list[str], facts: dict[str, Any]) -> None:
         """Send the job list with what is known of the board, its power settings as they are set now."""
-        jobs = {**plan.reduced(self.folder.job_list(), missing, facts), "bundle": "bundle"}
+        jobs = {**plan.restrict(self.folder.job_list(), missing, facts), "bundle": "bundle"}
         self.board.send({"jobs.json": json.dumps(jobs).encode()})
 
     def discard(self, jobs: set[str]) -> None:

@@ -81,7 +81,7 @@ class ProcessRunner:
 
     def start(self, missing: list[str], say: Callable[[str], None] = print) -> None:
         """Start the runtime on the jobs in `missing`."""
-        jobs = plan.reduced(self.folder.job_list(), missing, {"model": board_model()})
+        jobs = plan.restrict(self.folder.job_list(), missing, {"model": board_model()})
         self.files.check_tree("bundle")  # the runtime checks hashes, and goes by paths in both
         self.files.make(self.out)
         self.files.check_tree(self.out)

@@ -81,7 +81,7 @@ def main(wanted: Tuning, as_json: bool = False) -> int:
     with terminated_is_interrupted():
         for number, each in enumerate(wanted.stages()):
             run = stage(wanted, folder, each.words(number, path), console)
-            measured = joined(measured, run, time.monotonic() - began)
+            measured = join_measurements(measured, run, time.monotonic() - began)
             files.write_json(str(path), measured)
         fitted = workshop("fit", str(path), "--out", str(wanted.out), "--json")
     profile = {**json.loads(fitted), "measurements": len(measured["measurements"])}
@@ -144,7 +144,7 @@ def doubtful(run: Run) -> list[str]:
     return [r["job"]["id"] for r in folder.stored() if fit_to_use(r) and turns.doubt(r) > DOUBTFUL]
 
 
-def joined(before: Json, run: Run, seconds: float) -> Json:
+def join_measurements(before: Json, run: Run, seconds: float) -> Json:
     """Return the measurements so far with those of `run`, which replace older ones of the same network."""
     [folder] = run.devices.values()
     records = [record for record in folder.stored() if fit_to_use(record)]

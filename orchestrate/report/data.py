@@ -116,7 +116,7 @@ def _means(paired: Frames, configurations: list[dict[str, Any]]) -> Frame:
     columns = [pairs.column(quantity, name) for quantity, name in ASKED]
     found = []
     for key, frame in paired.items():
-        parts = efficiency.apart(frame)
+        parts = efficiency.split_by_configuration(frame)
         for index, configuration in enumerate(configurations):
             if (rows := parts.get(tuple(configuration.values()))) is None:
                 continue

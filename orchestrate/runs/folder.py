@@ -118,7 +118,7 @@ class DeviceFolder:
     def verified(self, data: bytes, job: str) -> Record:
         """Return the record in `data`, checked as something that a hostile board may have sent."""
         try:
-            record = schema.checked(files.parse_json(data, "it"), "it", "record")
+            record = schema.check_document(files.parse_json(data, "it"), "it", "record")
         except files.BadFileError as error:
             raise OrbitError(first_line(str(error).removeprefix("it: "))) from None
         if (record["run"], record["device"]) != (self.run, self.name):

@@ -229,7 +229,7 @@ def differing_field(planned: Mapping[str, Any], found: Mapping[str, Any]) -> str
     return None if planned["measure"].items() <= found.get("measure", {}).items() else "measure"
 
 
-def reduced(jobs: JobList, wanted: list[str], board: Json) -> JobList:
+def restrict(jobs: JobList, wanted: list[str], board: Json) -> JobList:
     """Return the job list with the jobs in `wanted` only, and with what is now known of the board."""
     left = set(wanted)
     return {

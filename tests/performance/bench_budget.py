@@ -207,7 +207,7 @@ def _distance(case: Case) -> float:
     """From the fit, whatever the method."""
     assert case.answer is not None
     name = case.asked.architecture
-    line = direction.of(architecture(name), fits.named(FITS[name]))
+    line = direction.of(architecture(name), fits.load_named(FITS[name]))
     return line.nearest(case.answer.within.scaled.widths)[1]
 
 

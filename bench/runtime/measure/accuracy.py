@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 PLACES = {"top1": 1, "top5": 5}  # metric -> how many of the largest outputs may hold the label
 
 
-def measured(backend: Backend, inputs: Arrays, task: Task, test_set: str) -> Accuracy:
+def measure_accuracy(backend: Backend, inputs: Arrays, task: Task, test_set: str) -> Accuracy:
     """Measure {value (percent), metric, n, source, hashes of model and test set}; after the last rung.
 
     The test set is an npz with `input.0` (N, ...) and `label` (N,). It is fed through the bound input array,

@@ -15,7 +15,7 @@ from bench.runtime.backends.null import NullBackend
 from bench.runtime.machine import page_cache, process
 from bench.runtime.machine.clock import iso_utc, now_ns
 from bench.runtime.measure import load_shapes, timing
-from bench.runtime.measure.accuracy import measured
+from bench.runtime.measure.accuracy import measure_accuracy
 from bench.runtime.measure.memory import Ladder, reset_peak, trim
 from bench.runtime.measure.model_io import make_inputs, residual
 from bench.runtime.measure.output_check import check_outputs
@@ -60,7 +60,7 @@ def build(task: Task) -> Optional[Build]:
     return backend.build_info()
 
 
-def timed(work: Callable[[], T]) -> Tuple[T, float]:
+def time_call(work: Callable[[], T]) -> Tuple[T, float]:
     """Return what `work` returns, and the seconds that it took."""
     start = now_ns()
     found = work()
@@ -84,12 +84,12 @@ def load_cold(task: Task) -> Iterator[Findings]:
     with backend:
         if not page_cache.drop([task["model"]] + kept):
             return
-        tensors, loaded = timed(lambda: backend.load(task["model"]))
+        tensors, loaded = time_call(lambda: backend.load(task["model"]))
         backend.bind(make_inputs(tensors, task.get("reference"), task["seed"]))
         first = _first(backend)
         cold: Cold = {"cold_load_seconds": loaded, "cold_first_seconds": first}
         yield {"cold": cold}
-        plan = timing.adapted(plan, first, plan["timeout_seconds"] - process.age())
+        plan = timing.adapt_plan(plan, first, plan["timeout_seconds"] - process.age())
         n = timing.warm_up(backend.infer, plan, warmup)
     yield {"cold": {**cold, "cold_warmup": samples.encode(warmup[:n])}}
 
@@ -97,7 +97,7 @@ def load_cold(task: Task) -> Iterator[Findings]:
 def _first(backend: Backend) -> float:
     """Seconds of the first inference of a bound model: `bind` has made it, or it is made now."""
     known = backend.first_seconds()
-    return timed(backend.infer)[1] if known is None else known
+    return time_call(backend.infer)[1] if known is None else known
 
 
 def run(task: Task) -> Iterator[Findings]:
@@ -140,14 +140,14 @@ def _measure_model(
     task: Task, plan: Measure, backend: Backend, ladder: Ladder, room: Buffers
 ) -> Generator[Findings, None, Environment]:
     """Load, measure and check the model; return how the backend ran it."""
-    tensors, loaded = timed(lambda: backend.load(task["model"]))
+    tensors, loaded = time_call(lambda: backend.load(task["model"]))
     ladder.read("model_loaded", backend.memory)
     inputs = make_inputs(tensors, task.get("reference"), task["seed"])
     backend.bind(inputs)
     first = _first(backend)
     ladder.read("first_run", backend.memory)
     with load_shapes.streams(task, backend.settings, inputs) as others:
-        plan = timing.adapted(plan, first, plan["timeout_seconds"] - process.age())
+        plan = timing.adapt_plan(plan, first, plan["timeout_seconds"] - process.age())
         taken = _sample(task, plan, [backend.infer] + others, backend, room)
         ladder.read("steady", backend.memory)
         trim()
@@ -169,7 +169,7 @@ def _measure_model(
         yield {"latency": {**latency, "turns": against(task, backend.settings, backend.infer)}}
     test_set = task.get("test_set")
     if test_set and task["process"] == 0 and not backend.fake:
-        yield {"accuracy": measured(backend, inputs, task, test_set)}
+        yield {"accuracy": measure_accuracy(backend, inputs, task, test_set)}
     return environment
 
 

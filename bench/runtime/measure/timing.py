@@ -56,7 +56,7 @@ def with_compute(compute: "array[int]", read: Callable[[], Optional[float]]) -> 
     return loop
 
 
-def adapted(plan: Measure, first: float, left: float) -> Measure:
+def adapt_plan(plan: Measure, first: float, left: float) -> Measure:
     """Return the plan for a model whose first inference took `first` s in a process that has `left` s to
     live.
 

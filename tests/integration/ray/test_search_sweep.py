@@ -15,7 +15,7 @@ from bench.manifests import search_path
 from bench.scaling import fits
 from bench.search.round import Examples, Round
 from bench.search.sweep import gpu_hours
-from bench.search.task import most_work, planned
+from bench.search.task import most_work, plan_search
 from bench.work import cluster, ray_session
 from bench.work.cluster import Outcome, Share, attempt
 from bench.zoo import architecture, dataset
@@ -72,17 +72,17 @@ def fit_of(name: str) -> Path:
 
 
 def test_the_command_in_a_fit_makes_the_same_search_again() -> None:
-    task = planned("mobilenetv2", "digits", "reduced", {**TINY, "seed": 7, "crop": 2})
+    task = plan_search("mobilenetv2", "digits", "reduced", {**TINY, "seed": 7, "crop": 2})
     words = shlex.split(task.command)
     assert words[:3] == ["bench", "search", "mobilenetv2"]
     pairs = dict(words[n + 1].split("=") for n, word in enumerate(words) if word == "--set")
-    usual = planned("mobilenetv2", "digits", "reduced", {}).settings.as_data()
+    usual = plan_search("mobilenetv2", "digits", "reduced", {}).settings.as_data()
     changed = {**{key: type(usual[key])(value) for key, value in pairs.items()}, "seed": int(words[-1])}
-    assert planned("mobilenetv2", "digits", "reduced", changed) == task
+    assert plan_search("mobilenetv2", "digits", "reduced", changed) == task
 
 
 def test_the_estimate_is_what_the_first_round_needs_at_most_times_the_rounds() -> None:
-    task = planned("preact_resnet18", "digits", "reduced", {**TINY, "iterations": 3, "batch": 479})
+    task = plan_search("preact_resnet18", "digits", "reduced", {**TINY, "iterations": 3, "batch": 479})
     images, labels = torch.zeros(1437, 3, 8, 8), torch.zeros(1437, dtype=torch.long)
     examples = Examples(images, labels, torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
     net, shape = architecture("preact_resnet18"), dataset("digits")
@@ -95,7 +95,7 @@ def test_the_estimate_is_what_the_first_round_needs_at_most_times_the_rounds() -
 
 def test_the_dry_run_tells_searches_fits_and_models_that_wait_for_one(folder: Path) -> None:
     fit_of("mobilenetv2").parent.mkdir(parents=True)
-    there = planned("mobilenetv2", "digits", "reduced", TINY)
+    there = plan_search("mobilenetv2", "digits", "reduced", TINY)
     made = fits.load(Path(__file__).parents[3] / "manifests/scaling/mobilenetv2-cifar100.yaml")
     fits.save(made.model_copy(update={"name": there.name, "dataset": "digits"}), fit_of("mobilenetv2"))
     before = sorted(folder.rglob("*"))

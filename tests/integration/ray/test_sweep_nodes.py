@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bench.search import sweep as searching
-from bench.search.task import planned, search
+from bench.search.task import plan_search, search
 from bench.train.recipe import Recipe
 from bench.train.run import CHECKPOINT, WEIGHTS, train
 from bench.train.sweep import sweep
@@ -56,7 +56,7 @@ def cluster(monkeypatch):
 
 def a_long_search():
     tiny = {"width_ratio": 0.04, "image_size": 8, "batch": 256, "minibatches": 1, "units": 12}
-    return planned(
+    return plan_search(
         "preact_resnet18",
         "digits",
         "reduced",

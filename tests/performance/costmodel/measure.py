@@ -39,7 +39,7 @@ def by_method(name: str, data: str, method: str, rng: random.Random) -> list[Cho
     """One network of a method, by one of the fits that there are."""
     known = [fit for fit in sorted(search_path.files(fits.KIND)) if fit.startswith(name)]
     for _ in range(20):
-        fit = fits.named(rng.choice(known)) if method.startswith("neuralscale") else None
+        fit = fits.load_named(rng.choice(known)) if method.startswith("neuralscale") else None
         words = (method.rstrip("8"), rng.choice(RATIOS), "params", fit, METHODS[method])
         try:
             scaled = scale(architecture(name), dataset(data), *words)

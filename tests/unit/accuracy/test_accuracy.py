@@ -95,7 +95,7 @@ def test_a_network_of_another_size_gets_none_however_near_its_widths_are() -> No
 
 def test_widths_of_another_search_get_no_accuracy() -> None:
     net = architecture("vgg11"), dataset("cifar10")
-    widths = scale(*net, "neuralscale", 0.25, "width", fit=fits.named("vgg11-cifar10-it1")).widths
+    widths = scale(*net, "neuralscale", 0.25, "width", fit=fits.load_named("vgg11-cifar10-it1")).widths
     assert lookup("vgg11", "cifar10", widths) is None
 
 

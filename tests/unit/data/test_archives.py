@@ -54,7 +54,7 @@ def cifar10(tmp_path, monkeypatch):
 
 def test_cifar10_joins_its_five_batches_in_order(cifar10):
     path, parts = cifar10
-    images, labels = data.stored("cifar10", "train", path.parent)
+    images, labels = data.load_stored("cifar10", "train", path.parent)
     assert images.dtype == torch.uint8
     assert np.array_equal(images.numpy(), np.concatenate([part[0] for part in parts.values()]))
     assert labels.tolist() == [label for part in parts.values() for label in part[1]]
@@ -62,7 +62,7 @@ def test_cifar10_joins_its_five_batches_in_order(cifar10):
 
 def test_load_gives_numbers_from_0_to_1_where_the_archive_has_bytes(cifar10):
     images, _ = data.load("cifar10", "test", cifar10[0])  # the file itself will do, too
-    stored, _ = data.stored("cifar10", "test", cifar10[0])
+    stored, _ = data.load_stored("cifar10", "test", cifar10[0])
     assert torch.equal(images, stored.float() / 255)
 
 
@@ -116,19 +116,19 @@ def tiny(tmp_path, monkeypatch):
 
 
 def test_tinyimagenet_is_decoded_once_and_its_classes_are_in_order(tiny):
-    images, labels = data.stored("tinyimagenet", "train", tiny.parent)
+    images, labels = data.load_stored("tinyimagenet", "train", tiny.parent)
     assert images.shape == (3, 3, 64, 64)
     assert labels.tolist() == [0, 0, 1]
     assert images[0].float().mean((1, 2)).argmax() == 2  # n01_0 is blue
     assert images[1].float().std((0,)).max() == 0  # the grey one has three equal channels
     (kept,) = tiny.parent.glob("*.train.npz")
     stamp = kept.stat().st_mtime_ns
-    assert torch.equal(data.stored("tinyimagenet", "train", tiny.parent)[0], images)
+    assert torch.equal(data.load_stored("tinyimagenet", "train", tiny.parent)[0], images)
     assert kept.stat().st_mtime_ns == stamp
 
 
 def test_tinyimagenet_tests_on_the_official_validation_split(tiny):
-    images, labels = data.stored("tinyimagenet", "test", tiny.parent)
+    images, labels = data.load_stored("tinyimagenet", "test", tiny.parent)
     assert labels.tolist() == [1]
     assert images[0].float().mean((1, 2)).argmax() == 1
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.manifests import reader
-from bench.manifests.experiment import Experiment, Request, find, load, named, requests
+from bench.manifests.experiment import Experiment, Request, find, load, parse_model_id, requests
 from bench.zoo import ARCHITECTURES, DATASETS
 
 
@@ -150,7 +150,7 @@ def test_several_alignments_expand_and_multiples_of_one_are_none():
 def test_aligned_is_neuralscale_in_multiples_of_8_and_made_once():
     assert [r.id for r in expanded(["aligned"])] == ["vgg11-cifar10-neuralscale8-w0.5"]
     assert expanded(["aligned", "neuralscale"], align=16) == expanded(["neuralscale"], align=16)
-    assert named("vgg11-cifar10-aligned-w0.5") == named("vgg11-cifar10-neuralscale8-w0.5")
+    assert parse_model_id("vgg11-cifar10-aligned-w0.5") == parse_model_id("vgg11-cifar10-neuralscale8-w0.5")
 
 
 def test_a_stand_in_is_no_part_of_a_name_until_it_is_needed():
@@ -160,7 +160,7 @@ def test_a_stand_in_is_no_part_of_a_name_until_it_is_needed():
 
 @given(st.deferred(lambda: wanted_models))
 def test_a_name_leads_back_to_the_model(request_):
-    assert named(request_.id) == request_
+    assert parse_model_id(request_.id) == request_
 
 
 wanted_models = st.builds(

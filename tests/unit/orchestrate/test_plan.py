@@ -44,7 +44,7 @@ def test_a_reduced_list_keeps_the_order_and_everything_else(kept: set[int]) -> N
     planned = plan.plan(sample.bundle(*"abcdefghij"), {"local": sample.device()}, "1")
     jobs = plan.job_list(planned, "run", "local")
     wanted = [jobs["jobs"][index]["id"] for index in kept]
-    less = plan.reduced(jobs, wanted, {"model": "Pi"})
+    less = plan.restrict(jobs, wanted, {"model": "Pi"})
     assert less["jobs"] == [job for index, job in enumerate(jobs["jobs"]) if index in kept]
     assert {**less, "jobs": jobs["jobs"], "board": {}} == jobs
     assert less["board"] == {"model": "Pi"}

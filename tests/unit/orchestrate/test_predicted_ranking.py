@@ -19,7 +19,7 @@ def test_what_fits_comes_first_then_the_more_accurate_then_the_faster() -> None:
         row("fast", 0.005),
         row("good", 0.008, "tx2"),
     ]
-    found = predicted.ranked(rows, ModelLimits(latency=0.02), {"good": 91.0, "fast": 90.0})
+    found = predicted.rank(rows, ModelLimits(latency=0.02), {"good": 91.0, "fast": 90.0})
     assert [(each.row["model"], each.row["device"], each.verdict) for each in found] == [
         ("good", "tx2", FITS),
         ("good", "pi4", FITS),
@@ -31,8 +31,8 @@ def test_what_fits_comes_first_then_the_more_accurate_then_the_faster() -> None:
 
 def test_the_worst_limit_decides_and_an_emulated_profile_predicts_nothing() -> None:
     limits = ModelLimits(latency=0.02, memory=4e7)
-    assert [each.verdict for each in predicted.ranked([row("a", 0.01)], limits, {})] == [FAILS]
-    assert predicted.ranked([row("a", 0.01, emulated="qemu")], limits, {}) == []
+    assert [each.verdict for each in predicted.rank([row("a", 0.01)], limits, {})] == [FAILS]
+    assert predicted.rank([row("a", 0.01, emulated="qemu")], limits, {}) == []
 
 
 def test_each_network_is_asked_once_and_own_files_never() -> None:

@@ -25,7 +25,7 @@ ratios = st.floats(0.03, 2)
 
 
 def scaled(name: str, method: str, ratio: float, align: int | None, ratio_of: str = "params") -> Scaled:
-    fit = fits.named(FITS[name]) if method != "uniform" else None
+    fit = fits.load_named(FITS[name]) if method != "uniform" else None
     return scale(architecture(name), CIFAR, method, ratio, ratio_of, fit, align)
 
 

@@ -15,7 +15,7 @@ from bench.budget import rounds
 from bench.budget.measuring import Measured
 from bench.cost import CostModel, Estimate
 from bench.scaling.board import Board
-from bench.scaling.fits import named
+from bench.scaling.fits import load_named
 from bench.scaling.within import Within, within
 from bench.zoo import architecture, dataset
 from tests.unit.cost.synthetic_profile import profile
@@ -61,7 +61,7 @@ CASES += [("preact_resnet18", "device", 0.8), ("preact_resnet18", "neuralscale",
 @cache
 def played(name: str, method: str, off: float) -> tuple[rounds.Played, dict[str, float]]:
     board = prices(name)
-    fit = None if method == "uniform" else named(FITS[name])
+    fit = None if method == "uniform" else load_named(FITS[name])
     limits = {"latency": 0.35 * board.figures(board.architecture.default_widths)["latency"]}
 
     def guess(limits: Mapping[str, float], near: Sequence[int] | None) -> Within:

@@ -12,12 +12,12 @@ import numpy as np
 from bench.cost import CostModel, find
 from bench.scaling import budgets, device, direction
 from bench.scaling.board import Board
-from bench.scaling.fits import named
+from bench.scaling.fits import load_named
 from bench.zoo import architecture, dataset
 
 PROFILE = Path(__file__).parents[2] / "performance" / "costmodel" / "x86.yaml"
 NET, CIFAR = architecture("mobilenetv2"), dataset("cifar10")
-LINE = direction.of(NET, named("mobilenetv2-cifar100"))
+LINE = direction.of(NET, load_named("mobilenetv2-cifar100"))
 
 
 @cache

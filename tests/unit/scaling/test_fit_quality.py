@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import build
-from bench.export.plan import Planned, Skipped, plan, planned
+from bench.export.plan import Planned, Skipped, plan, plan_one
 from bench.manifests.experiment import Request, find, load
 from bench.manifests.reader import ManifestError
 from bench.scaling import fits
@@ -26,30 +26,30 @@ from bench.zoo import dataset
     ],
 )
 def test_a_fit_of_other_images_is_a_stand_in(name: str, task: str, quality: str) -> None:
-    assert fits.named(name).quality_on(dataset(task)) == quality
+    assert fits.load_named(name).quality_on(dataset(task)) == quality
 
 
 def test_a_fit_of_smaller_images_is_a_stand_in() -> None:
-    fit = fits.named("vgg11-cifar10").model_copy(update={"resolution": 16})
+    fit = fits.load_named("vgg11-cifar10").model_copy(update={"resolution": 16})
     assert fit.quality_on(dataset("cifar10")) == "stand-in"
 
 
 def test_a_planned_model_carries_name_data_set_resolution_and_quality_of_its_fit() -> None:
     request = Request("resnet50", "cifar100", "neuralscale", 0.5, "params", fit="resnet50-digits-reduced")
-    entry = planned(request).entry()
+    entry = plan_one(request).entry()
     assert {key: entry[key] for key in entry if key.startswith("fit")} == {
         "fit": "resnet50-digits-reduced",
         "fit_quality": "stand-in",
         "fit_dataset": "digits",
         "fit_resolution": 16,
     }
-    entry = planned(Request("vgg11", "cifar10", "uniform", 0.5, "params")).entry()
+    entry = plan_one(Request("vgg11", "cifar10", "uniform", 0.5, "params")).entry()
     assert [entry[key] for key in entry if key.startswith("fit")] == [None] * 4
 
 
 def test_a_fit_without_its_quality_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(fits.text(fits.named("vgg11-cifar10")).replace("quality: published\n", ""))
+    path.write_text(fits.text(fits.load_named("vgg11-cifar10")).replace("quality: published\n", ""))
     with pytest.raises(ManifestError, match="quality: required, but missing"):
         fits.load(path)
 
@@ -62,7 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def resnet_fit(folder: Path, name: str, **changes: object) -> None:
-    fit = fits.named("resnet50-digits-reduced")
+    fit = fits.load_named("resnet50-digits-reduced")
     searched = {"name": name, "dataset": "cifar100", "resolution": 32, "quality": "searched", **changes}
     fits.save(fit.model_copy(update=searched), folder / f"{name}.yaml")
 

@@ -111,7 +111,7 @@ def test_our_own_resnet50_fit_follows_from_its_record(root: Path) -> None:
     net, task = architecture("resnet50"), dataset("digits")
     record = read_record(root / "tests/unit/search/data/resnet50-digits-reduced.csv", len(net.layers))
     found = regress(record, counter(net, task))
-    fit = fits.named("resnet50-digits-reduced")
+    fit = fits.load_named("resnet50-digits-reduced")
     assert fit.alpha == pytest.approx(found.alpha, rel=1e-9)
     assert fit.beta == pytest.approx(found.beta, rel=1e-9)
     assert fit.rows == found.rows

@@ -23,7 +23,9 @@ RATIOS = [0.25, 0.5, 0.75, 1.0]
 
 
 def named(row: dict) -> fits.Fit:
-    return fits.named(f"{row['architecture']}-{row['dataset']}" + ("-it1" if row["iteration"] == 1 else ""))
+    return fits.load_named(
+        f"{row['architecture']}-{row['dataset']}" + ("-it1" if row["iteration"] == 1 else "")
+    )
 
 
 def label(row: dict) -> str:
@@ -206,7 +208,7 @@ def test_refusals_have_kinds() -> None:
 
 
 def test_a_fit_of_another_architecture_or_length_is_refused() -> None:
-    fit = fits.named("vgg11-cifar10")
+    fit = fits.load_named("vgg11-cifar10")
     with pytest.raises(ScalingError, match="is of vgg11, not of mobilenetv2"):
         scale(architecture("mobilenetv2"), dataset("cifar10"), "neuralscale", 0.5, "params", fit=fit)
     short = fit.model_copy(update={"alpha": fit.alpha[:7], "beta": fit.beta[:7]})
@@ -215,7 +217,7 @@ def test_a_fit_of_another_architecture_or_length_is_refused() -> None:
 
 
 def test_a_fit_without_exponents_scales_its_first_widths_uniformly() -> None:
-    fit = fits.named("vgg11-cifar10").model_copy(update={"alpha": [8.0] * 8, "beta": [0.0] * 8})
+    fit = fits.load_named("vgg11-cifar10").model_copy(update={"alpha": [8.0] * 8, "beta": [0.0] * 8})
     scaled = scale(architecture("vgg11"), dataset("cifar10"), "neuralscale", 0.25, "params", fit=fit)
     assert abs(scaled.error) <= 0.005
     assert max(scaled.widths) - min(scaled.widths) <= 2
@@ -231,7 +233,7 @@ def test_fits_survive_writing_and_name_their_provenance(tmp_path: Path) -> None:
 
 def test_a_broken_fit_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "fit.yaml"
-    text = fits.text(fits.named("vgg11-cifar10"))
+    text = fits.text(fits.load_named("vgg11-cifar10"))
     path.write_text(text.replace("count: published", "count: maybe").replace("rows: 237", "rows: -1"))
     with pytest.raises(ManifestError) as caught:
         fits.load(path)
@@ -240,7 +242,7 @@ def test_a_broken_fit_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
 
 def test_an_unknown_fit_lists_the_known_ones() -> None:
     with pytest.raises(ScalingError, match=r"unknown fit 'nope'; known: .*vgg11-cifar10"):
-        fits.named("nope")
+        fits.load_named("nope")
 
 
 def test_scaling_needs_no_torch() -> None:

@@ -12,7 +12,7 @@ def test_every_model_is_within_half_a_percent_of_its_target(name: str) -> None:
     errors = {}
     for wanted in requests(load(find(name))):
         net, task = architecture(wanted.architecture), dataset(wanted.dataset)
-        fit = fits.named(wanted.fit or wanted.stand_in) if wanted.fit or wanted.stand_in else None
+        fit = fits.load_named(wanted.fit or wanted.stand_in) if wanted.fit or wanted.stand_in else None
         try:
             scaled = scale(net, task, wanted.method, wanted.ratio, wanted.ratio_of, fit, wanted.align)
         except NoFitError:

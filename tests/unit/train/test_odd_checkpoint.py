@@ -31,7 +31,7 @@ def a_task() -> TrainingTask:
 
 @pytest.fixture(scope="module")
 def trainer() -> Trainer:
-    made = Trainer(a_task(), *data.stored("digits", "train"))
+    made = Trainer(a_task(), *data.load_stored("digits", "train"))
     made.step()
     return made
 

@@ -30,7 +30,7 @@ QUICK = Recipe(epochs=2, batch=240, milestones=(2,), flip=False)
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.stored("digits", "train")
+    return data.load_stored("digits", "train")
 
 
 def task(seed=0, settings=QUICK, widths=(4,) * 8):
@@ -123,7 +123,7 @@ def test_it_learns(digits):
     )
     trainer = run_to_end(Trainer(task(settings=settings, widths=(8, 8, 16, 16, 16, 16, 16, 16)), *digits))
     assert trainer.history[-1]["loss"] < 0.3 * math.log(10)
-    assert trainer.evaluate(*data.stored("digits", "test")) > 80
+    assert trainer.evaluate(*data.load_stored("digits", "test")) > 80
 
 
 class Interrupted:

@@ -51,15 +51,15 @@ def test_of_equally_good_epochs_the_first_is_the_best():
 
 def test_the_kept_weights_are_those_of_the_last_epoch(trained):
     out, result = trained
-    trainer = Trainer(task(), *data.stored("digits", "train"))
+    trainer = Trainer(task(), *data.load_stored("digits", "train"))
     kept = torch.load(task().folder(out) / WEIGHTS, weights_only=True)["state"]
     trainer.module.load_state_dict(kept)
-    assert trainer.evaluate(*data.stored("digits", "test")) == result["top1"]
+    assert trainer.evaluate(*data.load_stored("digits", "test")) == result["top1"]
 
 
 def test_looking_at_the_test_split_does_not_change_the_training(trained):
     out, _ = trained
-    trainer = Trainer(task(), *data.stored("digits", "train"))
+    trainer = Trainer(task(), *data.load_stored("digits", "train"))
     while not trainer.finished:
         trainer.step()
     kept = torch.load(task().folder(out) / WEIGHTS, weights_only=True)["state"]
