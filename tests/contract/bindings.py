@@ -92,7 +92,7 @@ def read_api(folder: Path, names: list[str]) -> dict[str, Any]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

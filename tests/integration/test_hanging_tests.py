@@ -8,6 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import PATIENCE
+
 pytestmark = pytest.mark.integration
 
 ASLEEP = """
@@ -60,7 +62,7 @@ def test_what_a_hanging_test_has_started_is_ended(
     output: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     mark = str(next(tmp_path_factory.getbasetemp().glob("hanging*")))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while left := running(mark):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)

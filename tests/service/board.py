@@ -152,7 +152,7 @@ class Board:
         remove_traces(self.number)
         self.lease.release()
 
-    def wait_ready(self, timeout: float = 60) -> None:
+    def wait_ready(self, timeout: float = PATIENCE) -> None:
         """Return when sshd and the engine answer; raise TimeoutError with the engine's log otherwise."""
         end = time.monotonic() + timeout
         while not (self._sshd_answers() and self._engine_answers()):
@@ -356,7 +356,7 @@ def stop_processes(folder: Path) -> None:
         outer = outer_process(folder)
         members.add(outer)  # a lasting board's lease ends with it
         os.kill(outer, signal.SIGKILL)
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while any(Path(f"/proc/{pid}/exe").exists() for pid in members) and time.monotonic() < end:
         time.sleep(0.02)
 

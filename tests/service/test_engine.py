@@ -27,8 +27,9 @@ from tests.service.fleet import Fleet
 pytestmark = pytest.mark.service
 IMAGE = "orbitbench/busybox:test"
 LABELS = {"orbitbench.run": "test-run", "orbitbench.device": "board1"}
-COUNT = "i=0; while [ $i -lt 40 ]; do echo line $i; i=$((i+1)); sleep 0.1; done; exit 7"
-COUNTED = [f"line {i}".encode() for i in range(40)]
+COUNT = "i=0; while [ $i -lt 100 ]; do echo line $i; i=$((i+1)); sleep 0.1; done; exit 7"
+NOTICED = 60  # s at most on a busy machine; a quiet one takes about 9
+COUNTED = [f"line {i}".encode() for i in range(100)]
 
 
 def spec(script: str, **changes) -> Spec:
@@ -138,7 +139,7 @@ def test_a_missing_nvidia_runtime_is_named_with_its_cure(board: Board):
 
 
 def test_the_second_run_on_a_board_learns_who_holds_it(board: Board):
-    board.create(spec("sleep 60"))
+    board.create(spec("sleep 600"))
     board.start()
     other = Spec(IMAGE, ("true",), "orbitbench-test", {"orbitbench.run": "other"})
     with pytest.raises(errors.BoardBusy, match=r"held by run test-run .*running") as caught:
@@ -192,13 +193,15 @@ def test_the_hashes_of_what_a_board_has_are_of_its_disk(job_fleet: Fleet, board:
 
 
 def test_silence_yields_heartbeats_and_abandoning_ends_the_thread(board: Board):
-    board.create(spec("sleep 60"))
+    board.create(spec("sleep 600"))
     board.start()
     stream = follow(board, heartbeat=0.05)
     assert [next(stream) for _ in range(7)] == [None] * 7
     stream.close()
-    time.sleep(1)
-    assert not [thread for thread in threading.enumerate() if thread.name == "orbitbench-follow"]
+    end = time.monotonic() + PATIENCE
+    while followers := [t for t in threading.enumerate() if t.name == "orbitbench-follow"]:
+        assert time.monotonic() < end, followers
+        time.sleep(0.05)
 
 
 # Faults: what happens, and how to mend it. Each has a board of its own, and all happen at once, to save time.
@@ -240,7 +243,7 @@ def suffer(machine: Machine, fault: str) -> Outcome:
             noticed = time.monotonic() - hurt_at
         finally:
             mend(machine)
-        retry.retry(engine.open, 60)
+        retry.retry(engine.open, PATIENCE)
         lines += output(board, seen=len(lines))
         return Outcome(noticed, lines, board.state().exit_code)
 
@@ -260,7 +263,7 @@ def outcomes(namespaces, tmp_path_factory, load_image) -> dict[str, concurrent.f
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_followed_run_survives(fault: str, outcomes):
     outcome = outcomes[fault].result()
-    assert outcome.noticed < 15
+    assert outcome.noticed < NOTICED
     assert outcome.lines == COUNTED, "each line once and in order"
     assert outcome.exit_code == 7
 
@@ -270,15 +273,14 @@ def test_the_faults_are_written_down(outcomes):
     for fault, future in outcomes.items():
         it = future.result()
         got = f"noticed after {it.noticed:.1f} s, {len(it.lines)} lines, exit code {it.exit_code}"
-        ok = it.noticed < 15 and it.lines == COUNTED and it.exit_code == 7
-        rows.append(
-            {"case": fault, "expected": "noticed within 15 s, 40 lines, exit code 7", "got": got, "ok": ok}
-        )
+        ok = it.noticed < NOTICED and it.lines == COUNTED and it.exit_code == 7
+        expected = f"noticed within {NOTICED} s, {len(COUNTED)} lines, exit code 7"
+        rows.append({"case": fault, "expected": expected, "got": got, "ok": ok})
     assert json.loads(matrix.write("engine-faults", rows).read_text()) == rows
 
 
 def test_an_engine_that_hangs_is_noticed_though_its_link_is_fine(fleet: Fleet, board: Board):
-    board.create(spec("sleep 300"))
+    board.create(spec("sleep 600"))
     board.start()
     with Engine(board.host, timeout=2) as engine:
         stream = follow(Board(engine), heartbeat=0.1)
@@ -294,14 +296,14 @@ def test_an_engine_that_hangs_is_noticed_though_its_link_is_fine(fleet: Fleet, b
 
 def test_a_power_cut_is_known_by_the_boot_id(fleet: Fleet, board: Board):
     machine = fleet["board1"]
-    board.create(spec("echo kept >file; sync; sleep 60"))
+    board.create(spec("echo kept >file; sync; echo written; sleep 600"))
     board.start()
-    time.sleep(0.5)
+    assert next(line for line in follow(board) if line is not None) == b"written"
     machine.power_cut()
     with pytest.raises(errors.Transient):
         output(board)
     machine.switch_on()
-    retry.retry(board.engine.open, 30)
+    retry.retry(board.engine.open, PATIENCE)
     state = board.state()
     assert (state.status, state.rebooted, state.exit_code) == ("lost", True, None)
     assert board.fetch("/data/file") == b"kept\n"
@@ -317,13 +319,13 @@ def test_an_engine_without_live_restore_leaves_the_exit_code_of_a_kill(
         with Engine("plain") as engine:
             board = Board(engine)
             board.create_volume("orbitbench-test", LABELS)
-            board.create(spec("sleep 300"))
+            board.create(spec("sleep 600"))
             board.start()
             fleet["plain"].kill_dockerd("KILL")
             with pytest.raises(errors.Transient):
                 output(board)
             fleet["plain"].start_dockerd()
-            retry.retry(engine.open, 30)
+            retry.retry(engine.open, PATIENCE)
             state = board.state()
             assert not state.running
             assert state.exit_code == 137
@@ -350,7 +352,7 @@ def test_a_board_that_forbids_forwarding_is_reached_the_slower_way(
             with pytest.raises(errors.Transient):
                 got += [line for line in stream if line is not None]
             machine.start_sshd()
-            retry.retry(engine.open, 30)
+            retry.retry(engine.open, PATIENCE)
             assert got + output(board, seen=len(got)) == COUNTED
             assert board.fetch("/data/file") == bytes(1_000_000)
 

@@ -88,7 +88,7 @@ def test_what_ssh_prints_for_a_board_fills_neither_disk_nor_memory(
         relay.open()
         with contextlib.closing(relay), socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(relay.socket))
-            end = time.monotonic() + 20
+            end = time.monotonic() + PATIENCE
             while len(relay.log) < LOG_BYTES and time.monotonic() < end:
                 time.sleep(0.1)
             time.sleep(1)

@@ -32,7 +32,7 @@ def broken(*_: Any) -> Any:
 @pytest.mark.parametrize(("late", "overhead"), [("residual", True), ("overhead", False)])
 def test_samples_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str, overhead: bool) -> None:
     monkeypatch.setattr(model_run, late, broken)
-    run = sample.real_run(tmp_path / "results", models=1, processes=1, repeats=0)
+    run = sample.real_run(tmp_path / "results", models=1, processes=1, repeats=0, timeout_seconds=1e6)
     loaded = job_list.load(str(run.path / "local/jobs.json"))
     store = Store(str(tmp_path / "out"))
     assert Here(loaded, store, lambda event: None).run() == 1

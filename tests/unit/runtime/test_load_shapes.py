@@ -27,7 +27,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         tmp_path_factory.mktemp("results"),
         models=1,
         processes=2,
-        max_seconds=0.2,
+        max_seconds=60,
         min_samples=40,
         max_samples=900,
     )
@@ -56,7 +56,7 @@ def test_offline_counts_what_all_streams_did_in_the_time_of_the_slowest(records:
     for process in records["offline"]["latency"]["processes"]:
         durations = samples.seconds(process["samples"])
         assert process["streams"] == 3
-        assert process["seconds"] >= 0.2 or process["stopped_by"] == "max_samples"
+        assert process["stopped_by"] == "max_samples"
         assert sum(durations) <= 3 * process["seconds"]
         assert len(durations) >= 11
 

@@ -28,7 +28,7 @@ def versus(*words: Any) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
-def task(path: Path, timeout: float = 60) -> dict[str, Any]:
+def task(path: Path, timeout: float = PATIENCE) -> dict[str, Any]:
     job = {"model": {}, "backend": "onnxruntime", "precision": "fp32", "threads": 1, "batch": 1}
     return {"job": job, "process": 0, "model": str(path), "measure": {"timeout_seconds": timeout}, "seed": 1}
 
