@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 import pytest
@@ -16,6 +16,9 @@ from bench.work import ray_session
 from bench.work.ray_session import ClusterError
 from tests.conftest import PATIENCE
 from tests.matrix import Part
+
+if TYPE_CHECKING:
+    from tests.integration.ray.conftest import RayHere
 
 pytestmark = [
     pytest.mark.integration,
@@ -28,7 +31,7 @@ import sys
 from pathlib import Path
 import ray
 ray.init(sys.argv[1], log_to_driver=False)
-ray.get(ray.remote(lambda mark: Path(mark).write_text("ran")).remote(sys.argv[2]), timeout=60)
+ray.get(ray.remote(lambda mark: Path(mark).write_text("ran")).remote(sys.argv[2]), timeout=240)
 """
 STRANGERS = {
     "without a token": {},
@@ -50,24 +53,22 @@ def matrix() -> Iterator[Part]:
     part.write()
 
 
-@pytest.fixture(scope="module")
-def session() -> Iterator[Session]:
-    """A session that has done a task of its own, so that all of its processes are there."""
-    before = {process.pid for process in psutil.Process().children(recursive=True)}
+@pytest.fixture
+def session(ray_here: "RayHere") -> Session:
+    """The session, after a task of its own, so that all of its processes are there."""
     import ray
 
-    with ray_session.start(num_cpus=1, num_gpus=0, object_store_memory=80_000_000):
-        assert ray.get(ray.remote(lambda: 6 * 7).remote()) == 42
-        ours = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
-        listeners = tuple(
-            connection.laddr.ip
-            for process in [psutil.Process(), *ours]
-            for connection in process.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN
-        )
-        yield Session(
-            ray.get_runtime_context().gcs_address, Path(os.environ["RAY_AUTH_TOKEN_PATH"]), listeners
-        )
+    assert ray.get(ray.remote(lambda: 6 * 7).remote()) == 42
+    children = psutil.Process().children(recursive=True)
+    ours = [process for process in children if process.pid not in ray_here.older]
+    listeners = tuple(
+        connection.laddr.ip
+        for process in [psutil.Process(), *ours]
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    )
+    token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+    return Session(ray.get_runtime_context().gcs_address, token, listeners)
 
 
 def driver(address: str, mark: Path, **environment: str) -> subprocess.Popen[str]:
@@ -125,29 +126,29 @@ def test_no_dashboard_answers(session: Session, matrix: Part) -> None:
 
 SWEEP = """
 import os
+import sys
 from pathlib import Path
 from bench.work import cluster
 def work(task, threads):
     import ray
     address = ray.get_runtime_context().gcs_address
     return address, os.environ["RAY_AUTH_TOKEN_PATH"], os.environ["RAY_AUTH_MODE"]
-seen = []
-for _ in range(2):
-    (outcome,) = cluster.run(["task"], work, cluster.Share())
-    seen.append(outcome.result)
-    address, token, mode = outcome.result
-    assert address.startswith("127.0.0.1:") and mode == "token" and not Path(token).parent.exists(), seen
-    assert "RAY_AUTH_TOKEN_PATH" not in os.environ
-assert seen[0][1] != seen[1][1], seen
+(outcome,) = cluster.run(["task"], work, cluster.Share())
+address, token, mode = outcome.result
+assert address.startswith("127.0.0.1:") and mode == "token" and not Path(token).parent.exists(), outcome
+assert "RAY_AUTH_TOKEN_PATH" not in os.environ
+assert token != sys.argv[1], "the token of another session"
 """
 
 
-def test_tasks_of_a_sweep_run_in_such_a_session_which_leaves_nothing_behind(root: Path, matrix: Part) -> None:
+def test_tasks_of_a_sweep_run_in_such_a_session_which_leaves_nothing_behind(
+    root: Path, matrix: Part, session: Session
+) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    call = [sys.executable, "-c", SWEEP]
+    call = [sys.executable, "-c", SWEEP, str(session.token)]
     done = subprocess.run(call, env=environment, cwd=root, timeout=PATIENCE, capture_output=True, text=True)
     got = f"exit code {done.returncode} {done.stderr[-200:]}"
-    matrix.add("Ray: two runs of own tasks", "each in a private session", got, done.returncode == 0)
+    matrix.add("Ray: a run of own tasks", "in a private session of its own", got, done.returncode == 0)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from bench.scaling import fits
 from bench.search.round import Examples, Round
 from bench.search.sweep import gpu_hours
 from bench.search.task import most_work, plan_search
-from bench.work import cluster, ray_session
+from bench.work import cluster
 from bench.work.cluster import Outcome, Share, attempt
 from bench.zoo import architecture, dataset
 
@@ -138,19 +138,10 @@ def test_a_failed_search_costs_no_other_and_its_models_are_named(
     assert json.loads(again.stdout)["trained"] == 2
 
 
-@pytest.fixture
-def ray() -> Iterator[Any]:
-    """Ray on this machine, started where the package is, before a test changes the folder."""
-    ray = pytest.importorskip("ray", reason="Ray (pip install 'orbitbench[train]')")
-    with ray_session.start(num_cpus=2, num_gpus=0, object_store_memory=80_000_000):
-        yield ray
-
-
 def test_on_ray_two_searches_leave_the_fits_of_single_runs_and_cost_nothing_again(
-    ray: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ray_here: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = bench(*SWEEP, "--json")
-    ray.shutdown()
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert sorted(told["fits"]) == sorted(str(fit_of(name)) for name in PAIR)

@@ -13,7 +13,6 @@ from bench.train.recipe import Recipe
 from bench.train.run import train
 from bench.train.sweep import gpu_hours, sweep
 from bench.train.task import TrainingTask
-from bench.work import ray_session
 from bench.work.cluster import ClusterError, Share
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
@@ -34,28 +33,21 @@ def task(seed=0, epochs=1, **settings):
     return TrainingTask(model, "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe)
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Ray on this machine for the whole module: starting it takes seconds."""
-    with ray_session.start(num_cpus=1, num_gpus=0, object_store_memory=80_000_000):
-        yield
-
-
-def test_a_task_that_fails_is_told_and_the_others_go_on(cluster, tmp_path):
+def test_a_task_that_fails_is_told_and_the_others_go_on(ray_here, tmp_path):
     wild = task(seed=1, learning_rate=1e18, epochs=9)
     ends = {end.task.seed: end for end in sweep([wild, task()], Place(tmp_path), Share())}
     assert "the loss became" in ends[1].error
     assert ends[0].result["top1"] == train(task(), Place(tmp_path / "alone"))["top1"]
 
 
-def test_what_is_finished_is_not_sent_to_the_cluster(cluster, tmp_path):
+def test_what_is_finished_is_not_sent_to_the_cluster(ray_here, tmp_path):
     train(task(), Place(tmp_path))
     too_much = Share(cpus=1000)  # no node could hold it
     (end,) = sweep([task()], Place(tmp_path), too_much)
     assert end.result
 
 
-def test_a_task_larger_than_the_cluster_is_refused_instead_of_waiting_for_ever(cluster, tmp_path):
+def test_a_task_larger_than_the_cluster_is_refused_instead_of_waiting_for_ever(ray_here, tmp_path):
     with pytest.raises(ClusterError, match=r"wants 0\.5 GPU, but the cluster has 0: give a smaller --gpus"):
         list(sweep([task()], Place(tmp_path), Share(gpus=0.5)))
 

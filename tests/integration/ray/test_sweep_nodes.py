@@ -39,10 +39,11 @@ def a_long_task():
 
 
 @pytest.fixture
-def cluster(monkeypatch):
+def cluster(monkeypatch, ray_sessions):
     """A head that computes nothing, so that work runs on the nodes a test adds; it asks for a token."""
     from ray.cluster_utils import Cluster
 
+    ray_sessions.stop()
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     assert ray_session.read_token()
