@@ -53,7 +53,7 @@ def measure(processes: int) -> dict[str, Any]:
     return {
         "processes": processes, "warmup": 5, "warmup_seconds": 0.02, "min_samples": 20, "max_samples": 2000,
         "min_seconds": 0.02, "max_seconds": 0.3, "target_ci": 0.05, "timeout_seconds": 120,
-        "repeats": 0, "max_waiting": 1.0,
+        "repeats": 0, "max_waiting": 1.0, "cold_loads": 0,
     }  # fmt: skip
 
 

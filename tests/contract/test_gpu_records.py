@@ -93,7 +93,7 @@ def test_no_process_left_anything_on_the_gpu(finished: Any) -> None:
 
 def test_a_full_gpu_is_a_failed_record_with_advice(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
-    job = tensorrt(bundle, models.mlp(bundle / "models/big.onnx", width=64))
+    job = tensorrt(bundle, models.mlp(bundle / "models/big.onnx", width=64), measure={"processes": 1})
     records = run(tmp_path, [job], FAKE_TENSORRT=RELEASES[0], FAKE_GPU_MEMORY="8192")
     error = records["big--tensorrt-fp32-t1"]["error"]
     assert error["kind"] == "out_of_memory"
@@ -104,6 +104,7 @@ def test_a_full_gpu_is_a_failed_record_with_advice(tmp_path: Path) -> None:
 def test_a_lower_precision_is_judged_by_its_own_tolerance(tmp_path: Path, precision: str) -> None:
     bundle = tmp_path / "bundle"
     job = tensorrt(bundle, models.mlp(bundle / "models/net.onnx", width=64), precision=precision)
+    job["measure"] = {"processes": 1}
     record = run(tmp_path, [job], FAKE_TENSORRT=RELEASES[0])[f"net--tensorrt-{precision}-t1"]
     check = record["output_check"]
     assert record["status"] == "ok", record["error"]

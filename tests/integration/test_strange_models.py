@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests import matrix, strange
+from tests.unit.orchestrate import sample
 
 MEASURED = ("scalar_input", "scalar_output", "symbols", "placeholders", "negative_inner", "own_function",
             "short_integers", "old")  # fmt: skip
@@ -34,10 +35,11 @@ def command(root: Path, folder: Path, *words: str, **more: str) -> "subprocess.C
 
 
 def test_a_run_measures_every_kind_it_can_and_says_of_each_other_why_not(root: Path, tmp_path: Path) -> None:
+    sample.quick_local(tmp_path)
     strange.write(tmp_path, *MEASURED, *REFUSED)
     files = [word for kind in (*MEASURED, *REFUSED) for word in ("--onnx", f"{kind}.onnx")]
     options = [word for size in SIZES for word in ("--dim", size)]
-    options += ["--value", "sr=16000", "--processes", "1", "--profile", "--no-report", "--json"]
+    options += ["--value", "sr=16000", "--profile", "--no-report", "--json"]
     done = command(root, tmp_path, "orchestrate.cli", "run", "--device", "local", *files, *options)
     said = json.loads(done.stdout)
     measured = {job["model"].split("-")[1] for job in said["jobs"]}
@@ -95,7 +97,7 @@ def test_files_that_lack_something_are_told_what_all_at_once(root: Path, tmp_pat
     assert not (tmp_path / "o").exists()
 
 
-@pytest.mark.parametrize("kind", ["symbols", "placeholders"])
+@pytest.mark.parametrize("kind", ["symbols", pytest.param("placeholders", marks=pytest.mark.slow)])
 def test_versus_asks_for_sizes_and_takes_them(root: Path, tmp_path: Path, kind: str) -> None:
     strange.write(tmp_path, kind)
     pair = ["bench.cli", "versus", f"{kind}.onnx", f"{kind}.onnx", "--rounds", "2", "--seconds", "0.05"]

@@ -92,7 +92,7 @@ def test_the_dry_run_prints_every_training_and_an_estimate_and_trains_nothing(fo
     assert "4 trainings, about" in bench("sweep", "tiny.yaml", "--dry-run").stdout
 
 
-def test_a_sweep_fills_the_accuracy_file_that_the_next_export_reads(cluster, folder):
+def test_a_sweep_fills_the_accuracy_file_that_the_next_export_reads(ray_here, folder):
     result = bench("sweep", "tiny.yaml", "--set", "batch=480")
     assert result.exit_code == 0, result.output
     assert "4 of 4 trainings done" in result.stdout

@@ -20,6 +20,7 @@ QUICK = {
     "min_seconds": 0.0,
     "max_seconds": 10.0,  # a stalled machine takes min_samples all the same
     "cold_loads": 0,
+    "repeats": 0,
 }
 
 
@@ -89,6 +90,14 @@ def real_run(results: Path, models: int = 3, devices: dict[str, Device] | None =
         entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     contents["experiment"]["measure"] = {**QUICK, **measure}
     return write(results / NAME, contents, devices or {"local": device()})
+
+
+def quick_local(folder: Path) -> None:
+    """In a working folder: `local` takes a few samples in one process, however busy the machine is."""
+    local = {"transport": "process", "backend": "onnxruntime", "measure": {**QUICK, "processes": 1}}
+    (folder / "manifests").mkdir()
+    listed = json.dumps({"schema": 1, "devices": {"local": local}})
+    (folder / "manifests/devices.yaml").write_text(listed)
 
 
 def onnx_model(path: Path, size: int) -> None:

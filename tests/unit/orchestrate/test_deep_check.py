@@ -170,7 +170,8 @@ def test_this_machine_is_measured_and_nothing_is_left_behind(tmp_path: Path) -> 
 
 
 def test_a_gpu_is_taken_through_all_its_precisions(tmp_path: Path) -> None:
-    entry = "  gpu: {transport: process, backend: tensorrt, precisions: [fp32, fp16, int8]}\n"
+    entry = "  gpu: {transport: process, backend: tensorrt, precisions: [fp32, fp16, int8], "
+    entry += "measure: {cold_loads: 0}}\n"
     (tmp_path / "devices.yaml").write_text(f"devices:\n{entry}")
     shims = os.pathsep.join([str(ROOT / "tests/fakes/path"), str(ROOT)])
     fake = {"PYTHONPATH": shims, "FAKE_TENSORRT": "8.5.2", "TMPDIR": str(tmp_path)}

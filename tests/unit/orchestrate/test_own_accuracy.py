@@ -12,6 +12,7 @@ from orchestrate.errors import BadInput
 from orchestrate.execution.options import RunOptions, check
 from tests.conftest import PATIENCE
 from tests.models import mlp
+from tests.unit.orchestrate import sample
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -28,6 +29,7 @@ def test_a_measured_accuracy_decides_what_is_recommended(
             command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
 
+    sample.quick_local(tmp_path)
     mlp(tmp_path / "net.onnx", 16, batch=1)
     import onnxruntime
 

@@ -73,9 +73,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_run_measures_the_others_and_remembers_the_bad_one(tmp_path: Path, run: Any) -> None:
+    sample.quick_local(tmp_path)
     mlp(tmp_path / "good.onnx", 16)
     (tmp_path / "bad.onnx").write_text("no model")
-    first = run("--device", "local", "--onnx", "bad.onnx", "--onnx", "good.onnx", "--processes", "1")
+    first = run("--device", "local", "--onnx", "bad.onnx", "--onnx", "good.onnx")
     assert first.returncode == 1, first.stderr
     said = json.loads(first.stdout)
     assert said["devices"]["local"]["ok"] == said["devices"]["local"]["jobs"] == 1

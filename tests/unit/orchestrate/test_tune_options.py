@@ -1,14 +1,13 @@
 """What `orchestrate tune` refuses before it measures anything, each in one line."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from orchestrate import cli
 from orchestrate.execution.own_words import Sweep
 from orchestrate.execution.tune import Tuning
-from tests.conftest import PATIENCE, ROOT
 
 
 @pytest.mark.parametrize(
@@ -25,13 +24,12 @@ from tests.conftest import PATIENCE, ROOT
         (["--device", "local", "--precision", "fp7"], "--precision fp7"),
     ],
 )
-def test_a_wrong_request_is_one_line_and_exit_code_2(words: list[str], said: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "orchestrate.cli", "tune", *words]
-    done = subprocess.run(
-        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
+def test_a_wrong_request_is_one_line_and_exit_code_2(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli.build(), ["tune", *words])
+    assert done.exit_code == 2
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())

@@ -87,7 +87,7 @@ def test_another_seed_gives_another_search(finished: Search, tmp_path: Path) -> 
     assert other.rounds[0]["rows"] != finished.rounds[0]["rows"]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_stopped_at_random_minibatches_it_ends_the_same(finished: Search, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     stops = 0
