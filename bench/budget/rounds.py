@@ -1,9 +1,9 @@
 """Solve on the model, measure, correct, repeat: until the measured interval lies within the budgets.
 
 The first guess aims a little below the budget. After that the model is multiplied by what was measured over
-what it said, of the network whose measurement came nearest. Far from the budget the method solves once more;
-close to it single widths of that network are moved, for which the factor still holds: other networks have
-other errors.
+its prediction, of the network whose measurement came nearest. Far from the budget the method solves once
+more; close to it single widths of that network are moved, for which the factor still holds: other networks
+have other errors.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""One module a group of commands, each with `register(app)`; heavy imports stand inside the commands."""
+"""One module a group of commands, each with `register(app)`; heavy imports are inside the commands."""

@@ -63,7 +63,7 @@ class Source:
     file: str
     data: Any
     lines: dict[KeyPath, int]
-    problems: list[Problem]  # what is already known to be wrong: keys that stand twice
+    problems: list[Problem]  # what is already known to be wrong: keys that occur twice
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """Place a mistake at `path`, or at its nearest parent that the file has."""

@@ -24,7 +24,7 @@ class Parsed(NamedTuple):
     file: str
     data: Any
     lines: dict[KeyPath, int]
-    problems: list[Problem]  # keys that stand twice
+    problems: list[Problem]  # keys that occur twice
 
 
 def read_file(path: Path | str) -> Parsed:

@@ -161,7 +161,7 @@ def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
         if not isinstance(value, list):
             report(problems, path, "must be a list, is {}".format(_name(value)))
         elif not least <= len(value) <= most:
-            report(problems, path, "has {} elements, allowed are {} to {}".format(len(value), least, most))
+            report(problems, path, "has {} elements, allowed: {} to {}".format(len(value), least, most))
         else:
             for index, element in enumerate(value):
                 inner(element, (path, index), problems)
@@ -227,7 +227,7 @@ def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
 def identifier(value: object, path: Path, problems: List[Problem]) -> None:
     """Demand what may be a file's name: letters, digits, `.`, `_`, `-`, not beginning with a dot."""
     if not isinstance(value, str) or not IDENTIFIER.match(value):
-        reason = "is {}; allowed are 1 to 200 of A-Z a-z 0-9 . _ - and no dot in front"
+        reason = "is {}; allowed: 1 to 200 of A-Z a-z 0-9 . _ - and no dot in front"
         report(problems, path, reason.format(shown(value)))
 
 

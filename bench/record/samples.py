@@ -2,7 +2,7 @@
 megabyte.
 
 Integer nanoseconds -> differences of neighbours -> zig-zag (0, -1, 1, -2 ... become 0, 1, 2, 3 ...) -> 7 bits
-a byte, least significant first, the high bit says that more follow (varint) -> zlib -> base64.
+a byte, least significant first, the high bit means that more follow (varint) -> zlib -> base64.
 """
 
 import base64
@@ -49,7 +49,7 @@ def decode(series: Series) -> List[int]:
 
 
 def unpack(series: Series) -> bytes:
-    """Return the varints of a series, as many as its `n` says and no more than that may need; ValueError as
+    """Return the varints of a series, as many as its `n` states and no more than that may need; ValueError as
     `decode`."""
     check_header(series)
     count = series["n"]

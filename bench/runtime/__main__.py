@@ -1,4 +1,4 @@
-"""`python3 -m bench.runtime JOBS.json OUT_DIR`: measure a job list here; docs/formats.md says what comes
+"""`python3 -m bench.runtime JOBS.json OUT_DIR`: measure a job list here; docs/formats.md describes what comes
 out."""
 
 import argparse

@@ -44,7 +44,7 @@ class Grid:
     peaks: list[Floats]
 
     def widths(self, arcs: Sequence[int]) -> list[int]:
-        """Return the widths that a path stands for."""
+        """Return the widths of a path."""
         found = [0] * len(self.candidates)
         for own, arc, layers in zip(self.own, arcs, self.layers, strict=True):
             for layer, position in zip(layers, own[arc], strict=True):

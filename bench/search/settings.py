@@ -12,7 +12,7 @@ from bench.zoo import Architecture, Dataset
 
 @dataclass(frozen=True)
 class Settings:
-    """Published values (NeuralScale's released search on CIFAR) unless said otherwise."""
+    """Published values (NeuralScale's released search on CIFAR) unless stated otherwise."""
 
     seed: int = 0
     iterations: int = 15  # rounds of architecture descent

@@ -1,7 +1,7 @@
 """MobileNetV2: stem, 17 inverted bottlenecks, a 1x1 head, a 1x1 classifier.
 
 Searchable: stem, every bottleneck's output, the head. The expanded width inside a bottleneck is six times its
-input (once for the first) and follows it. Gates stand after the stem's batch norm, after each bottleneck's
+input (once for the first) and follows it. Gates come after the stem's batch norm, after each bottleneck's
 sum and after the head's batch norm.
 
 A bottleneck whose stride is 2 or whose width changes adds its input through a 1x1 convolution with batch

@@ -1,7 +1,7 @@
 """Pre-activation ResNet-18: stem, eight blocks of two 3x3 convolutions, a final batch norm.
 
 Searchable, two a block and one at the end: the stream that enters the block (the stem's or the previous
-block's output) and the width between its convolutions; last, the stream that leaves the network. Gates stand
+block's output) and the width between its convolutions; last, the stream that leaves the network. Gates come
 after the two batch norms of a block and after the global pooling. A gate on the stream closes a channel for
 the branch only: the identity path runs before it (NeuralScale's placement).
 

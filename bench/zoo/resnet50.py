@@ -1,6 +1,6 @@
 """ResNet-50: stem, 16 bottlenecks (1x1, 3x3, 1x1) in stages of 3, 4, 6, 3, a linear layer.
 
-Searchable: the stem and the three convolutions of every bottleneck, 49 in all. Gates stand after the stem's
+Searchable: the stem and the three convolutions of every bottleneck, 49 in all. Gates come after the stem's
 and the first two batch norms of a bottleneck, and after its sum, all before ReLU.
 
 The stem is a 3x3 convolution without pooling, as usual for 32 pixels; at 224 pixels it is the original's 7x7

@@ -1,6 +1,6 @@
 """VGG-11 with batch norm: eight 3x3 convolutions, five poolings, one linear layer.
 
-Searchable: the output of every convolution. Gates stand after batch norm, before ReLU. Strides are the same
+Searchable: the output of every convolution. Gates come after batch norm, before ReLU. Strides are the same
 at every size: 32x32 images leave one pixel, 64x64 images 2x2 and 224x224 images 7x7, which are averaged. (The
 original has three linear layers at 224 pixels, with 123.6 million parameters.)
 """

@@ -112,7 +112,7 @@ MARKS = [*CURVE, "method", "align", "model", "profile", "dataset", "layer", "sha
 def frames(answered: list[tuple[Question, Landscape]]) -> dict[str, Frame]:
     """`landscape`: a row per point of a curve; `landscape_networks`: a row per network on one.
 
-    panel: the curve's number. What an emulated profile predicts says nothing about a board, and is left out.
+    panel: the curve's number. Predictions of emulated profiles mean nothing for a board, and are left out.
     """
     kept = [(asked, found) for asked, found in answered if not found.emulated and _is_of(asked, found)]
     curve = [row for panel, (asked, found) in enumerate(kept) for row in _curve(panel, asked, found)]

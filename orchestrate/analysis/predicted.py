@@ -47,7 +47,7 @@ def accuracies(table: Frame) -> dict[str, float]:
 
 
 def rows_predicted(table: Frame) -> list[Json]:
-    """The rows whose model says what some profile predicted of it, which of thousands are few."""
+    """The rows whose model has a profile's prediction: few of thousands."""
     named = [place for place, job in enumerate(table["source"].tolist()) if job.model.get("predicted")]
     return table.take(named).rows()
 

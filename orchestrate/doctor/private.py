@@ -18,7 +18,7 @@ HOME = re.compile(r"/(?:home|Users)/[^/\s:;,'\"]+")
 
 
 def own_names() -> dict[str, str]:
-    """Return the names of this machine and its user -> what stands for them."""
+    """Return the names of this machine and its user -> what replaces them."""
     found = {socket.gethostname(): "THIS-MACHINE", os.path.expanduser("~"): "~"}
     with contextlib.suppress(KeyError, OSError):  # a user id without a name
         found[getpass.getuser()] = "USER"

@@ -96,7 +96,7 @@ class Facts:
 
 
 def facts(text: str) -> Facts:
-    """Return what the probe's output says."""
+    """Return the facts in the probe's output."""
     found = sections(text)
     get = found.get
     return Facts(

@@ -12,7 +12,7 @@ State = Literal["yes", "no", "missing", "nosudo"]
 STATES: dict[str, State] = {"yes": "yes", "no": "no", "missing": "missing", "nosudo": "nosudo"}
 
 # `ask TOOL ARGUMENTS-AS-QUOTED-TEXT ARGUMENT...` prints: state, path of the tool, the text. sudo itself looks
-# only where its secure_path says, so the rule names whole paths.
+# only in its secure_path, so the rule names whole paths.
 ASK = r"""
 whole() {
   case "$1" in */*) [ -x "$1" ] && printf '%s' "$1"; return;; esac

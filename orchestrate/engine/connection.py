@@ -61,7 +61,7 @@ class Engine:
     """One engine, reached at `host`: None for this machine's own, unix:///path, or what ssh knows.
 
     own: it may know of the user's own Docker configuration, as `docker` does; a board never does. logins: it
-    may have the passwords of registries, as devices.yaml says with `registry_logins`. socket: where it
+    may have the passwords of registries, by `registry_logins` in devices.yaml. socket: where it
     listens, if not in the usual place. reverse: ports lent to it. timeout: seconds for an answer; silence: in
     a transfer.
 

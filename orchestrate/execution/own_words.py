@@ -97,7 +97,7 @@ def whole(
 
 
 def load_shapes(load: str | None, streams: str | None, rate: str | None) -> tuple[Load, ...]:
-    """`--load`, `--streams` and `--rate` together; a number of streams or a rate says which load is meant."""
+    """`--load`, `--streams` and `--rate` together; a number of streams or a rate implies the load."""
     kinds = _words("--load", load)
     for word in kinds:
         if word not in loads.KINDS:
@@ -143,7 +143,7 @@ def with_names(models: list[Model], given: Sequence[str], refused: Sequence[str]
     """Return the models with the names that the user gives his files: `NAME` of the only one, or `FILE=NAME`.
 
     A name takes the place of the file's own in the model's id, so that files of other names compare. What is
-    said of a `refused` file is left aside with it.
+    stated about a `refused` file is left out with it.
     """
     own = _own(models, refused)
     renamed: dict[str, str] = {}

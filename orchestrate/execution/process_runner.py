@@ -54,7 +54,7 @@ def full_disk(path: Path) -> str | None:
 class ProcessRunner:
     """The runtime of one device folder as a process of its own session.
 
-    A lock on `runtime.lock`, inherited by the runtime and by nobody else, says whether it lives: the kernel
+    A lock on `runtime.lock`, inherited by the runtime and by nobody else, shows whether it lives: the kernel
     keeps that true, also after our own death, so that `--resume` attaches to it instead of starting a second.
     """
 

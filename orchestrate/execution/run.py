@@ -33,7 +33,7 @@ DESCRIPTORS = 32  # of a board at most: its tunnel, its engine's connections, co
 
 
 def main(options: RunOptions, as_json: bool = False) -> int:
-    """Do as wished; the exit code. Progress goes to stderr where stdout is read by a script."""
+    """Do what the options ask; return the exit code. Progress goes to stderr where a script reads stdout."""
     check(options)
     console = make_console(stderr=as_json)
     with terminated_is_interrupted():

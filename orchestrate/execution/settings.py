@@ -40,7 +40,7 @@ class Settings:
     def confirm(self, run: Run, names: Iterable[str], starts: bool = True) -> None:
         """Refuse a run that was planned with other settings than today's, unless it is trusted all the same.
 
-        starts: jobs may be started, so that what they measure must be what devices.yaml says, trusted or not.
+        starts: jobs may be started, so that what they measure must be what devices.yaml has, trusted or not.
         """
         for name in names:
             found = differences(run, name, self.of(name))

@@ -19,7 +19,7 @@ TABLES = (
         "Every layer's time",
         "By the library's own profiler, in a process that is not timed. Times are missing where their sum is "
         "more than 10 % off the latency measured without it: there shares alone say something. MACs: as "
-        "executed, padding included; bytes: as far as the library says.",
+        "executed, padding included; bytes: as far as the library reports them.",
         "layers",
         (*names(("Layer", "layer"), ("Operator", "operator")), *PROFILED),
         optional=True,

@@ -213,13 +213,13 @@ def _explain(model: onnx.ModelProto, error: BackendError, made_up: bool) -> str:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as broken:
         return f"not a valid ONNX model: {first_line(broken)}"
-    said = first_line(error.message)
-    if lacking := re.match(r"Could not find an implementation for (\w+)\((\d+)\)", said):
-        said = (
+    reason = first_line(error.message)
+    if lacking := re.match(r"Could not find an implementation for (\w+)\((\d+)\)", reason):
+        reason = (
             f"it has no {lacking[1]} of opset {lacking[2]} for these types; export with another opset or type"
         )
     # A type is wrong whatever the values.
-    return f"onnxruntime cannot run it: {said}" + (
+    return f"onnxruntime cannot run it: {reason}" + (
         f" ({MADE_UP})" if made_up and error.kind == "inference_failed" else ""
     )
 

@@ -1,7 +1,7 @@
 """Engines and timing caches on disk: found by everything that shapes them, whole or not there at all.
 
 A file is one line of JSON (what it was built from, and the payload's sha256) and then the payload. A file
-that is truncated, damaged or of another key is treated as absent, and says why.
+that is truncated, damaged or of another key is treated as absent, with the reason.
 """
 
 import hashlib

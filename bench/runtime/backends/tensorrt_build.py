@@ -189,7 +189,7 @@ def opset_warning(trt: Any, version: int) -> Optional[str]:
     """From opset 18 on ReduceMean takes its axes as an input; the parsers of 8.x read the attribute alone.
 
     They then reduce over all axes without an error (onnx-tensorrt, release/8.2-GA to 8.6-GA,
-    builtin_op_importers.cpp). The record's output check tells whether it happened.
+    builtin_op_importers.cpp). The record's output check shows whether it happened.
     """
     if version < 18 or hasattr(trt.ParserError, "node_operator"):  # which 10.0 brought
         return None

@@ -17,7 +17,7 @@ def user_mode(root: str = "", machine: str = "") -> Optional[str]:
     """Return the emulator that interprets this very process, if one does.
 
     It answers /proc/self/exe with the program it runs, while the kernel, asked for the same under the name
-    /proc/thread-self, tells the emulator itself (seen with qemu 7.2). Before qemu 8 /proc/cpuinfo, too, is
+    /proc/thread-self, names the emulator itself (seen with qemu 7.2). Before qemu 8 /proc/cpuinfo, too, is
     the host's, and then names a vendor whose CPUs cannot be of our architecture.
     """
     claimed, real = _link(root + "/proc/self/exe"), _link(root + "/proc/thread-self/exe")

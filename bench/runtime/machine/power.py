@@ -63,7 +63,7 @@ def read(found: Sequence[Rail]) -> Optional[Dict[str, Optional[float]]]:
 
 
 def total(values: Dict[str, Optional[float]]) -> Optional[float]:
-    """Return the board's power in watts: its input rail, or the sum that stands for it."""
+    """Return the board's power in watts: its input rail, or the sum of rails in its place."""
     for label in INPUT_RAILS:
         if values.get(label) is not None:
             return values[label]

@@ -54,7 +54,7 @@ def complete(job: Job, measure: Measure, path: str) -> Job:
     # Latencies and the device's own times, of every process and of each time that it is measured again.
     most = 2 * plan["max_samples"] * plan["processes"] * (1 + plan["repeats"])
     if most > schema.MAX_RECORD_SAMPLES:
-        message = "{}: job {}: a record could get {} samples, allowed are {}: lower max_samples or processes"
+        message = "{}: job {}: a record could get {} samples, at most {}: lower max_samples or processes"
         raise BadFileError(message.format(path, job["id"], most, schema.MAX_RECORD_SAMPLES))
     return {**job, "measure": plan}
 

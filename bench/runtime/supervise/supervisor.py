@@ -135,7 +135,7 @@ def _part(output: bytes, tail: bytes, late: bool, code: int, timeout: float) -> 
 def _death(code: int, tail: str) -> Part:
     last = " ".join(tail.split())[-300:]
     if code == -signal.SIGKILL:
-        advice = "most often memory ran out: use a smaller model, or free memory; `dmesg` on the board tells"
+        advice = "most often memory ran out: use a smaller model, or free memory; see `dmesg` on the board"
         return failed("killed", "the process was killed by SIGKILL. " + last, advice)
     if code < 0:
         name = signal.Signals(-code).name
