@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.record import loads, schema
 from bench.record.files import BadFileError
-from orchestrate.analysis import reading
+from orchestrate.analysis import collector, reading
 from orchestrate.analysis.job import Job
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.under_load import LoadedJob
@@ -46,6 +46,7 @@ class Study:
     loaded: tuple[LoadedJob, ...] = ()  # of load offline and paced, which no figure pools with `jobs`
 
 
+@collector.paused()
 def read(run_dirs: Iterable[Path]) -> Study:
     """Return the study in `run_dirs`. BadInput where a folder is missing or holds no record."""
     with begun(run_dirs) as study:

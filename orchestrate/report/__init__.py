@@ -9,10 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrate.analysis import collector
+
 if TYPE_CHECKING:
     from orchestrate.report.data import Ask, Report
 
 
+@collector.paused()
 def build(run_dirs: list[Path], claims: Path | None = None, ask: "Ask | None" = None) -> "Report":
     """Return all that page, tables and terminal show of `run_dirs`. BadInput where there is no record.
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.record.files import write_bytes
-from orchestrate.analysis import forking
+from orchestrate.analysis import collector, forking
 from orchestrate.report import page, table_text, tables
 from orchestrate.report.data import Report
 from orchestrate.runs import confined
@@ -11,6 +11,7 @@ from orchestrate.runs import confined
 WRITERS = {"csv": table_text.as_csv, "md": table_text.as_markdown, "tex": table_text.as_latex}
 
 
+@collector.paused()
 def write(report: Report, out: Path) -> Path:
     """Write everything into `out`; the path of the page, which is written last."""
     folder = out / "tables"
