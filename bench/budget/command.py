@@ -57,7 +57,7 @@ class Answer:
 
     @property
     def measured(self) -> Measured | None:
-        """Of the answer."""
+        """What was measured of the answer; None where nothing was."""
         return self.chosen.measured if self.chosen else None
 
 
@@ -96,7 +96,7 @@ class Solver:
         return found
 
     def measure(self, widths: Sequence[int]) -> Measured:
-        """Return what the device takes."""
+        """Measure widths on the device."""
         assert self.board is not None
         asked = self.asked
         found = measure_on_device(self.board.model.profile, asked.architecture, asked.dataset, widths)
@@ -108,7 +108,7 @@ class Solver:
         return found
 
     def answer(self) -> Answer:
-        """Without measuring."""
+        """Answer without measuring."""
         return self._answer(self.guess(self.asked.limits))
 
     def measured(self, played: rounds.Played) -> Answer:

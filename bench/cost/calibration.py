@@ -37,7 +37,7 @@ class Model:
     process: Process
 
     def seconds(self, kernels: Sequence[Kernel], whole: str | None) -> Array:
-        """Return time of each kernel, within a network of the architecture `whole` or by itself."""
+        """Return the time of each kernel, within a network of the architecture `whole` or by itself."""
         factor = (
             1 + self.process.error(kernels, whole is not None) + self.process.offsets.get(whole or "", 0.0)
         )
@@ -49,7 +49,7 @@ class Model:
         return self.times.linear.run * (1 + self.process.offsets.get(whole or "", 0.0))
 
     def total(self, sample: Sample) -> float:
-        """Return time of all of a sample (s)."""
+        """Return the time of a whole sample (s)."""
         kernels = float(self.seconds(sample.kernels, sample.whole).sum())
         return self.run(sample.whole) + self.far(weights(sample.kernels), sample.whole) + kernels
 
@@ -62,7 +62,7 @@ class Model:
         )
 
     def deviation(self, kernels: Sequence[Kernel], whole: str | None) -> float:
-        """Return standard deviation of the relative error of the sum."""
+        """Return the standard deviation of the relative error of the sum."""
         plain = self.times.seconds(kernels, whole is not None)
         total = (
             plain.sum() + self.times.linear.run + (self.times.linear.far(weights(kernels)) if whole else 0.0)
@@ -72,7 +72,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What CostModel asks."""
+    """The fitted parts that CostModel predicts with."""
 
     block: int
     model: Model
@@ -85,7 +85,7 @@ class Calibration:
 
 
 def calibrate(profile: Profile) -> Calibration:
-    """Return the model of a profile; what takes long to find is taken from it where it is there."""
+    """Return the model of a profile; what the profile stores of its fit is not fitted again."""
     fitted = profile.fitted or judge(profile)
     samples = samples_of(profile, fitted.block)
     memory = {name: fit_memory(profile.measurements, name, fitted.block) for name in NAMES}
@@ -124,10 +124,7 @@ def judge(profile: Profile) -> Fitted:
 
 
 def channel_block(profile: Profile) -> Literal[1, 8, 16]:
-    """Return the one whose kernels a profiler saw, where there is one.
-
-    Else the one that explains the times best.
-    """
+    """Return the channel block whose kernels a profiler saw, else the one that explains the times best."""
     matched = {each: sum(times is not None for times in kernel_times(profile, each)) for each in BLOCKS}
     if any(matched.values()):
         return max(BLOCKS, key=lambda each: matched[each])
@@ -151,7 +148,7 @@ def kernel_times(profile: Profile, block: int) -> list[list[float] | None]:
 
 
 def observe(profile: Profile) -> Profile:
-    """With the times of kernels in place of the layers that a tuning recorded."""
+    """Return the profile with the times of kernels in place of the layers that a tuning recorded."""
     if not any(m.layers for m in profile.measurements):
         return profile
     block = channel_block(profile)

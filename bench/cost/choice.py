@@ -16,7 +16,7 @@ SHARE = 0.3  # of the kinds of parts: where the fit is poorest
 
 
 def choose(parts: int, networks: int, seed: int, known: Profile | None = None) -> list[Item]:
-    """`parts` parts and `networks` networks; after `known`, parts of the kinds that it predicts worst."""
+    """Choose so many parts and networks; after `known`, parts of the kinds that it predicts worst."""
     measured = {m.item for m in known.measurements} if known else set()
     wanted = poorest(known) if known else ()
     found = [item for item in design.parts(parts + len(measured), seed, wanted) if item not in measured]
@@ -24,7 +24,7 @@ def choose(parts: int, networks: int, seed: int, known: Profile | None = None) -
 
 
 def surprising(known: Profile, count: int) -> list[Item]:
-    """The `count` networks whose measurements the others explain least, the least explained first.
+    """Return the `count` networks whose measurements the others explain least, the least explained first.
 
     A disturbed machine can slow a whole process alike, which no disagreement of its turns shows.
     """
@@ -37,7 +37,7 @@ def surprising(known: Profile, count: int) -> list[Item]:
 
 
 def poorest(profile: Profile) -> tuple[tuple[str, str], ...]:
-    """(architecture, part) of those predicted worst when left out: root mean square of relative errors."""
+    """Return (architecture, part) of the worst predicted when left out, by root mean square error."""
     profile = observe(profile)
     block = judged(profile).block
     parts = [i for i, m in enumerate(profile.measurements) if m.part is not None]

@@ -70,7 +70,7 @@ def limits(architecture: Architecture) -> list[tuple[int, int]]:
 
 
 def parts(count: int, seed: int, wanted: Sequence[tuple[str, str]] = ()) -> list[Item]:
-    """`count` parts. wanted: (architecture, kind of child) to draw from, where a fit is poor; else all."""
+    """Choose `count` parts. wanted: (architecture, kind of child) to draw from, all if empty."""
     from scipy.stats import qmc
 
     places = [
@@ -131,7 +131,7 @@ def _on(width: float, unit: int, low: int) -> int:
 
 
 def networks(count: int, seed: int) -> list[Item]:
-    """`count` whole networks in turns of architecture and data set: leaning either way, aligned and odd."""
+    """Choose `count` networks, architectures and data sets in turn: leaning either way, aligned and odd."""
     generator = np.random.default_rng(seed)
     found: list[Item] = []
     names = [(name, data) for data in DATASETS for name in ARCHITECTURES]
@@ -170,7 +170,7 @@ def _kept(architecture: Architecture, widths: list[int]) -> list[int]:
 
 
 def macs(item: Item) -> float:
-    """Return multiply-accumulates of an item."""
+    """Return the multiply-accumulates of an item."""
     net, data = architecture(item.architecture), dataset(item.dataset)
     if item.part is None:
         return net.cost(item.widths, data).macs

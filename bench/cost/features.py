@@ -34,7 +34,7 @@ def group(kernel: Kernel) -> str:
 
 
 def by_group(kernels: Sequence[Kernel]) -> dict[str, list[int]]:
-    """Return indices of the kernels of each group."""
+    """Return the indices of the kernels of each group."""
     found: dict[str, list[int]] = {}
     for index, kernel in enumerate(kernels):
         found.setdefault(group(kernel), []).append(index)

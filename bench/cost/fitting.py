@@ -73,7 +73,7 @@ class Linear:
         return np.array([self.usual.get(each, 0.0) for each in classes(kernel)])
 
     def missing(self, kernels: Sequence[Kernel]) -> list[str]:
-        """Return groups among `kernels` that were never measured."""
+        """Return the groups among `kernels` that were never measured."""
         return sorted({group(kernel) for kernel in kernels} - set(self.coefficients))
 
     @property

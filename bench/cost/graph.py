@@ -62,21 +62,21 @@ class Trace:
         self, kind: str, inputs: tuple[Value, ...], channels: int, size: int,
         kernel: int = 1, stride: int = 1, groups: int = 1,
     ) -> Value:  # fmt: skip
-        """Append an operator; its output."""
+        """Append an operator; return its output."""
         self.values += 1
         output = Value(channels, size, self.values)
         self.operators.append(Operator(kind, inputs, output, kernel, stride, groups))
         return output
 
     def chain(self, chain: Chain, value: Value) -> Value:
-        """Return layers one after another; gates are of the search alone."""
+        """Append layers one after another; gates are of the search alone."""
         for layer in chain.layers.values():
             if not isinstance(layer, Gate):
                 value = self.layer(layer, value)
         return value
 
     def layer(self, layer: Layer, value: Value) -> Value:
-        """Return one layer of any kind; its output."""
+        """Append one layer of any kind; return its output."""
         if isinstance(layer, Chain):
             return self.chain(layer, value)
         if isinstance(layer, Residual):
@@ -93,13 +93,13 @@ class Trace:
         return self.add(kinds[type(layer)], (value,), value.channels, value.size)
 
     def residual(self, layer: Residual, value: Value) -> Value:
-        """Return both paths, then their sum."""
+        """Append both paths, then their sum."""
         branch = self.layer(layer.branch, value)
         other = value if layer.shortcut is None else self.layer(layer.shortcut, value)
         return self.add("add", (branch, other), branch.channels, branch.size)
 
     def conv(self, layer: Conv | Depthwise, value: Value) -> Value:
-        """Return a convolution, dense or of each channel by itself."""
+        """Append a convolution, dense or depthwise."""
         depthwise = isinstance(layer, Depthwise)
         channels = int(layer.w if isinstance(layer, Depthwise) else layer.w_out)
         size = layer.cost(value.size)[1]
@@ -115,7 +115,7 @@ def trace(layer: Layer, value: Value) -> tuple[list[Operator], Value]:
 
 
 def folded(operators: list[Operator], output: Value) -> list[Operator]:
-    """Without the norms of convolutions whose output nothing else reads: they change weights only."""
+    """Leave out the norms of convolutions whose output nothing else reads: they change weights only."""
     reads = Counter(value.id for operator in operators for value in operator.inputs)
     reads[output.id] += 1
     makers: dict[int, Operator] = {}

@@ -93,7 +93,7 @@ class _Lowering:
             self.emit(operator, "pointwise" if operator.kernel == 1 else "conv", layout, takes=True)
 
     def activation(self, operator: Operator) -> None:
-        """Taken by the convolution before it, where nothing else reads that one's output."""
+        """Fuse it with the convolution before it, where nothing else reads that one's output."""
         source = self.tensors[operator.inputs[0].id]
         if source.kernel is not None and source.users == 1:
             self.tensors[operator.output.id].layout = source.layout
@@ -116,23 +116,23 @@ class _Lowering:
         self.emit(operator, "add", wanted, takes=False)
 
     def pool(self, operator: Operator) -> None:
-        """Blocked where the channels are whole blocks, wherever its input is."""
+        """Run it blocked where the channels are whole blocks, whatever the layout of its input."""
         whole = self.block > 1 and operator.inputs[0].channels % self.block == 0
         self.emit(operator, "pool", BLOCKED if whole else PLAIN, takes=False)
 
     def mean(self, operator: Operator) -> None:
-        """Blocked where its input is, in whole blocks."""
+        """Run it blocked where its input is, in whole blocks."""
         source = operator.inputs[0]
         whole = source.channels % self.block == 0
         self.emit(operator, "mean", self.tensors[source.id].layout if whole else PLAIN, takes=False)
 
     def norm(self, operator: Operator) -> None:
-        """Where its input is; a blocked one is a convolution of each channel, and takes what follows."""
+        """Run it in its input's layout; a blocked one is a depthwise convolution, and takes what follows."""
         layout = self.tensors[operator.inputs[0].id].layout
         self.emit(operator, "norm", layout, takes=layout == BLOCKED)
 
     def linear(self, operator: Operator) -> None:
-        """Always plain."""
+        """Run it in the plain layout, always."""
         self.emit(operator, "linear", PLAIN, takes=False)
 
 

@@ -19,7 +19,7 @@ COVERAGE = 0.95
 
 
 def weights(kernels: Sequence[Kernel]) -> int:
-    """Return bytes of the weights, filled up to whole blocks where the backend blocks them."""
+    """Return the bytes of the weights, filled up to whole blocks where the backend blocks them."""
     return sum(
         4
         * (kernel.kernel**2 * (1 if kernel.kind in ("depthwise", "norm") else kernel.c_in) + 1)
@@ -30,7 +30,7 @@ def weights(kernels: Sequence[Kernel]) -> int:
 
 
 def live(operators: Sequence[Operator], output: Value) -> int:
-    """Return bytes of activations alive at most: each from its making to its last reader."""
+    """Return the bytes of activations alive at most: each from its making to its last reader."""
     return max(
         (sum(4 * v.channels * v.size**2 for v in held) for held in alive(operators, output)), default=0
     )
@@ -62,7 +62,7 @@ class MemoryFit:
 
 
 def fit_memory(measurements: Sequence[Measurement], name: str, block: int) -> MemoryFit:
-    """memory.NAME over what was measured, by relative errors; NaN where nothing was."""
+    """Fit memory.NAME over what was measured, by relative errors; NaN where nothing was."""
     from scipy import special
     from scipy.optimize import nnls
 

@@ -161,7 +161,7 @@ class CostModel:
         return lower(*trace(architecture.network(widths, dataset), image), self.block).kernels
 
     def range(self, architecture: Architecture, dataset: Dataset) -> list[tuple[int, int]]:
-        """Return lowest and highest width that was tuned, layer by layer."""
+        """Return the lowest and the highest width that was tuned, layer by layer."""
         return design.limits(architecture)
 
     def outside(self, architecture: Architecture, widths: Sequence[int], dataset: Dataset) -> tuple[str, ...]:

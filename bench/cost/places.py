@@ -67,7 +67,7 @@ class Times:
 
 
 def fit_times(samples: Sequence[Sample], observed: Observed, linear: Linear) -> Times:
-    """Corrections from the observed kernels; none where there are none."""
+    """Fit corrections to the observed kernels; none where there are none."""
     seen, weights = {}, {}
     beyond = np.array([linear.far(memory.weights(s.kernels)) if s.whole else 0.0 for s in samples])
     for name, indices in by_group(observed.kernels).items():

@@ -100,7 +100,7 @@ def _priced(
 
 
 def near(direction: Direction, x: float, unit: int, most: int) -> list[list[int]]:
-    """For each layer about `most` multiples of a power of two times `unit` around the point x."""
+    """Return for each layer about `most` multiples of a power of two times `unit` around the point x."""
     found = []
     for log in direction.logs(x).tolist():
         low, high = math.exp(log - REACH), math.exp(log + REACH)
@@ -128,6 +128,6 @@ def around(candidates: list[list[int]], widths: Sequence[int], unit: int) -> lis
 
 
 def most_candidates(prices: PriceList) -> int:
-    """Candidates a layer, so that no segment has many more than COMBINATIONS ways."""
+    """Return the candidates a layer, so that no segment has many more than COMBINATIONS ways."""
     joined = max(len(segment.own) + (segment.entry is not None) for segment in prices.segments)
     return min(MOST, max(4, int(COMBINATIONS ** (1 / joined))))

@@ -25,7 +25,7 @@ Allowed = Callable[[int, int], bool]  # (layer, width)
 def nudged(
     task: Task, direction: Direction, start: Sequence[int], allowed: Allowed = lambda layer, width: True
 ) -> list[int]:
-    """`start` with single widths moved until it takes what the limits of `task` allow on the device.
+    """Move single widths of `start` until it takes what the limits of `task` allow on the device.
 
     Of the moves that lead there, the one that keeps the most parameters nearest to the direction. Counts stay
     within their limits, and no shortcut comes or goes. What is left of a budget is used by wider layers only,

@@ -117,7 +117,7 @@ def source(channels: int) -> Source:
 
 
 def held(pattern: Pattern, widths: int) -> Floats:
-    """For each operator the bytes of the tensors alive while it runs: a constant, and a factor per width."""
+    """Return the bytes of tensors alive while each operator runs: a constant, and a factor per width."""
     rows = []
     for alive in memory.alive(pattern.operators, pattern.output):
         row = np.zeros(1 + widths)

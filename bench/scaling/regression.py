@@ -32,7 +32,7 @@ class Regression:
 
 
 def regress(rows: Sequence[Sequence[int]], count: Count) -> Regression:
-    """Ordinary least squares of every layer's ln(width) on ln(count(row)), with an intercept.
+    """Fit every layer's ln(width) on ln(count(row)) by ordinary least squares, with an intercept.
 
     Fewer than six rows, or rows that are all of one size, give alpha = first row and beta = 0: scale
     uniformly.

@@ -52,7 +52,7 @@ class PriceList(Protocol):
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """In order."""
+        """The segments, in order."""
 
     @property
     def start(self) -> Hashable:
@@ -111,11 +111,11 @@ class Counts:
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """Of the architecture."""
+        """The segments of the architecture."""
         return segments(self.architecture, self.dataset)
 
     def prices(self, segment: int, entry: Ints, own: Ints, layout: Hashable) -> Prices:
-        """Return parameters and MACs of one segment."""
+        """Return the parameters and MACs of one segment."""
         widths = np.column_stack([entry, own]).astype(float)
         apart, equal = _forms(self.architecture, self.dataset, segment)
         same = widths[:, 0] == widths[:, -1]
@@ -127,7 +127,7 @@ class Counts:
         return limit
 
     def settle(self, widths: Sequence[int]) -> None:
-        """Nothing: counts are sums."""
+        """Do nothing: counts are sums."""
 
 
 class Quadratic(NamedTuple):

@@ -113,7 +113,7 @@ def _bracket(size: Callable[[float], float], target: float, start: float) -> tup
 
 
 def departure(widths: Sequence[int], real: Sequence[float]) -> float:
-    """Sum of squared relative differences: many small departures are better than one large."""
+    """Return the sum of squared relative differences: many small departures are better than one large."""
     return math.fsum((w / max(r, 1.0) - 1) ** 2 for w, r in zip(widths, real, strict=True))
 
 
