@@ -144,6 +144,11 @@ def _headlines(job: AnyJob) -> dict[str, float | None]:
 OWN = re.compile(r"onnx-(.+)-[0-9a-f]{8}(--.*)")  # `bench export` names files of one's own so
 
 
+def is_own(job: str) -> bool:
+    """Return whether a job is on a file of one's own, by its id."""
+    return OWN.fullmatch(job) is not None
+
+
 def own_name(job: str) -> str:
     """Return the id of a job on a file of one's own without the file's hash, so that its versions pair."""
     return OWN.sub(r"onnx-\1\2", job)

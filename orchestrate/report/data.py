@@ -10,6 +10,7 @@ import numpy as np
 from bench.record import loads
 from orchestrate.analysis import (
     claims,
+    compare,
     efficiency,
     forking,
     landscape,
@@ -89,8 +90,10 @@ def _frames(study: Study, table: Frame, configurations: list[dict[str, Any]], as
 
 
 def own_only(study: Study) -> bool:
-    """Return whether all models are files of the user's own."""
-    return bool(study.jobs) and not any(job.model.get("architecture") for job in study.jobs)
+    """Return whether all models are the user's own files; where no record counts, all those left out."""
+    if counting := (*study.jobs, *study.loaded):
+        return not any(job.model.get("architecture") for job in counting)
+    return bool(study.excluded) and all(compare.is_own(each.job) for each in study.excluded)
 
 
 def _numbered(frame: Frame, configurations: list[dict[str, Any]]) -> Frame:

@@ -6,12 +6,18 @@ from typing import Any
 
 from orchestrate.analysis import compare, memory
 from orchestrate.console import printable
+from orchestrate.quantities import counted
 from orchestrate.report import sketches, text
 from orchestrate.report.columns import MB, MILLION, MS, ranged
 from orchestrate.report.data import Report, own_only
 from orchestrate.report.table_text import cell
+from orchestrate.report.verdict_cards import without_figures
 
 Row = Mapping[Any, Any]
+ABOUT = (
+    '<p class="sub">Median of one inference, with its 95% interval over fresh processes; memory of the '
+    "whole process.</p>"
+)
 SHOWN = 24  # cards; the table below has every model
 
 
@@ -19,9 +25,10 @@ def title(report: Report) -> str:
     """`2 models on pi4`; '' for a page about scaling methods."""
     if not own_only(report.study):
         return ""
-    jobs = report.study.jobs
-    count = len({job.model["id"] for job in jobs})
-    return f"{count} model{'s' * (count != 1)} on {', '.join(sorted({job.device for job in jobs}))}"
+    jobs, left_out = (*report.study.jobs, *report.study.loaded), report.study.excluded
+    models = {job.model["id"] for job in jobs} or {each.job.partition("--")[0] for each in left_out}
+    devices = {each.device for each in jobs or left_out}
+    return f"{counted(len(models), 'model')} on {', '.join(sorted(devices))}"
 
 
 def section(report: Report) -> str:
@@ -31,8 +38,7 @@ def section(report: Report) -> str:
     more = f'<p class="note">The table below has all {len(rows)}.</p>' if len(rows) > SHOWN else ""
     return (
         '<section id="first" aria-labelledby="h-own"><h2 id="h-own">Measured</h2>'
-        '<p class="sub">Median of one inference, with its 95% interval over fresh processes; memory of the '
-        f'whole process.</p><div class="cards">{cards}</div>{more}</section>'
+        f'{without_figures(report) or ABOUT}<div class="cards">{cards}</div>{more}</section>'
     )
 
 

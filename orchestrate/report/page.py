@@ -58,10 +58,13 @@ def html(report: Report) -> str:
 
 def state(report: Report) -> str:
     """CSS classes: what kind of page it is, which hides the sections that such a page has no use for."""
-    if not report.study.jobs:
-        return "nothing loaded" if report.study.loaded else "nothing"
-    jobs = "one" if len(report.study.jobs) == 1 else ""
-    return f"own {jobs}".strip() if data.own_only(report.study) else jobs
+    study = report.study
+    kinds = {
+        "own": data.own_only(study),
+        "one": len(study.jobs) == 1,
+        "nothing": not study.jobs,
+    }
+    return " ".join(name for name, true in kinds.items() if true)
 
 
 def first_section(report: Report) -> dict[str, str]:

@@ -45,8 +45,8 @@ def _list(items: tuple[str, ...] | list[str], noun: str) -> str:
 
 def verdicts(report: Report) -> str:
     """Cards for the main configuration of each device, then how often verdicts err."""
-    if not report.study.jobs:
-        return _loaded(report) if report.study.loaded else _nothing(report)
+    if without := without_figures(report):
+        return without
     main = [answer for answer in report.answers if answer.main]
     devices = sorted({answer.configuration["device"] for answer in main})
     if not devices:
@@ -66,6 +66,13 @@ def unasked(stated: list[claims.Claim]) -> str:
         for claim in stated
     )
     return f"<h3>Not answered by these devices</h3><ul>{items}</ul>"
+
+
+def without_figures(report: Report) -> str:
+    """Return why there is no figure of one inference at a time; '' where there is one."""
+    if report.study.jobs:
+        return ""
+    return _loaded(report) if report.study.loaded else _nothing(report)
 
 
 def _loaded(report: Report) -> str:

@@ -79,6 +79,7 @@ function look(series) {
 }
 // The file name of a model of one's own, without the hash of its id.
 const own = document.getElementById("main").classList.contains("own");
+const nothing = document.getElementById("main").classList.contains("nothing"); // no figure of one inference at a time
 const fileName = (model) => model.replace(/^onnx-(.+)-[0-9a-f]{8}$/, "$1");
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colour = (series) => css(LOOKS[plainName(series)] ? `--${plainName(series)}` : "--other");

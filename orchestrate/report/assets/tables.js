@@ -169,7 +169,8 @@ function table(spec) {
   );
   const empty = make("p", { class: "empty" }, "Nothing here.");
   const parts = size(frame) ? [scroll, pager] : [empty];
-  if ((own || spec.optional) && !size(frame)) return () => {}; // on a page about one's own models only what there is
+  // A page about one's own models, or without figures, shows only what there is.
+  if ((own || nothing || spec.optional) && !size(frame)) return () => {};
   ($(`place-${spec.id}`) || $("all-tables")).append(
     make(
       "div",

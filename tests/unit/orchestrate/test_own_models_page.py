@@ -73,17 +73,29 @@ def test_a_card_draws_ladder_and_distribution(page: str) -> None:
     assert "<td>valid" in card
 
 
-def test_a_record_that_does_not_count_has_a_card_with_its_reason(run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / run.name
+def invalid(run: Path, folder: Path, count: int) -> Path:
+    """A copy of a run in which the first `count` records do not count."""
     shutil.copytree(run, folder)
-    path = sorted(folder.glob("*/records/*.json"))[0]
-    record = json.loads(path.read_text())
-    record["validity"] = {
-        "valid": False,
-        "reasons": [{"code": "throttled", "message": "<b>the clock</b> fell"}],
-        "warnings": [],
-    }
-    path.write_text(json.dumps(record))
+    for path in sorted(folder.glob("*/records/*.json"))[:count]:
+        record = json.loads(path.read_text())
+        reason = {"code": "throttled", "message": "<b>the clock</b> fell"}
+        record["validity"] = {"valid": False, "reasons": [reason], "warnings": []}
+        path.write_text(json.dumps(record))
+    return folder
+
+
+def test_a_page_on_which_no_record_counts_is_still_about_the_models(run: Path, tmp_path: Path) -> None:
+    page = report.render([invalid(run, tmp_path / run.name, 99)], tmp_path / "out").read_text()
+    heading = re.findall("<h1>(.*?)</h1>", page)
+    assert heading == re.findall("<title>(.*?)</title>", page)[:1]  # plotly has titles of its own
+    assert re.fullmatch(r"\d models? on [\w-]+", heading[0])
+    assert "No record counts" in page
+    assert "Does the scaling method" not in page
+    assert '<nav aria-label="On this page" class="own nothing">' in page
+
+
+def test_a_record_that_does_not_count_has_a_card_with_its_reason(run: Path, tmp_path: Path) -> None:
+    folder = invalid(run, tmp_path / run.name, 1)
     page = report.render([folder], tmp_path / "out").read_text()
     left = re.findall(r'<article class="card own fails">.*?</article>', page)
     assert len(left) == 1
