@@ -45,6 +45,10 @@ class Study:
     conflicts: tuple[str, ...]
     loaded: tuple[LoadedJob, ...] = ()  # of load offline and paced, which no figure pools with `jobs`
 
+    def counting(self) -> list[Job | LoadedJob]:
+        """Return all that count, whatever the load."""
+        return [*self.jobs, *self.loaded]
+
 
 @collector.paused()
 def read(run_dirs: Iterable[Path]) -> Study:

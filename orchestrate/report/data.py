@@ -91,7 +91,7 @@ def _frames(study: Study, table: Frame, configurations: list[dict[str, Any]], as
 
 def own_only(study: Study) -> bool:
     """Return whether all models are the user's own files; where no record counts, all those left out."""
-    if counting := (*study.jobs, *study.loaded):
+    if counting := study.counting():
         return not any(job.model.get("architecture") for job in counting)
     return bool(study.excluded) and all(compare.is_own(each.job) for each in study.excluded)
 

@@ -25,9 +25,9 @@ def title(report: Report) -> str:
     """`2 models on pi4`; '' for a page about scaling methods."""
     if not own_only(report.study):
         return ""
-    jobs, left_out = (*report.study.jobs, *report.study.loaded), report.study.excluded
+    jobs, left_out = report.study.counting(), report.study.excluded
     models = {job.model["id"] for job in jobs} or {each.job.partition("--")[0] for each in left_out}
-    devices = {each.device for each in jobs or left_out}
+    devices = {each.device for each in jobs} or {each.device for each in left_out}
     return f"{counted(len(models), 'model')} on {', '.join(sorted(devices))}"
 
 
