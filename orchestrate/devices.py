@@ -132,7 +132,7 @@ class Device(reader.Section):
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of the file, for editors."""
+    """Return the JSON Schema of the file, for editors."""
     return reader.json_schema(Devices)
 
 

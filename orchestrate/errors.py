@@ -44,5 +44,5 @@ class StoreFailed(OrbitError):
 
 
 def listed(known: object) -> str:
-    """`a, b, c`: the known names, as every message about an unknown one ends."""
+    """Return `a, b, c`: the known names, as every message about an unknown one ends."""
     return ", ".join(sorted(map(str, known))) or "none"  # type: ignore[call-overload]

@@ -27,12 +27,12 @@ __all__ = [
 
 
 def counted(count: int, what: str) -> str:
-    """`1 model`, `3 models`."""
+    """Return `1 model`, `3 models`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def parse(text: str, kind: Kind, option: str) -> float:
-    """`text` in the base unit of `kind`, above zero; BadInput names the option and what is allowed."""
+    """Read `text` in the base unit of `kind`, above zero; BadInput names the option and what is allowed."""
     try:
         return quantities.parse(text, kind, option)
     except ValueError as error:
@@ -48,7 +48,7 @@ MISSING = "–"
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """`value` with `digits` significant digits and no exponent; a dash where it is not known."""
+    """Return `value` with `digits` significant digits and no exponent; a dash where it is not known."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return MISSING
     if value == 0:

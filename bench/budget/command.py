@@ -129,7 +129,7 @@ class Solver:
 
 
 def counted(played: rounds.Played) -> str:
-    """`1 round`, `3 rounds`."""
+    """Return `1 round`, `3 rounds`."""
     return f"{len(played.rounds)} round{'s' * (len(played.rounds) != 1)}"
 
 

@@ -169,7 +169,7 @@ def _beyond(error: UnreachableError | ExtrapolationError, limits: Limits, last: 
 
 
 def play(limits: Limits, most: int, guess: Guess, measure: Callable[[Sequence[int]], Measured]) -> Played:
-    """`playing`, with every network measured at once."""
+    """Return `playing`, with every network measured at once."""
     rounds = playing(limits, most, guess)
     try:
         widths = next(rounds)

@@ -141,7 +141,7 @@ def in_place(measurement: Measurement, block: int) -> list[float] | None:
 
 
 def kernel_times(profile: Profile, block: int) -> list[list[float] | None]:
-    """`in_place` of every measurement; all None where a profiler saw the kernels of too few."""
+    """Return `in_place` of every measurement; all None where a profiler saw the kernels of too few."""
     found = [in_place(m, block) for m in profile.measurements]
     enough = sum(times is not None for times in found) >= KNOWN * len(found)
     return found if enough else [None] * len(found)

@@ -159,7 +159,7 @@ class Profile(reader.Manifest):
 
 
 def known() -> dict[str, Path]:
-    """Profiles by name, the user's before those that are shipped."""
+    """Return profiles by name, the user's before those that are shipped."""
     return search_path.files(KIND)
 
 

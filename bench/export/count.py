@@ -124,7 +124,7 @@ def tensor_sizes(graph: onnx.GraphProto) -> dict[str, int]:
 
 
 def macs(model: onnx.ModelProto) -> int | None:
-    """Multiplications of convolutions and matrix products in one run; None where they are unknown."""
+    """Return the multiplications of convolutions and matrix products in one run; None if unknown."""
     if any(_uncounted(node) for node in model.graph.node):
         return None
     try:

@@ -161,7 +161,7 @@ def precision_problem(name: str, precision: str, file: str = "fp32") -> Optional
 def option_problems(
     name: str, options: Mapping[str, Any], precisions: Sequence[str] = ()
 ) -> List[Tuple[str, str]]:
-    """(option, what is wrong with it) of each option that backend `name` does not know or cannot take.
+    """Return (option, what is wrong with it) of each option that backend `name` does not know or cannot take.
 
     precisions: those in which it is to run.
     """

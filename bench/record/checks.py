@@ -31,7 +31,7 @@ def report(problems: List[Problem], path: Path, reason: str) -> None:
 
 
 def dotted(path: Path) -> str:
-    """`memory.rungs[3].rss`; keys as they are shown in messages, since a stranger chose them."""
+    """Return `memory.rungs[3].rss`; keys as they are shown in messages, since a stranger chose them."""
     steps = []
     while isinstance(path, tuple):
         path, step = path

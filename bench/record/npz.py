@@ -11,7 +11,7 @@ MAGIC = b"\x93NUMPY\x01\x00"
 
 
 def load(numpy: Any, path: str, wanted: Callable[[str], bool] = lambda name: True) -> Dict[str, Any]:
-    """name -> array of an npz at `path`, those that are `wanted`.
+    """Return name -> array of an npz at `path`, those that are `wanted`.
 
     ValueError, in one line, for what is no npz, has pickled objects, or claims more than it can hold.
     """

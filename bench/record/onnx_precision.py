@@ -30,7 +30,7 @@ Layer = NamedTuple("Layer", [("operator", str), ("kinds", Set[str]), ("products"
 
 
 def precision(graph: Graph) -> str:
-    """`fp32`, `fp16`, `bf16`, `fp64` or `int8` where all work is done in it, `mixed` where not.
+    """Return `fp32`, `fp16`, `bf16`, `fp64` or `int8` where all work is done in it, `mixed` where not.
 
     A file without such work is int8 where it quantises, else what its inputs are; fp32 where no floats.
     """

@@ -29,7 +29,7 @@ def weight_bytes(path: str) -> int:
 
 
 def opset(path: str) -> int:
-    """Version of the ONNX operator set that the file imports; 0 where it is unknown."""
+    """Return the version of the ONNX operator set that the file imports; 0 where it is unknown."""
     try:
         with open(path, "rb") as stream:
             fields = _messages(stream, os.path.getsize(path))
@@ -62,7 +62,7 @@ def varint(stream: BinaryIO) -> int:
 
 
 def fields(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int, int]]:
-    """(field number, wire type, value or end of the message), the stream standing at the value's first
+    """Yield (field number, wire type, value or end of the message), the stream standing at the value's first
     byte."""
     while stream.tell() < end:
         key = varint(stream)

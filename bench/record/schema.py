@@ -38,8 +38,8 @@ class ContradictionError(BadFileError):
 
 
 def problems(document: Any, decode: Optional[Decode] = samples.decode) -> List[Problem]:
-    """Everything that is wrong with a bundle, a job list or a record of the current version; empty when
-    nothing is.
+    """Return everything that is wrong with a bundle, a job list or a record of the current version; empty
+    when nothing is.
 
     decode: turns a series into nanoseconds. None leaves the series packed, for a reader that unpacks only
     what it needs (and then meets the ValueError of `decode` itself).

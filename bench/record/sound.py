@@ -44,7 +44,7 @@ def passes(check: Callable[..., None], value: Any) -> bool:
 
 
 def function(check: Callable[..., None]) -> Callable[[Any], bool]:
-    """`test` as a function of the value."""
+    """Return `test` as a function of the value."""
     names: Names = {}
     return _compiled(["return " + test(check, names)], names)
 

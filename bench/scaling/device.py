@@ -215,7 +215,7 @@ class _Search:
             yield stages, kept
 
     def peaks(self, made: Grid) -> list[float]:
-        """Bounds on the largest live activations: from the least that a path can have, in equal ratios."""
+        """Return bounds on the largest live activations: from the least of any path, in equal ratios."""
         if "memory" not in self.task.limits:
             return [math.inf]
         low = max(float(p.min()) for p in made.peaks)

@@ -191,7 +191,7 @@ class _Problem:
         return [self.unit * max(1, math.floor(w / self.unit + 0.5)) for w in widths]
 
     def steps(self) -> Iterator[list[int]]:
-        """Steps of the staircase around `x`, those of a size near the target first."""
+        """Yield the steps of the staircase around `x`, those of a size near the target first."""
         yield solve.nearest_step(lambda x: self.step(self.curve(x)), self.size, self.target, self.x)
         around = {tuple(self.step(self.curve(self.x + shift / 100))) for shift in range(-AROUND, AROUND + 1)}
         yield from (list(widths) for widths in sorted(around, key=lambda w: abs(self.error(w)))[:TRIED])

@@ -94,7 +94,7 @@ def search(
 
 
 def most_work(task: SearchTask) -> tuple[float, float]:
-    """(MACs of an image, images) that a search takes at most, by its first network.
+    """Return (MACs of an image, images) that a search takes at most, by its first network.
 
     Pruned units are masked, not cut, so that no step is cheaper than the first; rounds after the first are
     of the same number of parameters, and taken to be of its MACs and units too.

@@ -12,5 +12,5 @@ class PlainConsole(Console):
     """A console to which every string is text: neither markup, nor emoji codes, nor control characters."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """`text` as Rich renders it, without what could do more than be read."""
+        """Return `text` as Rich renders it, without what could do more than be read."""
         return super().render_str(printable(text), **{**options, "markup": False, "emoji": False})

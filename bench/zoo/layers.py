@@ -221,7 +221,7 @@ class Chain:
         return nn.Sequential(OrderedDict((name, layer.module(gates)) for name, layer in kept))
 
     def projections(self) -> tuple[bool, ...]:
-        """For each residual sum in the chain: does its shortcut have a layer?"""
+        """Return for each residual sum in the chain: does its shortcut have a layer?"""
         found: tuple[bool, ...] = ()
         for layer in self.layers.values():
             if isinstance(layer, Residual):

@@ -46,7 +46,7 @@ def network(widths: Sequence[float], dataset: Dataset) -> Chain:
 
 
 def strides(dataset: Dataset) -> list[int]:
-    """Stride of each bottleneck: stages 2, 3, 4, 6 halve the image, stage 5 too when it is 64 pixels wide."""
+    """Return strides: stages 2, 3, 4, 6 halve the image, stage 5 too when it is 64 pixels wide."""
     first = (1, 2, 2, 2, 2 if dataset.variant == "tinyimagenet" else 1, 2, 1)
     return [stride if i == 0 else 1 for stride, n in zip(first, STAGES, strict=True) for i in range(n)]
 

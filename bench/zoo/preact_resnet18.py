@@ -51,7 +51,7 @@ def network(widths: Sequence[float], dataset: Dataset) -> Chain:
 
 
 def strides(dataset: Dataset) -> tuple[int, ...]:
-    """Stride of each block: stages 2, 3, 4 halve the image, stage 1 too when it is 64 pixels wide."""
+    """Return strides: stages 2, 3, 4 halve the image, stage 1 too when it is 64 pixels wide."""
     return (2 if dataset.variant == "tinyimagenet" else 1, 1, 2, 1, 2, 1, 2, 1)
 
 

@@ -44,7 +44,7 @@ def network(widths: Sequence[float], dataset: Dataset) -> Chain:
 
 
 def strides(dataset: Dataset) -> list[int]:
-    """Stride of each bottleneck: stages 2, 3, 4 halve the image, stage 1 too when it is 64 pixels wide."""
+    """Return strides: stages 2, 3, 4 halve the image, stage 1 too when it is 64 pixels wide."""
     first = (2 if dataset.variant == "tinyimagenet" else 1, 2, 2, 2)
     return [
         stride if i == 0 else 1

@@ -263,7 +263,7 @@ def _one_sample(logs: list[float]) -> float:
 
 
 def adjust_p_values(values: list[float]) -> list[float]:
-    """Benjamini and Hochberg's adjusted p values, in the order given."""
+    """Return Benjamini and Hochberg's adjusted p values, in the order given."""
     from scipy.stats import false_discovery_control  # here: importing it takes more than a second
 
     return [float(p) for p in false_discovery_control(values)] if values else []

@@ -5,12 +5,12 @@ from typing import Any
 
 
 def configuration(of: Mapping[Any, Any]) -> str:
-    """`tx2, tensorrt fp16, 1 thread`."""
+    """Return `tx2, tensorrt fp16, 1 thread`."""
     return f"{of['device']}, {running(of)}"
 
 
 def running(of: Mapping[Any, Any]) -> str:
-    """`tensorrt fp16, 1 thread`."""
+    """Return `tensorrt fp16, 1 thread`."""
     threads = (
         "threads: library's choice"
         if of["threads"] == 0

@@ -170,7 +170,7 @@ def _of_some(record: Record, key: str) -> tuple[float, ...]:
 
 
 def processor(job: Json) -> str:
-    """`gpu` or `cpu`: what a claim about GPUs or CPUs applies to."""
+    """Return `gpu` or `cpu`: what a claim about GPUs or CPUs applies to."""
     provider = str((job.get("options") or {}).get("provider", "")).lower()
     return "gpu" if job["backend"] in GPU_BACKENDS or "cuda" in provider or "tensorrt" in provider else "cpu"
 
@@ -244,7 +244,7 @@ def _power(sensors: list[Json]) -> float | None:
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """`{"cpu": {"model": "x"}}` as `[("cpu.model", "x")]`; null and empty values are left out."""
+    """Return `{"cpu": {"model": "x"}}` as `[("cpu.model", "x")]`; null and empty values are left out."""
     if isinstance(value, dict):
         return [pair for key, inner in value.items() for pair in flat(inner, f"{prefix}{key}.")]
     if isinstance(value, list):

@@ -110,7 +110,7 @@ MARKS = [*CURVE, "method", "align", "model", "profile", "dataset", "layer", "sha
 
 
 def frames(answered: list[tuple[Question, Landscape]]) -> dict[str, Frame]:
-    """`landscape`: a row per point of a curve; `landscape_networks`: a row per network on one.
+    """Return `landscape`: a row per point of a curve; `landscape_networks`: a row per network on one.
 
     panel: the curve's number. Predictions of emulated profiles mean nothing for a board, and are left out.
     """

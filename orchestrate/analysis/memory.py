@@ -59,7 +59,7 @@ _ALL = itemgetter(*READINGS)
 
 
 def rows(readings: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """READINGS of each rung; None where an instrument was not there."""
+    """Return READINGS of each rung; None where an instrument was not there."""
     try:
         return list(map(_ALL, readings))
     except KeyError:
@@ -67,7 +67,7 @@ def rows(readings: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def rows_of(ladder: Rungs) -> list[tuple[Any, ...]]:
-    """READINGS of one process at each rung of ORDER."""
+    """Return READINGS of one process at each rung of ORDER."""
     return rows([ladder.get(rung, NOTHING) for rung in ORDER])
 
 
@@ -112,7 +112,7 @@ class Ladders:
         return here
 
     def steps(self, reading: str = "own") -> Bytes:
-        """Growth in bytes from rung to rung of ORDER, (processes, rungs), the first from nothing."""
+        """Return growth in bytes from rung to rung of ORDER, (processes, rungs), the first from nothing."""
         return np.diff(self._sizes[reading], axis=1, prepend=0)
 
 

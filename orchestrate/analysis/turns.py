@@ -18,7 +18,7 @@ def pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
 
 
 def ratio(record: Mapping[str, Any]) -> float:
-    """Duration of the model over that of its reference: the median over its processes."""
+    """Return the duration of the model over that of its reference: the median over its processes."""
     return math.exp(median(map(math.log, ratios(record))))
 
 
@@ -52,7 +52,7 @@ def _logarithms(turns: Turns) -> list[float]:
 
 
 def reference_seconds(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Duration of each architecture's reference network on the undisturbed machine."""
+    """Return the duration of each architecture's reference network on the undisturbed machine."""
     found: dict[str, float] = {}
     for record in records:
         name = record["job"]["model"]["architecture"]

@@ -67,7 +67,7 @@ def compare(options: CompareOptions) -> None:
 
 
 def pair(option: str, text: str, example: str) -> tuple[str, str]:
-    """`tx2=xavier` as its two names."""
+    """Return `tx2=xavier` as its two names."""
     from orchestrate.errors import BadInput
 
     before, _, after = text.partition("=")

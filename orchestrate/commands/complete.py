@@ -28,7 +28,7 @@ def experiments(incomplete: str) -> list[str]:
 
 
 def runs(incomplete: str) -> list[str]:
-    """Ids of the results folder, and `latest`."""
+    """Return the ids of the results folder, and `latest`."""
     from orchestrate.runs.folder import LATEST, known_runs
 
     known = known_runs(Path(os.environ.get("ORBITBENCH_RESULTS") or "results"))

@@ -130,7 +130,7 @@ def whole(text: str) -> int | None:
 
 
 def l4t(text: str) -> tuple[int, int] | None:
-    """(35, 4) from `# R35 (release), REVISION: 4.1, GCID: ...`, as /etc/nv_tegra_release begins."""
+    """Return (35, 4) from `# R35 (release), REVISION: 4.1, GCID: ...`, as /etc/nv_tegra_release begins."""
     match = re.search(r"R(\d+) \(release\), REVISION: (\d+)", text)
     return (int(match[1]), int(match[2])) if match else None
 
@@ -153,7 +153,7 @@ def temperature(text: str) -> float | None:
 
 
 def throttled(text: str) -> int | None:
-    """Bits of a Raspberry Pi's firmware: hexadecimal, as a file or as `throttled=0x50000`."""
+    """Return the bits of a Raspberry Pi's firmware: hexadecimal, as a file or as `throttled=0x50000`."""
     match = re.fullmatch(r"(?:throttled=)?(?:0x)?([0-9a-fA-F]{1,8})", text)
     return int(match[1], 16) if match else None
 

@@ -167,7 +167,7 @@ def image_platforms(device: Device) -> tuple[str, ...]:
 
 
 def image_l4t(device: Device) -> tuple[int, int] | None:
-    """(32, 7) when the image is based on L4T r32.7."""
+    """Return (32, 7) when the image is based on L4T r32.7."""
     entry = _image_entry(device)
     return l4t_of_base(entry.base or "") if entry else None
 

@@ -155,7 +155,7 @@ class BoundedClient(docker.APIClient):  # type: ignore[misc]
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Whole lines, without their ends, of a stream cut anywhere; the last may lack its newline.
+    """Yield whole lines, without their ends, of a stream cut anywhere; the last may lack its newline.
 
     Raises ValueError for a line of more than LINE_BYTES.
     """

@@ -34,7 +34,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l
 
 
 def architecture(name: str) -> str:
-    """Docker's name for what a kernel calls itself: aarch64 -> arm64."""
+    """Return Docker's name for what a kernel calls itself: aarch64 -> arm64."""
     return ARCHITECTURES.get(name, name)
 
 
@@ -241,7 +241,7 @@ class Engine:
 
 
 def described(info: dict[str, Any], version: dict[str, Any]) -> Info:
-    """Info from the answers to /info and /version. Raises for other shapes."""
+    """Return Info from the answers to /info and /version. Raises for other shapes."""
     return Info(
         name=text(info.get("Name", "")),
         architecture=architecture(text(info["Architecture"])),

@@ -83,7 +83,7 @@ class Board:
             self.engine.client.containers.create(**spec.arguments()).remove(force=True)
 
     def volumes(self, label: str) -> dict[str, dict[str, str]]:
-        """name -> labels of the volumes that carry `label` ("key" or "key=value")."""
+        """Return name -> labels of the volumes that carry `label` ("key" or "key=value")."""
         with self.engine.errors():
             found = self.engine.client.volumes.list(filters={"label": label})
         with understood(self.host):

@@ -270,7 +270,7 @@ def connected(
 
 
 def split(reference: str) -> tuple[str, str]:
-    """`name`, and `tag` or `sha256:...`, as the engine's API wants them."""
+    """Return `name`, and `tag` or `sha256:...`, as the engine's API wants them."""
     name, at, digest = reference.partition("@")
     head, colon, tag = name.rpartition(":")
     if colon and "/" not in tag:

@@ -37,7 +37,7 @@ OWN_CODE = '"$@"; code=$?; [ "$code" -ne 255 ] || code=254; exit "$code"'
 
 
 def checked_host(host: str) -> str:
-    """`host` if ssh may be given it. Raises BadHost."""
+    """Return `host` if ssh may be given it. Raises BadHost."""
     if not re.fullmatch(SSH_HOST, host):
         raise BadHost(repr(host), "not a host", "write NAME, USER@NAME or ssh://USER@NAME:PORT")
     return host

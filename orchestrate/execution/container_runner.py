@@ -75,7 +75,7 @@ class BoardRunner:
     # What is there
 
     def holder(self) -> LockOwner | None:
-        """Our own container, None when there is none or it is another run's."""
+        """Return our own container, None when there is none or it is another run's."""
         found = self.board.holder()
         ours = found is not None and self.mine.items() <= dict(found.labels).items()
         return found if ours else None
@@ -191,7 +191,7 @@ class BoardRunner:
             self.board.remove_volume(f"orbitbench-{run}-{found.labels.get('orbitbench.device')}")
 
     def spec(self, image: str) -> Spec:
-        """Our container."""
+        """Return our container."""
         return Spec(
             image=image,
             command=(f"{DATA}/jobs.json", f"{DATA}/out"),

@@ -86,7 +86,7 @@ def sweep(
 def whole(
     option: str, text: str | None, least: int, most: int, example: str, more: str = ""
 ) -> tuple[int, ...]:
-    """Whole numbers separated by commas, each once; BadInput for anything else."""
+    """Read whole numbers separated by commas, each once; BadInput for anything else."""
     found = []
     for word in _words(option, text):
         if not (word.isascii() and word.isdecimal()) or len(word) > 9 or not least <= int(word) <= most:
@@ -97,7 +97,7 @@ def whole(
 
 
 def load_shapes(load: str | None, streams: str | None, rate: str | None) -> tuple[Load, ...]:
-    """`--load`, `--streams` and `--rate` together; a number of streams or a rate implies the load."""
+    """Read `--load`, `--streams` and `--rate` together; a number of streams or a rate implies the load."""
     kinds = _words("--load", load)
     for word in kinds:
         if word not in loads.KINDS:

@@ -39,7 +39,7 @@ def number(event: Event, key: str) -> float | None:
 
 
 def clock(seconds: float | None) -> str:
-    """`1:05:09`, `2:10`, or nothing."""
+    """Return `1:05:09`, `2:10`, or nothing."""
     if seconds is None or not 0 <= seconds < 1e7:
         return ""
     minutes, rest = divmod(round(seconds), 60)

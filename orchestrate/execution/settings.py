@@ -56,7 +56,7 @@ class Settings:
 
 
 def differences(run: Run, name: str, present: Device) -> dict[str, str]:
-    """Setting -> how the plan and today's entry differ, in words. A description changes nothing."""
+    """Return setting -> how the plan and today's entry differ, in words. A description changes nothing."""
     before = Device.model_validate(run.plan["devices"][name]["settings"]).model_dump(mode="json")
     today = present.model_dump(mode="json")
     found = {
@@ -83,6 +83,6 @@ def differences(run: Run, name: str, present: Device) -> dict[str, str]:
 
 
 def words(key: str, planned: object, present: object) -> str:
-    """`host: planned "a", devices.yaml has "b"`."""
+    """Return `host: planned "a", devices.yaml has "b"`."""
     sides = [first_line(json.dumps(side), 120) for side in (planned, present)]
     return f"{key}: planned {sides[0]}, devices.yaml has {sides[1]}"

@@ -174,7 +174,7 @@ def row(record: Record) -> tuple[str, ...]:
 
 
 def remark(record: Record) -> str:
-    """`does not count: other_load`, then the warnings."""
+    """Return `does not count: other_load`, then the warnings."""
     validity = record["validity"]
     notes = [note["code"] for note in validity["warnings"]]
     if quality(record) != "good":
@@ -205,7 +205,7 @@ def figures(record: Record) -> Json:
 
 
 def lines(devices: dict[str, Json]) -> list[str]:
-    """Counts by device, then the errors, each with what to do about it."""
+    """Return counts by device, then the errors, each with what to do about it."""
     found = []
     for name, device in devices.items():
         numbers = [f"{device[key]} {key}" for key in ("ok", "failed", "skipped", "missing") if device[key]]

@@ -46,7 +46,7 @@ class Stage:
     again: int = 0
 
     def words(self, number: int, measured: Path) -> list[str]:
-        """Options of `bench cost design`. measured: what the stages before have left."""
+        """Return the options of `bench cost design`. measured: what the stages before have left."""
         counts = ["--parts", str(self.parts), "--networks", str(self.networks), "--again", str(self.again)]
         return [*counts, "--seed", str(number + 1), *(["--after", str(measured)] if number else [])]
 

@@ -134,7 +134,7 @@ def has_buildx() -> bool:
 
 
 def bake_command(target: Target) -> list[str]:
-    """`docker buildx bake` of one target into the local engine, under a provisional tag."""
+    """Return `docker buildx bake` of one target into the local engine, under a provisional tag."""
     settings = {
         "args.BASE": target.base,
         "context": f"{bake.CONTEXTS}/{target.context_name}",

@@ -24,7 +24,7 @@ def revision(root: Path) -> str:
 
 
 def created(root: Path) -> str:
-    """RFC 3339 time of SOURCE_DATE_EPOCH, else of the commit: never of the build, to compare builds."""
+    """Return the RFC 3339 time of SOURCE_DATE_EPOCH, else of the commit: never of the build."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH") or _git(root, "log", "-1", "--format=%ct") or "0"
     return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -130,7 +130,10 @@ class Project:
         return folder
 
     def target(self, name: str, platform: str, base: str | None = None) -> Target:
-        """`name` for `platform`; `base` replaces the manifest's (`base`: the own one). Raises BadInput."""
+        """Return `name` for `platform`; `base` replaces the manifest's (`base`: the own one).
+
+        Raises BadInput.
+        """
         name = self.canonical(name)
         image = self.image(name)
         chosen = next((p for p in image.platforms if p == platform), None)

@@ -57,7 +57,10 @@ def wheel_folder(project: Project, target: Target) -> Path:
 
 
 def local_wheels(project: Project, target: Target) -> list[Path]:
-    """Wheels made by hand for the target's Python, without what the lock has; raises BadInput for a stray."""
+    """Return wheels made by hand for the target's Python, without what the lock has.
+
+    Raises BadInput for a stray.
+    """
     folder = wheel_folder(project, target)
     stray = sorted(folder.parent.glob("*.whl"))
     if stray:

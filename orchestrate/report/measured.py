@@ -59,7 +59,7 @@ def anchor(name: str) -> str:
 
 
 def section(report: Report) -> str:
-    """Meanings, merging, and per device every fact of its environment."""
+    """Return the section: meanings, merging, and per device every fact of its environment."""
     meaning = "".join(
         f'<dt id="{anchor(name)}">{name}</dt><dd>{escape(" ".join(words.split()))}</dd>'
         for name, words in MEANING.items()

@@ -22,7 +22,7 @@ SHOWN = 24  # cards; the table below has every model
 
 
 def title(report: Report) -> str:
-    """`2 models on pi4`; '' for a page about scaling methods."""
+    """Return `2 models on pi4`; '' for a page about scaling methods."""
     if not own_only(report.study):
         return ""
     jobs, left_out = report.study.counting(), report.study.excluded

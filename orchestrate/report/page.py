@@ -57,7 +57,7 @@ def html(report: Report) -> str:
 
 
 def state(report: Report) -> str:
-    """CSS classes: what kind of page it is, which hides the sections that such a page has no use for."""
+    """Return the CSS classes of this kind of page, which hide sections that it has no use for."""
     study = report.study
     kinds = {
         "own": data.own_only(study),
@@ -68,7 +68,7 @@ def state(report: Report) -> str:
 
 
 def first_section(report: Report) -> dict[str, str]:
-    """Heading and first section: models of one's own, or what the records show of the claims."""
+    """Return the heading and first section: models of one's own, or what the records show of the claims."""
     if data.own_only(report.study):
         title = escape(own_models.title(report))
         return {
@@ -200,7 +200,7 @@ def _widths(report: Report) -> dict[str, list[int]]:
 
 
 def embedded(value: Any) -> str:
-    """JSON that cannot end the script element around it."""
+    """Return JSON that cannot end the script element around it."""
     return _json(value).replace("<", "\\u003c")
 
 

@@ -15,7 +15,7 @@ MOST_ROWS = 20_000  # of one table on the page
 
 
 def frames(jobs: Iterable[Job]) -> dict[str, Frame]:
-    """`layers` and `operators`. Seconds and rates are unknown where profiling distorts."""
+    """Return `layers` and `operators`. Seconds and rates are unknown where profiling distorts."""
     layers: list[dict[str, Any]] = []
     kinds: list[dict[str, Any]] = []
     for job in jobs:

@@ -40,7 +40,7 @@ def ladder(job: Job) -> str:
 
 
 def distribution(job: Job) -> str:
-    """From the 1st to the 99th percentile, the middle half as a box, the median as a line."""
+    """Draw from the 1st to the 99th percentile, the middle half as a box, the median as a line."""
     low, high = job.quantiles[0], job.quantiles[-1]
     if not high > low:
         return ""

@@ -48,7 +48,7 @@ def _figure(column: Column, values: Sequence[float | None]) -> str:
 
 
 def as_csv(table: Table, data: Frame) -> str:
-    """Full precision, one column a figure, intervals as `low` and `high`."""
+    """Return CSV in full precision, one column a figure, intervals as `low` and `high`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     suffixes = ("", " low", " high")

@@ -70,7 +70,7 @@ def models(report: Report) -> Table:
 
 
 def accuracy(row: Mapping[Any, Any]) -> str:
-    """`97.2 measured on the device (360 images, -0.3 to trained)`, or `91.2 published`."""
+    """Return `97.2 measured on the device (360 images, -0.3 to trained)`, or `91.2 published`."""
     stated = f"{text.number(row['accuracy'])} {row['accuracy_source']}".strip()
     if not row["accuracy_source"].startswith(MEASURED):
         return stated

@@ -14,19 +14,19 @@ _MARKDOWN = re.compile(r"([\\|`*_<>\[\]])")
 
 
 def ratio(estimate: Estimate) -> str:
-    """`2.57× (2.51 to 2.64)`."""
+    """Return `2.57× (2.51 to 2.64)`."""
     if not math.isfinite(estimate.value):
         return MISSING
     return f"{number(estimate.value)}×{interval(estimate)}"
 
 
 def interval(estimate: Estimate) -> str:
-    """` (2.51 to 2.64)`, or nothing where there is no interval."""
+    """Return ` (2.51 to 2.64)`, or nothing where there is no interval."""
     return f" ({number(estimate.low)} to {number(estimate.high)})" if estimate.known else ""
 
 
 def latex(text: str) -> str:
-    """`text` with what TeX would take for itself escaped."""
+    """Return `text` with what TeX would take for itself escaped."""
     special = {
         "\\": r"\textbackslash{}",
         "~": r"\textasciitilde{}",
@@ -40,5 +40,5 @@ def latex(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """`text` that cannot end a table cell or start markup."""
+    """Return `text` that cannot end a table cell or start markup."""
     return _MARKDOWN.sub(r"\\\1", text).replace("\n", " ")

@@ -44,7 +44,7 @@ def _list(items: tuple[str, ...] | list[str], noun: str) -> str:
 
 
 def verdicts(report: Report) -> str:
-    """Cards for the main configuration of each device, then how often verdicts err."""
+    """Return the cards for the main configuration of each device, then how often verdicts err."""
     if without := without_figures(report):
         return without
     main = [answer for answer in report.answers if answer.main]

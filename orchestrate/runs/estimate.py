@@ -35,7 +35,7 @@ def _seconds(plan: Measure, sampling: float, start: float) -> float:
 
 
 def spoken(seconds: float) -> str:
-    """`40 s`, `12 min`, `5.3 h`."""
+    """Return `40 s`, `12 min`, `5.3 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

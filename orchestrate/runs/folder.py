@@ -85,12 +85,15 @@ class DeviceFolder:
         return {job["id"]: {**job, "measure": {**common, **job["measure"]}} for job in jobs["jobs"]}
 
     def missing(self) -> list[str]:
-        """Ids of the jobs without a record. Records are stored once verified, so their names are proof."""
+        """Return the ids of the jobs without a record.
+
+        Records are stored once verified, so their names are proof.
+        """
         there = set(self.files.names(self.inner("records")))
         return [job for job in self.wanted if f"{job}.json" not in there]
 
     def to_retry(self, which: str) -> list[str]:
-        """Ids of the jobs whose record is `failed` or skipped, `invalid` (it does not count), or `all`."""
+        """Return the ids of jobs whose record is `failed` (or skipped), `invalid`, or either (`all`)."""
         kinds = {"failed", "invalid"} if which == "all" else {which}
         return [record["job"]["id"] for record in self.stored() if quality(record) in kinds]
 
@@ -153,7 +156,7 @@ class DeviceFolder:
 
 
 def quality(record: Record) -> str:
-    """`good`, `failed` (or skipped), or `invalid`: measured, but its figures do not count."""
+    """Return `good`, `failed` (or skipped), or `invalid`: measured, but its figures do not count."""
     if record["status"] != "ok":
         return "failed"
     return "good" if record["validity"]["valid"] else "invalid"
@@ -240,7 +243,7 @@ def unknown_run(name: str, results: Path) -> BadInput:
 
 
 def known_runs(results: Path) -> list[str]:
-    """Ids of the runs in a results folder, oldest first."""
+    """Return the ids of the runs in a results folder, oldest first."""
     if not results.is_dir():
         return []
     return sorted(path.parent.name for path in results.glob("[!.]*/plan.json"))

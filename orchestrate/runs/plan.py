@@ -61,7 +61,7 @@ _plan = fields(
 
 
 def problems(document: Json) -> list[Problem]:
-    """Everything that is wrong with a `plan.json` of this version; empty when nothing is."""
+    """Return everything that is wrong with a `plan.json` of this version; empty when nothing is."""
     found: list[Problem] = []
     _plan(document, "", found)
     if not found:
@@ -195,7 +195,7 @@ def digest(content: object) -> str:
 
 
 def for_run(plan: Plan, run: str, created: str) -> Json:
-    """`plan.json` of `run`: the plan with job ids in place of jobs (those are in each device's jobs.json)."""
+    """Return `plan.json` of `run`: the plan with job ids in place of jobs, which jobs.json holds."""
     devices = {
         name: {**part, "jobs": [job["id"] for job in part["jobs"]]} for name, part in plan["devices"].items()
     }
@@ -203,7 +203,10 @@ def for_run(plan: Plan, run: str, created: str) -> Json:
 
 
 def job_list(plan: Plan, run: str, device: str) -> JobList:
-    """`jobs.json` of one device. The order of work is drawn from `seed`, which the run's name decides."""
+    """Return `jobs.json` of one device.
+
+    The order of work is drawn from `seed`, which the run's name decides.
+    """
     part = plan["devices"][device]
     return {
         "schema": 1,

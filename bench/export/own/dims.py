@@ -25,7 +25,7 @@ MOST = 2**31 - 1  # no tensor library takes a larger dimension
 
 
 def names(item: onnx.ValueInfoProto) -> list[str | None]:
-    """For each axis None where its size is fixed, else the dimension's name."""
+    """Return for each axis None where its size is fixed, else the dimension's name."""
     return [
         None if dim.HasField("dim_value") and dim.dim_value > 0 else _symbol(dim) or f"{item.name}.{axis}"
         for axis, dim in enumerate(item.type.tensor_type.shape.dim)

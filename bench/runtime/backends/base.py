@@ -97,11 +97,11 @@ class Backend(object):
         raise NotImplementedError
 
     def outputs(self) -> List["numpy.ndarray"]:
-        """Host numpy arrays of the last inference."""
+        """Return the host numpy arrays of the last inference."""
         raise NotImplementedError
 
     def versions(self) -> Dict[str, str]:
-        """Library name -> version, of everything that could explain a figure."""
+        """Return library name -> version, of everything that could explain a figure."""
         raise NotImplementedError
 
     # -- optional ---------------------------------------------------------------------------------------

@@ -14,7 +14,10 @@ from bench.runtime.backends.base import BackendError
 
 
 def import_driver() -> Any:
-    """`pycuda.driver`, or our binding with the same names; BackendError `library_missing` without libcuda."""
+    """Return `pycuda.driver`, or our binding with the same names.
+
+    BackendError `library_missing` without libcuda.
+    """
     try:
         return importlib.import_module("pycuda.driver")
     except ImportError as error:
@@ -100,7 +103,7 @@ class Gpu(object):
         return array
 
     def alloc(self, nbytes: int) -> Any:
-        """`nbytes` of device memory; int() of it is its address."""
+        """Return `nbytes` of device memory; int() of it is its address."""
         try:
             allocation = self.driver.mem_alloc(nbytes)
         except self.driver.Error as error:
@@ -123,7 +126,7 @@ class Gpu(object):
         self._undo.append(undo)
 
     def memory(self) -> Tuple[int, int]:
-        """(free, total) bytes of device memory, of all processes together."""
+        """Return (free, total) bytes of device memory, of all processes together."""
         free, total = self.driver.mem_get_info()
         return int(free), int(total)
 

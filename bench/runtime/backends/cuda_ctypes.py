@@ -116,7 +116,7 @@ class Driver(object):
         return self.integer("cuDriverGetVersion")
 
     def mem_get_info(self) -> Tuple[int, int]:
-        """(free, total) bytes of device memory."""
+        """Return (free, total) bytes of device memory."""
         free, total = c_size_t(), c_size_t()
         self.call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
         return free.value, total.value
@@ -183,7 +183,7 @@ class Device(object):
         return text.value.decode("utf-8", "replace")
 
     def compute_capability(self) -> Tuple[int, int]:
-        """(major, minor)."""
+        """Return (major, minor)."""
         major, minor = [self._driver.integer("cuDeviceGetAttribute", a, self._number) for a in CAPABILITY]
         return major, minor
 
@@ -276,7 +276,7 @@ class Event(object):
         self._driver.call("cuEventRecord", self.handle, stream.handle)
 
     def time_since(self, earlier: "Event") -> float:
-        """Milliseconds on the GPU from `earlier` to this event; Error where it was not reached yet."""
+        """Return milliseconds on the GPU from `earlier` to this event; Error where it was not reached yet."""
         value = c_float()
         self._driver.call("cuEventElapsedTime", ctypes.byref(value), earlier.handle, self.handle)
         return value.value

@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Dict[str, Any]:
-    """Everything that shapes an engine. model: the ONNX file's sha256."""
+    """Return everything that shapes an engine. model: the ONNX file's sha256."""
     key: Dict[str, Any] = {
         "model": model,
         "tensorrt": tensorrt,
@@ -58,7 +58,7 @@ def file_name(key: Dict[str, Any], kind: str) -> str:
 
 
 def read(folder: str, key: Dict[str, Any], kind: str) -> Tuple[Optional[bytes], Optional[str]]:
-    """(payload, None), or (None, why it cannot be used), or (None, None) where there is none."""
+    """Return (payload, None), or (None, why it cannot be used), or (None, None) where there is none."""
     path = os.path.join(folder, file_name(key, kind))
     try:
         with open(path, "rb") as stream:

@@ -224,7 +224,7 @@ class OnnxRuntimeBackend(Backend):
         return dict(self._known)
 
     def versions(self) -> Dict[str, str]:
-        """onnxruntime and numpy."""
+        """Return onnxruntime and numpy."""
         return {"onnxruntime": str(self._library.__version__), "numpy": str(self._numpy.__version__)}
 
     def configuration(self) -> Dict[str, Any]:

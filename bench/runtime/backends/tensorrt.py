@@ -260,11 +260,11 @@ class TensorRtBackend(Backend):
         return dict(defaults, **self.settings.options)
 
     def build_info(self) -> Optional[Dict[str, Any]]:
-        """cached, build, seconds, flags, layers, dla, plan_bytes, timing_cache, key, warnings."""
+        """Return cached, build, seconds, flags, layers, dla, plan_bytes, timing_cache, key, warnings."""
         return self._build
 
     def versions(self) -> Dict[str, str]:
-        """TensorRT, numpy, CUDA's driver and how it is reached, and the GPU."""
+        """Return TensorRT, numpy, CUDA's driver and how it is reached, and the GPU."""
         found = {"tensorrt": str(self._trt.__version__), "numpy": str(np.__version__)}
         return dict(found, **self._cuda_versions)
 

@@ -89,7 +89,7 @@ def lacks_fast(builder: Any, precision: str) -> bool:
 
 
 def io_tensors(trt: Any, engine: Any) -> List[IoTensor]:
-    """Inputs and outputs in binding order: named tensors from 8.5, numbered bindings before."""
+    """Return the inputs and outputs in binding order: named tensors from 8.5, numbered bindings before."""
     if hasattr(engine, "num_io_tensors"):
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         return [

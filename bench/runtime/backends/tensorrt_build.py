@@ -30,7 +30,7 @@ OUT_OF_MEMORY = ("out of memory", "outofmemory", "could not be allocated", "insu
 def build_plan(
     trt: Any, gpu: Gpu, logger: Any, order: Order, timing: bytes
 ) -> Tuple[bytes, bytes, Dict[str, Any]]:
-    """(engine, timing cache, how it was built); BackendError where it cannot be.
+    """Return (engine, timing cache, how it was built); BackendError where it cannot be.
 
     `timing`: a serialised timing cache of this very build, or b"".
     """
@@ -149,7 +149,7 @@ class EngineBuild(object):
             self.warnings.append("TensorRT refused the timing cache of %d bytes" % len(content))
 
     def run(self) -> Tuple[bytes, bytes]:
-        """(engine, timing cache) as bytes."""
+        """Return (engine, timing cache) as bytes."""
         errors_before = len(self.logger.errors)
         serialised = self.builder.build_serialized_network(self.network, self.config)
         if serialised is None:
@@ -180,7 +180,7 @@ class EngineBuild(object):
 
 # -- reading the network ------------------------------------------------------------------------------------
 def input_shapes(network: Any) -> Dict[str, Tuple[int, ...]]:
-    """Input name -> shape, in order."""
+    """Return input name -> shape, in order."""
     tensors = [network.get_input(index) for index in range(network.num_inputs)]
     return {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in tensors}
 

@@ -15,7 +15,7 @@ from bench.runtime.backends.cuda import Gpu
 
 
 def calibration_file(model_path: str, options: Dict[str, Any]) -> Tuple[str, bool]:
-    """(path of the .npz, whether it is only the reference input)."""
+    """Return (path of the .npz, whether it is only the reference input)."""
     bundle = os.path.dirname(os.path.dirname(os.path.abspath(model_path)))
     if options.get("calibration"):
         return os.path.join(bundle, options["calibration"]), False
@@ -26,7 +26,7 @@ def calibration_file(model_path: str, options: Dict[str, Any]) -> Tuple[str, boo
 def calibration_batches(
     model_path: str, options: Dict[str, Any], shapes: Dict[str, Tuple[int, ...]]
 ) -> Tuple[Dict[str, Any], Optional[str]]:
-    """(input name -> float32 array [samples, ...], a warning or None); samples fill whole batches."""
+    """Return (input name -> float32 array [samples, ...], a warning or None); samples fill whole batches."""
     path, only_reference = calibration_file(model_path, options)
     try:
         stored = npz.load(np, path)

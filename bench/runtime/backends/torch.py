@@ -138,13 +138,13 @@ class TorchBackend(Backend):
         return torch_profile.events(self._torch, self._module, self._inputs, runs, compiled)
 
     def memory(self) -> Dict[str, int]:
-        """`weights`: bytes of the file's tensors, each held once."""
+        """Return `weights`: bytes of the file's tensors, each held once."""
         if self._module is None:
             return {}
         return {"weights": sum(b.numel() * b.element_size() for b in self._module.buffers())}
 
     def versions(self) -> Dict[str, str]:
-        """torch, onnx, and how torch was built."""
+        """Return torch, onnx, and how torch was built."""
         found = {"torch": str(self._torch.__version__), "onnx": str(self._onnx.__version__)}
         return dict(found, torch_threads=str(self._torch.get_num_threads()))
 

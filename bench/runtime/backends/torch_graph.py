@@ -12,7 +12,7 @@ Node = Tuple[str, List[str], List[str], Dict[str, Any]]  # operator, inputs, out
 
 
 def build_module(torch: Any, onnx: Any, model: Any, settings: Settings) -> Tuple[Any, List[Tensor]]:
-    """(module called with one tensor an input, giving a list of outputs; the input tensors)."""
+    """Return (module called with one tensor an input, giving a list of outputs; the input tensors)."""
     graph = model.graph
     operators = make_operators(torch)
     constants = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}

@@ -9,7 +9,8 @@ X86_VENDORS = ("GenuineIntel", "AuthenticAMD")
 
 
 def emulated(root: str = "") -> Optional[str]:
-    """`qemu-user`, `qemu-system`, the name of another emulator, or None for a real or a virtualised CPU."""
+    """Return `qemu-user`, `qemu-system`, the name of another emulator, or None for a real or a virtualised
+    CPU."""
     return user_mode(root) or whole_machine(root)
 
 
@@ -37,7 +38,7 @@ def _link(path: str) -> str:
 
 
 def whole_machine(root: str = "") -> Optional[str]:
-    """`qemu-system` on the boards that only QEMU makes: Arm's `virt`, or an x86 one without KVM's clock."""
+    """Return `qemu-system` on boards that only QEMU makes: Arm's `virt`, or x86 without KVM's clock."""
     tree = read_text(root + "/proc/device-tree/compatible") or ""
     if "linux,dummy-virt" in tree:
         return "qemu-system"

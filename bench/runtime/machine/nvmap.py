@@ -20,7 +20,7 @@ _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
 def parse_clients(text: str) -> Dict[int, int]:
-    """Process id -> bytes, of a `clients` or `maps` table."""
+    """Return process id -> bytes, of a `clients` or `maps` table."""
     found: Dict[int, int] = {}
     for line in text.splitlines():
         match = _CLIENT.match(line)
@@ -43,7 +43,7 @@ def process_bytes(pid: Optional[int] = None, folder: str = FOLDER) -> Optional[i
 
 
 def host_pid(status: str = "/proc/self/status") -> int:
-    """Our id in the outermost pid namespace that we can see (`NSpid`, its first number)."""
+    """Return our id in the outermost pid namespace that we can see (`NSpid`, its first number)."""
     for line in (read_text(status) or "").splitlines():
         if line.startswith("NSpid:"):
             return int(line.split()[1])
@@ -60,7 +60,7 @@ def total_bytes(meminfo: str = "/proc/meminfo") -> Optional[int]:
 
 
 def reading(before: Optional[int], root: str = "/") -> Rung:
-    """`nvmap` (bytes of this process), `nvmap_total` (of all) and `nvmap_source` (debugfs | meminfo).
+    """Return `nvmap` (bytes of this process), `nvmap_total` (of all) and `nvmap_source` (debugfs | meminfo).
 
     None each where it cannot be read. before: `total_bytes` before this process was started, for boards whose
     debugfs is closed to us. root: where /proc and /sys are.

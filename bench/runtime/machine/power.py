@@ -58,7 +58,7 @@ def _hwmon(path: str) -> Optional[Rail]:
 
 
 def read(found: Sequence[Rail]) -> Optional[Dict[str, Optional[float]]]:
-    """Watts by label, None for a rail that cannot be read; None without rails."""
+    """Return the watts by label, None for a rail that cannot be read; None without rails."""
     return {rail.label: rail.watts() for rail in found} if found else None
 
 

@@ -74,13 +74,16 @@ LIBRARIES = re.compile(r"/lib(nvinfer|nvonnxparser|cudnn|cudart|cublas|cuda|onnx
 
 
 def mapped_libraries(maps: str = "/proc/self/maps") -> List[str]:
-    """Paths of the inference libraries that this process has mapped; on JetPack 4 they are the host's."""
+    """Return paths of the inference libraries that this process has mapped.
+
+    On JetPack 4 they are the host's.
+    """
     paths = {line.split(None, 5)[-1] for line in (read_text(maps) or "").splitlines() if "/" in line}
     return sorted(path for path in paths if LIBRARIES.search(path))
 
 
 def snapshot() -> Snapshot:
-    """Everything whose difference over the timed span shows who else used the machine."""
+    """Return everything whose difference over the timed span shows who else used the machine."""
     return Snapshot(waiting_seconds(), time.process_time(), machine_cpu(), clocks())
 
 

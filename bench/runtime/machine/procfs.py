@@ -24,5 +24,5 @@ def read_int(path: str, base: int = 10) -> Optional[int]:
 
 
 def find(pattern: str) -> List[str]:
-    """Paths that match, sorted."""
+    """Return the paths that match, sorted."""
     return sorted(glob.glob(pattern))

@@ -51,7 +51,7 @@ def _reference_inputs(tensors: List[Tensor], reference: str) -> Arrays:
 
 
 def stored_arrays(path: str, prefix: str = "") -> Arrays:
-    """name -> array of a bundle's npz; BackendError `bad_reference` where it cannot be believed."""
+    """Return name -> array of a bundle's npz; BackendError `bad_reference` where it cannot be believed."""
     import numpy
 
     try:

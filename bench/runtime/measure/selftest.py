@@ -52,7 +52,7 @@ def _both_clocks() -> Tuple[float, float]:
 
 
 def self_test() -> SelfTest:
-    """{ok, memory_error, time_error}: relative errors, the best of three attempts each."""
+    """Return {ok, memory_error, time_error}: relative errors, the best of three attempts each."""
     errors: Dict[str, float] = {}
     for name, instrument in (("memory_error", memory_error), ("time_error", time_error)):
         for _ in range(ATTEMPTS):

@@ -27,8 +27,8 @@ Outcome = NamedTuple(
 
 
 def buffer(count: int) -> "array[int]":
-    """Room for `count` samples whose pages are touched now, so that sampling moves no rung of the memory
-    ladder."""
+    """Return room for `count` samples whose pages are touched now, so that sampling moves no rung of the
+    memory ladder."""
     return array("q", b"\x01" * (8 * count))
 
 

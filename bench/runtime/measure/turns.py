@@ -40,7 +40,7 @@ def turn(
 
 
 def against(task: Task, settings: Settings, infer: Callable[[], None]) -> List[List[int]]:
-    """Neighbouring turns of `infer` and of the reference that the task names, in ns an inference."""
+    """Measure neighbouring turns of `infer` and of the reference that the task names, in ns an inference."""
     plan = task["job"]["model"]["against"]
     assert plan
     other = create(task["job"], settings._replace(options=dict(settings.options, input_shapes={})))

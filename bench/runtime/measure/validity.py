@@ -36,7 +36,7 @@ def note(code: str, message: str) -> Note:
 
 
 def disturbances(part: Part) -> List[str]:
-    """Codes of what disturbed a part, when that is all that is wrong with it; else empty."""
+    """Return the codes of what disturbed a part, when that is all that is wrong with it; else empty."""
     codes = [reason["code"] for reason in part["validity"]["reasons"]]
     return codes if part["error"] is None and set(codes) <= set(PASSING) else []
 
