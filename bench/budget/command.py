@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import zoo
-from bench.budget import rounds
-from bench.budget.measuring import Measured
-from bench.budget.measuring import measure as measure_on_device
+from bench.budget import measuring, rounds
+from bench.budget.measuring import Anchor, Measured, Wanted
 from bench.budget.rounds import Round
 from bench.cost import Estimate, Prediction, Profile
+from bench.cost.design import Item
 from bench.errors import InputError, JobError
 from bench.scaling.board import Board, of_profile
 from bench.scaling.budgets import COUNTS, shown
@@ -85,6 +85,7 @@ class Solver:
             raise InputError("budgets are of true counts: nobody has published another; leave --count away")
         self.asked, self.board = asked, prices or board(asked)
         self.fit = load_named(asked.fit) if asked.fit else None
+        self.anchor: Anchor | None = None  # what networks are measured beside
 
     def guess(self, limits: Mapping[str, float], near: Sequence[int] | None = None) -> Within:
         """Return the widths for limits of the model; refused where they would have to be extrapolated."""
@@ -98,14 +99,32 @@ class Solver:
     def measure(self, widths: Sequence[int]) -> Measured:
         """Measure widths on the device."""
         assert self.board is not None
-        asked = self.asked
-        found = measure_on_device(self.board.model.profile, asked.architecture, asked.dataset, widths)
-        for name in asked.limits:
-            if name not in COUNTS and math.isnan(getattr(found, name).value):
-                raise JobError(
-                    f"{asked.device} reports no {NAMES[name]}: a budget of it cannot be measured there"
-                )
+        wanted = self.wanted(widths)
+        [found] = measuring.measure(self.board.model.profile, [wanted], self.decided).values()
+        self.learn(wanted, found)
         return found
+
+    def wanted(self, widths: Sequence[int]) -> Wanted:
+        """Return how a network is to be measured."""
+        return Wanted(Item(self.asked.architecture, self.asked.dataset, None, tuple(widths)), self.anchor)
+
+    def decided(self, wanted: Wanted, measured: Measured) -> bool:
+        """Return whether a network need not be measured again."""
+        return rounds.decided(measured, self.asked.limits, anchored=wanted.anchor is not None)
+
+    def learn(self, wanted: Wanted, measured: Measured) -> None:
+        """Measure later networks beside this one, if it is the first near the budget.
+
+        JobError where the device reports nothing of what is limited.
+        """
+        for name in self.asked.limits:
+            if name not in COUNTS and math.isnan(getattr(measured, name).value):
+                raise JobError(
+                    f"{self.asked.device} reports no {NAMES[name]}: a budget of it cannot be measured there"
+                )
+        limits = self.asked.limits
+        if self.anchor is None and "latency" in limits and rounds.near(measured, limits):
+            self.anchor = Anchor(wanted.item, measured.latency)
 
     def answer(self) -> Answer:
         """Answer without measuring."""

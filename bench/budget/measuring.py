@@ -1,4 +1,10 @@
-"""Networks measured on a profile's device, in turns with the reference network of its tuning."""
+"""Networks measured on a profile's device, in turns with a network whose seconds are known there.
+
+That is the reference network of the profile, or, for a network that is hardly another one than one measured
+before, that one: what slows a machine slows the two alike, and a difference of half a percent shows in a few
+processes. Beside a small reference a large network is slowed less than it; so its ratio is taken at the mean
+of how far the reference was slowed, over all processes, by a line through them.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +12,9 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, linear_regression, stdev
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -18,46 +24,81 @@ from bench.errors import InputError, JobError
 from bench.export import tuning
 
 PROCESSES = 6
-SECONDS = 1.5  # of turns, each process
-NARROW = 0.01  # half a 95 % interval, relative: wide ones are measured again,
-PASSES = 3  # so many times in all
+SECONDS = 1.2  # of turns, each process
+PASSES = 3  # at most, for networks that one does not decide
 COVERAGE = 0.95
+LINE = 6  # processes, from which on a line is put through them
+STEADY = 0.01  # deviation of ln(reference's seconds) of a machine that nothing slows
 
 Figures = Mapping[str, Any]  # of one network, as `orchestrate measure` prints them
 
 
 class Measured(NamedTuple):
-    """p50 in the reference network's time (s), and memory.process (bytes); with 95 % intervals."""
+    """p50 in the reference network's time (s), and memory.process (bytes); with 95 % intervals.
+
+    own: half the interval that its own processes leave of the latency, relative; what it was measured beside
+    may be known less well.
+    """
 
     latency: Estimate
     memory: Estimate
+    own: float = 0.0
 
 
-def measure(profile: Profile, architecture: str, dataset: str, widths: Sequence[int]) -> Measured:
-    """Measure a network until its interval is narrow. ProfileError where the device is no longer as it was;
-    JobError where that fails."""
-    item, found = Item(architecture, dataset, None, tuple(widths)), []
-    for _ in range(PASSES):
-        found += figures(profile, [item], PROCESSES, SECONDS)
-        measured = summed_up(profile, architecture, found)
-        if measured.latency.high <= (1 + NARROW) * measured.latency.value:
+class Anchor(NamedTuple):
+    """A network measured before, which another one is measured beside."""
+
+    item: Item
+    latency: Estimate
+
+
+class Wanted(NamedTuple):
+    """A network to be measured, beside its architecture's reference network where there is no anchor."""
+
+    item: Item
+    anchor: Anchor | None = None
+
+
+Decided = Callable[[Wanted, Measured], bool]  # whether a network need not be measured again
+Take = Callable[[Sequence[Wanted], int], Sequence[Figures]]  # of networks, in the pass of a number
+
+
+def measure(
+    profile: Profile, networks: Iterable[Wanted], decided: Decided, take: Take | None = None
+) -> dict[Wanted, Measured]:
+    """Measure networks side by side, again those that are not decided yet, in at most PASSES passes.
+
+    take: measures some networks in the pass of a number; by default `figures`. ProfileError where the device
+    is no longer as it was; JobError where that fails.
+    """
+    found: dict[Wanted, list[Figures]] = {wanted: [] for wanted in networks}
+    measured: dict[Wanted, Measured] = {}
+    waiting = list(found)
+    for number in range(PASSES):
+        taken = take(waiting, number) if take else figures(profile, waiting, PROCESSES, SECONDS)
+        for wanted, each in zip(waiting, taken, strict=True):
+            found[wanted].append(each)
+            measured[wanted] = summed_up(profile, wanted, found[wanted])
+        waiting = [wanted for wanted in waiting if not decided(wanted, measured[wanted])]
+        if not waiting:
             break
     return measured
 
 
-def figures(profile: Profile, items: Sequence[Item], processes: int, seconds: float) -> list[Figures]:
+def figures(profile: Profile, networks: Sequence[Wanted], processes: int, seconds: float) -> list[Figures]:
     """Return what `orchestrate measure` prints of each network, in their order."""
-    where = profile.environment
+    where, items = profile.environment, [wanted.item for wanted in networks]
+    beside = {wanted.item: wanted.anchor.item for wanted in networks if wanted.anchor}
     with TemporaryDirectory(prefix="orbitbench-budget-") as folder:
         bundle = Path(folder) / "bundle"
-        tuning.write(bundle, items, "budget", seconds=seconds, processes=processes)
+        tuning.write(bundle, items, "budget", seconds=seconds, processes=processes, beside=beside)
         words = ("--device", where.device, "--threads", str(where.threads), "--precision", where.precision)
         found = _orchestrate(["measure", str(bundle), *words, "--results", str(Path(folder) / "results")])
     named = {each["model"]: each for each in found}
     return [named[item.id] for item in items]
 
 
-def summed_up(profile: Profile, architecture: str, found: Sequence[Figures]) -> Measured:
+def summed_up(profile: Profile, wanted: Wanted, found: Sequence[Figures]) -> Measured:
     """Return one network's figures, over all processes of all its measurements.
 
     ProfileError where they are of another environment than the profile; JobError where too few processes have
@@ -65,31 +106,55 @@ def summed_up(profile: Profile, architecture: str, found: Sequence[Figures]) -> 
     """
     for each in found:
         profile.check(**each["environment"])
-    ratios = [ratio for each in found for ratio in each["ratios"]]
+    levels = [(math.log(model), math.log(own)) for each in found for model, own in each["levels"]]
     held = [held for each in found for held in each["memory"]]
-    if len(ratios) < 2:
+    if len(levels) < 2:
         raise JobError(
-            f"{found[0]['model']}: {len(ratios)} of its processes could be measured, at least 2 are needed"
+            f"{found[0]['model']}: {len(levels)} of its processes could be measured, at least 2 are needed"
         )
-    latency = estimate([math.log(profile.seconds(architecture, ratio)) for ratio in ratios], math.exp)
+    ratio, own = ratio_of(levels)
+    known = wanted.anchor.latency if wanted.anchor else None
+    seconds = known.value if known else profile.seconds(wanted.item.architecture, 1.0)
+    half = math.hypot(own, math.log(known.high / known.value) if known else 0.0)
+    latency = Estimate(*(seconds * math.exp(ratio + shift) for shift in (0.0, -half, half)))
     unknown = Estimate(math.nan, math.nan, math.nan)
-    return Measured(latency, estimate(held) if len(held) > 1 else unknown)
+    return Measured(latency, estimate(held) if len(held) > 1 else unknown, math.expm1(own))
 
 
-def estimate(values: Sequence[float], scale: Callable[[float], float] = float) -> Estimate:
-    """Return the mean and 95 % interval over processes (Student's t), all on `scale`."""
+def ratio_of(levels: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return ln(network / reference) and half its 95 % interval, from ln(seconds) of both in each process.
+
+    How far a process's reference was slowed explains a part of its ratio: from LINE processes on by a line,
+    and the ratio is the one at their mean.
+    """
+    ratios = [model - own for model, own in levels]
+    slowed = [own for _, own in levels]
+    if len(levels) < LINE or stdev(slowed) < STEADY:
+        return interval(ratios)
+    slope, constant = linear_regression(slowed, ratios)
+    rest = [ratio - slope * own - constant for ratio, own in zip(ratios, slowed, strict=True)]
+    free = len(rest) - 2
+    deviation = math.sqrt(sum(each**2 for each in rest) / free)
+    return fmean(ratios), _student(free) * deviation / math.sqrt(len(rest))
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Return the mean and 95 % interval over processes (Student's t)."""
     center, half = interval(values)
-    return Estimate(scale(center), scale(center - half), scale(center + half))
+    return Estimate(center, center - half, center + half)
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """Return the mean and half the 95 % interval over processes (Student's t); infinite for a single one."""
-    from scipy import special
-
     if len(values) < 2:
         return fmean(values), math.inf
-    quantile = float(special.stdtrit(len(values) - 1, (1 + COVERAGE) / 2))
-    return fmean(values), quantile * stdev(values) / math.sqrt(len(values))
+    return fmean(values), _student(len(values) - 1) * stdev(values) / math.sqrt(len(values))
+
+
+def _student(free: int) -> float:
+    from scipy import special
+
+    return float(special.stdtrit(free, (1 + COVERAGE) / 2))
 
 
 def _orchestrate(arguments: list[str]) -> Any:

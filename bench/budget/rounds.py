@@ -3,7 +3,7 @@
 The first guess aims a little below the budget. After that the model is multiplied by what was measured over
 its prediction, of the network whose measurement came nearest. Far from the budget the method solves once
 more; close to it single widths of that network are moved, for which the factor still holds: other networks
-have other errors.
+have other errors. The first network near a budget is the anchor that later ones are measured beside.
 """
 
 from __future__ import annotations
@@ -21,9 +21,15 @@ from bench.scaling.within import Within
 
 CLOSE = {"latency": 0.97, "memory": 0.99}  # of a budget: measured above it, the budget is used
 FIRST = {"latency": 0.982, "memory": 0.997}  # of a budget: what the first guess aims at
-MARGIN = 0.002  # that a corrected guess aims below the budget, beside half the measured interval
+MARGIN = {
+    "latency": 0.008,
+    "memory": 0.002,
+}  # that the next network's own processes add to half the interval, in squares
 STEEPEST = 3.0  # bytes measured per byte guessed, and the other way round
 BESIDE = (1.0, 0.995, 1.005, 0.99)  # of a corrected aim, tried where it leads to a network already measured
+NARROW = 0.0125  # half a 95 % interval, relative: networks near a budget are measured until theirs is
+ADDED = 0.8  # of that, for a network measured beside one that is known so well
+FAR = 0.1  # of a budget: what is farther off need not be known well
 LOWEST = 0.01  # of a budget, that a guess may aim at
 NEAR = 0.05  # of the budget, a round: how far a network may be off for its widths to be moved
 
@@ -69,8 +75,32 @@ class Round:
     def goal(self, name: str, limit: float) -> float:
         """Return what to aim at with so wide an interval: the middle of close enough and too much."""
         value, high = self.value(name)
-        top = limit * value / high * (1 - MARGIN)
+        top = limit / math.exp(math.hypot(math.log(high / value), MARGIN[name]))
         return 0.5 * (min(CLOSE[name] * limit, top) + top)
+
+
+def near(measured: Measured, limits: Limits) -> bool:
+    """Return whether a network may lie within FAR of its budgets: worth being known well."""
+    found = [(getattr(measured, name), limits[name]) for name in limits if name not in COUNTS]
+    over = any(each.low > (1 + FAR) * limit for each, limit in found)
+    under = all(each.high < (1 - FAR) * limit for each, limit in found)
+    return not (over or under)
+
+
+def decided(measured: Measured, limits: Limits, anchored: bool = False) -> bool:
+    """Return whether another measurement of a network would tell nothing that is needed of it.
+
+    So where its own part of the latency's interval is narrow, and where it is far from the budgets: then the
+    next round corrects the guess, and nothing is claimed of this one. anchored: it was measured beside one
+    that is known that well, and must not add much to its interval.
+    """
+    if not near(measured, limits):
+        return True
+    narrow = {
+        "latency": measured.own <= NARROW * (ADDED if anchored else 1),
+        "memory": not measured.memory.high > (1 + NARROW) * measured.memory.value,  # nor where it is unknown
+    }
+    return all(narrow[name] for name in limits if name not in COUNTS)
 
 
 class Played(NamedTuple):

@@ -1,6 +1,6 @@
-"""A bundle of parts and networks for a device's cost model, each beside a reference of its architecture."""
+"""A bundle of parts and networks for a device's cost model, each beside a reference network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,20 @@ SECONDS = {True: 1.2, False: 0.6}  # of turns: whole networks, parts
 def write(
     out: Path, items: Sequence[Item], name: str, seconds: float | None = None, processes: int = 1,
     progress: Callable[[str, int, int], None] = lambda name, done, total: None, profiled: bool = False,
+    beside: Mapping[Item, Item] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the bundle of `items`; its contents. profiled: also where each one's time goes."""
+    """Write the bundle of `items`; its contents. profiled: also where each one's time goes.
+
+    beside: what an item takes turns with, where that is not the reference network of its architecture.
+    """
     bundle.begin(out)
-    names = sorted({item.architecture for item in items})
-    references = {name: _file(out, reference(name), f"reference-{name}") for name in names}
+    partners = {item: (beside or {}).get(item) or reference(item.architecture) for item in items}
+    references = {each: _file(out, each, f"reference-{each.id}") for each in sorted(set(partners.values()))}
     models = []
     for number, item in enumerate(items):
         progress(item.id, number, len(items))
         against = {
-            **references[item.architecture],
+            **references[partners[item]],
             "turn_seconds": TURN_SECONDS,
             "seconds": seconds or SECONDS[item.part is None],
         }

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from bench.record.types import Json
@@ -25,6 +25,21 @@ def ratio(record: Mapping[str, Any]) -> float:
 def ratios(record: Mapping[str, Any]) -> list[float]:
     """Return the ratio of each process: the median over its turns."""
     return [math.exp(median(_logarithms(turns))) for turns in _parts(record)]
+
+
+def levels(record: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Seconds of the model and of its reference in each process: means over its turns.
+
+    A mean holds a machine's faster and slower moments by how long they last, for both alike; the longest and
+    shortest twentieth are left out.
+    """
+    return [(_mean(model for model, _ in each), _mean(own for _, own in each)) for each in _parts(record)]
+
+
+def _mean(nanoseconds: Iterable[int]) -> float:
+    ordered = sorted(nanoseconds)
+    cut = len(ordered) // 20
+    return fmean(ordered[cut : len(ordered) - cut]) * 1e-9
 
 
 def doubt(record: Mapping[str, Any]) -> float:

@@ -42,7 +42,7 @@ def measure(
 
 
 def figures(record: Record) -> Json:
-    """ratios: to the reference, one a process; memory: bytes of memory.process, one a process.
+    """levels: s of model and reference in each process; memory: bytes of memory.process, one a process.
 
     OrbitError where the record holds no figures that count.
     """
@@ -53,7 +53,7 @@ def figures(record: Record) -> Json:
     values = [memory.values(ladder) for ladder in ladders(record["memory"]["rungs"])]
     return {
         "model": model,
-        "ratios": turns.ratios(record),  # as a profile's are: budgets compare them with its predictions
+        "levels": turns.levels(record),
         "memory": [value[memory.PROCESS] for value in values if memory.PROCESS in value],
         "environment": turns.environment(record),
         "emulated": record["environment"].get("emulated") or None,

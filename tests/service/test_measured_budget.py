@@ -7,7 +7,7 @@ import pytest
 
 from bench.budget import measuring, rounds
 from bench.budget.command import Asked, Solver
-from bench.budget.measuring import Measured
+from bench.budget.measuring import Measured, Wanted
 from bench.cost import CostModel, Profile, ProfileError
 from bench.cost.design import Item
 from bench.scaling.board import Board
@@ -16,7 +16,7 @@ from tests.unit.cost import synthetic_profile
 
 pytestmark = pytest.mark.service
 PROCESSES, SECONDS = 2, 0.05
-ITEM = Item("vgg11", "cifar10", None, (8, 16, 24, 24, 32, 32, 32, 32))
+WANTED = Wanted(Item("vgg11", "cifar10", None, (8, 16, 24, 24, 32, 32, 32, 32)))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def local() -> Profile:
 
 @pytest.fixture(scope="module")
 def figures(local: Profile) -> Any:
-    [found] = measuring.figures(local, [ITEM], PROCESSES, SECONDS)
+    [found] = measuring.figures(local, [WANTED], PROCESSES, SECONDS)
     return found
 
 
@@ -41,8 +41,8 @@ def here(local: Profile, figures: Any) -> Profile:
 
 
 def test_each_process_has_a_ratio_and_a_memory_figure(here: Profile, figures: Any) -> None:
-    assert len(figures["ratios"]) == len(figures["memory"]) == PROCESSES
-    found = measuring.summed_up(here, "vgg11", [figures, figures])
+    assert len(figures["levels"]) == len(figures["memory"]) == PROCESSES
+    found = measuring.summed_up(here, WANTED, [figures, figures])
     assert 0 < found.latency.low <= found.latency.value <= found.latency.high
     assert 20e6 < found.memory.value < 500e6
 
@@ -56,21 +56,21 @@ def test_a_profile_of_elsewhere_is_refused_by_name_of_what_differs(
 ) -> None:
     where = here.environment.model_copy(update={name: value})
     with pytest.raises(ProfileError) as refused:
-        measuring.summed_up(here.model_copy(update={"environment": where}), "vgg11", [figures])
+        measuring.summed_up(here.model_copy(update={"environment": where}), WANTED, [figures])
     assert f"{name} {value}, not {getattr(here.environment, name)}" in str(refused.value)
     assert str(refused.value).count(", not ") == 1
     assert "orchestrate tune --device local" in str(refused.value)
 
 
 def test_a_memory_budget_is_kept_by_the_process_that_is_measured(here: Profile, figures: Any) -> None:
-    least = measuring.summed_up(here, "vgg11", [figures]).memory.value
+    least = measuring.summed_up(here, WANTED, [figures]).memory.value
     limits = {"memory": least + 9e6}
     board = Board(CostModel(here), architecture("vgg11"), dataset("cifar10"), extrapolate=True)
     solver = Solver(Asked("vgg11", "cifar10", "uniform", limits, extrapolate=True), board)
 
     def measure(widths: Sequence[int]) -> Measured:
-        item = Item("vgg11", "cifar10", None, tuple(widths))
-        return measuring.summed_up(here, "vgg11", measuring.figures(here, [item], 3, SECONDS))
+        wanted = Wanted(Item("vgg11", "cifar10", None, tuple(widths)))
+        return measuring.summed_up(here, wanted, measuring.figures(here, [wanted], 3, SECONDS))
 
     # The profile is made up, the first guess far off: more rounds than with a device's own profile.
     answer = solver.measured(rounds.play(limits, 8, solver.guess, measure))

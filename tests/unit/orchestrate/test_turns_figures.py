@@ -125,3 +125,16 @@ def test_the_environment_names_library_version_and_cpu() -> None:
 )
 def test_what_a_tuning_uses(changes: dict, usable: bool) -> None:
     assert fit_to_use(record([(50, 100)] * 10, **changes)) is usable
+
+
+def test_a_process_s_level_is_the_mean_of_its_turns_without_the_farthest() -> None:
+    steady = [(4_000_000, 1_000_000)] * 19
+    strange = [(80_000_000, 1_000)]
+    first, second = turns.levels(
+        record(steady) | {"latency": {"processes": [{"turns": steady + strange}, {"turns": steady[:5]}]}}
+    )
+    assert first == pytest.approx((4e-3, 1e-3))
+    assert second == pytest.approx((4e-3, 1e-3))
+    slow = [(6_000_000, 1_500_000)] * 10
+    [(model, own)] = turns.levels(record(steady[:10] + slow))
+    assert (model, own) == pytest.approx((5e-3, 1.25e-3), rel=0.02)
