@@ -34,6 +34,10 @@ demo: setup      ## the published comparison on this machine, ending with a repo
 test: setup      ## every test that this machine can run, side by side (WORKERS=n); a missing service is a skip
 	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),auto) $(PYTEST_ARGS)
 
+test-slow: setup ## what repeats a test of `make test` with more cases: weekly, half an hour
+	$(BIN)/python -m pytest tests/unit tests/integration -m slow --numprocesses $(or $(WORKERS),auto) \
+	  -o timeout=3600 -o faulthandler_timeout=3700 $(PYTEST_ARGS)
+
 fuzz: setup      ## spoilt input for all that strangers send, 10 minutes (MINUTES=n): build/fuzz.json
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
 
@@ -72,4 +76,4 @@ fleet-down: setup ## stop them, and clear away what they left
 clean:           ## remove .venv, build and results, measured runs included
 	rm -rf $(VENV) build results
 
-.PHONY: help setup lock demo test fuzz lint bench images locks test-arm64 fleet-up fleet-down clean
+.PHONY: help setup lock demo test test-slow fuzz lint bench images locks test-arm64 fleet-up fleet-down clean

@@ -14,6 +14,9 @@ import psutil
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+# Workers share the cores: threads that wait for one another there cost more than they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 300  # s until what a test waits for is taken to hang: a busy machine is slow
 

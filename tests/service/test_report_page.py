@@ -1,5 +1,6 @@
 """The page in a real browser, opened from its file with the network off, on a phone and on a desk."""
 
+import contextlib
 import shutil
 import subprocess
 import tarfile
@@ -59,8 +60,8 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture
-def opened(browser: Any, report: Path) -> Iterator[Any]:
+@contextlib.contextmanager
+def opener_of(browser: Any, report: Path) -> Iterator[Any]:
     """Opens the report (or another file) in a fresh context; every one is closed afterwards."""
     contexts = []
 
@@ -87,6 +88,19 @@ def opened(browser: Any, report: Path) -> Iterator[Any]:
     yield opener
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def opened(browser: Any, report: Path) -> Iterator[Any]:
+    with opener_of(browser, report) as opener:
+        yield opener
+
+
+@pytest.fixture(scope="module")
+def shared(browser: Any, report: Path) -> Iterator[Opened]:
+    """The report, opened once for the tests that leave its filters alone: opening it takes seconds."""
+    with opener_of(browser, report) as opener:
+        yield opener()
 
 
 def draw(page: Any, *names: str) -> None:
@@ -218,9 +232,9 @@ def test_a_click_on_a_point_shows_its_pair_closely(opened: Any) -> None:
     ("size", "latency", "accuracy"), [("", "", ""), ("70", "40", ""), ("100", "", "66"), ("5", "", "")]
 )
 def test_the_page_and_orchestrate_recommend_give_the_same_answer(
-    opened: Any, run: Path, size: str, latency: str, accuracy: str
+    shared: Opened, run: Path, size: str, latency: str, accuracy: str
 ) -> None:
-    page = opened().page
+    page = shared.page
     for name, value in (("memory", size), ("latency", latency), ("accuracy", accuracy)):
         page.fill(f"#l-{name}", value)
     rows = table.tidy(records.read([run]))
@@ -241,8 +255,8 @@ def test_the_page_and_orchestrate_recommend_give_the_same_answer(
 
 
 @pytest.mark.parametrize("ending", ["svg", "png", "csv"])
-def test_every_plot_can_be_saved(opened: Any, ending: str) -> None:
-    page, errors, _ = opened()
+def test_every_plot_can_be_saved(shared: Opened, ending: str) -> None:
+    page, errors, _ = shared
     draw(page)
     names = page.evaluate("[...figures.keys()]")
     for name in names:
@@ -415,8 +429,8 @@ def test_limits_and_filters_live_in_the_url(opened: Any, report: Path) -> None:
     assert found.input_value("#f-config") == "1"
 
 
-def test_the_rows_of_a_plot_name_their_models(opened: Any) -> None:
-    page = opened().page
+def test_the_rows_of_a_plot_name_their_models(shared: Opened) -> None:
+    page = shared.page
     draw(page, "latency", "recommend", "slope")
     for name in ("latency", "recommend", "slope"):
         with page.expect_download() as download:
@@ -426,9 +440,8 @@ def test_the_rows_of_a_plot_name_their_models(opened: Any) -> None:
         assert first.split(",")[0].strip('"') in page.evaluate("JOBS.model")
 
 
-def test_which_model_comes_first(opened: Any) -> None:
-    page = opened().page
-    assert page.evaluate("document.querySelector('main section').id") == "recommend"
+def test_which_model_comes_first(shared: Opened) -> None:
+    assert shared.page.evaluate("document.querySelector('main section').id") == "recommend"
 
 
 def answered(questions: list[landscape.Question]) -> list[tuple[landscape.Question, landscape.Landscape]]:
