@@ -9,6 +9,9 @@ BIOME := node_modules/.bin/biome
 # Its CPU and CUDA builds differ in hash and bring different packages, so it is pinned by version only.
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
+# Some containers set it; every process would compile the whole checkout again.
+export PYTHONDONTWRITEBYTECODE :=
+
 help:            ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*##/\t/'
 
@@ -21,6 +24,7 @@ $(STAMP): pyproject.toml requirements.lock
 	  || $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q bench orchestrate tests/fakes
 	touch $@
 
 lock: setup      ## renew requirements.lock, which `make setup` installs, from pyproject.toml (network)

@@ -5,6 +5,7 @@ import fcntl
 import glob
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from xdist.scheduler import LoadFileScheduling
 
 # Workers share the cores: threads that wait for one another there cost more than they bring.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What a process has compiled, the next finds: the suite starts hundreds, and each worker rewrites every test.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 300  # s until what a test waits for is taken to hang: a busy machine is slow

@@ -13,6 +13,7 @@ from bench.zoo import ARCHITECTURES
 
 BLOCK = 8
 NOISE = 0.01
+REFERENCES = dict.fromkeys(ARCHITECTURES, 1e-3)  # s
 
 
 def seconds(kernel: Kernel) -> float:
@@ -48,7 +49,7 @@ def data() -> dict:
             "device": "nowhere", "backend": "onnxruntime", "version": "1.2.3", "precision": "fp32",
             "threads": 1, "cpu": "none",
         },
-        "reference_seconds": dict.fromkeys(ARCHITECTURES, 1e-3),
+        "reference_seconds": REFERENCES,
         "tuning_seconds": 60,
         "measured": "2026-01-01",
         "orbitbench": "0.1",

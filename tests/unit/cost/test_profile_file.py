@@ -13,7 +13,7 @@ from bench.manifests import reader
 from bench.manifests.problems import ManifestError
 from tests.unit.cost import synthetic_profile as synthetic
 
-REFERENCES = synthetic.data()["reference_seconds"]
+REFERENCES = synthetic.REFERENCES
 
 
 def test_what_is_saved_is_what_is_read(tmp_path):

@@ -48,6 +48,12 @@ ABUSES: dict[str, Callable[[Engine], object]] = {
     "/archive": lambda engine: Board(engine).fetch("/data/record"),
     "/push": lambda engine: ImageEngine(engine.client).push("x"),
 }
+
+
+def gzip_bomb(connection: socket.socket) -> None:
+    plain(zlib.compress(bytes(1 << 26)), Content_Encoding="deflate")(connection)
+
+
 FLOODS: dict[str, tuple[str, Answer]] = {
     "/info without end": ("/info", endless(b" " * 65536)),
     "/info of 6 GB by its header": (
@@ -64,7 +70,7 @@ FLOODS: dict[str, tuple[str, Answer]] = {
     "events without a line break": ("/push", endless(b" " * 65536)),
     "a record without end": ("/archive", endless(b"x" * 65536)),
     "a redirection elsewhere": ("/info", plain({}, "301 Moved", Location="http://10.255.255.1/")),
-    "a gzip bomb": ("/info", plain(zlib.compress(bytes(1 << 26)), Content_Encoding="deflate")),
+    "a gzip bomb": ("/info", gzip_bomb),
 }
 SLOW: dict[str, tuple[str, Answer]] = {
     "the head of an answer": ("/info", dribble(STOP)),

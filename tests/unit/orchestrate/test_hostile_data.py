@@ -23,7 +23,6 @@ from tests.matrix import Part
 from tests.synthetic import Study
 
 MATRIX = Part("hostile", "data")
-BOMB = base64.b64encode(zlib.compress(bytes(300_000_000))).decode()  # 0.4 MB
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,6 +45,10 @@ def changed(path: str, value: Any) -> Callable[[Path, dict[str, Any]], None]:
     return write
 
 
+def bomb(file: Path, record: dict[str, Any]) -> None:
+    changed(f"{SAMPLES}.data", base64.b64encode(zlib.compress(bytes(300_000_000))).decode())(file, record)
+
+
 def raw(content: bytes) -> Callable[[Path, dict[str, Any]], None]:
     return lambda file, record: file.write_bytes(content) and None
 
@@ -56,7 +59,7 @@ ATTACKS: dict[str, tuple[Callable[[Path, dict[str, Any]], Any], str]] = {
     "link to a device": (lambda file, record: file.symlink_to("/dev/zero"), "is a link"),
     "link out of the folder": (lambda file, record: file.symlink_to("/etc/passwd"), "is a link"),
     "folder in place of a record": (lambda file, record: file.mkdir(), "is a folder"),
-    "zlib bomb of 0.4 MB": (changed(f"{SAMPLES}.data", BOMB), "series says n"),
+    "zlib bomb of 0.4 MB": (bomb, "series says n"),
     "bomb that admits its size": (
         lambda file, record: changed(SAMPLES, {**record["latency"]["processes"][0]["samples"], "n": 10**9})(
             file, record
