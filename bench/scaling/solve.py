@@ -69,10 +69,8 @@ def repair(
         before = departure(widths, real)
         best, price = None, math.inf
         for candidate in candidates:
-            if not _within_reach(candidate, widths, real, reach):
-                continue
-            mended = error - abs(size(candidate) - target)
-            if mended <= 0:
+            near = _within_reach(candidate, widths, real, reach)
+            if not near or (mended := error - abs(size(candidate) - target)) <= 0:
                 continue
             paid = (departure(candidate, real) - before) / mended
             if paid < price and shape(candidate) == wanted:

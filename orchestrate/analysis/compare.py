@@ -262,15 +262,8 @@ def _one_sample(logs: list[float]) -> float:
     return statistics.p_value(float(values.mean()), error, len(values) - 1)
 
 
-def adjust_p_values(values: list[float]) -> list[float]:
-    """Return Benjamini and Hochberg's adjusted p values, in the order given."""
-    from scipy.stats import false_discovery_control  # here: importing it takes more than a second
-
-    return [float(p) for p in false_discovery_control(values)] if values else []
-
-
 def _judged(changes: list[Change], threshold: float) -> Iterator[Change]:
-    for change, p in zip(changes, adjust_p_values([change.p for change in changes]), strict=True):
+    for change, p in zip(changes, statistics.adjust_p_values([change.p for change in changes]), strict=True):
         shift = change.ratio.value - 1
         clear = p < RATE and abs(shift) >= threshold
         worse = shift < 0 if change.figure in MORE_IS_BETTER else shift > 0

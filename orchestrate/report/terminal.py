@@ -71,12 +71,12 @@ def models(report: Report) -> Table:
 
 def accuracy(row: Mapping[Any, Any]) -> str:
     """Return `97.2 measured on the device (360 images, -0.3 to trained)`, or `91.2 published`."""
-    stated = f"{text.number(row['accuracy'])} {row['accuracy_source']}".strip()
+    figure = f"{text.number(row['accuracy'])} {row['accuracy_source']}".strip()
     if not row["accuracy_source"].startswith(MEASURED):
-        return stated
+        return figure
     stated = row["accuracy_stated_source"]
     apart = f", {row['accuracy_difference']:+.2f} to {stated}" if stated else ""
-    return f"{stated} ({row['accuracy_images']:.0f} images{apart})"
+    return f"{figure} ({row['accuracy_images']:.0f} images{apart})"
 
 
 def ratios(report: Report) -> Table:

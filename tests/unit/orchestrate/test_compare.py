@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from orchestrate import cli
-from orchestrate.analysis import compare, records
+from orchestrate.analysis import compare, records, statistics
 from orchestrate.errors import BadInput
 from tests import synthetic
 from tests.synthetic import Study
@@ -64,7 +64,7 @@ def test_measuring_again_raises_a_false_alarm_in_no_more_than_5_percent_of_compa
     rng, alarms, runs = np.random.default_rng(2), 0, 400
     for _ in range(runs):
         values = [compare.statistics.difference(*np.exp(rng.normal(0, 0.01, (2, 3)))).p for _ in range(20)]
-        alarms += any(p < compare.RATE for p in compare.adjust_p_values(values))
+        alarms += any(p < compare.RATE for p in statistics.adjust_p_values(values))
     assert alarms / runs <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
 
 
@@ -72,7 +72,7 @@ def test_measuring_again_raises_a_false_alarm_in_no_more_than_5_percent_of_compa
 def test_adjusted_p_values_are_those_of_benjamini_and_hochberg(values: list[float]) -> None:
     from scipy.stats import false_discovery_control
 
-    assert compare.adjust_p_values(values) == pytest.approx(false_discovery_control(values).tolist())
+    assert statistics.adjust_p_values(values) == pytest.approx(false_discovery_control(values).tolist())
 
 
 def test_what_changed_around_the_runs_is_named(tmp_path: Path) -> None:
