@@ -69,7 +69,7 @@ locks: setup     ## after an edit of manifests/images.yaml: the images' locks an
 	$(BIN)/python -m orchestrate.images.locks
 
 test-arm64: setup ## the slow service tests: arm64 images and a whole emulated arm64 board, end to end
-	$(BIN)/python -m pytest tests/service -m slow -o timeout=3600 -o faulthandler_timeout=3700 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/service -m slow -o timeout=9000 -o faulthandler_timeout=9100 $(PYTEST_ARGS)
 
 fleet-up: setup  ## pretend boards on this machine (root): try the whole tool without hardware
 	$(BIN)/python -m tests.service.fleet up
