@@ -66,6 +66,21 @@ def anything(value: object, path: Path, problems: List[Problem]) -> None:
             anything(element, (path, index), problems)
 
 
+def _sane(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MAX_TEXT
+    if isinstance(value, dict):
+        return all(map(_sane_key, value)) and all(map(_sane, value.values()))
+    return not isinstance(value, list) or all(map(_sane, value))
+
+
+def _sane_key(key: object) -> bool:
+    return isinstance(key, str) and len(key) <= MAX_TEXT
+
+
+sound.declare(anything, lambda names: "{}(v)".format(sound.named(_sane, names)))
+
+
 def text(value: object, path: Path, problems: List[Problem]) -> None:
     """Demand text of a sane length."""
     if not isinstance(value, str):

@@ -2,7 +2,7 @@
 
 from typing import Dict, List
 
-from bench.record import checks, job_fields, loads, samples
+from bench.record import checks, job_fields, loads, samples, sound
 from bench.record.checks import (
     Path,
     Problem,
@@ -55,6 +55,7 @@ def _series(value: object, path: Path, found: List[Problem]) -> None:
         report(found, path, str(error))
 
 
+sound.declare(_series, lambda names: "{}(v)".format(sound.named(samples.sound_header, names)))
 _pair = listing(number(1, integer=True), least=2, most=2)
 SERIES = ("samples", "warmup", "compute", "overhead", "response", "cold_warmup")
 _of_process = {
@@ -163,6 +164,12 @@ _environment = fields(
 def _whole_environment(value: object, path: Path, found: List[Problem]) -> None:
     _environment(value, path, found)
     anything(value, path, found)
+
+
+sound.declare(
+    _whole_environment,
+    lambda names: "({}) and ({})".format(sound.test(_environment, names), sound.test(anything, names)),
+)
 
 
 def record(load: str) -> checks.Check:

@@ -57,6 +57,8 @@ def test_a_spoilt_document_has_the_same_problems(by_value: ModuleType) -> None:
         (checks.listing(checks.count, 1, 3), [[1], [1, 2, 3]], [[], [1, 2, 3, 4], [-1], {}, None]),
         (checks.mapping(checks.count), [{}, {"a": 1}], [{"a": -1}, [], None]),
         (checks.identifier, ["a.b-c_1"], [".a", "a b", "", 1, "a\n", "x" * 201]),
+        (checks.anything, [None, 1.5, "x", {"a": [1, {"b": "y"}]}, {}, []],
+         ["x" * 100_001, {"a": ["x" * 100_001]}, {"x" * 100_001: 1}, {1: 2}]),
         (checks.sha256, ["0" * 64], ["0" * 63, "A" * 64, "0" * 64 + "\n", 0]),
         (checks.fields({"a": checks.count}, {"b": checks.text}), [{"a": 1}, {"a": 1, "b": "", "c": None}],
          [{}, {"b": ""}, {"a": 1, "b": None}, {"a": -1}, [], None]),
