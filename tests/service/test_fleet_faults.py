@@ -373,7 +373,7 @@ def clock_a_day_ahead(scene: Scene) -> None:
     facts = [
         json.loads(data)["environment"]["board"]["clock_ahead_seconds"] for data in scene.kept().values()
     ]
-    assert all(abs(ahead + 86400) < 60 for ahead in facts)
+    assert all(abs(ahead + 86400) < PATIENCE for ahead in facts)
 
 
 @fault()

@@ -138,7 +138,7 @@ def test_a_failed_search_costs_no_other_and_its_models_are_named(
     assert json.loads(again.stdout)["trained"] == 2
 
 
-def test_on_ray_two_searches_leave_the_fits_of_single_runs_and_cost_nothing_again(
+def test_on_ray_two_searches_leave_the_fit_of_a_single_run_and_cost_nothing_again(
     ray_here: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = bench(*SWEEP, "--json")
@@ -155,7 +155,6 @@ def test_on_ray_two_searches_leave_the_fits_of_single_runs_and_cost_nothing_agai
     alone = folder / "alone"
     alone.mkdir()
     monkeypatch.chdir(alone)
-    for name, fit in zip(PAIR, swept, strict=True):
-        single = bench("search", name, "-d", "digits", "--recipe", "reduced", *settings("--set"))
-        assert single.exit_code == 0, single.output
-        assert fit_of(name).read_bytes() == fit
+    single = bench("search", PAIR[0], "-d", "digits", "--recipe", "reduced", *settings("--set"))
+    assert single.exit_code == 0, single.output
+    assert fit_of(PAIR[0]).read_bytes() == swept[0]

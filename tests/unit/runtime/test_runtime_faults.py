@@ -303,7 +303,7 @@ def test_a_wall_clock_that_steps_spoils_no_duration(board: Board, tmp_path: Path
         seen["got"] = notes[0]["message"] if notes else "no warning"
         assert notes
         assert "00.0 s" in notes[0]["message"]
-        assert 0 < record["latency"]["processes"][0]["wall_seconds"] < 30
+        assert 0 < record["latency"]["processes"][0]["wall_seconds"] < 1800  # the clock steps by an hour
 
 
 def test_a_second_runtime_on_a_device_is_refused_and_told_who_holds_it(board: Board) -> None:
