@@ -23,7 +23,7 @@ from bench.errors import InputError, JobError
 from bench.record import files
 from bench.scaling import direction, fits
 from bench.scaling.board import Board
-from bench.zoo import ARCHITECTURES, architecture
+from bench.zoo import ARCHITECTURES, architecture, dataset
 
 PROFILE = os.environ.get("ORBITBENCH_PROFILE", "local")
 NAMES = os.environ.get("ORBITBENCH_ARCHITECTURES", ",".join(ARCHITECTURES)).split(",")
@@ -214,7 +214,8 @@ def budget() -> list[Row]:
 def align() -> list[Row]:
     """The device method at equal measured latency, against the best other one and the best along the fit.
 
-    Worth is what the device method chooses by: ln(parameters) less 20 times the mean squared departure.
+    Worth is what the device method chooses by: ln(parameters of the nearest point of the fit's curve) less 20
+    times the mean squared departure from it. Parameters are the network's own.
     """
     rows: list[Row] = []
     for name in NAMES:
@@ -254,7 +255,12 @@ def _distance(case: Case) -> float:
 
 
 def _worth(case: Case) -> float:
-    return math.log(_params(case)) - direction.FAITH * _distance(case) ** 2
+    """What the device method chooses by."""
+    assert case.answer is not None
+    net = architecture(case.asked.architecture)
+    line = direction.of(net, fits.load_named(FITS[net.name]))
+    x, distance = line.nearest(case.answer.within.scaled.widths)
+    return direction.worth(net, dataset("cifar10"), line.widths(x)) - direction.FAITH * distance**2
 
 
 def _latency(case: Case) -> float:
