@@ -18,26 +18,26 @@ class _Absent:
 
 
 def declare(check: Callable[..., None], write: Write) -> None:
-    """`write` gives an expression that is true only of what passes `check`."""
+    """Declare that `write` returns an expression which is true only of what passes `check`."""
     _WRITERS[check] = write
 
 
 def test(check: Callable[..., None], names: Names) -> str:
-    """An expression that is true only of a `v` which passes `check`; what it calls is put into `names`."""
+    """Return an expression that is true only of a `v` which passes `check`; `names` gets what it calls."""
     if check in _WRITERS:
         return _WRITERS[check](names)
     return "{}({}, v)".format(named(passes, names), named(check, names))
 
 
 def named(value: Any, names: Names) -> str:
-    """A name for a value in an expression."""
+    """Return a name for a value in an expression."""
     name = "n{}".format(len(names))
     names[name] = value
     return name
 
 
 def passes(check: Callable[..., None], value: Any) -> bool:
-    """Whether a check finds nothing wrong."""
+    """Return whether a check finds nothing wrong."""
     problems: List[Any] = []
     check(value, "", problems)
     return not problems
@@ -50,7 +50,7 @@ def function(check: Callable[..., None]) -> Callable[[Any], bool]:
 
 
 def of_fields(fields: List[Field]) -> Callable[[Any], bool]:
-    """A function that is true only of an object whose fields pass their checks, and that lacks none."""
+    """Return a function that is true only of an object that lacks no field and whose fields pass."""
     names: Names = {}
     absent = named(_Absent, names)
     lines = ["if type(v) is not dict: return False", "get = v.get"]
