@@ -32,7 +32,7 @@ groups:
   - architectures: [preact_resnet18, mobilenetv2]
     dataset: digits
     methods: [neuralscale]
-    ratios: [0.02]
+    ratios: [0.005]
     ratio_of: params
 training: {recipe: reduced, epochs: 1}
 """
@@ -102,8 +102,8 @@ def test_the_dry_run_tells_searches_fits_and_models_that_wait_for_one(folder: Pa
     told = json.loads(bench(*SWEEP, "--dry-run", "--json").stdout)
     assert told["fits"] == [there.name]
     assert [each["architecture"] for each in told["searches"]] == ["preact_resnet18"]
-    assert told["after_search"] == ["preact_resnet18-digits-neuralscale-p0.02"]
-    assert [each["model"] for each in told["tasks"]] == ["mobilenetv2-digits-neuralscale-p0.02"]
+    assert told["after_search"] == ["preact_resnet18-digits-neuralscale-p0.005"]
+    assert [each["model"] for each in told["tasks"]] == ["mobilenetv2-digits-neuralscale-p0.005"]
     assert told["gpu_hours"] == pytest.approx(
         sum(each["gpu_hours"] for each in told["searches"] + told["tasks"])
     )
@@ -125,10 +125,10 @@ def test_a_failed_search_costs_no_other_and_its_models_are_named(
     told = json.loads(result.stdout)
     assert told["fits"] == [str(fit_of("mobilenetv2"))]
     assert told["trained"] == 1
-    assert told["untrained"] == ["preact_resnet18-digits-neuralscale-p0.02"]
+    assert told["untrained"] == ["preact_resnet18-digits-neuralscale-p0.005"]
     assert "search of preact_resnet18 on digits: " in told["errors"][0]
     assert "not a checkpoint" in told["errors"][0]
-    assert "not trained: preact_resnet18-digits-neuralscale-p0.02: no fit for" in result.stderr
+    assert "not trained: preact_resnet18-digits-neuralscale-p0.005: no fit for" in result.stderr
     assert "1 of 2 searches failed; run the same command again" in result.stderr.splitlines()[-1]
 
     (broken / "checkpoint.pt").unlink()
