@@ -1,9 +1,11 @@
 """Real services for tests: engines and boards in namespaces, started here and removed whatever happens."""
 
 import concurrent.futures
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,23 @@ from tests.conftest import require
 from tests.service import qboard, rootfs
 from tests.service.board import Board, sweep
 from tests.service.fleet import Fleet, missing
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync",
+         # A GPU played by the CPU takes nearly half of the page's tests; it draws without one, too.
+         "--disable-gpu", "--disable-software-rasterizer")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, driven by Playwright."""
+    require(CHROMIUM, "no Chromium here: apt install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A report of hostile records in a real browser: nothing of theirs runs, all of it is shown as text."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,12 @@ import pytest
 
 from orchestrate.report import render
 from tests import synthetic
-from tests.conftest import PATIENCE, require
+from tests.conftest import PATIENCE
 from tests.matrix import Part
 from tests.synthetic import Study
 
 pytestmark = pytest.mark.service
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OWN = "window.owned=1"
 HOSTILE = {
     "script": f"<script>{OWN}</script>",
@@ -76,18 +74,6 @@ def hostile_run(folder: Path, text: str, device: str) -> Path:
     record["job"] = {**record["job"], "backend": text, "model": {**record["job"]["model"], **labels}}
     (paths[0].parent / "labels.json").write_text(json.dumps({**record, "device": text}))
     return run.rename(run.parent / text.replace("/", "-")[:100])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    require(CHROMIUM, "no Chromium here: apt install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
