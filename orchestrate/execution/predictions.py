@@ -11,7 +11,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from bench.manifests import search_path
 from bench.record.types import Json
 from orchestrate.analysis.landscape import MOST, Landscape, Question
-from orchestrate.errors import BadInput, OrbitError
+from orchestrate.console import make_console, printable
+from orchestrate.errors import BadInput, OrbitError, listed
 from orchestrate.execution import process_runner
 
 _LANDSCAPES = TypeAdapter(Annotated[list[Landscape | None], Field(max_length=MOST)])
@@ -32,11 +33,15 @@ def landscapes(questions: Sequence[Question]) -> list[tuple[Question, Landscape]
     """Return what each question's profile answers, of those that are known here.
 
     Records name their profiles, and may be a stranger's: a profile that is missing or unreadable is no error,
-    and its networks have no landscape. OrbitError for an answer that is none.
+    and its networks have no landscape; a line on stderr says so. OrbitError for an answer that is none.
     """
     known = search_path.files("profiles")
     found = []
-    for name in dict.fromkeys(each.profile for each in questions if each.profile in known):
+    for name in dict.fromkeys(each.profile for each in questions):
+        if name not in known:
+            text = f"no profile {printable(name)!r} here, so no cost landscape of it; known: {listed(known)}"
+            make_console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+            continue
         asked = [each for each in questions if each.profile == name]
         done = _asked([each.networks() for each in asked], str(known[name].resolve()), "--landscape")
         if done.returncode == 0:

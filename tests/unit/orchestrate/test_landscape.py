@@ -105,7 +105,10 @@ def test_nonsense_is_named() -> None:
         predictions._landscapes(json.dumps([{**ANSWER, "threads": "4"}]))
 
 
-def test_a_profile_that_is_not_known_here_is_no_error() -> None:
+@pytest.mark.parametrize("stranger", ["nobody-has-this", "../../etc/passwd.yaml", "made.yaml"])
+def test_a_profile_that_is_not_known_here_is_a_line_and_no_error(
+    stranger: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     [question] = asked(row("device"))
-    for stranger in ("nobody-has-this", "../../etc/passwd.yaml", "made.yaml"):
-        assert predictions.landscapes([question._replace(profile=stranger)]) == []
+    assert predictions.landscapes([question._replace(profile=stranger)]) == []
+    assert f"no profile '{stranger}' here, so no cost landscape of it; known: " in capsys.readouterr().err
