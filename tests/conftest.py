@@ -15,13 +15,6 @@ import psutil
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# Workers share the cores: threads that wait for one another there cost more than they bring.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-# What a process has compiled, the next finds: the suite starts hundreds, and each worker rewrites every test.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
-
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 300  # s until what a test waits for is taken to hang: a busy machine is slow
 
@@ -60,6 +53,11 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Signals and examples that do not depend on who started the tests, nor on how busy the machine is."""
+    # Workers share the cores: threads that wait for one another there cost more than they bring.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # What a process has compiled, the next finds: the suite starts hundreds, and each worker rewrites all.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # A shell ignores Ctrl-C for what it starts in the background, and children inherit that: tests that
     # interrupt would wait for ever under `make test &` or a CI of that kind.
     signal.signal(signal.SIGINT, signal.default_int_handler)

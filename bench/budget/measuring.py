@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, linear_regression, stdev
+from statistics import fmean, linear_regression, stdev, variance
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -28,7 +28,9 @@ SECONDS = 1.2  # of turns, each process
 PASSES = 3  # at most, for networks that one does not decide
 COVERAGE = 0.95
 LINE = 6  # processes, from which on a line is put through them
-STEADY = 0.01  # deviation of ln(reference's seconds) of a machine that nothing slows
+STEADY = 0.03  # deviation of ln(reference's seconds) of a machine that nothing slows
+LUCK = 0.01  # of ln(reference's seconds) in one process, which a line takes for slowing
+SLOPES = (-0.5, 0.0)  # of ln(ratio) over ln(reference's seconds): it is slowed more, up to twice as much
 
 Figures = Mapping[str, Any]  # of one network, as `orchestrate measure` prints them
 
@@ -125,16 +127,17 @@ def ratio_of(levels: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Return ln(network / reference) and half its 95 % interval, from ln(seconds) of both in each process.
 
     How far a process's reference was slowed explains a part of its ratio: from LINE processes on by a line,
-    and the ratio is the one at their mean.
+    and the ratio is the one at their mean. Where nothing slows a machine, a process's reference still differs
+    by luck, which must not be explained away: there is no line then, and LUCK is added to what a line leaves.
     """
     ratios = [model - own for model, own in levels]
     slowed = [own for _, own in levels]
     if len(levels) < LINE or stdev(slowed) < STEADY:
         return interval(ratios)
-    slope, constant = linear_regression(slowed, ratios)
-    rest = [ratio - slope * own - constant for ratio, own in zip(ratios, slowed, strict=True)]
+    slope = min(max(linear_regression(slowed, ratios).slope, SLOPES[0]), SLOPES[1])
+    rest = [ratio - slope * own for ratio, own in zip(ratios, slowed, strict=True)]
     free = len(rest) - 2
-    deviation = math.sqrt(sum(each**2 for each in rest) / free)
+    deviation = math.sqrt(variance(rest) * (free + 1) / free + LUCK**2)
     return fmean(ratios), _student(free) * deviation / math.sqrt(len(rest))
 
 

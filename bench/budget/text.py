@@ -44,7 +44,7 @@ def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
         {
             "widths": each.guess.scaled.widths,
             "guessed": {name: each.guess.figures[name] for name in ("latency", "memory")},
-            "measured": {name: estimate._asdict() for name, estimate in each.measured._asdict().items()},
+            "measured": {name: getattr(each.measured, name)._asdict() for name in ("latency", "memory")},
         }
         for each in found.played
     ]

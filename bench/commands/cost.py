@@ -139,6 +139,8 @@ def design(
         if known is None:
             raise InputError("--again: give --after FILE, of whose networks it takes the surprising ones")
         items = choice.surprising(known, again)
+        if not items:
+            raise InputError(f"--again: {after} has no whole network that the others could explain")
         contents = tuning.write(out, items, "tune-again", processes=AGAIN, profiled=True)
     else:
         items = choice.choose(parts, networks, seed, known)

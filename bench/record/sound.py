@@ -55,10 +55,10 @@ def of_fields(fields: List[Field]) -> Callable[[Any], bool]:
     absent = named(_Absent, names)
     lines = ["if type(v) is not dict: return False", "get = v.get"]
     for key, check, required in fields:
-        may = "" if required else "v is {} or ".format(absent)
+        whether = "v is not {} and ({})" if required else "v is {} or {}"
         lines += [
             "v = get({!r}, {})".format(key, absent),
-            "if not ({}{}): return False".format(may, test(check, names)),
+            "if not ({}): return False".format(whether.format(absent, test(check, names))),
         ]
     return _compiled([*lines, "return True"], names)
 

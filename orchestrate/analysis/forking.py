@@ -33,8 +33,11 @@ def beside(work: Callable[[], T], worth: bool = True) -> Iterator[Callable[[], T
     child = _Child(work) if worth and cores() > 1 else None
     try:
         yield lambda: results[0]
-    finally:
-        sent = child.ended() if child else b""
+    except BaseException:
+        if child:
+            child.kill()
+        raise
+    sent = child.ended() if child else b""
     results.append(pickle.loads(sent) if sent else work())  # noqa: S301 - by a fork of this very process
 
 
@@ -56,10 +59,14 @@ class _Child:
                 found = sent.read()
             return b"" if os.waitpid(self._pid, 0)[1] else found
         except BaseException:
-            with suppress(ProcessLookupError, ChildProcessError):  # it had ended just then
-                os.kill(self._pid, signal.SIGKILL)
-                os.waitpid(self._pid, 0)
+            self.kill()
             raise
+
+    def kill(self) -> None:
+        """End it at once."""
+        with suppress(ProcessLookupError, ChildProcessError):  # it had ended just then
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
 
 
 def _leave_after(work: Callable[[], object], end: int, parent: int) -> None:

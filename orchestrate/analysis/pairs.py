@@ -162,7 +162,7 @@ def _ratios(above: Frame, below: Frame) -> Frame:
 def _left_out(quality: Iterable[str], upper: Iterable[Widths], lower: Iterable[Widths]) -> list[str]:
     """Why each pair decides nothing, '' where it counts: two runs of one network compare nothing."""
     return [
-        OF_STAND_IN if fit == STAND_IN else OF_ONE_NETWORK if above and above == below else ""
+        OF_ONE_NETWORK if above and above == below else OF_STAND_IN if fit == STAND_IN else ""
         for fit, above, below in zip(quality, upper, lower, strict=True)
     ]
 

@@ -27,7 +27,8 @@ def parse(data: bytes, path: str) -> Any:
         value = orjson.loads(data)
     except ValueError:
         return files.parse_json(data, path)
-    # No text holds a quote, so each of a key that appeared twice and is gone leaves two quotes less.
-    if orjson.dumps(value).count(b'"') != data.count(b'"') or files.too_deep(data):
+    # What is too deep for orjson to write again is too deep altogether. No text holds a quote, so each of a
+    # key that appeared twice and is gone leaves two quotes less.
+    if files.too_deep(data) or orjson.dumps(value).count(b'"') != data.count(b'"'):
         return files.parse_json(data, path)
     return value

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bench.record import loads, schema
 from bench.record.files import BadFileError
+from bench.record.parent_process import die_with
 from bench.record.types import Json
 from orchestrate.analysis import forking, quick_json, under_load
 from orchestrate.analysis.job import Job, build_all
@@ -69,7 +70,7 @@ def _in_processes(shares: Sequence[Share], workers: int) -> Iterator[Iterator[Fo
     from concurrent.futures.process import ProcessPoolExecutor  # 30 ms that few need
 
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=die_with, initargs=(os.getpid(),)) as pool:
         try:
             yield _each(pool.map(read, shares))
         finally:

@@ -25,7 +25,8 @@ def banner(report: Report) -> str:
 def lede(report: Report) -> str:
     """Return what was read, in one paragraph."""
     study = report.study
-    counted = [f"{len(study.jobs):,} valid record{'s' * (len(study.jobs) != 1)}"]
+    counting = study.counting()
+    counted = [f"{len(counting):,} valid record{'s' * (len(counting) != 1)}"]
     for number, what, table in (
         (len(study.excluded), "left out", "excluded"),
         (len(study.replaced), "replaced by newer ones", "excluded"),
@@ -33,7 +34,7 @@ def lede(report: Report) -> str:
     ):
         if number:
             counted.append(f'<a href="#table-{table}">{number:,} {what}</a>')
-    devices = sorted({job.device for job in study.jobs} | {each.device for each in study.excluded})
+    devices = sorted({job.device for job in counting} | {each.device for each in study.excluded})
     where = f"from {_list(study.runs, 'run')} on {_list(devices, 'device')}"
     return f'<p class="lede">{", ".join(counted)}; {where}.</p>'
 

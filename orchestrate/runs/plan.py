@@ -134,7 +134,9 @@ def _file(model: Model) -> str:
 
 
 def _precision_problem(model: Model, device: Device) -> str | None:
-    found = (backends.precision_problem(device.backend, each, _file(model)) for each in _asked(model, device))
+    asked = _asked(model, device)
+    found = [backends.precision_problem(device.backend, each, _file(model)) for each in asked]
+    found += [text for _, text in backends.option_problems(device.backend, device.options, asked)]
     return next(filter(None, found), None)
 
 

@@ -1,5 +1,11 @@
 """What is measured again: the network that a disturbed machine slowed, not one that is merely slow."""
 
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from bench.cli import build
 from bench.cost import choice
 from bench.cost.profile import Profile
 from tests.unit.cost import synthetic_profile as synthetic
@@ -20,3 +26,17 @@ def test_a_network_that_was_slowed_as_a_whole_surprises_most() -> None:
     assert len(set(found)) == 3
     assert found[0] == known.measurements[wholes[5]].item
     assert all(item.part is None for item in found)
+
+
+def test_what_surprised_is_a_bundle_of_several_processes(tmp_path: Path) -> None:
+    known = tmp_path / "measurements.json"
+    known.write_text(json.dumps(synthetic.data()))
+    words = ["cost", "design", "--out", str(tmp_path / "bundle"), "--again", "2"]
+    refused = CliRunner().invoke(build(), words)
+    assert refused.exit_code == 2
+    done = CliRunner().invoke(build(), [*words, "--after", str(known), "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    measured = [(row["part"], row["widths"]) for row in synthetic.data()["measurements"]]
+    assert [(each["part"], each["tuned_widths"]) in measured for each in found["models"]] == [True, True]
+    assert found["experiment"]["measure"]["processes"] == 3

@@ -146,3 +146,21 @@ def test_an_interrupted_wait_leaves_no_process(written: Path, monkeypatch: pytes
         signal.signal(signal.SIGALRM, before)
     with pytest.raises(ChildProcessError):
         os.waitpid(pids(written)[0], os.WNOHANG)
+
+
+def test_work_beside_a_block_that_fails_is_ended(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forking, "cores", lambda: 2)
+
+    def endless() -> None:
+        note(written)
+        time.sleep(3600)
+
+    def fail() -> None:
+        while not written.exists() or not pids(written):
+            time.sleep(0.01)
+        raise KeyError("in the block")
+
+    with pytest.raises(KeyError), forking.beside(endless):
+        fail()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids(written)[0], 0)

@@ -94,3 +94,9 @@ def test_a_file_that_the_backend_cannot_run_is_refused_by_name() -> None:
         jobs("fp16", backend="torch")
     with pytest.raises(BadInput, match="net: backend onnxruntime does not run an fp32 file as int8"):
         jobs("fp32", backend="onnxruntime", precisions=["int8"])  # of a plan, or of an edited run
+
+
+def test_an_option_that_does_not_run_the_precision_asked_for_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(BadInput, match="option dla_core does not run fp32"):
+        jobs("fp32", options={"dla_core": 0}, precisions=["fp32"])
+    assert jobs("fp32", options={"dla_core": 0}, precisions=["fp16"]) == ["fp16"]

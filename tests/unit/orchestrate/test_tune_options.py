@@ -6,8 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrate import cli
+from orchestrate.errors import OrbitError
 from orchestrate.execution.own_words import Sweep
-from orchestrate.execution.tune import Tuning
+from orchestrate.execution.tune import Tuning, join_measurements
+from tests.unit.orchestrate import sample
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,11 @@ def test_stages_add_up_to_what_was_asked(count: int) -> None:
     stages = Tuning("local", count, Path("p"), Path("r"), Sweep()).stages()
     assert sum(each.parts + each.networks + each.again for each in stages) == count
     assert stages[0].networks >= 4  # a network of each architecture
+
+
+def test_a_later_stage_of_which_nothing_can_be_used_costs_none_of_the_first(tmp_path: Path) -> None:
+    run = sample.real_run(tmp_path, models=1)
+    before = {"measurements": [{"part": "conv1"}], "name": "local"}
+    assert join_measurements(before, run, 1.0) == before
+    with pytest.raises(OrbitError, match="no measurement of local can be used"):
+        join_measurements({}, run, 1.0)

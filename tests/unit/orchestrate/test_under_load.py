@@ -104,6 +104,7 @@ def test_only_jobs_under_load_make_a_page_that_says_so(run: Path, tmp_path: Path
     page = report.render([folder], tmp_path / "out").read_text()
     assert "1 record under load" in page
     assert "No record counts" not in page
+    assert "1 valid record;" in page
 
 
 def test_after_a_run_every_shape_has_its_own_table_and_json(run: Path) -> None:

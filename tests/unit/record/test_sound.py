@@ -77,3 +77,9 @@ def test_a_record_is_accepted_at_once(tmp_path: Any) -> None:
     made = synthetic.write(synthetic.Study(architectures=("vgg11",), ratios=(0.5,)), tmp_path)
     for path in made.glob("*/records/*.json"):
         assert sound.function(schema.KINDS["orbitbench.record"])(json.loads(path.read_text()))
+
+
+def test_a_field_that_may_be_anything_must_still_be_there() -> None:
+    found: list[checks.Problem] = []
+    checks.fields({"any": lambda value, path, problems: None}, {})({}, "", found)
+    assert [problem.reason for problem in found] == ["lacks `any`"]

@@ -1,11 +1,14 @@
 """Rounds of guessing, measuring and correcting: they end within the budget, or say that none was."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
 from bench.budget import rounds
+from bench.budget.command import Answer, Asked
 from bench.budget.measuring import Measured, interval
+from bench.budget.text import as_data
 from bench.cost import Estimate, ExtrapolationError
 from bench.scaling.budgets import Task, counts, largest
 from bench.scaling.direction import of
@@ -124,3 +127,16 @@ def test_a_process_that_holds_far_more_than_guessed_is_no_reason_to_aim_below_no
     played = rounds.play(limits, 3, aimed, measure)
     assert min(aims) > 0
     assert rounds.best(played.rounds, limits) is None
+
+
+def test_an_answer_that_was_measured_is_told_to_scripts_too() -> None:
+    limits = {"latency": 0.02}
+    played = rounds.play(limits, 3, guess, device(1.3, 0.01)).rounds
+    chosen = rounds.best(played, limits)
+    assert chosen is not None
+    asked = Asked("vgg11", "cifar10", "uniform", limits, device="here")
+    data = json.loads(json.dumps(as_data(asked, Answer(chosen.guess, played=tuple(played), chosen=chosen))))
+    assert [each["measured"]["latency"]["value"] for each in data["rounds"]] == [
+        each.measured.latency.value for each in played
+    ]
+    assert data["close"]
