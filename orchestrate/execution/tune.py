@@ -139,9 +139,18 @@ def bring(run: Run, wanted: Tuning, console: Console, again: Sequence[str] = ())
 
 
 def doubtful(run: Run) -> list[str]:
-    """Return jobs whose turns disagree too much: something else came and went while they ran."""
+    """Return jobs whose turns disagree too much: something else came and went while they ran.
+
+    On an emulated CPU all do, and nothing of it counts: none is worth the time.
+    """
     [folder] = run.devices.values()
-    return [r["job"]["id"] for r in folder.stored() if fit_to_use(r) and turns.doubt(r) > DOUBTFUL]
+    return [r["job"]["id"] for r in folder.stored() if is_doubtful(r)]
+
+
+def is_doubtful(record: Record) -> bool:
+    """Return whether a record's turns count, and disagree too much."""
+    emulated = record["environment"].get("emulated")
+    return fit_to_use(record) and not emulated and turns.doubt(record) > DOUBTFUL
 
 
 def join_measurements(before: Json, run: Run, seconds: float) -> Json:

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from orchestrate.analysis import turns
-from orchestrate.execution.tune import fit_to_use, latest
+from orchestrate.execution.tune import fit_to_use, is_doubtful, latest
 
 RUNGS = [
     {"process": 0, "rung": "start", "rss": 10_000_000, "uss": 6_000_000},
@@ -66,6 +66,9 @@ def test_turns_that_disagree_make_a_ratio_doubtful() -> None:
     torn = [(int(3e5 * rng.choice((1, 2))), 300_000) for _ in range(100)]
     assert turns.doubt(record(busy(1, 1, 0))) < 0.005
     assert turns.doubt(record(torn)) > 0.05
+    there = record(torn)["environment"]
+    assert is_doubtful(record(torn))
+    assert not is_doubtful(record(torn, environment={**there, "emulated": "qemu"}))  # where all disagree
 
 
 def test_a_reference_takes_as_long_as_undisturbed_and_each_architecture_has_its_own() -> None:
