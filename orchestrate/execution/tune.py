@@ -166,7 +166,7 @@ def join_measurements(before: Json, run: Run, seconds: float) -> Json:
         "schema": 1,
         "name": folder.name,
         "environment": turns.environment(records[0]),
-        "emulated": records[0]["environment"].get("emulated") or None,
+        "emulated": _emulator(records[0]),
         "reference_seconds": turns.reference_seconds(records),
         "measured": time.strftime("%Y-%m-%d", time.gmtime()),
         "orbitbench": version(),
@@ -174,6 +174,12 @@ def join_measurements(before: Json, run: Run, seconds: float) -> Json:
         "tuning_seconds": round(seconds, 1),
         "measurements": latest([*before.get("measurements", []), *map(turns.measurement, records)]),
     }
+
+
+def _emulator(record: Record) -> str | None:
+    """The emulator's name; records of orbitbench 0.1 have none where devices.yaml stated it."""
+    found = record["environment"].get("emulated")
+    return "an emulator" if found is True else found or None
 
 
 def latest(measurements: Sequence[Json]) -> list[Json]:

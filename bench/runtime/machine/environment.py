@@ -23,6 +23,8 @@ TELLING = (
 )
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.,:;=+*{}() -]{0,200}\Z")
 
+STATED = "an emulator that devices.yaml states"  # and that does not show itself to a process in it
+
 
 def describe(board: Environment, root: str = "") -> Environment:
     """Return the part of the environment that does not change from job to job."""
@@ -39,7 +41,7 @@ def describe(board: Environment, root: str = "") -> Environment:
         "governors": _texts(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"),
         "clock_limits_hz": _limits(root),
         "variables": variables(os.environ),
-        "emulated": emulated(root) or board.get("emulated") or None,
+        "emulated": emulated(root) or (STATED if board.get("emulated") else None),
     }
 
 

@@ -76,3 +76,8 @@ def test_mapped_libraries_are_told_by_name_and_hash(tmp_path: Path, monkeypatch:
     found = model_run._libraries()
     ok = list(found) == ["libnvinfer.so.8", "libnvinfer.so.8 (1)"] and len(set(found.values())) == 2
     MATRIX.add("libraries in home folders", "names, no paths", list(found), ok)
+
+
+def test_an_emulator_that_only_devices_yaml_states_has_a_name_too(tmp_path: Path) -> None:
+    found = [environment.describe({"emulated": stated}, str(tmp_path))["emulated"] for stated in (True, None)]
+    assert found == ["an emulator that devices.yaml states", None]
