@@ -136,7 +136,9 @@ def _file(model: Model) -> str:
 def _precision_problem(model: Model, device: Device) -> str | None:
     asked = _asked(model, device)
     found = [backends.precision_problem(device.backend, each, _file(model)) for each in asked]
-    found += [text for _, text in backends.option_problems(device.backend, device.options, asked)]
+    wrong = dict(backends.option_problems(device.backend, device.options))  # devices.py refuses those
+    of_precision = backends.option_problems(device.backend, device.options, asked)
+    found += [text for key, text in of_precision if key not in wrong]
     return next(filter(None, found), None)
 
 
