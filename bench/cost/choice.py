@@ -7,8 +7,7 @@ from collections import defaultdict
 import numpy as np
 
 from bench.cost import design
-from bench.cost.calibration import judge as judged
-from bench.cost.calibration import left_out, observe, samples_of
+from bench.cost.calibration import channel_block, left_out, observe, samples_of
 from bench.cost.design import Item
 from bench.cost.profile import Profile
 
@@ -29,7 +28,7 @@ def surprising(known: Profile, count: int) -> list[Item]:
     A disturbed machine can slow a whole process alike, which no disagreement of its turns shows.
     """
     profile = observe(known)
-    block = judged(profile).block
+    block = channel_block(profile)
     wholes = [i for i, m in enumerate(profile.measurements) if m.part is None]
     found = left_out(samples_of(profile, block), block, wholes)
     ranked = sorted(found, key=lambda each: -abs(each[1] / each[2]))
@@ -39,7 +38,7 @@ def surprising(known: Profile, count: int) -> list[Item]:
 def poorest(profile: Profile) -> tuple[tuple[str, str], ...]:
     """Return (architecture, part) of the worst predicted when left out, by root mean square error."""
     profile = observe(profile)
-    block = judged(profile).block
+    block = channel_block(profile)
     parts = [i for i, m in enumerate(profile.measurements) if m.part is not None]
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for index, error, _ in left_out(samples_of(profile, block), block, parts):

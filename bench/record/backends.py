@@ -171,14 +171,24 @@ def option_problems(
             known_ones = ", ".join(sorted(allowed)) or "none"
             found.append((key, "backend {} has no option {!r} (allowed: {})".format(name, key, known_ones)))
             continue
-        problem = _problem(key, allowed[key], value, precisions)
+        problem = _problem(key, allowed[key], value) or _unperformed(key, allowed[key], precisions)
         if problem:
             found.append((key, problem))
     return found
 
 
-def _problem(key: str, option: Option, value: Any, precisions: Sequence[str]) -> Optional[str]:
-    """What is wrong with the value of an option, or with its use in these precisions."""
+def precision_of_options(name: str, options: Mapping[str, Any], precisions: Sequence[str]) -> Optional[str]:
+    """Return why backend `name` cannot run in these precisions with these options; None where it can.
+
+    Of options that it does not know nothing is said.
+    """
+    allowed = find(name).options
+    found = (_unperformed(key, allowed[key], precisions) for key in options if key in allowed)
+    return next(filter(None, found), None)
+
+
+def _problem(key: str, option: Option, value: Any) -> Optional[str]:
+    """What is wrong with the value of an option."""
     wanted = _wanted(option, value)
     if wanted:
         return "option {} is {!r}, must be {}".format(key, value, wanted)
@@ -187,6 +197,11 @@ def _problem(key: str, option: Option, value: Any, precisions: Sequence[str]) ->
         if unknown:
             message = "option {} has an unknown entry {!r} (known: {})"
             return message.format(key, unknown[0], ", ".join(option.choices))
+    return None
+
+
+def _unperformed(key: str, option: Option, precisions: Sequence[str]) -> Optional[str]:
+    """Which of the precisions the option does not run."""
     refused = [each for each in precisions if option.precisions and each not in option.precisions]
     if refused:
         return "option {} does not run {} (allowed: {})".format(key, refused[0], ", ".join(option.precisions))

@@ -136,9 +136,7 @@ def _file(model: Model) -> str:
 def _precision_problem(model: Model, device: Device) -> str | None:
     asked = _asked(model, device)
     found = [backends.precision_problem(device.backend, each, _file(model)) for each in asked]
-    wrong = dict(backends.option_problems(device.backend, device.options))  # devices.py refuses those
-    of_precision = backends.option_problems(device.backend, device.options, asked)
-    found += [text for key, text in of_precision if key not in wrong]
+    found.append(backends.precision_of_options(device.backend, device.options, asked))
     return next(filter(None, found), None)
 
 
