@@ -138,7 +138,7 @@ def job(bundle: Path, model: Path, with_reference: bool = True, **changes: Any) 
 
 
 QUICK = {"processes": 2, "warmup": 3, "warmup_seconds": 0.0, "min_samples": 30, "max_samples": 200}
-QUICK["cold_loads"] = 0
+QUICK |= {"cold_loads": 0, "repeats": 0}
 # By count: a busy machine takes longer, and as many samples.
 QUICK |= {"min_seconds": 0.0, "max_seconds": 60, "timeout_seconds": PATIENCE, "max_waiting": 1e9}
 

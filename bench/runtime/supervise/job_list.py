@@ -59,6 +59,11 @@ def complete(job: Job, measure: Measure, path: str) -> Job:
     return {**job, "measure": plan}
 
 
+def is_profile(step: Step) -> bool:
+    """Return whether the step's process profiles, rather than times, its job."""
+    return step.process >= step.job["measure"]["processes"]
+
+
 def order(jobs: List[Job], seed: int) -> List[Step]:
     """Shuffle all first processes, then all second ones, ...: drift of the device cannot favour a job.
 

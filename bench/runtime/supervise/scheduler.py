@@ -19,7 +19,7 @@ from bench.runtime.measure.selftest import self_test
 from bench.runtime.measure.validity import disturbances
 from bench.runtime.supervise import record_builder, supervisor
 from bench.runtime.supervise.builds import Builds, build_of
-from bench.runtime.supervise.job_list import JobList, Step, file_problem, order
+from bench.runtime.supervise.job_list import JobList, Step, file_problem, is_profile, order
 from bench.runtime.supervise.store import Store
 
 Event = Dict[str, object]  # a line of JSON on standard output
@@ -66,7 +66,7 @@ class Scheduler(object):
             elif not test["ok"]:
                 self._skip(step.job, test)
             elif not self._step(step._replace(order=len(self.spent))):
-                left.append(step)
+                left.insert(sum(not is_profile(each) for each in left), step)  # profiles stay the last
         return self._end()
 
     def _count(self) -> int:
@@ -168,7 +168,7 @@ class Scheduler(object):
             "nvmap_before": total_bytes(),
             "cache_dir": os.path.join(self.store.out, "cache"),
             "build": build_of(step.job, step.process),
-            "profile": step.process >= step.job["measure"]["processes"],
+            "profile": is_profile(step),
             "folder": self.store.out,
         }
 

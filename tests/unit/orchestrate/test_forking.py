@@ -39,6 +39,18 @@ def pids(path: Path) -> list[int]:
     return [int(line) for line in path.read_text().split()]
 
 
+def wait_for_work(path: Path) -> None:
+    """Until the process has written its number."""
+    while not (path.exists() and path.read_text().endswith("\n")):
+        time.sleep(0.01)
+
+
+def assert_reaped(pid: int) -> None:
+    """The process has ended, and is not left as a zombie."""
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
 def test_work_is_done_once_and_is_there_after_the_block(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,16 +96,6 @@ def test_a_process_that_is_killed_loses_no_work(written: Path, monkeypatch: pyte
     assert pids(written) == [here]
 
 
-def test_an_error_of_the_block_is_raised_and_no_process_is_left(
-    written: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(forking, "cores", lambda: 2)
-    with pytest.raises(KeyError), forking.beside(lambda: note(written)):
-        raise KeyError
-    with pytest.raises(ChildProcessError):
-        os.waitpid(pids(written)[0], os.WNOHANG)
-
-
 def test_beside_a_thread_work_is_done_here(written: Path) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=stop.wait)
@@ -127,8 +129,7 @@ def test_an_interrupted_wait_leaves_no_process(written: Path, monkeypatch: pytes
         time.sleep(3600)
 
     def interrupt_once_it_works() -> None:
-        while not (written.exists() and pids(written)):
-            time.sleep(0.01)
+        wait_for_work(written)
         signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
 
     def interrupt(_: int, frame: Any) -> None:
@@ -144,8 +145,7 @@ def test_an_interrupted_wait_leaves_no_process(written: Path, monkeypatch: pytes
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(pids(written)[0], os.WNOHANG)
+    assert_reaped(pids(written)[0])
 
 
 def test_work_beside_a_block_that_fails_is_ended(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,11 +156,9 @@ def test_work_beside_a_block_that_fails_is_ended(written: Path, monkeypatch: pyt
         time.sleep(3600)
 
     def fail() -> None:
-        while not written.exists() or not pids(written):
-            time.sleep(0.01)
+        wait_for_work(written)
         raise KeyError("in the block")
 
     with pytest.raises(KeyError), forking.beside(endless):
         fail()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pids(written)[0], 0)
+    assert_reaped(pids(written)[0])

@@ -31,7 +31,8 @@ class Rivals(Scheduler):
 def run(folder: Path, disturbed: set[tuple[int, int]], **measure: Any) -> tuple[dict[str, Any], list[Any]]:
     bundle, events = folder / "bundle", []
     job = models.job(bundle, models.cnn(bundle / "models/net.onnx"))
-    job["measure"] = {"processes": 2, "warmup": 1, "max_seconds": 0.05, "min_seconds": 0, **measure}
+    plan = {"processes": 2, "repeats": 2, "warmup": 1, "max_seconds": 0.05, "min_seconds": 0}
+    job["measure"] = {**plan, **measure}
     path = models.job_list(folder / "jobs.json", bundle, [job])
     scheduler = Rivals(
         joblist.load(str(path)), Store(str(folder / "out")), events.append, disturbed=disturbed
@@ -64,6 +65,11 @@ def test_a_load_that_stays_makes_the_record_invalid_and_costs_at_most_half_as_mu
     record, events = run(tmp_path, always)
     assert not record["validity"]["valid"]
     assert [e.get("status") for e in events].count("disturbed") == 1
+
+
+def test_it_is_measured_again_before_the_profile_which_stays_the_last(tmp_path: Path) -> None:
+    _, events = run(tmp_path, {(0, 0), (1, 0)}, profile=True)
+    assert [e["process"] for e in events if e["event"] == "process"] == [0, 1, 0, 1, 2]
 
 
 @pytest.mark.parametrize("repeats", [0, 1])
