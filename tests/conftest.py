@@ -6,9 +6,10 @@ import glob
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hypothesis
 import psutil
@@ -17,6 +18,16 @@ from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 300  # s until what a test waits for is taken to hang: a busy machine is slow
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], what: object = "nothing came of it") -> T:
+    """The first true answer of `condition`; after PATIENCE the test fails, with `what` it waited for."""
+    end = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+    return found
 
 
 def require(condition: object, reason: str) -> None:

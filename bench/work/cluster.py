@@ -93,9 +93,12 @@ def _as_they_end(waiting: dict[Any, Task]) -> Iterator[Outcome[Task, Any]]:
             except ray.exceptions.RayError as error:
                 yield Outcome(task, None, f"{task}: lost: {_reason(error)}")
     finally:  # also where the consumer stops listening
-        for reference in waiting:
-            ray.cancel(reference)  # arrives there as SIGINT does, upon which a checkpoint is written
-        ray.wait(list(waiting), num_returns=len(waiting), timeout=10) if waiting else None
+        if (
+            waiting and ray.is_initialized()
+        ):  # a Ray that has ended took its tasks along; no call may start one
+            for reference in waiting:
+                ray.cancel(reference)  # arrives there as SIGINT does, upon which a checkpoint is written
+            ray.wait(list(waiting), num_returns=len(waiting), timeout=10)
 
 
 def _reason(error: Exception) -> str:

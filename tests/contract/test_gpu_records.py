@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from bench.record import samples, schema
 from bench.runtime.supervise.job_list import order
 from tests import models
-from tests.conftest import PATIENCE, ROOT
+from tests.conftest import PATIENCE, ROOT, wait_for
 from tests.fakes.trt import GENERATIONS
 from tests.matrix import Part
 
@@ -168,14 +167,6 @@ def test_tactics_timed_for_one_model_serve_the_next_run_where_they_are_kept(tmp_
         assert record["environment"]["build"]["timing_cache"]["reused"] is bool(number)
 
 
-def until(condition: Any) -> None:
-    """Wait for a condition; a busy machine may take its time, a fault takes two minutes."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_run_killed_in_mid_build_goes_on_with_the_tactics_of_its_earlier_builds(tmp_path: Path) -> None:
     bundle, sign = tmp_path / "bundle", tmp_path / "building"
     jobs = [
@@ -188,9 +179,9 @@ def test_a_run_killed_in_mid_build_goes_on_with_the_tactics_of_its_earlier_build
     with subprocess.Popen(
         **runtime(path, FAKE_BUILD_HANGS=hanging), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as killed:
-        until(lambda: sign.exists() and sign.read_text())
+        wait_for(lambda: sign.exists() and sign.read_text())
         killed.kill()
-    until(lambda: not Path("/proc", sign.read_text()).exists())  # no build is left on the GPU
+    wait_for(lambda: not Path("/proc", sign.read_text()).exists())  # no build is left on the GPU
     done = subprocess.run(**runtime(path), capture_output=True, text=True, timeout=PATIENCE)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr

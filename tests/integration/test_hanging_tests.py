@@ -2,19 +2,19 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.conftest import PATIENCE
+from tests.conftest import wait_for
 
 pytestmark = pytest.mark.integration
 
 ASLEEP = """
-import subprocess, sys, time
+import subprocess, sys, time, pytest
 
+@pytest.mark.timeout(4, func_only=True)
 def test_asleep():
     sleep = [sys.executable, "-c", "import time; time.sleep(600)", {mark!r}]
     subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({{sleep}})", {mark!r}])
@@ -47,7 +47,7 @@ def output(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "test_asleep.py").write_text(ASLEEP.format(mark=str(folder)))
     (folder / "test_deaf.py").write_text(DEAF)
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", "2"]
-    command += ["-c", root / "pyproject.toml", "-o", "timeout=10", "-o", "faulthandler_timeout=20", folder]
+    command += ["-c", root / "pyproject.toml", "-o", "faulthandler_timeout=10", folder]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False).stdout
 
 
@@ -62,7 +62,4 @@ def test_what_a_hanging_test_has_started_is_ended(
     output: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     mark = str(next(tmp_path_factory.getbasetemp().glob("hanging*")))
-    deadline = time.monotonic() + PATIENCE
-    while left := running(mark):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
+    wait_for(lambda: not running(mark), "what the test has started still runs")

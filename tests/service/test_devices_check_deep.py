@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import PATIENCE, ROOT, require
+from tests.conftest import PATIENCE, ROOT, require, wait_for
 from tests.matrix import Part
 from tests.service import modern, rootfs
 from tests.service.board import Board
@@ -131,10 +130,7 @@ def test_what_a_killed_check_left_gives_way_to_the_next(job_fleet: Fleet, tmp_pa
 def test_an_interrupted_check_leaves_the_board_free(job_fleet: Fleet, tmp_path: Path) -> None:
     board = job_fleet["board1"]
     process = start(job_fleet, tmp_path, "good")
-    end = time.monotonic() + PATIENCE
-    while not board.docker("ps", "-q", "--filter", "name=orbitbench").strip():
-        assert time.monotonic() < end, "no container"
-        time.sleep(0.1)
+    wait_for(lambda: board.docker("ps", "-q", "--filter", "name=orbitbench").strip(), "no container")
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err

@@ -59,7 +59,7 @@ def test_a_small_disk_fills_up_and_empties(namespaces):
 def test_boards_of_a_crashed_test_run_are_swept_and_those_of_a_living_one_are_left(engine):
     script = (
         "import time; from tests.service.board import Board; Board('orphan').up();"
-        "print(flush=True); time.sleep(60)"
+        "print(flush=True); time.sleep(3600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests import matrix
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, wait_for
 from tests.service import rootfs
 from tests.service.board import Board
 from tests.service.board import run as shell
@@ -97,7 +97,7 @@ class Scene:
     def begin(self, *words: str, **env: str) -> subprocess.Popen[str]:
         """Start, and return when the first of the records is here and others are to come."""
         process = self.start(*words, **env)
-        until(lambda: self.kept() or process.poll() is not None)
+        wait_for(lambda: self.kept() or process.poll() is not None)
         assert process.poll() is None, process.communicate()
         return process
 
@@ -151,13 +151,6 @@ def clean(board: Board) -> None:
             board.docker(*(("rm", "-f") if kind[0] == "p" else ("volume", "rm", "-f")), *found)
 
 
-def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
 class Fault(NamedTuple):
     """What is done to a run, on which board, and how it ended."""
 
@@ -202,7 +195,7 @@ def link_cut_for_good(scene: Scene) -> None:
     said = scene.ends(process, 1)
     assert f"to go on: orchestrate run --resume {scene.run.id}" in said
     scene.board.link(True)
-    until(lambda: len(scene.on_board()) == JOBS)  # the board has gone on without us
+    wait_for(lambda: len(scene.on_board()) == JOBS)  # the board has gone on without us
     scene.note()
     scene.resumes()
     scene.complete("link cut for good", "--resume")
@@ -310,7 +303,7 @@ def disk_here_full(scene: Scene) -> None:
         assert "nothing is lost" in said
     finally:
         shell("umount", str(scene.records.records))
-    until(lambda: len(scene.on_board()) == JOBS)
+    wait_for(lambda: len(scene.on_board()) == JOBS)
     scene.note()
     scene.resumes()
     scene.complete("the disk here full", "--resume")
@@ -348,7 +341,7 @@ def two_orchestrators(scene: Scene) -> None:
 @fault()
 def records_damaged_on_the_board(scene: Scene) -> None:
     scene.ends(scene.start("run", "--resume", scene.run.id, "--detach"), 0)
-    until(lambda: len(scene.on_board()) == JOBS)
+    wait_for(lambda: len(scene.on_board()) == JOBS)
     records = f"/var/lib/docker/volumes/orbitbench-{scene.run.id}-{scene.board.name}/_data/out/records"
     first, second, third = (f"{records}/{job}.json" for job in scene.records.wanted)
     scene.board.sh(f"echo garbage > {first}; ln -sf /etc/shadow {second}; truncate -s 100M {third}")
@@ -403,7 +396,7 @@ def detached_and_collected(scene: Scene) -> None:
     scene.ends(scene.start("run", "--resume", scene.run.id, "--detach"), 0)
     said = scene.ends(scene.start("status", scene.run.id), 1)
     assert "at work" in said
-    until(lambda: len(scene.on_board()) == JOBS)
+    wait_for(lambda: len(scene.on_board()) == JOBS)
     scene.note()
     assert '"event": "end"' in scene.ends(scene.start("logs", scene.run.id), 0)
     scene.resumes("collect", scene.run.id)

@@ -7,13 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, wait_for
 from tests.service import rootfs
 from tests.service.fleet import Fleet
 from tests.unit.orchestrate import sample
@@ -159,10 +157,3 @@ class Screen(threading.Thread):
                 self.text += os.read(self.master, 65536).decode(errors="replace")
             except OSError:
                 return
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)

@@ -4,7 +4,6 @@ import concurrent.futures
 import random
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import yaml
 
 from orchestrate.engine.image_store import connected
 from tests import matrix
-from tests.conftest import PATIENCE, require
+from tests.conftest import PATIENCE, require, wait_for
 from tests.service import registry as registries
 from tests.service import rootfs
 from tests.service.board import Board
@@ -73,11 +72,12 @@ def dying_push(
         load_image(workshop.engine, rootfs.image_of(rootfs.tar_of({"noise": noise}), f"{name}/heavy:1-amd64"))
         process = workshop.start("push", "heavy", "--registry", name, "--lock", "heavy.lock.yaml")
         uploads = registry.folder / "data/docker/registry/v2/repositories/lab/heavy/_uploads"
-        end = time.monotonic() + PATIENCE
-        while not any(path.stat().st_size > 1_000_000 for path in uploads.rglob("data")):
+
+        def pushing() -> bool:
             assert process.poll() is None, process.communicate()
-            assert time.monotonic() < end, "the push never began"
-            time.sleep(0.02)
+            return any(path.stat().st_size > 1_000_000 for path in uploads.rglob("data"))
+
+        wait_for(pushing, "the push never began")
     yield process
     process.kill()
     process.wait()
@@ -173,13 +173,14 @@ def test_list_shows_what_is_built_and_pushed(workshop: Workshop, pushed: dict[st
 
 
 def test_an_interrupted_build_leaves_no_name_and_no_container(workshop: Workshop) -> None:
-    workshop.add("slow", "ARG BASE\nFROM ${BASE}\nRUN sleep 300\n")
+    workshop.add("slow", "ARG BASE\nFROM ${BASE}\nRUN sleep 3600\n")
     process = workshop.start("build", "slow")
-    end = time.monotonic() + PATIENCE
-    while "sleep 300" not in workshop.engine.docker("ps", "--no-trunc"):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end
-        time.sleep(0.1)
+
+    def building() -> bool:
+        return "sleep 3600" in workshop.engine.docker("ps", "--no-trunc")
+
+    wait_for(lambda: building() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()[1]
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)
     fault(
@@ -187,9 +188,7 @@ def test_an_interrupted_build_leaves_no_name_and_no_container(workshop: Workshop
     )
     assert workshop.tag("slow") not in workshop.names(workshop.engine)
     assert "slow" not in workshop.lock.read_text()
-    while "sleep 300" in workshop.engine.docker("ps", "--no-trunc"):
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    wait_for(lambda: not building())
 
 
 def test_a_base_that_cannot_be_pulled_fails_alone(workshop: Workshop) -> None:
@@ -416,10 +415,7 @@ def test_a_board_whose_sshd_forwards_nothing_is_told_apart_from_a_registry_that_
 
 def once_it_loads(board: Board, hurt: Callable[[], object]) -> None:
     """Call `hurt` as soon as a part of the archive has arrived."""
-    end = time.monotonic() + PATIENCE
-    while int(board.sh("du -sk /var/lib/docker/tmp | cut -f1")) < 2000:
-        assert time.monotonic() < end, "the load never began"
-        time.sleep(0.1)
+    wait_for(lambda: int(board.sh("du -sk /var/lib/docker/tmp | cut -f1")) >= 2000, "the load never began")
     hurt()
 
 

@@ -1,13 +1,14 @@
 """What a process can know and settle about itself: its parent, its threads' waiting, its clocks."""
 
+import functools
 import os
 import re
 import time
-from typing import Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional
 
 from bench.record.parent_process import die_with
 from bench.record.readings import Facts
-from bench.runtime.machine.clock import now_ns
+from bench.runtime.machine.clock import now_ns, read_together
 from bench.runtime.machine.procfs import find, read_text
 
 PARENT = "ORBITBENCH_PARENT"  # process id; not for our own children, whose parent is another
@@ -61,12 +62,16 @@ def machine_cpu(path: str = "/proc/stat") -> Dict[str, float]:
 
 def clocks() -> Dict[str, float]:
     """Return the clocks whose disagreement betrays a step, a suspension or a slewed monotonic clock, in
-    seconds."""
-    values = {"wall": time.time(), "monotonic": time.perf_counter()}
+    seconds, all at one moment."""
+    others: Dict[str, Callable[[], float]] = {"wall": time.time}
     for name, clock in (("raw", "CLOCK_MONOTONIC_RAW"), ("boot", "CLOCK_BOOTTIME")):
         number = getattr(time, clock, 7 if name == "boot" else None)  # CLOCK_BOOTTIME has no name before 3.7
         if number is not None:
-            values[name] = time.clock_gettime(number)
+            others[name] = functools.partial(time.clock_gettime, number)
+    values = {"monotonic": time.perf_counter()}
+    for name, other in others.items():
+        at, there = read_together(time.perf_counter, other)
+        values[name] = there - (at - values["monotonic"])
     return values
 
 

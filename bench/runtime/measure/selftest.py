@@ -3,10 +3,10 @@ not a model."""
 
 import mmap
 import time
-from typing import Dict, Tuple
+from typing import Dict
 
 from bench.record.measured import SelfTest
-from bench.runtime.machine.clock import now_ns
+from bench.runtime.machine.clock import now_ns, read_together
 from bench.runtime.measure.memory import process_memory
 
 KNOWN_BYTES = 64 * 1024 * 1024
@@ -32,23 +32,19 @@ def memory_error() -> float:
 def time_error() -> float:
     """Return the relative error of the samples' clock over a known spin, against another clock, the raw
     hardware one."""
-    known, ours = _both_clocks()
-    while time.clock_gettime(time.CLOCK_MONOTONIC_RAW) < known + KNOWN_SECONDS:
+    known, ours = read_together(_raw, _ours)
+    while _raw() < known + KNOWN_SECONDS:
         pass
-    known_later, ours_later = _both_clocks()
+    known_later, ours_later = read_together(_raw, _ours)
     return (ours_later - ours) / (known_later - known) - 1
 
 
-def _both_clocks() -> Tuple[float, float]:
-    """(raw, ours) of one moment: the closest of ten pairs, so that a busy machine cannot pass for a wrong
-    clock."""
-    pairs = []
-    for _ in range(10):
-        before = time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
-        ours = now_ns() * 1e-9
-        after = time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
-        pairs.append((after - before, (before + after) / 2, ours))
-    return min(pairs)[1:]
+def _raw() -> float:
+    return time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
+
+
+def _ours() -> float:
+    return now_ns() * 1e-9
 
 
 def self_test() -> SelfTest:

@@ -1,25 +1,39 @@
-"""A sweep on two nodes of Ray on this machine: one is killed, the work ends on the other."""
+"""Tasks on Ray that lose their process, their node, or Ray itself."""
 
 import json
+import os
 import secrets
+import signal
+import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
 from bench.search import sweep as searching
-from bench.search.task import plan_search, search
+from bench.search.task import SearchTask, plan_search, search
 from bench.train.recipe import Recipe
+from bench.train.result import Result
 from bench.train.run import CHECKPOINT, WEIGHTS, train
 from bench.train.sweep import sweep
 from bench.train.task import TrainingTask
-from bench.work import ray_session
-from bench.work.cluster import Share
+from bench.train.trainer import Trainer
+from bench.work import cluster, ray_session
+from bench.work.cluster import Outcome, Share
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, wait_for
+
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
+
+    from tests.integration.ray.conftest import RayHere
 
 pytestmark = [
     pytest.mark.integration,
@@ -28,18 +42,71 @@ pytestmark = [
 MEMORY = {"object_store_memory": 80_000_000, "include_dashboard": False}
 
 
-def a_long_task():
+def a_training(epochs: int) -> TrainingTask:
     widths = (2,) * 8
     cost = architecture("vgg11").cost(widths, dataset("digits"))
-    recipe = Recipe(epochs=20, batch=480, milestones=(), flip=False)
+    recipe = Recipe(epochs=epochs, batch=480, milestones=(), flip=False)
     numbers = (widths, int(cost.params), int(cost.macs), 0)
     return TrainingTask(
         "vgg11-digits-uniform-w0.01", "vgg11", "digits", "uniform", 0.01, "width", *numbers, recipe
     )
 
 
+def a_search() -> SearchTask:
+    tiny = {"width_ratio": 0.04, "image_size": 8, "batch": 256, "minibatches": 1, "units": 12}
+    long = {"iterations": 1, "warmup_epochs": 15, "max_epochs": 60}
+    return plan_search("preact_resnet18", "digits", "reduced", {**tiny, **long})
+
+
+def assert_as_undisturbed(training: TrainingTask, end: Outcome[Any, Any], out: Path) -> None:
+    """It went on where it was, and ended as it does alone, weights included."""
+    assert end.error is None
+    assert end.result["resumed_at"] > 0  # nothing was trained twice from scratch
+    undisturbed = train(training, Place(out / "alone"))
+    assert end.result["history"] == undisturbed["history"]
+    states = [
+        torch.load(training.folder(place) / WEIGHTS, weights_only=True)["state"]
+        for place in (out, out / "alone")
+    ]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def killed_once(place: Place, task: TrainingTask, threads: int) -> Result:
+    """Train; where it starts without a checkpoint, its process is killed as soon as it has written one."""
+    checkpoint = task.folder(place.out) / CHECKPOINT
+    first = not checkpoint.exists()
+
+    def kill(_: Trainer) -> None:
+        if first and checkpoint.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return train(task, replace(place, threads=threads, every=0 if first else place.every), kill)
+
+
+def test_a_task_whose_process_is_killed_ends_in_another_from_its_checkpoint(
+    ray_here: "RayHere", tmp_path: Path
+) -> None:
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers know no tests
+    training, place = a_training(epochs=2), Place(tmp_path)
+    (end,) = cluster.run([training], lambda *given: killed_once(place, *given), Share())
+    assert_as_undisturbed(training, end, tmp_path)
+
+
+def test_a_ray_that_has_ended_needs_no_cancelling_and_none_is_started_for_it(ray_here: "RayHere") -> None:
+    import ray
+
+    ends = cluster.run([0, 3600], lambda seconds, threads: time.sleep(seconds), Share())
+    assert next(ends).error is None
+    ray_here.stop()
+    ends.close()
+    assert not ray.is_initialized()
+
+
+# -- a whole node -------------------------------------------------------------------------------------------
 @pytest.fixture
-def cluster(monkeypatch, ray_sessions):
+def two_nodes(monkeypatch: pytest.MonkeyPatch, ray_sessions: "RayHere") -> Iterator["Cluster"]:
     """A head that computes nothing, so that work runs on the nodes a test adds; it asks for a token."""
     from ray.cluster_utils import Cluster
 
@@ -55,57 +122,40 @@ def cluster(monkeypatch, ray_sessions):
         made.shutdown()
 
 
-def a_long_search():
-    tiny = {"width_ratio": 0.04, "image_size": 8, "batch": 256, "minibatches": 1, "units": 12}
-    return plan_search(
-        "preact_resnet18",
-        "digits",
-        "reduced",
-        {**tiny, "iterations": 1, "warmup_epochs": 15, "max_epochs": 60},
-    )
-
-
-def started(run, task, place):
-    """The thread of a sweep with one task, and the list that its end goes to.
+def started(run: Callable[..., Iterator[Outcome[Any, Any]]], task: object, place: Place) -> Any:
+    """The thread of a sweep with one task, and the list that its end goes to, or what it raised.
 
     A thread that waits in Ray cannot be ended: as a daemon it does not outlive a test that has failed.
     """
-    ends = []
-    work = lambda: ends.extend(run([task], place, Share(cpus=1)))  # noqa: E731
+    ends: list[Any] = []
+
+    def work() -> None:
+        try:
+            ends.extend(run([task], place, Share(cpus=1)))
+        except BaseException as error:  # SystemExit among them, where Ray ends meanwhile
+            ends.append(error)
+
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread, ends
 
 
-def wait_for(*files):
-    deadline = time.monotonic() + PATIENCE
-    for file in files:
-        while not file.exists():
-            assert time.monotonic() < deadline, f"no checkpoint in {PATIENCE} s"
-            time.sleep(0.05)
-
-
-def test_tasks_whose_node_is_killed_end_on_another_from_their_checkpoints(cluster, tmp_path):
-    training, other, place = a_long_task(), a_long_search(), Place(tmp_path, every=0.1)
-    first = cluster.add_node(num_cpus=2, **MEMORY)
+@pytest.mark.slow
+def test_tasks_whose_node_is_killed_end_on_another_from_their_checkpoints(
+    two_nodes: "Cluster", tmp_path: Path
+) -> None:
+    training, other = a_training(epochs=20), a_search()
+    place = Place(tmp_path, every=0.1)
+    first = two_nodes.add_node(num_cpus=2, **MEMORY)
     runs = [started(sweep, training, place), started(searching.sweep, other, place)]
-    wait_for(other.folder(tmp_path) / CHECKPOINT, training.folder(tmp_path) / CHECKPOINT)
-    cluster.remove_node(first, allow_graceful=False)
-    cluster.add_node(num_cpus=2, **MEMORY)
+    for task in (training, other):
+        wait_for((task.folder(tmp_path) / CHECKPOINT).exists, f"no checkpoint of {task}")
+    two_nodes.remove_node(first, allow_graceful=False)
+    two_nodes.add_node(num_cpus=2, **MEMORY)
     for thread, _ in runs:
         thread.join(timeout=PATIENCE)
     ((trained,), (searched,)) = [ends for _, ends in runs]
-    assert (trained.error, searched.error) == (None, None)
-
-    assert trained.result["resumed_at"] > 0  # nothing was trained twice from scratch
-    undisturbed = train(training, Place(tmp_path / "alone"))
-    assert trained.result["history"] == undisturbed["history"]
-    states = [
-        torch.load(training.folder(out) / WEIGHTS, weights_only=True)["state"]
-        for out in (tmp_path, tmp_path / "alone")
-    ]
-    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-
+    assert_as_undisturbed(training, trained, tmp_path)
     record = json.loads((other.folder(tmp_path) / "record.json").read_bytes())
     assert record["resumed"] == 1
-    assert searched.result == search(other, tmp_path / "search", Place(tmp_path))
+    assert (searched.error, searched.result) == (None, search(other, tmp_path / "search", Place(tmp_path)))

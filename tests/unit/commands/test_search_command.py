@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from typer.testing import CliRunner, Result
 from bench.cli import build
 from bench.scaling import fits
 from tests import matrix
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, wait_for
 
 SETTINGS = {
     "width_ratio": 0.04,
@@ -73,9 +72,7 @@ def test_stopped_it_keeps_its_place_and_the_same_command_goes_on(
         text=True,
     )
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not (work.exists() and listens(process.pid)) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_for(lambda: work.exists() and listens(process.pid))
         process.send_signal(number)
         _, error = process.communicate(timeout=PATIENCE)
     finally:

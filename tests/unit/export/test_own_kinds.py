@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from bench.export import ExportError, count
 from bench.export.own import process
 from bench.export.own.prepare import STEM
 from bench.export.own.request import Request
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, wait_for
 from tests.unit.export.test_export_own import FLOAT, read, save, value
 
 INT64, INT16 = TensorProto.INT64, TensorProto.INT16
@@ -407,16 +406,10 @@ def test_an_interrupted_export_leaves_no_child(tmp_path, root: Path):
     command = [sys.executable, "-m", "bench.cli", "export", "--onnx", str(path), "--out", str(tmp_path / "b")]
     export = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE)
     try:
-        until = time.monotonic() + PATIENCE
-        while not (found := children(export.pid)) and time.monotonic() < until:
-            time.sleep(0.05)
+        found = wait_for(lambda: children(export.pid))
         export.send_signal(signal.SIGINT)
         assert export.wait(PATIENCE) == 130
-        assert found
-        until = time.monotonic() + PATIENCE
-        while any(Path(f"/proc/{pid}").exists() for pid in found) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert not [pid for pid in found if Path(f"/proc/{pid}").exists()]
+        wait_for(lambda: not [pid for pid in found if Path(f"/proc/{pid}").exists()], found)
     finally:
         export.kill()
         export.communicate()

@@ -4,25 +4,24 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrate.runs import staging
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 MAKER = """
-import subprocess, sys, time
+import subprocess, sys
 from pathlib import Path
 from orchestrate.runs.staging import draft
 with draft(Path(sys.argv[1])) as (folder, held):
     (folder / "model.onnx").write_bytes(b"half of it")
-    child = subprocess.Popen(["sleep", "60"], pass_fds=[held]) if "child" in sys.argv else None
+    child = subprocess.Popen(["sleep", "3600"], pass_fds=[held]) if "child" in sys.argv else None
     print(folder, child.pid if child else 0, flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
@@ -37,7 +36,8 @@ def maker(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str],
 
     def start(*words: str) -> tuple[subprocess.Popen[str], Path, int]:
         command = [sys.executable, "-c", MAKER, str(tmp_path), *words]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
         started.append(process)
         assert process.stdout is not None
         folder, child = process.stdout.readline().split()
@@ -68,7 +68,7 @@ def test_a_draft_stays_while_the_killed_runs_export_still_writes_into_it(tmp_pat
     staging.sweep(tmp_path)
     assert folder.exists()
     os.kill(child, signal.SIGKILL)
-    until(lambda: staging.sweep(tmp_path) or not folder.exists())
+    wait_for(lambda: staging.sweep(tmp_path) or not folder.exists())
 
 
 def test_a_link_is_not_followed_and_other_folders_are_not_touched(tmp_path) -> None:
@@ -88,20 +88,13 @@ def test_orchestrate_killed_during_export_is_cleared_up_after_by_the_next_run(tm
     quiet = {"cwd": tmp_path, "env": env, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     killed = subprocess.Popen([*command, "smoke"], start_new_session=True, **quiet)
     try:
-        until(lambda: drafts(tmp_path / "results"))
+        wait_for(lambda: drafts(tmp_path / "results"))
     finally:
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
     assert drafts(tmp_path / "results")
     assert subprocess.run([*command, "nonsense"], **quiet, timeout=PATIENCE, check=False).returncode == 2
     assert not drafts(tmp_path / "results")
-
-
-def until(done: Callable[[], object], seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_results_folder_that_was_made_for_nothing_goes_again(tmp_path: Path) -> None:

@@ -154,8 +154,8 @@ def test_a_board_that_falls_silent_in_a_transfer_ends_it(case: str, tmp_path: Pa
 def test_a_transfer_may_take_longer_than_an_answer(tmp_path: Path) -> None:
     def slow(connection: socket.socket) -> None:
         connection.sendall(CHUNKED)
-        for _ in range(8):
-            time.sleep(0.5)  # 4 s in all, of which no three are silent, however busy the machine
+        for _ in range(40):
+            time.sleep(0.1)  # 4 s in all, of which no three are silent, however busy the machine
             connection.sendall(b'15\r\n{"status":"Waiting"}\n\r\n')
         connection.sendall(b"0\r\n\r\n")
 

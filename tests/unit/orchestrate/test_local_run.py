@@ -10,13 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from orchestrate.runs.folder import Run
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, wait_for
 from tests.unit.orchestrate import sample
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,13 +78,6 @@ def runtimes(run: Run) -> list[int]:
     return found
 
 
-def wait_until(condition: Any, seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "in vain"
-        time.sleep(0.05)
-
-
 def test_a_run_ends_with_every_record_a_table_and_nothing_left_over(
     tmp_path: Path, env: dict[str, str]
 ) -> None:
@@ -142,7 +134,7 @@ def test_orchestrator_and_runtime_killed_the_finished_processes_are_not_measured
     running.send_signal(signal.SIGKILL)
     for pid in runtimes(run):
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not runtimes(run))
+    wait_for(lambda: not runtimes(run))
     again = resume(tmp_path, env)
     out, err = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, out + err

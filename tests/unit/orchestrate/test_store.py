@@ -112,9 +112,10 @@ def test_a_folder_of_a_newer_version_is_refused_by_name_and_does_not_stop_a_sear
 
 
 def test_one_orchestrator_at_a_time_and_a_killed_one_holds_nothing(run: Run, root: Path) -> None:
-    code = "import sys, time; from pathlib import Path; from orchestrate.runs.folder import Run\n"
-    code += "with Run(Path(sys.argv[1])).held(): print('held', flush=True); time.sleep(60)"
-    other = subprocess.Popen([sys.executable, "-c", code, run.path], stdout=subprocess.PIPE, cwd=root)
+    code = "import sys; from pathlib import Path; from orchestrate.runs.folder import Run\n"
+    code += "with Run(Path(sys.argv[1])).held(): print('held', flush=True); sys.stdin.read()"
+    pipe = subprocess.PIPE
+    other = subprocess.Popen([sys.executable, "-c", code, run.path], stdin=pipe, stdout=pipe, cwd=root)
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"

@@ -85,10 +85,11 @@ def test_a_lock_is_a_plain_file_or_is_not_taken(tmp_path: Path, what: str) -> No
 
 
 def test_one_holder_at_a_time_and_a_dead_one_holds_nothing(tmp_path: Path, root: Path) -> None:
-    code = "import sys, time\nfrom bench.runtime.supervise.lock import DeviceLock\n"
+    code = "import sys\nfrom bench.runtime.supervise.lock import DeviceLock\n"
     code += "with DeviceLock('d', sys.argv[1], {'run': 'r', 'pid': 7, 'since': 'noon'}):\n"
-    code += "    print('held', flush=True); time.sleep(60)"
-    other = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, cwd=root)
+    code += "    print('held', flush=True); sys.stdin.read()"
+    pipe = subprocess.PIPE
+    other = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdin=pipe, stdout=pipe, cwd=root)
     assert other.stdout is not None
     assert other.stdout.readline() == b"held\n"
     with pytest.raises(lock.DeviceHeldError, match="run r, process 7, since noon"):

@@ -11,7 +11,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import pytest
 
 from bench.record import schema
 from tests import matrix, models
-from tests.conftest import PATIENCE, ROOT, require
+from tests.conftest import PATIENCE, ROOT, require, wait_for
 
 ROWS: list[dict[str, Any]] = []
 STEP_CLOCK = """
@@ -109,13 +108,16 @@ def children(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
+def at_work(process: subprocess.Popen[str]) -> int:
+    """The measuring process, once it has its task and loads the library: it has long been watched then."""
+
+    def found() -> int | None:
+        maps = {pid: Path(f"/proc/{pid}/maps") for pid in children(process.pid)}
+        return next((pid for pid, path in maps.items() if "onnxruntime" in path.read_text()), None)
+
+    pid = wait_for(found)
+    assert pid
+    return pid
 
 
 def gone(pid: int) -> bool:
@@ -158,8 +160,7 @@ def test_a_killed_process_is_a_failed_record_that_says_how_large_it_was(board: B
     job = board.add(models.hanging)
     with case("child killed by SIGKILL", "failed record, kind killed, with its last size") as seen:
         with board.start() as process:
-            pid = wait_for(lambda: children(process.pid))[0]
-            time.sleep(1.0)
+            pid = at_work(process)
             os.kill(pid, signal.SIGKILL)
             process.communicate(timeout=PATIENCE)
         error = board.failure(job)
@@ -216,6 +217,11 @@ def test_a_hanging_inference_is_killed_when_its_time_is_up(board: Board) -> None
         assert gone(pid)
 
 
+AHEAD = """
+import time
+real, time.ahead = time.perf_counter_ns, 0
+time.perf_counter_ns = lambda: real() + time.ahead
+"""
 SLOW = """
 import time
 from bench.record.backends import backend
@@ -223,20 +229,20 @@ from bench.runtime.backends.null import NullBackend
 DECLARATION = backend("slow_backend:Slow")
 class Slow(NullBackend):
     def infer(self):
-        time.sleep(0.25)
+        time.ahead += 5 * 10**9
 """
 
 
 def test_a_slow_model_is_measured_with_fewer_samples_not_timed_out(board: Board, tmp_path: Path) -> None:
-    """With all of its 700 samples it would take minutes. It sleeps, and a library that is large to import
-    is not needed for it: on a busy machine most of the time is still left when the sampling begins."""
+    """With all of its 700 samples it would take an hour. It sets its process's clock ahead instead of
+    waiting, so that a busy machine, which is late in all else, has as much time left for the samples."""
     info = tmp_path / "slow_backend-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow-backend\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[orbitbench.backends]\nslow = slow_backend:DECLARATION\n")
     (tmp_path / "slow_backend.py").write_text(SLOW)
-    measure = {"timeout_seconds": 16, "warmup": 50, "min_samples": 700, "max_samples": 2000}
-    measure |= {"max_seconds": 60, "processes": 1}
+    (tmp_path / "sitecustomize.py").write_text(AHEAD)
+    measure = {"warmup": 50, "min_samples": 700, "max_samples": 2000, "max_seconds": 1e4, "processes": 1}
     job = board.add(models.mlp, backend="slow", measure=measure)
     with case("slow model", "ok, fewer samples, and the record says so") as seen:
         code, error = board.finish(env={**os.environ, "PYTHONPATH": str(tmp_path)})
@@ -307,7 +313,7 @@ def test_a_wall_clock_that_steps_spoils_no_duration(board: Board, tmp_path: Path
 
 
 def test_a_second_runtime_on_a_device_is_refused_and_told_who_holds_it(board: Board) -> None:
-    board.add(models.hanging, measure={"timeout_seconds": 20})
+    board.add(models.hanging)
     with case("two runtimes on one device", "exit 3, one line naming the holder") as seen:
         with board.start() as first:
             wait_for(lambda: children(first.pid))
@@ -323,7 +329,7 @@ def test_a_second_runtime_on_a_device_is_refused_and_told_who_holds_it(board: Bo
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupted_run_leaves_no_process_and_goes_on_where_it_stopped(board: Board, name: str) -> None:
     quick = board.add(models.mlp)
-    board.add(models.hanging, measure={"timeout_seconds": 20, "processes": 1})
+    board.add(models.hanging)
     with case(f"interrupted by {name}", "exit 130, no process left, finished parts kept") as seen:
         with board.start() as process:
             stream = events(process)
@@ -342,11 +348,10 @@ def test_an_interrupted_run_leaves_no_process_and_goes_on_where_it_stopped(board
 
 
 def test_children_die_with_a_killed_runtime(board: Board) -> None:
-    board.add(models.hanging, measure={"timeout_seconds": 20})
+    board.add(models.hanging)
     with case("the runtime itself killed", "its measuring process dies too") as seen:
         with board.start() as process:
-            pid = wait_for(lambda: children(process.pid))[0]
-            time.sleep(1.0)
+            pid = at_work(process)
             process.kill()
             wait_for(lambda: gone(pid))
         seen["got"] = "no process left"
