@@ -16,6 +16,7 @@ from bench.cost.design import Item
 from bench.errors import InputError, JobError
 from bench.scaling.board import Board, of_profile
 from bench.scaling.budgets import COUNTS, shown
+from bench.scaling.errors import UnreachableError
 from bench.scaling.fits import load_named
 from bench.scaling.within import Within, within
 
@@ -91,10 +92,22 @@ class Solver:
         """Return the widths for limits of the model; refused where they would have to be extrapolated."""
         network, data = zoo.architecture(self.asked.architecture), zoo.dataset(self.asked.dataset)
         asked = self.asked
-        found = within(network, data, asked.method, limits, self.fit, asked.align, self.board, near)
+        try:
+            found = within(network, data, asked.method, limits, self.fit, asked.align, self.board, near)
+        except UnreachableError as error:
+            raise self._marked(error) from None
         if self.board is not None:
             self.board.predict(found.scaled.widths)
         return found
+
+    def _marked(self, error: UnreachableError) -> UnreachableError:
+        """The error, which says so where the network that it names lies beyond the tuned widths."""
+        if self.board is None or not self.asked.on_device or not error.widths:
+            return error
+        if not self.board.model.outside(self.board.architecture, error.widths, self.board.dataset):
+            return error
+        text = f"{error} (extrapolated: beyond the widths that were tuned)"
+        return UnreachableError(text, error.widths, error.figures)
 
     def measure(self, widths: Sequence[int]) -> Measured:
         """Measure widths on the device."""

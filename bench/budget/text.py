@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from bench.budget.command import NAMES, Answer, Asked, round_lines, solve
-from bench.cost import Prediction, Profile
+from bench.cost import UNKNOWN, Estimate, Prediction, Profile, known
 from bench.manifests.methods import canonical
 from bench.scaling.budgets import shown
+
+ON_DEVICE = ("latency", "memory")
 
 
 def answer(asked: Asked, as_json: bool) -> str:
@@ -43,8 +46,8 @@ def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
     data["rounds"] = [
         {
             "widths": each.guess.scaled.widths,
-            "guessed": {name: each.guess.figures[name] for name in ("latency", "memory")},
-            "measured": {name: getattr(each.measured, name)._asdict() for name in ("latency", "memory")},
+            "guessed": {name: known(each.guess.figures[name]) for name in ON_DEVICE},
+            "measured": {name: getattr(each.measured, name).data() for name in ON_DEVICE},
         }
         for each in found.played
     ]
@@ -55,7 +58,7 @@ def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
 
 def prediction_data(prediction: Prediction, profile: Profile) -> dict[str, Any]:
     """Return a profile's prediction in base units, and what sets it apart from a measurement."""
-    figures = {"latency": prediction.latency.data(), "memory": prediction.process.data()}
+    figures = {name: each.data() for name, each in _limited(prediction).items()}
     where = {"profile": profile.name, "emulated": profile.emulated}
     return {**where, "predicted": figures, "extrapolated": list(prediction.outside)}
 
@@ -95,15 +98,21 @@ def _rounds(asked: Asked, found: Answer) -> list[str]:
     return lines
 
 
+def _limited(prediction: Prediction) -> dict[str, Estimate]:
+    """The quantities that budgets are of."""
+    return {"latency": prediction.latency, "memory": prediction.process}
+
+
+def _predicted(name: str, estimate: Estimate) -> str:
+    if math.isnan(estimate.value):
+        return UNKNOWN
+    value, low, high = (shown(name, each) for each in estimate)
+    return f"{value}, predicted {low} to {high}"
+
+
 def prediction_lines(prediction: Prediction, profile: Profile) -> list[str]:
     """Return a profile's prediction, each figure with its interval, and its reservations."""
-    lines = [
-        f"{label}{shown(name, value)}, predicted {shown(name, low)} to {shown(name, high)}"
-        for label, name, (value, low, high) in (
-            ("latency ", "latency", prediction.latency),
-            ("memory  ", "memory", prediction.process),
-        )
-    ]
+    lines = [f"{name:<8}{_predicted(name, each)}" for name, each in _limited(prediction).items()]
     lines[0] += f" (95 %, profile {profile.name})"
     lines += [f"extrapolated: {reason}" for reason in prediction.outside]
     if profile.emulated:

@@ -1,6 +1,7 @@
 """`bench cost`: what `orchestrate tune` is made of, and what a device's profile predicts."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,15 +89,19 @@ def _data(prediction: "Prediction", model: "CostModel") -> dict[str, object]:
 
 
 def _lines(prediction: "Prediction", model: "CostModel") -> list[str]:
+    from bench.cost import UNKNOWN
+
     found, latency = model.profile.environment, prediction.latency
-    where = f"{found.device}: {found.backend} {found.version}, {found.precision}, {found.threads} threads"
+    threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
+    where = f"{found.device}: {found.backend} {found.version}, {found.precision}, {threads}"
     lines = [
         f"predicted on {where}",
         f"latency  {latency.value * 1e3:.3f} ms  ({latency.low * 1e3:.3f} to {latency.high * 1e3:.3f}, 95 %)",
     ]
     for name in ("process", "model", "peak"):
-        value, low, high = getattr(prediction, name)
-        lines.append(f"{name:<8} {value / 1e6:.1f} MB  ({low / 1e6:.1f} to {high / 1e6:.1f}, 95 %)")
+        value, low, high = (each / 1e6 for each in getattr(prediction, name))
+        held = UNKNOWN if math.isnan(value) else f"{value:.1f} MB  ({low:.1f} to {high:.1f}, 95 %)"
+        lines.append(f"{name:<8} {held}")
     lines += [f"extrapolated: {reason}" for reason in prediction.outside]
     if model.profile.emulated:
         lines.append(f"the CPU was emulated ({model.profile.emulated}): this says nothing about a board")
@@ -142,6 +147,8 @@ def design(
         if not items:
             raise InputError(f"--again: {after} has no whole network that the others could explain")
         contents = tuning.write(out, items, "tune-again", processes=AGAIN, profiled=True)
+    elif not (parts or networks):
+        raise InputError("nothing to measure: give --parts or --networks at least 1, or --again")
     else:
         items = choice.choose(parts, networks, seed, known)
         contents = tuning.write(out, items, "tune" if known is None else "tune-more", profiled=True)
@@ -165,9 +172,10 @@ def fit(
     from bench.cost.profile import save
     from bench.work import writable_paths
 
-    read, path = observe(_read(measurements)), writable_paths.file("--out", out)
+    path = writable_paths.manifest("--out", out)
+    read = observe(_read(measurements))
     fitted = judge(read)
-    profile = read.model_copy(update={"name": out.stem, "fitted": fitted})
+    profile = read.model_copy(update={"name": path.stem, "fitted": fitted})
     save(profile, path)
     if as_json:
         typer.echo(json.dumps({"profile": str(path), **fitted.model_dump()}))

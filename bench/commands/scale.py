@@ -233,11 +233,13 @@ def fit(
     from bench import zoo
     from bench.scaling import fits, regression
     from bench.scaling.counts import counter
+    from bench.work import writable_paths
 
     architecture, task = zoo.architecture(arch), zoo.dataset(dataset)
     size = counter(architecture, task, count)
     found = regression.regress(regression.read_record(record, len(architecture.layers)), size)
     if out is not None:
+        writable_paths.manifest("--out", out)
         command = f"bench fit {record} {arch} --dataset {dataset} --count {count}"
         fits.save(fits.from_record(out.stem, arch, task, count, found, str(record), command), out)
     if as_json:

@@ -79,7 +79,7 @@ def search(options: SearchOptions) -> None:
     chosen = task.plan_search(options.arch, options.dataset, options.recipe, changes)
     folder = writable_paths.folder("--work", options.work or chosen.folder(Path("results/search")))
     fit_file = options.out or search_path.own() / fits.KIND / f"{chosen.name}.yaml"
-    path = writable_paths.file("--out", fit_file)
+    path = writable_paths.manifest("--out", fit_file)
     place = Place(folder.parent, options.data, options.device, threads=options.threads)
     try:
         fit = task.search(chosen, folder, place, Progress())

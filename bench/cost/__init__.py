@@ -10,10 +10,11 @@ finds the kernels among what a profiler saw; `places` and `process` are Gaussian
 """
 
 from bench.cost.errors import ExtrapolationError, ProfileError
-from bench.cost.model import CostModel, Estimate, LayerCost, Prediction, SegmentCost
+from bench.cost.model import UNKNOWN, CostModel, Estimate, LayerCost, Prediction, SegmentCost, known
 from bench.cost.profile import Profile, find
 
 __all__ = [
+    "UNKNOWN",
     "CostModel",
     "Estimate",
     "ExtrapolationError",
@@ -23,4 +24,5 @@ __all__ = [
     "ProfileError",
     "SegmentCost",
     "find",
+    "known",
 ]

@@ -23,6 +23,7 @@ from bench.cost.profile import Profile
 from bench.cost.segments import Segment, segments
 from bench.zoo import Architecture, Dataset
 
+UNKNOWN = "unknown: too few measurements of the profile hold it"
 ALIGNED = 8  # channels: what an odd width is compared with where the backend knows no blocks
 
 
@@ -35,7 +36,12 @@ class Estimate(NamedTuple):
 
     def data(self) -> dict[str, float | None]:
         """As JSON has it: null for what is unknown."""
-        return {name: None if math.isnan(x) else float(x) for name, x in self._asdict().items()}
+        return {name: known(x) for name, x in self._asdict().items()}
+
+
+def known(value: float) -> float | None:
+    """Return a figure as JSON has it: None for NaN, and for the end of an interval that has none."""
+    return float(value) if math.isfinite(value) else None
 
 
 class Prediction(NamedTuple):

@@ -39,6 +39,9 @@ def message(model: type[BaseModel], path: KeyPath, details: ErrorDetails) -> str
         return f"unknown value {context.get('tag', value)!r} {choices(context.get('tag', value), allowed)}"
     if kind == "value_error":
         return str(context["error"])
+    if kind in ("too_short", "too_long"):
+        bound = details["msg"].partition(" should have ")[2].partition(" after ")[0]  # at least 2 items
+        return f"must have {bound}, not {len(value)}"
     text = (
         re.sub(r" or instance of \w+", "", details["msg"])
         .replace("Input should be", "must be")

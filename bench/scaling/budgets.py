@@ -106,7 +106,7 @@ def _cheapest(task: Task, direction: Direction, low: float, high: float) -> floa
 
     On a device it need not be the smallest one: 8 channels may cost less than 1.
     """
-    count = 1 if set(task.limits) <= set(COUNTS) else math.ceil((high - low) / (10 * SCAN))
+    count = 1 if set(task.limits) <= set(COUNTS) else max(1, math.ceil((high - low) / (10 * SCAN)))
     points = [low + (high - low) * n / count for n in range(count)]
     x = min(points, key=lambda x: task.use(task.step(direction.widths(x))))
     if task.use(task.step(direction.widths(x))) > 1:
@@ -178,8 +178,15 @@ def refuse(task: Task, widths: Sequence[int]) -> NoReturn:
 
 
 def shown(name: str, value: float) -> str:
-    """Return a figure with its unit, where it has one."""
+    """Return a figure with its unit, where it has one; `unknown` where nobody knows it."""
     value = float(value)
+    if math.isnan(value):
+        return "unknown"
     if name == "latency":
-        return f"{value * 1e3:.4g} ms"
-    return f"{value / 1e6:.4g} MB" if name == "memory" else f"{value:,.0f}"
+        return f"{_digits(value * 1e3)} ms"
+    return f"{_digits(value / 1e6)} MB" if name == "memory" else f"{value:,.0f}"
+
+
+def _digits(value: float) -> str:
+    """Four significant digits, and whole numbers above 10,000 in place of an exponent."""
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"

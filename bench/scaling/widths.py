@@ -23,6 +23,7 @@ RATIO_OF = ("params", "width", "macs")
 WITHIN = 0.001  # wanted error of single widths, a fraction of the target
 EXACT = 1e-9  # what rounding down forgives: 64 * 0.25 computed through a logarithm
 AT_MOST = 0.005  # largest error that a result may have
+LARGEST_ALIGN = 1_000_000  # channels
 AROUND, TRIED = 30, 8  # percent of tau or multiplier where steps are looked for; how many are tried
 
 
@@ -106,15 +107,23 @@ def described(
 
 
 def _check(method: str, ratio: float, ratio_of: str, align: int | None, count: str) -> None:
-    for kind, word, known in (("method", method, (*METHODS, "aligned")), ("ratio_of", ratio_of, RATIO_OF)):
-        if word not in known:
-            raise ScalingError(f"unknown {kind} {word!r}; known: {', '.join(known)}")
+    if method not in (known := (*METHODS, "aligned")):
+        raise ScalingError(f"unknown method {method!r}; known: {', '.join(known)}")
+    if ratio_of not in RATIO_OF:
+        more = "with a device's profile also latency, memory"
+        raise ScalingError(f"unknown ratio_of {ratio_of!r}; known: {', '.join(RATIO_OF)}; {more}")
     if not (math.isfinite(ratio) and ratio > 0):
         raise ScalingError(f"the ratio must be a positive number, not {ratio}")
-    if align is not None and align < 1:
-        raise ScalingError(f"align must be at least 1, not {align}")
+    check_align(align)
     if canonical(method, align)[1] and count == "published":
         raise ScalingError("aligned widths are ours: nobody has published a count for them; use --count true")
+
+
+def check_align(align: int | None) -> None:
+    """Refuse a multiple that no width can have, or that would overflow what a device's model computes."""
+    if align is not None and not 1 <= align <= LARGEST_ALIGN:
+        bounds = "at least 1" if align < 1 else f"at most {LARGEST_ALIGN:,}"
+        raise ScalingError(f"align must be {bounds}, not {align}")
 
 
 def fitting(architecture: Architecture, dataset: Dataset, fit: Fit | None) -> Fit:

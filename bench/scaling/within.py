@@ -13,7 +13,7 @@ from bench.scaling.budgets import COUNTS, Task
 from bench.scaling.errors import NoFitError, ScalingError, UnreachableError
 from bench.scaling.fits import Fit
 from bench.scaling.segments import Counts
-from bench.scaling.widths import AT_MOST, Scaled, described, fitting, target_size, too_far
+from bench.scaling.widths import AT_MOST, Scaled, check_align, described, fitting, target_size, too_far
 from bench.zoo import Architecture, Dataset
 
 RATIOS = ("params", "macs", "width", "latency", "memory")
@@ -51,6 +51,7 @@ def within(
     """
     if method not in WRITTEN:
         raise ScalingError(f"unknown method {method!r}; known: {', '.join(WRITTEN)}")
+    check_align(align)
     method, align = canonical(method, align)
     needed = sorted(set(limits) - set(COUNTS))
     if needed and board is None:
@@ -105,6 +106,8 @@ def by_ratio(
         _has_memory(board if of == "memory" else None)
         alone = board.memory_line[0] if board and of == "memory" else 0.0
         target = alone + ratio * (figures(default)[of] - alone)
+        if not target > 0:
+            raise ScalingError(f"by the profile {architecture.name} takes no {of}: there is no ratio of it")
     found = within(architecture, dataset, method, {of: target}, fit, align, board)
     if of not in COUNTS or abs(found.scaled.error) <= AT_MOST:
         return found.scaled

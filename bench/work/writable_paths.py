@@ -1,9 +1,12 @@
 """Paths that a command is to write to: tried at its start, not after hours of work."""
 
+import re
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from bench.errors import InputError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def folder(option: str, path: Path) -> Path:
@@ -25,6 +28,15 @@ def file(option: str, path: Path) -> Path:
         raise InputError(f"{option} {path}: this is a folder; give a file")
     folder(option, path.parent)
     return path
+
+
+def manifest(option: str, path: Path) -> Path:
+    """Try that the file `path` can be written, and has a name by which it will be found: NAME.yaml."""
+    if not NAME.fullmatch(path.stem) or path.suffix not in (".yaml", ".yml"):
+        raise InputError(
+            f"{option} {path}: call it NAME.yaml, NAME of letters, digits and . _ -, at most 100"
+        )
+    return file(option, path)
 
 
 def existing(option: str, path: Path) -> Path:

@@ -9,17 +9,20 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from bench.errors import InputError
 from bench.record import files
 from bench.record.types import Json, Record
+from bench.work import writable_paths
 from orchestrate.analysis import turns
 from orchestrate.console import make_console
-from orchestrate.errors import BadInput, OrbitError
+from orchestrate.errors import BadInput, OrbitError, listed
 from orchestrate.execution import process_runner
 from orchestrate.execution.follower import FollowPolicy
 from orchestrate.execution.options import RunOptions
@@ -75,13 +78,13 @@ class Tuning:
 def main(wanted: Tuning, as_json: bool = False) -> int:
     """Measure what is missing, fit, write the profile; the exit code."""
     console = make_console(stderr=as_json)
-    folder, began = wanted.results / "tuning" / wanted.device, time.monotonic()
+    folder = wanted.results / "tuning" / wanted.device
     path = folder / "measurements.json"
     measured: Json = {}
-    with terminated_is_interrupted():
+    with terminated_is_interrupted(), time_spent(folder / "spent.json") as spent:
         for number, each in enumerate(wanted.stages()):
             run = stage(wanted, folder, each.words(number, path), console)
-            measured = join_measurements(measured, run, time.monotonic() - began)
+            measured = join_measurements(measured, run, spent())
             files.write_json(str(path), measured)
         fitted = workshop("fit", str(path), "--out", str(wanted.out), "--json")
     profile = {**json.loads(fitted), "measurements": len(measured["measurements"])}
@@ -91,6 +94,23 @@ def main(wanted: Tuning, as_json: bool = False) -> int:
     else:
         console.print("\n".join(summary(profile, measured)), highlight=False, soft_wrap=True)
     return 0
+
+
+@contextmanager
+def time_spent(path: Path) -> Iterator[Callable[[], float]]:
+    """Yield a clock (s) that goes on where it was when the tuning was interrupted; a file keeps it."""
+    before, began = 0.0, time.monotonic()
+    with suppress(files.BadFileError, TypeError, ValueError, KeyError):
+        before = max(0.0, float(files.read_json(str(path))["seconds"]))
+
+    def spent() -> float:
+        return before + time.monotonic() - began
+
+    try:
+        yield spent
+    finally:
+        if path.parent.is_dir():
+            files.write_json(str(path), {"seconds": round(spent(), 1)})
 
 
 def summary(profile: Json, measured: Json) -> Iterator[str]:
@@ -141,10 +161,13 @@ def bring(run: Run, wanted: Tuning, console: Console, again: Sequence[str] = ())
 def doubtful(run: Run) -> list[str]:
     """Return jobs whose turns disagree too much: something else came and went while they ran.
 
-    On an emulated CPU all do, and nothing of it counts: none is worth the time.
+    Not what was repeated AGAIN times, now or before a tuning was gone on with. On an emulated CPU all
+    disagree, and nothing of it counts: none is worth the time.
     """
     [folder] = run.devices.values()
-    return [r["job"]["id"] for r in folder.stored() if is_doubtful(r)]
+    repeated = folder.times_replaced()
+    found = (record["job"]["id"] for record in folder.stored() if is_doubtful(record))
+    return [job for job in found if repeated[job] < AGAIN]
 
 
 def is_doubtful(record: Record) -> bool:
@@ -165,7 +188,7 @@ def join_measurements(before: Json, run: Run, seconds: float) -> Json:
     return {
         "schema": 1,
         "name": folder.name,
-        "environment": turns.environment(records[0]),
+        "environment": environment_of(records, before, folder.path.parents[1]),
         "emulated": _emulator(records[0]),
         "reference_seconds": turns.reference_seconds(records),
         "measured": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -174,6 +197,21 @@ def join_measurements(before: Json, run: Run, seconds: float) -> Json:
         "tuning_seconds": round(seconds, 1),
         "measurements": latest([*before.get("measurements", []), *map(turns.measurement, records)]),
     }
+
+
+def environment_of(records: Sequence[Record], before: Json, kept: Path) -> Json:
+    """Return the one environment that all was measured in; OrbitError names what changed in between."""
+    found = [turns.environment(record) for record in records]
+    first = before.get("environment", found[0])
+    for each in found:
+        changed = "; ".join(
+            f"{key} {first[key]}, then {each[key]}" for key in each if each[key] != first[key]
+        )
+        if changed:
+            raise OrbitError(
+                f"the device changed while it was tuned: {changed}; remove {kept}, and tune it again"
+            )
+    return dict(first)
 
 
 def _emulator(record: Record) -> str | None:
@@ -202,14 +240,20 @@ def check(wanted: Tuning) -> None:
     """Refuse what cannot be tuned, before anything is done."""
     if not LEAST <= wanted.measurements <= MOST:
         raise BadInput(f"--measurements {wanted.measurements}: give a whole number from {LEAST} to {MOST}")
-    [device] = resolve(RunOptions(devices=[wanted.device], manifest=wanted.manifest)).values()
-    swept = wanted.sweep.devices({wanted.device: device})[wanted.device]
+    devices = resolve(RunOptions(devices=[wanted.device], manifest=wanted.manifest))
+    if [*devices] != [wanted.device]:
+        raise BadInput(f"--device {wanted.device!r}: a profile is of one device; known: {listed(devices)}")
+    swept = wanted.sweep.devices(devices)[wanted.device]
     for option, given in (("--threads", swept.threads), ("--precision", swept.precisions)):
         if len(given) > 1:
             raise BadInput(
                 f"a profile is of one configuration, {wanted.device} has {', '.join(map(str, given))}: "
                 f"choose one with {option}"
             )
+    try:
+        writable_paths.manifest("--out", wanted.out)
+    except InputError as error:
+        raise BadInput(str(error)) from None
 
 
 def workshop(*arguments: str, held: int | None = None) -> str:

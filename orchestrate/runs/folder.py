@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -141,6 +142,11 @@ class DeviceFolder:
         there = set(self.files.names(kept))
         number = next(n for n in range(1, 10_000) if f"{job}.{n}.json" not in there)
         self.files.link(old, f"{kept}/{job}.{number}.json")
+
+    def times_replaced(self) -> Counter[str]:
+        """Return how many earlier records each job has had."""
+        names = self.files.names(self.inner("records/superseded"))
+        return Counter(name.rsplit(".", 2)[0] for name in names)
 
     def stored(self) -> Iterator[Record]:
         """Yield the records that are there, in the plan's order."""

@@ -61,6 +61,13 @@ def test_uniform_within_a_budget_is_the_network_that_a_ratio_gives() -> None:
         (["--max-latency", "5ms", "--device", "nowhere"], ["nowhere", "orchestrate tune"]),
         (["--max-params", "1M", "--count", "published"], ["true counts"]),
         (["--max-params", "900G"], ["beyond reason"]),
+        (["--max-params", "9" * 400], ["beyond reason"]),
+        (["--max-latency", "-1ms"], ["--max-latency '-1ms'", "such as 20ms"]),
+        (["--max-memory", "nanMB"], ["--max-memory 'nanMB'", "such as 64MB"]),
+        (["--max-params", "1M", "--align", "0"], ["align must be at least 1, not 0"]),
+        (["--max-params", "1M", "--align", "-8"], ["align must be at least 1, not -8"]),
+        (["--max-params", "1M", "--align", "9" * 30], ["align must be at most 1,000,000"]),
+        (["--ratio", "0.5", "--ratio-of", "energy"], ["known: params, width, macs", "also latency, memory"]),
     ],
 )
 def test_what_cannot_be_is_one_line_with_exit_code_2(args: list[str], words: list[str]) -> None:

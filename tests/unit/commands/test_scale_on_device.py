@@ -124,7 +124,11 @@ def test_an_unreachable_budget_names_the_least_and_its_network(
 def test_the_least_is_not_always_the_smallest(device: tuple[str, str]) -> None:
     """Eight channels cost less than one where a device works in blocks of eight."""
     line = one_line(bench("vgg11", *TASK, *device, "--max-latency", "9us", "--no-measure"))
-    widths = [int(width) for width in line.partition("with the widths ")[2].split()]
+    named = line.partition("with the widths ")[2].partition(
+        " (extrapolated: beyond the widths that were tuned)"
+    )
+    assert named[1]
+    widths = [int(width) for width in named[0].split()]
     assert max(widths) > 1
     least = float(line.partition("the least is ")[2].partition(" ms")[0])
     found = answer(
@@ -141,6 +145,37 @@ def test_widths_beyond_the_tuned_range_are_refused_or_marked(device: tuple[str, 
     found = answer(*words, "--extrapolate")
     assert any("tuned are" in reason for reason in found["extrapolated"])
     assert "extrapolated: conv" in bench(*words, "--extrapolate").stdout
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A profile of a device that reports no memory."""
+    path, made = tmp_path_factory.mktemp("profile") / "bare.yaml", profile()
+    measurements = [each.model_copy(update={"memory": None}) for each in made.measurements]
+    save(made.model_copy(update={"name": "bare", "measurements": measurements}), path)
+    return ("--device", str(path))
+
+
+def test_memory_that_a_profile_does_not_know_is_unknown_and_null(bare: tuple[str, str]) -> None:
+    words = ("vgg11", *TASK, *bare, "--max-latency", "2ms", "--no-measure")
+    text = bench(*words).stdout
+    assert "memory  unknown: too few measurements of the profile hold it" in text
+    assert "nan" not in text
+    assert answer(*words)["predicted"]["memory"] == {"value": None, "low": None, "high": None}
+
+
+@pytest.mark.parametrize("method", ["uniform", "device"])
+def test_multiples_wider_than_every_layer_leave_no_network(device: tuple[str, str], method: str) -> None:
+    words = ("vgg11", *TASK, *device, "-m", method, "--align", "1024", "--max-latency", "2ms", "--no-measure")
+    assert "the budget cannot be reached; the least is " in one_line(bench(*words))
+
+
+def test_large_figures_are_written_without_an_exponent(device: tuple[str, str]) -> None:
+    line = one_line(
+        bench("vgg11", *TASK, *device, "--align", "100000", "--max-memory", "64GB", "--no-measure")
+    )
+    assert "(asked: 64,000 MB)" in line
+    assert "e+" not in line
 
 
 def test_a_ratio_of_latency_without_a_device_says_what_is_missing() -> None:

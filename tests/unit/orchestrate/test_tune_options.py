@@ -1,5 +1,6 @@
 """What `orchestrate tune` refuses before it measures anything, each in one line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 from orchestrate import cli
 from orchestrate.errors import OrbitError
 from orchestrate.execution.own_words import Sweep
-from orchestrate.execution.tune import Tuning, join_measurements
+from orchestrate.execution.tune import Tuning, environment_of, join_measurements, time_spent
 from tests.unit.orchestrate import sample
 
 
@@ -24,6 +25,11 @@ from tests.unit.orchestrate import sample
         (["--device", "pi4"], "pi4 has 1, 4: choose one with --threads"),
         (["--device", "xavier"], "xavier has fp32, fp16, int8: choose one with --precision"),
         (["--device", "local", "--precision", "fp7"], "--precision fp7"),
+        (["--device", "local,pi4"], "--device 'local,pi4': a profile is of one device"),
+        (["--device", " local"], "a profile is of one device"),
+        (["--device", "local", "--out", "my board"], "--out my board: call it NAME.yaml"),
+        (["--device", "local", "--out", "my board.yaml"], "--out my board.yaml: call it NAME.yaml"),
+        (["--device", "local", "--out", "/proc/board.yaml"], "--out /proc: cannot be written"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_exit_code_2(
@@ -50,3 +56,33 @@ def test_a_later_stage_of_which_nothing_can_be_used_costs_none_of_the_first(tmp_
     assert join_measurements(before, run, 1.0) == before
     with pytest.raises(OrbitError, match="no measurement of local can be used"):
         join_measurements({}, run, 1.0)
+
+
+def test_measurements_of_two_environments_are_no_profile(tmp_path: Path) -> None:
+    """The library was upgraded between a tuning's start and its end."""
+
+    def record(version: str) -> dict:
+        return {
+            "device": "local",
+            "job": {"backend": "onnxruntime", "precision": "fp32", "threads": 1},
+            "environment": {"versions": {"onnxruntime": version}, "machine": "x86_64"},
+        }
+
+    before = {"environment": environment_of([record("1.2")], {}, tmp_path)}
+    assert environment_of([record("1.2")], before, tmp_path) == before["environment"]
+    told = f"changed while it was tuned: version 1.2, then 1.3; remove {tmp_path}, and tune it again"
+    for records, known in (([record("1.2"), record("1.3")], {}), ([record("1.3")], before)):
+        with pytest.raises(OrbitError, match=told):
+            environment_of(records, known, tmp_path)
+
+
+def test_what_a_tuning_took_is_counted_over_all_its_starts(tmp_path: Path) -> None:
+    path = tmp_path / "spent.json"
+    path.write_text('{"seconds": 1000}')
+    for _ in range(2):
+        with time_spent(path) as spent:
+            assert spent() >= 1000
+    assert json.loads(path.read_text())["seconds"] >= 1000
+    path.write_text("nonsense")
+    with time_spent(path) as spent:
+        assert spent() < 1000

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench.cost import CostModel
+from bench.cost.profile import Memory
 from bench.scaling import budgets, device, direction
 from bench.scaling.board import Board
 from bench.scaling.errors import ScalingError
@@ -93,3 +94,14 @@ def test_a_profile_without_memory_refuses_a_budget_of_memory() -> None:
             ask()
     with pytest.raises(ScalingError, match="no ratio of banana; known: params, macs"):
         by_ratio(made.architecture, made.dataset, "device", 0.5, "banana", board=made)
+
+
+def test_a_profile_by_which_nothing_takes_memory_has_no_ratio_of_it() -> None:
+    full = profile()
+    nothing = Memory(process=0, model=0, peak=0)
+    bare = [m.model_copy(update={"memory": nothing}) for m in full.measurements]
+    made = Board(
+        CostModel(full.model_copy(update={"measurements": bare})), architecture("vgg11"), dataset("cifar10")
+    )
+    with pytest.raises(ScalingError, match="vgg11 takes no memory: there is no ratio of it"):
+        by_ratio(made.architecture, made.dataset, "uniform", 0.5, "memory", board=made)
