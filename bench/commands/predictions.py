@@ -27,9 +27,11 @@ def predictions(
 ) -> None:
     """Read a JSON list of networks (id, architecture, dataset, widths) on stdin; print one of predictions.
 
-    A network beyond a profile's tuned range has no prediction there. With --landscape: read a list of lists,
-    each of one architecture and data set; print for each the costliest layer of its first network and where
-    the others fall on it, null where the first has no prediction.
+    A network beyond a profile's tuned range has no prediction there; a line on stderr says so.
+
+    With --landscape: read a list of lists, each of one architecture and data set; print for each the
+    costliest layer of its first network and where the others fall on it, null where the first has no
+    prediction.
     """
     from bench.cost import CostModel, find
 
@@ -38,7 +40,7 @@ def predictions(
     if landscape:
         found = [_landscape(model, group) for model in models for group in networks]
     else:
-        found = [row for model in models for network in networks for row in _row(model, network)]
+        found = [row for model in models for row in _rows(model, networks)]
     typer.echo(json.dumps(found))
 
 
@@ -69,20 +71,33 @@ def _where(model: "CostModel") -> dict[str, object]:
     return {"profile": model.profile.name, "emulated": model.profile.emulated, **kept}
 
 
-def _row(model: "CostModel", network: Network) -> list[dict[str, object]]:
-    from bench import zoo
-    from bench.cost import ExtrapolationError
+def _rows(model: "CostModel", networks: list[Network]) -> list[dict[str, object]]:
+    """The predictions of a profile; one line on stderr is about those that it does not make."""
+    from bench.errors import InputError
+    from bench.record.printable import first_line
 
-    task = zoo.dataset(network["dataset"])
-    try:
-        found = model.predict(zoo.architecture(network["architecture"]), network["widths"], task)
-    except ExtrapolationError:
-        return []
-    figures = {
-        name: dict(zip(("value", "low", "high"), map(float, each), strict=True))
-        for name, each in (("latency", found.latency), ("memory", found.process))
-    }
-    return [{"model": network["id"], **_where(model), **figures}]
+    found: list[dict[str, object]] = []
+    refused: list[str] = []
+    for network in networks:
+        try:
+            found.append(_row(model, network))
+        except InputError as error:  # beyond the tuned range, or somebody's record: not of this version's zoo
+            refused.append(str(error))
+    if refused:
+        text = f"profile {model.profile.name} predicts {len(found)} of {len(networks)} networks"
+        why = first_line(refused[0]).partition("; --extrapolate")[0]
+        typer.echo(f"{text}; of the others the first: {why}", err=True)
+    return found
+
+
+def _row(model: "CostModel", network: Network) -> dict[str, object]:
+    """One prediction; memory is null where the profile holds none."""
+    from bench import zoo
+
+    architecture, task = zoo.architecture(network["architecture"]), zoo.dataset(network["dataset"])
+    found = model.predict(architecture, network["widths"], task)
+    figures = {"latency": found.latency.data(), "memory": found.process.data()}
+    return {"model": network["id"], **_where(model), **figures}
 
 
 def register(app: typer.Typer) -> None:

@@ -132,21 +132,25 @@ def _model(profile: str) -> "CostModel":
 
 
 def _predicted(board: "Board", request: Request, scaled: Scaled) -> dict[str, Any] | None:
-    """What the profile predicts, with 95 % intervals; base units. None beyond its range."""
+    """What the profile predicts of one image, with 95 % intervals; base units. None beyond its range."""
     from bench.cost import ExtrapolationError
 
+    if request.batch != 1:
+        return None
     try:
         found = board.predict(scaled.widths)
     except ExtrapolationError:
         if request.ratio_of in ON_DEVICE:
             raise
         return None
-    named = (("latency", found.latency), ("memory", found.process))
-    figures = {
-        name: dict(zip(("value", "low", "high"), map(float, each), strict=True)) for name, each in named
+    memory = found.process.data()
+    return {
+        "profile": board.model.profile.name,
+        **board.model.profile.environment.model_dump(),
+        **({"emulated": board.model.profile.emulated} if board.model.profile.emulated else {}),
+        "latency": found.latency.data(),
+        "memory": None if memory["value"] is None else memory,
     }
-    where = board.model.profile.environment.model_dump(include={"device", "backend", "precision", "threads"})
-    return {"profile": board.model.profile.name, **where, **figures}
 
 
 def _scale(request: Request, board: "Board | None") -> Scaled:

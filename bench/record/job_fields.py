@@ -61,9 +61,9 @@ _predicted = fields(
         "precision": identifier,
         "threads": count,
         "latency": _estimate,
-        "memory": _estimate,
+        "memory": nullable(_estimate),
     },
-    {},
+    {"version": name, "cpu": name, "emulated": nullable(name)},
 )
 
 _model = fields(

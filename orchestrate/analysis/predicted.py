@@ -1,14 +1,20 @@
 """Networks judged by what profiles predict of them: marked, and never mixed with what was measured."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench.record.types import Json
+from orchestrate.analysis import turns
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
+from orchestrate.analysis.table import MEASURED
+from orchestrate.quantities import counted
 
+Accuracies = dict[tuple[str, str], float]
 LATENCY, MEMORY = "latency", "memory"
+MOST = 20  # lines about predictions of other environments
 SAME = ("device", "backend", "precision", "threads")  # of job and profile
 
 
@@ -37,13 +43,30 @@ def network(row: Json) -> Json:
     return {"id": row["model"], **kept, "widths": list(row["widths"])}
 
 
-def accuracies(table: Frame) -> dict[str, float]:
-    """Return the best known accuracy of each network of a table, in percent."""
-    found: dict[str, float] = {}
-    for model, accuracy in zip(table["model"].tolist(), table["accuracy"].tolist(), strict=True):
+def accuracies(table: Frame) -> Accuracies:
+    """Return the best known accuracy of each network of a table, in percent, by network and precision.
+
+    What was measured is of the precision that ran; what is stated of a network is of every one: ''.
+    """
+    found: Accuracies = {}
+
+    def note(row: Mapping[Any, Any], precision: str, accuracy: float) -> None:
         if not math.isnan(accuracy):
-            found[model] = max(accuracy, found.get(model, accuracy))
+            key = row["model"], precision
+            found[key] = max(accuracy, found.get(key, accuracy))
+
+    for row in table.rows():
+        if row["accuracy_source"] == MEASURED:
+            note(row, row["precision"], row["accuracy"])
+            note(row, "", row["accuracy_stated"])
+        else:
+            note(row, "", row["accuracy"])
     return found
+
+
+def accuracy_of(row: Json, known: Accuracies) -> float:
+    """Return the accuracy of a predicted network in the precision of its profile; -inf where unknown."""
+    return known.get((row["model"], row["precision"]), known.get((row["model"], ""), -math.inf))
 
 
 def rows_predicted(table: Frame) -> list[Json]:
@@ -54,11 +77,39 @@ def rows_predicted(table: Frame) -> list[Json]:
 
 def predicted_of(row: Mapping[Any, Any]) -> Json | None:
     """Return what a profile of the row's own device and runtime predicted of it; None where none did."""
+    found = _of_device(row)
+    return found if found and not differences(row, found) else None
+
+
+def _of_device(row: Mapping[Any, Any]) -> Json | None:
+    """What a profile predicts is one inference of one image."""
     found: Json | None = row["source"].model.get("predicted")
-    return found if found and all(row[key] == found[key] for key in SAME) else None
+    return found if found and row["batch"] == 1 and all(row[key] == found[key] for key in SAME) else None
 
 
-def rank(rows: Iterable[Json], limits: ModelLimits, accuracies: dict[str, float]) -> list[Predicted]:
+def differences(row: Mapping[Any, Any], found: Json) -> list[str]:
+    """Return what of a prediction's environment is not the record's, each as `version 1.32.0, not 1.33.0`.
+
+    Older models name neither version nor CPU of their profile.
+    """
+    named = {key: found[key] for key in ("version", "cpu") if found.get(key)}
+    seen = turns.machine(row["backend"], row["source"].environment) if named else {}
+    wrong = [f"{key} {value}, not {seen[key]}" for key, value in named.items() if seen[key] != value]
+    return [*(["an emulated CPU"] if found.get("emulated") else []), *wrong]
+
+
+def elsewhere(table: Frame) -> tuple[str, ...]:
+    """Return a line for each profile that predicted for another environment than the one that measured."""
+    found: Counter[str] = Counter()
+    for row in rows_predicted(table):
+        if (predicted := _of_device(row)) and (wrong := differences(row, predicted)):
+            found[f"profile {predicted['profile']} is of {'; '.join(wrong)} on {row['device']}"] += 1
+    return tuple(
+        f"{text}: {counted(count, 'prediction')} not compared" for text, count in found.most_common(MOST)
+    )
+
+
+def rank(rows: Iterable[Json], limits: ModelLimits, accuracies: Accuracies) -> list[Predicted]:
     """Rank predictions: those that fit first; then the more accurate, then the faster.
 
     Emulated profiles predict no board.
@@ -67,24 +118,26 @@ def rank(rows: Iterable[Json], limits: ModelLimits, accuracies: dict[str, float]
     order = {FITS: 0, RISK: 1, FAILS: 2}
 
     def key(each: Predicted) -> tuple[float, float, float]:
-        known = accuracies.get(each.row["model"], float("-inf"))
-        return order[each.verdict], -known, each.row[LATENCY]["value"]
+        return order[each.verdict], -accuracy_of(each.row, accuracies), each.row[LATENCY]["value"]
 
     return sorted(judged, key=key)
 
 
-def _verdict(row: Json, limits: ModelLimits, accuracies: Mapping[str, float]) -> str:
+def _verdict(row: Json, limits: ModelLimits, accuracies: Accuracies) -> str:
     """By the whole prediction interval. What is limited and unknown does not fit, as for what is measured."""
-    verdicts = [
-        FITS if row[name]["high"] <= limit else RISK if row[name]["low"] <= limit else FAILS
-        for name, limit in ((LATENCY, limits.latency), (MEMORY, limits.memory))
-        if limit is not None
-    ]
-    if limits.accuracy is not None and accuracies.get(row["model"], -math.inf) < limits.accuracy:
+    limited = ((LATENCY, limits.latency), (MEMORY, limits.memory))
+    verdicts = [_of_limit(row[name], limit) for name, limit in limited if limit is not None]
+    if limits.accuracy is not None and accuracy_of(row, accuracies) < limits.accuracy:
         verdicts.append(FAILS)
     if limits.energy is not None:
         verdicts.append(FAILS)
     return worst(verdicts)
+
+
+def _of_limit(estimate: Json, limit: float) -> str:
+    if estimate["value"] is None or estimate["low"] > limit:
+        return FAILS
+    return FITS if estimate["high"] <= limit else RISK
 
 
 def worst(verdicts: Sequence[str]) -> str:

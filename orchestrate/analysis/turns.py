@@ -116,14 +116,15 @@ def _layers(profile: Mapping[str, Any] | None) -> list[list[Any]] | None:
 def environment(record: Mapping[str, Any]) -> Json:
     """Return what a profile's latencies depend on beside the network."""
     job, seen = record["job"], record["environment"]
+    named = {key: job[key] for key in ("backend", "precision", "threads")}
+    return {"device": record["device"], **named, **machine(job["backend"], seen)}
+
+
+def machine(backend: str, seen: Mapping[str, Any]) -> dict[str, str]:
+    """Return the version of a backend's library and the CPU, of a record's environment."""
     identity = (seen.get("cpu") or {}).get("identity") or {}
     known = (identity.get("model name"), identity.get("Model"), seen.get("model"), identity.get("CPU part"))
-    versions = seen.get("versions") or {}
     return {
-        "device": record["device"],
-        "backend": job["backend"],
-        "version": str(versions.get(job["backend"], "unknown")),
-        "precision": job["precision"],
-        "threads": job["threads"],
+        "version": str((seen.get("versions") or {}).get(backend, "unknown")),
         "cpu": str(next((each for each in known if each), seen.get("machine") or "unknown")),
     }

@@ -124,7 +124,7 @@ def predictions(
     from orchestrate.execution.predictions import predict
 
     networks = predicted.networks(rows) if profiles else []
-    found = predict(networks, profiles) if networks else []
+    found = predict(networks, list(dict.fromkeys(profiles))) if networks else []
     for name in sorted({row["profile"] for row in found if row["emulated"]}):
         text = "is of an emulated CPU: it says nothing about a board, and is left out"
         typer.echo(f"profile {name} {text}", err=True)
@@ -143,12 +143,12 @@ def show_predicted(found: "list[Predicted]") -> None:
     if found:
         say("  predicted, not measured: enters no verdict")
     for row, verdict in found[:NEXT]:
-        latency, memory = row["latency"], row["memory"]
+        latency, memory = row["latency"], row["memory"]["value"]
         say(
             f"  {verdict}: {row['model']} on {row['device']} ({row['backend']} {row['version']}, "
             f"{row['precision']}, {counted(row['threads'], 'thread')}): {number(latency['value'] * 1e3)} ms "
             f"({number(latency['low'] * 1e3)} to {number(latency['high'] * 1e3)}), "
-            f"{number(memory['value'] * 1e-6)} MB"
+            f"{'memory unknown' if memory is None else number(memory * 1e-6) + ' MB'}"
         )
 
 

@@ -23,6 +23,7 @@ from orchestrate.analysis import (
 )
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import Process, flat
+from orchestrate.analysis.predicted import elsewhere
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Missing, Study
 from orchestrate.analysis.table import CONFIGURATION, tidy
@@ -46,6 +47,7 @@ class Report:
     configurations: list[dict[str, Any]]
     unasked: list[claims.Claim]  # about a kind of processor that no device here has
     absent: tuple[Absent, ...] = ()  # planned, without a record
+    apart: tuple[str, ...] = ()  # predictions that are not compared, and why
 
 
 def build(
@@ -61,7 +63,7 @@ def build(
     frames["claims"] = Frame.of_rows([_answer(answer) for answer in found])
     answered = {answer.claim.id for answer in found}
     unasked = [claim for claim in stated if claim.id not in answered]
-    return Report(study, frames, found, configurations, unasked, absent)
+    return Report(study, frames, found, configurations, unasked, absent, elsewhere(table))
 
 
 def _frames(study: Study, table: Frame, configurations: list[dict[str, Any]], ask: Ask | None) -> Frames:

@@ -70,10 +70,11 @@ def section(report: Report) -> str:
 
 
 def _conflicts(report: Report) -> str:
-    if not report.study.conflicts:
+    texts = (*report.study.conflicts, *report.apart)
+    if not texts:
         return ""
-    items = "".join(f"<li>{escape(printable(text))}</li>" for text in report.study.conflicts)
-    return f"<h3>Records that disagree</h3><ul>{items}</ul>"
+    items = "".join(f"<li>{escape(printable(text))}</li>" for text in texts)
+    return f"<h3>What disagrees</h3><ul>{items}</ul>"
 
 
 def _device(report: Report, device: str, facts: dict[str, list[str]]) -> str:

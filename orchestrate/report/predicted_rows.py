@@ -1,5 +1,6 @@
 """Predicted against measured: the networks whose widths were chosen on the profile of their device."""
 
+import math
 from typing import Any
 
 from orchestrate.analysis import memory
@@ -15,6 +16,9 @@ COLUMNS = (
 KEPT = ("model", "architecture", "method", "align", *CONFIGURATION, "latency", "latency_low", "latency_high")
 
 
+UNKNOWN = dict.fromkeys(("value", "low", "high"), math.nan)  # memory, by a profile that holds none
+
+
 def frame(table: Frame) -> Frame:
     """Return a row per job that a profile of its own device and runtime predicts; errors as fractions."""
     rows = [_row(row, predicted) for row in rows_predicted(table) if (predicted := predicted_of(row))]
@@ -24,7 +28,7 @@ def frame(table: Frame) -> Frame:
 def _row(row: dict[Any, Any], predicted: dict[str, Any]) -> dict[str, Any]:
     found = {key: row[key] for key in KEPT} | {"profile": predicted["profile"], "memory": row[memory.PROCESS]}
     for name, shown in (("latency", "predicted"), ("memory", "predicted_memory")):
-        estimate = predicted[name]
+        estimate = predicted[name] or UNKNOWN
         found |= {
             shown: estimate["value"],
             f"{shown}_low": estimate["low"],

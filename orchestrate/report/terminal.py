@@ -162,6 +162,7 @@ def remarks(report: Report) -> list[str]:
     if report.study.replaced:
         lines.append(f"replaced by newer records: {len(report.study.replaced)}")
     lines += [f"disagrees: {conflict}" for conflict in report.study.conflicts[:5]]
+    lines += report.apart[:5]
     commands = dict.fromkeys(missing.command for missing in report.study.missing if missing.command)
     if report.study.missing:
         shown = "; ".join(list(commands)[:3]) + ("; ..." if len(commands) > 3 else "")

@@ -1,14 +1,20 @@
 """Predicted networks are ranked by their whole interval, apart from what was measured."""
 
+import math
+
 from orchestrate.analysis import predicted
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
+from orchestrate.analysis.table import MEASURED
 
 
-def row(model: str, latency: float, device: str = "pi4", emulated: str | None = None) -> dict:
+def row(
+    model: str, latency: float, device: str = "pi4", emulated: str | None = None, precision: str = "fp32"
+) -> dict:
     figures = {"value": latency, "low": latency * 0.9, "high": latency * 1.1}
     memory = {"value": 5e7, "low": 4.8e7, "high": 5.2e7}
-    return {"model": model, "device": device, "latency": figures, "memory": memory, "emulated": emulated}
+    where = {"device": device, "emulated": emulated, "precision": precision}
+    return {"model": model, **where, "latency": figures, "memory": memory}
 
 
 def test_what_fits_comes_first_then_the_more_accurate_then_the_faster() -> None:
@@ -19,7 +25,7 @@ def test_what_fits_comes_first_then_the_more_accurate_then_the_faster() -> None:
         row("fast", 0.005),
         row("good", 0.008, "tx2"),
     ]
-    found = predicted.rank(rows, ModelLimits(latency=0.02), {"good": 91.0, "fast": 90.0})
+    found = predicted.rank(rows, ModelLimits(latency=0.02), {("good", ""): 91.0, ("fast", ""): 90.0})
     assert [(each.row["model"], each.row["device"], each.verdict) for each in found] == [
         ("good", "tx2", FITS),
         ("good", "pi4", FITS),
@@ -40,3 +46,31 @@ def test_each_network_is_asked_once_and_own_files_never() -> None:
     own = {"architecture": "", "dataset": "", "widths": ()}
     table = Frame.of_rows([{"model": "a", **known}, {"model": "a", **known}, {"model": "mine", **own}])
     assert predicted.networks(table) == [{"id": "a", **known, "widths": [8, 8]}]
+
+
+def test_memory_that_a_profile_does_not_know_fits_no_limit() -> None:
+    unknown = {**row("a", 0.01), "memory": dict.fromkeys(("value", "low", "high"))}
+    assert [each.verdict for each in predicted.rank([unknown], ModelLimits(latency=0.02), {})] == [FITS]
+    assert [each.verdict for each in predicted.rank([unknown], ModelLimits(memory=1e9), {})] == [FAILS]
+
+
+def test_an_accuracy_measured_in_one_precision_is_none_of_another() -> None:
+    """What somebody states of a network is of all of them; int8 that was measured is known better."""
+
+    def measured(precision: str, accuracy: float, stated: float = math.nan) -> dict:
+        found = {"accuracy": accuracy, "accuracy_source": MEASURED, "accuracy_stated": stated}
+        return {"model": "a", "precision": precision, **found}
+
+    limits = ModelLimits(accuracy=90)
+    rows = [row("a", 0.01, precision=precision) for precision in ("fp32", "int8", "fp16")]
+
+    def verdicts(*table: dict) -> list[str]:
+        known = predicted.accuracies(Frame.of_rows(list(table)))
+        ranked = predicted.rank(rows, limits, known)
+        found = {each.row["precision"]: each.verdict for each in ranked}
+        return [found[precision] for precision in ("fp32", "int8", "fp16")]
+
+    assert verdicts(measured("fp32", 92), measured("int8", 85)) == [FITS, FAILS, FAILS]
+    assert verdicts(measured("fp32", 92, stated=91), measured("int8", 85, stated=91)) == [FITS, FAILS, FITS]
+    stated = {"accuracy": 91.0, "accuracy_source": "published", "accuracy_stated": math.nan}
+    assert verdicts({"model": "a", "precision": "fp32", **stated}) == [FITS, FITS, FITS]

@@ -91,3 +91,20 @@ def test_a_profile_of_an_emulated_cpu_is_left_out_and_named(results: Path, tmp_p
     answer, said = asked(results, "--profile", profile(tmp_path, "unreal", "c", emulated="qemu"))
     assert answer["predicted"] == []
     assert said == "profile unreal is of an emulated CPU: it says nothing about a board, and is left out\n"
+
+
+def test_a_profile_without_memory_says_so_in_text_and_as_null(results: Path, tmp_path: Path) -> None:
+    measurements = [
+        each.model_copy(update={"memory": None}) for each in synthetic_profile.profile().measurements
+    ]
+    bare = profile(tmp_path, "bare", "c", measurements=measurements)
+    answer, _ = asked(results, "--profile", bare)
+    assert {row["memory"]["value"] for row in answer["predicted"]} == {None}
+    words = ["recommend", "r", "--results", str(results), "--profile", bare]
+    assert "), memory unknown" in CliRunner().invoke(cli.build(), words).stdout
+
+
+def test_a_profile_that_is_named_twice_is_ranked_once(results: Path, tmp_path: Path) -> None:
+    made = profile(tmp_path, "made", "c")
+    once, _ = asked(results, "--profile", made)
+    assert asked(results, "--profile", made, "--profile", made)[0] == once
