@@ -3,12 +3,12 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import isfinite, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from bench.export import Progress
     from bench.export.own.request import Request
     from bench.manifests.experiment import Experiment
+
+Number = TypeVar("Number", int, float)
 
 
 def register(app: typer.Typer) -> None:
@@ -156,7 +158,19 @@ def own_request(dim: list[str], value: list[str], inputs: Path | None) -> "Reque
     """Read the options --dim, --value and --input for a model of one's own; InputError for a wrong one."""
     from bench.export.own.request import Request
 
-    return Request(dict(map(_dim, dim)), dict(map(_value, value)), inputs)
+    return Request(_once("--dim", map(_dim, dim)), _once("--value", map(_value, value)), inputs)
+
+
+def _once(option: str, pairs: Iterable[tuple[str, Number]]) -> dict[str, Number]:
+    from bench.errors import InputError
+
+    found: dict[str, Number] = {}
+    for name, number in pairs:
+        if found.setdefault(name, number) != number:
+            raise InputError(
+                f"{option} {name} is given twice, as {found[name]:g} and {number:g}: leave one out"
+            )
+    return found
 
 
 def _value(text: str) -> tuple[str, float]:

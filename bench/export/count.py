@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from math import prod
 
 import onnx
+import onnx.inliner
 from onnx import TensorProto
 
 from bench.export.onnx_file import graphs
@@ -42,7 +43,8 @@ UNCOUNTED = {
     "Scan",
     "SequenceMap",
 }
-# Operators outside the standard that multiply nothing; of any other one the MACs are unknown.
+# Operators of other sets that multiply nothing; of any other one the MACs are unknown.
+OTHER_SETS = ("com.microsoft", "ai.onnx.ml")
 WITHOUT_MACS = {
     "QuantizeLinear",
     "DequantizeLinear",
@@ -53,13 +55,37 @@ WITHOUT_MACS = {
     "LayerNormalization",
 }
 WITHOUT_MACS |= {"SkipLayerNormalization", "Scaler", "Normalizer", "Cast", "ArrayFeatureExtractor", "ZipMap"}
-# Inputs of quantising operators that are scales and zero points, not weights, by position.
-SCALES = {
+# Inputs that are scales, zero points, thresholds or sizes, not weights, by position.
+SETTINGS = {
     "QuantizeLinear": (1, 2),
     "DequantizeLinear": (1, 2),
     "QLinearConv": (1, 2, 4, 5, 6, 7),
     "QLinearMatMul": (1, 2, 4, 5, 6, 7),
-    "DynamicQuantizeLinear": (),
+    "QGemm": (1, 2, 4, 5, 7, 8),
+    "MatMulInteger": (2, 3),
+    "ConvInteger": (2, 3),
+    "MatMulIntegerToFloat": (2, 3, 4, 5),
+    "DynamicQuantizeMatMul": (2, 3),
+    "MatMulNBits": (2, 3),
+    "MatMulBnb4": (2,),
+    "Resize": (1, 2),
+    "Upsample": (1,),
+    "NonMaxSuppression": (3, 4),
+    "OneHot": (2,),
+}
+# Weights of K x N values, several in a byte, at input 1.
+PACKED = ("MatMulNBits", "MatMulBnb4")
+# Operators that keep what they have learned elsewhere than in tensors, or packed: weights are unknown.
+OPAQUE = {
+    "LinearClassifier",
+    "LinearRegressor",
+    "SVMClassifier",
+    "SVMRegressor",
+    "TreeEnsemble",
+    "TreeEnsembleClassifier",
+    "TreeEnsembleRegressor",
+    "GatherBlockQuantized",
+    "QMoE",
 }
 STATISTICS = {"BatchNormalization": (3, 4)}  # running mean and variance
 BIASES = {"DequantizeLinear": (0,), "QLinearConv": (8,)}  # where 32-bit integers are weights after all
@@ -71,20 +97,40 @@ def parameters(model: onnx.ModelProto) -> int | None:
     dimensions.
 
     Whole numbers of 32 and 64 bits are shapes and indices, a batch norm's running mean and variance are
-    statistics, and scales and zero points are no weights. A tensor used twice counts once. None where weights
-    are sparse.
+    statistics, and scales, zero points, thresholds and sizes are no weights. A tensor used twice counts once.
+    None where weights are sparse, or where an operator keeps them to itself.
     """
     total = 0
     for graph in graphs(model):
-        if isinstance(graph, onnx.GraphProto) and graph.sparse_initializer:
+        if _hidden(graph):
             return None
-        left_out = _roles(graph, STATISTICS) | _roles(graph, SCALES)
-        biases = _roles(graph, BIASES)
+        left_out = _roles(graph, STATISTICS) | _roles(graph, SETTINGS)
+        biases, packed = _roles(graph, BIASES), _packed(graph)
         for tensor in {tensor.name: tensor for tensor in _tensors(graph)}.values():
             weight = tensor.data_type in WEIGHT_TYPES or tensor.name in biases
             if tensor.dims and weight and tensor.name not in left_out:
-                total += prod(tensor.dims)
+                total += packed.get(tensor.name, prod(tensor.dims))
     return total
+
+
+def _hidden(graph: onnx.GraphProto | onnx.FunctionProto) -> bool:
+    """Whether a graph has weights that are no tensors of a known size."""
+    sparse = isinstance(graph, onnx.GraphProto) and graph.sparse_initializer
+    return bool(sparse) or any(
+        (node.op_type in OPAQUE and node.domain in OTHER_SETS)
+        or any(attribute.name == "sparse_value" for attribute in node.attribute)
+        for node in graph.node
+    )
+
+
+def _packed(graph: onnx.GraphProto | onnx.FunctionProto) -> dict[str, int]:
+    """Values in every tensor that holds several in a byte."""
+    found = {}
+    for node in graph.node:
+        if node.op_type in PACKED and len(node.input) > 1:
+            sizes = {attribute.name: attribute.i for attribute in node.attribute}
+            found[node.input[1]] = sizes.get("K", 0) * sizes.get("N", 0)
+    return found
 
 
 def _roles(graph: onnx.GraphProto | onnx.FunctionProto, roles: Mapping[str, tuple[int, ...]]) -> set[str]:
@@ -125,18 +171,29 @@ def tensor_sizes(graph: onnx.GraphProto) -> dict[str, int]:
 
 def macs(model: onnx.ModelProto) -> int | None:
     """Return the multiplications of convolutions and matrix products in one run; None if unknown."""
-    if any(_uncounted(node) for node in model.graph.node):
-        return None
     try:
-        shapes = _shapes(onnx.shape_inference.infer_shapes(_without_weights(model)).graph)
-        return sum(_node_macs(node, shapes) for node in model.graph.node)
-    except (KeyError, onnx.shape_inference.InferenceError):  # a shape that cannot be inferred
-        return None
+        flat = skeleton(model)
+        if any(_uncounted(node) for node in flat.graph.node):
+            return None
+        shapes = _shapes(onnx.shape_inference.infer_shapes(flat).graph)
+        return sum(_node_macs(node, shapes) for node in flat.graph.node)
+    except (KeyError, onnx.shape_inference.InferenceError, onnx.checker.ValidationError):
+        return None  # a shape that cannot be inferred, a function that cannot be put in place
 
 
 def _uncounted(node: onnx.NodeProto) -> bool:
-    foreign = node.domain not in ("", "ai.onnx") and node.op_type not in WITHOUT_MACS
+    standard = node.domain in ("", "ai.onnx")
+    foreign = not standard and not (node.domain in OTHER_SETS and node.op_type in WITHOUT_MACS)
     return foreign or node.op_type in UNCOUNTED or node.op_type.startswith("QLinear")
+
+
+def skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model without its weights, the bodies of its own functions in the places of their calls.
+
+    Raises onnx.checker.ValidationError where these cannot be put there.
+    """
+    hollow = _without_weights(model)
+    return onnx.inliner.inline_local_functions(hollow) if model.functions else hollow
 
 
 def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -144,6 +201,7 @@ def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     graph = light.graph
     graph.name = model.graph.name
+    light.functions.extend(model.functions)
     for field in ("node", "input", "output", "value_info"):
         getattr(graph, field).extend(getattr(model.graph, field))
     for tensor in model.graph.initializer:
@@ -184,8 +242,13 @@ def _tensors(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.Tenso
     for node in graph.node:
         if node.op_type == "Constant":
             for attribute in node.attribute:
+                tensor = onnx.TensorProto()
                 if attribute.name == "value":
-                    tensor = onnx.TensorProto()
                     tensor.CopyFrom(attribute.t)
-                    tensor.name = node.output[0]
-                    yield tensor
+                elif attribute.name == "value_floats":
+                    tensor.data_type = TensorProto.FLOAT
+                    tensor.dims.append(len(attribute.floats))
+                else:
+                    continue
+                tensor.name = node.output[0]
+                yield tensor

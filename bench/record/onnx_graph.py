@@ -1,16 +1,20 @@
-"""The main graph of an ONNX file as plain data: operators, and the types and shapes of its tensors.
+"""The graph of an ONNX file as plain data: operators, and the types and shapes of its tensors.
+
+Branches and bodies of loops are taken in, their operators before the one that holds them; the model's own
+functions are not.
 
 Read from the protobuf without the onnx package, which boards do not have; weights are skipped, not loaded.
 Field numbers from onnx/onnx.proto3: ModelProto.graph 7; GraphProto.node 1, initializer 5, input 11; NodeProto
-.input 1, .output 2, .name 3, .op_type 4, .attribute 5; AttributeProto.name 1, i 3, t 5; TensorProto.dims 1,
-data_type 2, name 8; ValueInfoProto.name 1, type 2; TypeProto.tensor_type 1; TypeProto.Tensor.elem_type 1.
+.input 1, .output 2, .name 3, .op_type 4, .attribute 5; AttributeProto.name 1, i 3, t 5, g 6, graphs 11;
+TensorProto.dims 1, data_type 2, name 8; ValueInfoProto.name 1, type 2; TypeProto.tensor_type 1;
+TypeProto.Tensor.elem_type 1.
 """
 
 import io
 import os
 from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Tuple
 
-from bench.record.onnxfile import BYTES, VARINT, fields, varint
+from bench.record.onnxfile import BYTES, GRAPHS, MOST_DEPTH, VARINT, fields, varint
 
 Tensor = NamedTuple("Tensor", [("kind", int), ("shape", Tuple[int, ...])])  # kind: TensorProto.DataType
 Node = NamedTuple(
@@ -28,7 +32,7 @@ Graph = NamedTuple(
     [
         ("nodes", List[Node]),  # in an order in which they can run
         ("tensors", Dict[str, Tensor]),  # initialisers and constants
-        ("inputs", Dict[str, int]),  # name -> TensorProto.DataType
+        ("inputs", Dict[str, int]),  # name -> TensorProto.DataType; also those of bodies
     ],
 )
 
@@ -58,12 +62,14 @@ def _model(stream: BinaryIO, end: int) -> Optional[Graph]:
     return found if found.nodes else None
 
 
-def _graph(stream: BinaryIO, end: int, found: Graph) -> None:
+def _graph(stream: BinaryIO, end: int, found: Graph, depth: int = 0) -> None:
+    if depth > MOST_DEPTH:
+        raise ValueError("too deep")
     for number, wire, value in fields(stream, end):
         if wire != BYTES:
             continue
         if number == 1:
-            node = _node(stream, value)
+            node = _node(stream, value, found, depth)
             found.nodes.append(node)
             value_given = isinstance(node.attributes.get("value"), Tensor)
             if node.operator == "Constant" and value_given and node.outputs:
@@ -73,10 +79,10 @@ def _graph(stream: BinaryIO, end: int, found: Graph) -> None:
             found.tensors[name] = tensor
         elif number == 11:
             name, kind = _value_info(stream, value)
-            found.inputs[name] = kind
+            found.inputs.setdefault(name, kind)
 
 
-def _node(stream: BinaryIO, end: int) -> Node:
+def _node(stream: BinaryIO, end: int, found: Graph, depth: int) -> Node:
     operator, name, node = "", "", Node("", [], [], {}, "")
     for number, wire, value in fields(stream, end):
         if wire == BYTES and number in (1, 2):
@@ -86,13 +92,13 @@ def _node(stream: BinaryIO, end: int) -> Node:
         elif wire == BYTES and number == 4:
             operator = _text(stream, value)
         elif wire == BYTES and number == 5:
-            key, content = _attribute(stream, value)
+            key, content = _attribute(stream, value, found, depth)
             node.attributes[key] = content
     return node._replace(operator=operator, name=name)
 
 
-def _attribute(stream: BinaryIO, end: int) -> Tuple[str, Any]:
-    """Its name, and its content where that is a whole number or a tensor; else None."""
+def _attribute(stream: BinaryIO, end: int, found: Graph, depth: int) -> Tuple[str, Any]:
+    """Its name, and its content where that is a whole number or a tensor; else None. Graphs go to `found`."""
     name, content = "", None  # type: Tuple[str, Any]
     for number, wire, value in fields(stream, end):
         if number == 1 and wire == BYTES:
@@ -101,6 +107,8 @@ def _attribute(stream: BinaryIO, end: int) -> Tuple[str, Any]:
             content = value
         elif number == 5 and wire == BYTES:
             content = _tensor(stream, value)[1]
+        elif number in GRAPHS and wire == BYTES:
+            _graph(stream, value, found, depth + 1)
     return name, content
 
 

@@ -9,9 +9,13 @@ from typing import Dict, List, NamedTuple, Set, Tuple
 
 from bench.record.onnx_graph import Graph, Node, Tensor
 
-NAMES = {1: "fp32", 10: "fp16", 16: "bf16", 11: "fp64", 2: "int8", 3: "int8", 21: "int4", 22: "int4"}
+NAMES = {1: "fp32", 10: "fp16", 16: "bf16", 11: "fp64", 2: "int8", 3: "int8", 4: "int16", 5: "int16"}
+NAMES.update({17: "fp8", 18: "fp8", 19: "fp8", 20: "fp8"})
+NAMES.update({21: "int4", 22: "int4", 23: "fp4", 25: "int2", 26: "int2"})
 FLOATS = {"fp32", "fp16", "bf16", "fp64"}
-WORK = {"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"}
+WORK = {"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Einsum", "Attention", "DeformConv"}
+WORK |= {"FusedConv", "FusedGemm", "FusedMatMul", "MultiHeadAttention"}
+PACKED_WORK = {"MatMulNBits", "MatMulBnb4", "QMoE"}  # floats with weights of a few bits
 INTEGER_WORK = {
     "QLinearConv",
     "QLinearMatMul",
@@ -53,6 +57,9 @@ def layers(graph: Graph) -> List[Layer]:
     for node in graph.nodes:
         if node.operator in INTEGER_WORK:
             found.append(Layer(node.operator, {"int8"}, _products(node, graph.tensors)))
+        elif node.operator in PACKED_WORK:
+            operand = values.get(node.inputs[0], _plain("")) if node.inputs else _plain("")
+            found.append(Layer(node.operator, {operand.kind or "fp32", "int4"}, 1))
         elif node.operator in WORK:
             found.append(Layer(node.operator, _kinds(node, values), _products(node, graph.tensors)))
         for output in node.outputs:
@@ -78,7 +85,8 @@ def _result(node: Node, values: Dict[str, Value]) -> Value:
         scale = inputs[1].kind if len(inputs) > 1 else "fp32"
         return Value(scale, first.kind, True)
     if node.operator in ("QuantizeLinear", "DynamicQuantizeLinear"):
-        return _plain("int8")
+        zero = inputs[2].kind if len(inputs) > 2 else NAMES.get(node.attributes.get("output_dtype", 0), "")
+        return _plain(zero or "int8")
     if node.operator in SAME:
         return first
     floats = [value.kind for value in inputs if value.kind in FLOATS]
@@ -88,7 +96,7 @@ def _result(node: Node, values: Dict[str, Value]) -> Value:
 def _kinds(node: Node, values: Dict[str, Value]) -> Set[str]:
     operands = [values.get(name, _plain("")) for name in node.inputs[:2]]
     if len(operands) == 2 and all(operand.dequantised for operand in operands):
-        return {"int8"}
+        return {operand.stored or "int8" for operand in operands}
     constant = operands[1:] if len(operands) > 1 else operands
     kinds = {operand.kind for operand in operands} | {operand.stored for operand in constant}
     return {kind for kind in kinds if kind} or {"fp32"}

@@ -1,29 +1,33 @@
 """An ONNX file's bytes of weights and operator set, read from its protobuf without the onnx package.
 
-Field numbers from onnx/onnx.proto3: ModelProto.graph 7, opset_import 8; GraphProto.node 1, initializer 5;
-NodeProto.attribute 5; AttributeProto.t 5; TensorProto.dims 1, data_type 2; OperatorSetIdProto.domain 1,
-version 2.
+Field numbers from onnx/onnx.proto3: ModelProto.graph 7, opset_import 8, functions 25; GraphProto.node 1,
+initializer 5; FunctionProto.node 7; NodeProto.attribute 5; AttributeProto.t 5, g 6, graphs 11; TensorProto
+.dims 1, data_type 2; OperatorSetIdProto.domain 1, version 2.
 """
 
 import os
 from typing import BinaryIO, Iterator, Tuple
 
-# onnx.TensorProto.DataType -> bytes an element
-SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
+# onnx.TensorProto.DataType -> bits an element
+BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128}
+BITS.update({16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2})
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 GRAPH, NODE, INITIALIZER, ATTRIBUTE, TENSOR = 7, 1, 5, 5, 5
+FUNCTION, FUNCTION_NODE, GRAPHS = 25, 7, (6, 11)
 OPSET = 8
+MOST_DEPTH = 32  # of graphs in graphs; protobuf's own readers refuse deeper ones
 
 
 def weight_bytes(path: str) -> int:
-    """Return the bytes of all initializers and constant tensors of the main graph.
+    """Return the bytes of all initializers and constant tensors, also in branches, bodies and functions.
 
     0 for what is not an ONNX file.
     """
+    readers = {GRAPH: _graph, FUNCTION: _function}
     try:
         with open(path, "rb") as stream:
             fields = _messages(stream, os.path.getsize(path))
-            return sum(_graph(stream, end) for number, end in fields if number == GRAPH)
+            return sum(readers[number](stream, end) for number, end in fields if number in readers)
     except (OSError, ValueError):
         return 0
 
@@ -86,21 +90,33 @@ def _messages(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int]]:
     return ((number, value) for number, wire, value in fields(stream, end) if wire == BYTES)
 
 
-def _graph(stream: BinaryIO, end: int) -> int:
+def _graph(stream: BinaryIO, end: int, depth: int = 0) -> int:
+    if depth > MOST_DEPTH:
+        raise ValueError("too deep")
     total = 0
     for number, inner in _messages(stream, end):
         if number == INITIALIZER:
             total += _tensor(stream, inner)
         elif number == NODE:
-            total += _node(stream, inner)
+            total += _node(stream, inner, depth)
     return total
 
 
-def _node(stream: BinaryIO, end: int) -> int:
+def _function(stream: BinaryIO, end: int) -> int:
+    return sum(_node(stream, inner, 0) for number, inner in _messages(stream, end) if number == FUNCTION_NODE)
+
+
+def _node(stream: BinaryIO, end: int, depth: int) -> int:
+    return sum(_attribute(stream, inner, depth) for n, inner in _messages(stream, end) if n == ATTRIBUTE)
+
+
+def _attribute(stream: BinaryIO, end: int, depth: int) -> int:
     total = 0
     for number, inner in _messages(stream, end):
-        if number == ATTRIBUTE:
-            total += sum(_tensor(stream, last) for n, last in _messages(stream, inner) if n == TENSOR)
+        if number == TENSOR:
+            total += _tensor(stream, inner)
+        elif number in GRAPHS:
+            total += _graph(stream, inner, depth + 1)
     return total
 
 
@@ -114,4 +130,4 @@ def _tensor(stream: BinaryIO, end: int) -> int:
                 elements *= varint(stream)
         elif number == 2:
             kind = value
-    return elements * SIZES.get(kind, 0)
+    return (elements * BITS.get(kind, 0) + 7) // 8

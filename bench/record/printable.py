@@ -18,6 +18,11 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() or c == "\n" else " " if c == "\t" else "?" for c in text)
 
 
+def one_line(value: object) -> str:
+    """Return `value` as `printable` does, in one line: line ends become spaces."""
+    return printable(str(value).replace("\n", " "))
+
+
 def first_line(value: object, limit: int = 300) -> str:
     """Return the first line of a message, at most `limit` characters, printable.
 

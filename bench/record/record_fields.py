@@ -114,6 +114,7 @@ _output_check = fields(
         "message": text,
         "arithmetic": name,
         "max_rel_error": nullable(number(0)),
+        "unequal": number(0, maximum=1),
         "top1_agreement": nullable(number(0, maximum=1)),
         "correlation": nullable(number(-1, maximum=1)),
     },

@@ -206,6 +206,7 @@ class _RequiredOutputCheck(TypedDict):
 class OutputCheck(_RequiredOutputCheck, total=False):
     """How far the output is from the reference's; the last two for int8 and mixed precision."""
 
+    unequal: float
     top1_agreement: Optional[float]
     correlation: Optional[float]
 

@@ -12,6 +12,7 @@ import onnx
 
 from bench.errors import did_you_mean
 from bench.export.errors import ExportError
+from bench.record.printable import one_line
 
 PLACEHOLDERS = {
     "none",
@@ -25,9 +26,11 @@ MOST = 2**31 - 1  # no tensor library takes a larger dimension
 
 
 def names(item: onnx.ValueInfoProto) -> list[str | None]:
-    """Return for each axis None where its size is fixed, else the dimension's name."""
+    """Return for each axis None where its size is fixed, else the dimension's name, which can be typed."""
     return [
-        None if dim.HasField("dim_value") and dim.dim_value > 0 else _symbol(dim) or f"{item.name}.{axis}"
+        None
+        if dim.HasField("dim_value") and dim.dim_value > 0
+        else _symbol(dim) or f"{one_line(item.name)}.{axis}"
         for axis, dim in enumerate(item.type.tensor_type.shape.dim)
     ]
 
@@ -71,6 +74,17 @@ def of_batch(items: Sequence[onnx.ValueInfoProto], batch: int | None) -> dict[st
         f"--batch {batch}: the first axis of input {items[0].name} is fixed at {fixed}; export it with a "
         f"dynamic one, such as torch.onnx.export(..., dynamic_axes={{'{items[0].name}': {{0: 'batch'}}}})"
     )
+
+
+def wanted(
+    items: Sequence[onnx.ValueInfoProto], batch: int | None, given: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the sizes that `--batch` and `--dim` ask for; ExportError where they differ."""
+    found = of_batch(items, batch)
+    for name, size in given.items():
+        if found.setdefault(name, size) != size:
+            raise ExportError(f"--dim {name}={size} and --batch {batch} are one dimension: leave one out")
+    return found
 
 
 def sizes(

@@ -12,6 +12,7 @@ import numpy as np
 from bench.export import files
 from bench.export.errors import ExportError
 from bench.export.own.request import Prepared, Request
+from bench.export.own.values import kept
 from bench.export.reference import Array, archive
 from bench.record import npz
 
@@ -31,12 +32,11 @@ def add(model: Prepared, request: Request, folder: Path) -> Prepared:
         shape, dtype = _input(model)
         images, labels = _read(source, request, str(model.entry["inputs"][0]["name"]), shape, dtype)
         _check(model, images, labels, request.metric)
+        images = kept(images, np.dtype(dtype), "the array of images")
     except ExportError as error:
         raise ExportError(f"--test-set {source}: {error}") from None
     place = folder / "test.npz"
-    files.write(
-        place, archive({"input.0": images.astype(dtype, copy=False), "label": labels.astype(np.int64)})
-    )
+    files.write(place, archive({"input.0": images, "label": labels.astype(np.int64)}))
     return replace(model, test_set=place, entry={**model.entry, "metric": request.metric})
 
 

@@ -19,9 +19,10 @@ from bench.export.own import dims, values
 from bench.export.own.request import Prepared, Request
 from bench.export.reference import TOLERANCE, Array, pack
 from bench.record import onnx_graph, onnx_precision
-from bench.record.printable import printable
+from bench.record.printable import one_line
 from bench.runtime.backends.base import BackendError, Settings
 from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
+from bench.runtime.measure.output_check import WHOLE
 
 STEM = 60  # characters of a file's name that its model's id keeps
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -36,7 +37,7 @@ def prepare(path: Path, request: Request, folder: Path, room: int = 2**62) -> Pr
     try:
         return _prepare(path, request, folder, room)
     except ExportError as error:
-        raise ExportError(f"{path}: {printable(str(error))}") from None
+        raise ExportError(f"{path}: {one_line(error)}") from None
     except MemoryError:
         raise ExportError(
             f"{path}: needs more memory than the {room / 1e9:,.1f} GB that are free here"
@@ -57,10 +58,13 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     for item in items:
         values.dtype(item)
     known = [name for item in items for name in dims.names(item) if name]
-    batch = _batch_axis(items)
+    first = dims.names(items[0])[:1] if items else []
+    named = dims.batches(items).issuperset(first) and bool(first)
     given = values.given(request.inputs)
     arrays = {item.name: given[item.name] for item in items if item.name in given}
-    wanted = {**dims.of_batch(items, request.batch), **request.dims}
+    if twice := sorted(arrays.keys() & request.values.keys()):
+        raise ExportError(f"input {twice[0]} is given by --input and by --value: leave one out")
+    wanted = dims.wanted(items, request.batch, request.dims)
     found = dims.sizes(items, wanted, {name: array.shape for name, array in arrays.items()})
     declared = dims.declared(model)
     dims.fix(model, items, found)
@@ -74,10 +78,10 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     raw = (folder / "model.onnx").read_bytes()
     (folder / "reference.npz").write_bytes(pack(inputs, outputs))
     entry = {
-        "precision": _precision(raw),
+        "precision": _precision(model),
         "params": count.parameters(model),
         "macs": count.macs(model),
-        "batch": max(1, inputs[0].shape[0]) if batch else 1,
+        "batch": _batch(named, request.batch, inputs, outputs),
         "tolerance": tolerance,
         "inputs": [_described(*each) for each in zip(items, inputs, strict=True)],
     }
@@ -103,17 +107,27 @@ def _id(path: Path, request: Request, raw: bytes) -> str:
     return f"onnx-{stem}-{hashlib.sha256(raw).hexdigest()[:8]}"
 
 
-def _precision(raw: bytes) -> str:
-    """What the file is, from its weights and operators."""
+def _precision(model: onnx.ModelProto) -> str:
+    """What the file is, from its weights and operators, also those of its own functions."""
+    try:
+        raw = count.skeleton(model).SerializeToString()
+    except onnx.checker.ValidationError:
+        raw = model.SerializeToString()
     graph = onnx_graph.parse(raw)
     return onnx_precision.precision(graph) if graph else "fp32"
 
 
-def _batch_axis(items: Sequence[onnx.ValueInfoProto]) -> bool:
-    """Whether the first input's first axis is a batch: it has others behind it, and is dynamic or small."""
-    if not items or len(items[0].type.tensor_type.shape.dim) < 2:
-        return False
-    return dims.names(items[0])[0] in {None, *dims.batches(items)}
+def _batch(named: bool, asked: int | None, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
+    """Images of one inference: the size of the first input's first axis, where that is a batch, else 1.
+
+    named: it is one by its name, as a fixed axis has none. That is one where it is the size `asked`, or where
+    every output has it too; not of three axes, as an image without a batch has as many.
+    """
+    if not inputs or inputs[0].ndim < 2:
+        return 1
+    size = inputs[0].shape[0]
+    shared = inputs[0].ndim != 3 and all(output.shape[:1] == (size,) for output in outputs)
+    return max(1, size) if named or shared or size == asked else 1
 
 
 def _answer(
@@ -151,7 +165,9 @@ def _answer(
 
 
 def _largest(output: Array) -> float:
-    """The largest finite magnitude; 0 where there is none."""
+    """The largest finite magnitude; 0 where there is none, and of whole numbers, which have no tolerance."""
+    if output.dtype.kind in WHOLE:
+        return 0.0
     found = np.abs(output.astype(np.float64))
     return float(found.max(initial=0, where=np.isfinite(found)))
 
@@ -209,10 +225,11 @@ def _explain(model: onnx.ModelProto, error: BackendError, made_up: bool) -> str:
         raise MemoryError
     if unknown := _unknown_operator(model):
         return unknown
-    try:
-        onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError) as broken:
-        return f"not a valid ONNX model: {first_line(broken)}"
+    if error.kind != "inference_failed":  # what has been loaded and then fails is valid enough
+        try:
+            onnx.checker.check_model(model)
+        except (onnx.checker.ValidationError, ValueError) as broken:
+            return f"not a valid ONNX model: {first_line(broken)}"
     reason = first_line(error.message)
     if lacking := re.match(r"Could not find an implementation for (\w+)\((\d+)\)", reason):
         reason = (

@@ -6,6 +6,7 @@ Made-up integers respect what they are used for: an input that a Gather takes as
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -40,7 +41,9 @@ def dtype(item: onnx.ValueInfoProto) -> str:
     ExportError for a type or a rank that cannot be measured.
     """
     kind = item.type.WhichOneof("value")
-    name = str(kind).removesuffix("_type")
+    if kind is None:
+        raise ExportError(f"input {item.name} has no type; export the model again")
+    name = kind.removesuffix("_type")
     if kind == "tensor_type":
         try:
             found = helper.tensor_dtype_to_np_dtype(item.type.tensor_type.elem_type)
@@ -93,14 +96,43 @@ def _own(item: onnx.ValueInfoProto, array: Array) -> Array:
         raise ExportError(f"--input: {item.name} has shape {list(array.shape)}, the model takes {wanted}")
     if not np.can_cast(array.dtype, kind, "same_kind"):
         raise ExportError(f"--input: {item.name} is of type {array.dtype}, the model takes {kind}")
-    return array.astype(kind)
+    return kept(array, kind, f"--input: {item.name}")
+
+
+def kept(array: Array, kind: np.dtype[Any], what: str) -> Array:
+    """Return the array in another type; ExportError where that cannot hold a value of it."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = array.astype(kind)
+    lost = made != array if kind.kind in "iub" else np.isinf(made) & np.isfinite(array)
+    if lost.any():
+        raise ExportError(f"{what} holds {array[lost].flat[0]:g}; {_range(kind)}")
+    return made
+
+
+def _limits(kind: np.dtype[Any]) -> tuple[float, float]:
+    """The least and the largest number of a type."""
+    if kind.kind == "b":
+        return 0, 1
+    limits = np.iinfo(kind) if kind.kind in "iu" else np.finfo(kind)
+    number = int if kind.kind in "iu" else float
+    return number(limits.min), number(limits.max)
+
+
+def _range(kind: np.dtype[Any]) -> str:
+    """What a type holds, in words."""
+    least, most = _limits(kind)
+    if kind.kind == "b":
+        return "the model takes bool: give 0 or 1"
+    if kind.kind in "iu":
+        return f"the model takes {kind}: give whole numbers from {least} to {most}"
+    return f"the model takes {kind}: give numbers from {least:g} to {most:g}"
 
 
 def _constant(item: onnx.ValueInfoProto, value: float) -> Array:
     kind = np.dtype(dtype(item))
-    limits = np.iinfo(kind) if kind.kind in "iu" else None
-    if limits and not (value == int(value) and limits.min <= value <= limits.max):
-        raise ExportError(f"--value {item.name}={value:g}: input {item.name} is of type {kind}")
+    least, most = _limits(kind)
+    if not least <= value <= most or (kind.kind != "f" and value != int(value)):
+        raise ExportError(f"--value {item.name}={value:g}: {_range(kind)}")
     return np.full(shape(item), value, kind)
 
 

@@ -1,4 +1,5 @@
-"""Whether an output is right: near the reference for floating point, and no nonsense for int8."""
+"""Whether an output is right: near the reference for floating point, equal for whole numbers, no nonsense for
+int8."""
 
 import math
 from typing import TYPE_CHECKING, List, Optional, Tuple
@@ -14,12 +15,18 @@ Pairs = List[Tuple["numpy.ndarray", "numpy.ndarray"]]  # outputs: measured, of t
 
 # One-sided 1 % quantile of the normal distribution: Fisher's z of a correlation by chance stays below it.
 CHANCE = 2.326
+WHOLE = "iub"  # numpy's kinds of whole numbers and booleans
+# Share of an output's whole numbers that may differ: two libraries whose floats differ by the bundle's
+# tolerance round, or rank, that many the other way. Fewer than 1,000 values must all agree.
+UNEQUAL = 0.001
 
 
 def check_outputs(outputs: List["numpy.ndarray"], task: Task, arithmetic: str = "fp32") -> OutputCheck:
     """Compare outputs with the reference; without one, check finiteness alone.
 
     NaN and infinities are wrong, unless the reference has the same at the same places (a model's own mask).
+    The errors and the tolerance are of floating-point outputs; `unequal` is the largest share of an output's
+    whole numbers that differ.
     arithmetic: of the backend. For int8 and mixed, tolerance is None, and `top1_agreement` (share of the
     batch whose largest output is at the reference's place) and `correlation` (the lowest of any output) are
     added.
@@ -48,7 +55,11 @@ def check_outputs(outputs: List["numpy.ndarray"], task: Task, arithmetic: str = 
         return refused(check, "{} output values are finite where the reference is not".format(lost))
     if not reference:
         return check
-    return _compared([_finite(*pair) for pair in pairs if pair[0].size], task["model"], check)
+    wholes = [each for each in zip(outputs, expected) if each[1].dtype.kind in WHOLE and each[1].size]
+    everything = [_finite(*pair) for pair in pairs if pair[0].size]
+    kinds = [want.dtype.kind for want in expected if want.size]
+    floats = [pair for pair, kind in zip(everything, kinds) if kind not in WHOLE]
+    return _compared(everything, floats, wholes, task["model"], check)
 
 
 def _same(got: "numpy.ndarray", want: "numpy.ndarray") -> "numpy.ndarray":
@@ -79,52 +90,81 @@ def _index(name: str) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def _compared(pairs: Pairs, model: str, check: OutputCheck) -> OutputCheck:
-    """Return `check` with the largest errors, and whether they are within the tolerance of the arithmetic."""
+def _compared(everything: Pairs, floats: Pairs, wholes: Pairs, model: str, check: OutputCheck) -> OutputCheck:
+    """Return `check` with the errors of an output, and whether they are within what the arithmetic allows."""
+    share = tolerance.relative(check["arithmetic"], model)
+    if wholes:
+        check["unequal"] = max(float((got != want).mean()) for got, want in wholes)
+    worst = _add_errors(everything if share is None else floats, share or 0.0, check)
+    allowed = check["tolerance"] or 0.0
+    if not math.isfinite(worst):
+        return refused(check, "the output is off by more than a number can hold")
+    if share is None:
+        check["tolerance"] = None
+        return _judged(everything, check)
+    if not worst <= allowed:
+        return refused(check, "the output is off by up to {:.3g}, allowed is {:.3g}".format(worst, allowed))
+    for got, want in wholes:
+        # Half-precision floats rank and round otherwise in many places: what they decide is judged by sense.
+        wrong = _nonsense(got.astype("float64"), want.astype("float64"))[1] if share else _unequal(got, want)
+        if wrong:
+            return refused(check, wrong)
+    return check
+
+
+def _add_errors(pairs: Pairs, share: float, check: OutputCheck) -> float:
+    """Put the largest errors into `check`, and the tolerance; return the largest."""
     import numpy
 
     worst = relative = 0.0
-    allowed, share = check["tolerance"] or 0.0, tolerance.relative(check["arithmetic"], model)
     for got, want in pairs:
         distance, largest = float(numpy.abs(got - want).max()), float(numpy.abs(want).max())
-        if not math.isfinite(distance):
-            check["tolerance"] = allowed
-            return refused(check, "the output is off by more than a number can hold")
         worst = max(worst, distance)
         relative = max(relative, distance / largest if largest else math.inf if distance else 0.0)
-        allowed = max(allowed, (share or 0.0) * largest)
-    check["max_abs_error"] = worst
-    check["max_rel_error"] = relative if math.isfinite(relative) else None  # of a reference of zeros: unknown
-    if share is None:
-        check["tolerance"] = None
-        return _judged(pairs, check)
-    check["tolerance"] = allowed
-    if not worst <= allowed:
-        return refused(check, "the output is off by up to {:.3g}, allowed is {:.3g}".format(worst, allowed))
-    return check
+        check["tolerance"] = max(check["tolerance"] or 0.0, share * largest)
+    if pairs and math.isfinite(worst):
+        check["max_abs_error"] = worst
+        # Of a reference of zeros it is unknown.
+        check["max_rel_error"] = relative if math.isfinite(relative) else None
+    return worst
+
+
+def _unequal(got: "numpy.ndarray", want: "numpy.ndarray") -> str:
+    """Why whole numbers are wrong; '' where they agree."""
+    differ = int((got != want).sum())
+    if differ <= UNEQUAL * want.size:
+        return ""
+    message = "{:,} of {:,} whole numbers of an output differ from the reference; allowed is 1 in {:,.0f}"
+    return message.format(differ, want.size, 1 / UNEQUAL)
 
 
 def _judged(pairs: Pairs, check: OutputCheck) -> OutputCheck:
     """Return `check` with the agreement of a quantised output; refuse one unrelated to the reference."""
-    import numpy
-
     check["top1_agreement"] = _agreement(*pairs[0]) if pairs else None
     lowest: Optional[float] = None
-    check["correlation"] = lowest
     for got, want in pairs:
-        if got.size < 4 or not want.std():
-            continue  # too few values, or a constant reference: there is no correlation
-        if not got.std():
-            check["correlation"] = 0.0
-            return refused(check, "the output is constant, the reference is not")
-        found = float(numpy.corrcoef(got.ravel(), want.ravel())[0, 1])
-        check["correlation"] = lowest = found if lowest is None else min(found, lowest)
-        chance = math.tanh(CHANCE / math.sqrt(got.size - 3))
-        if found < chance:
-            message = "the output agrees with the reference no better than chance: correlation {:.2f}, chance"
-            message += " gives up to {:.2f}"
-            check = refused(check, message.format(found, chance))
+        found, wrong = _nonsense(got, want)
+        if found is not None:
+            lowest = found if lowest is None else min(found, lowest)
+        if wrong:
+            check = refused(check, wrong)
+    check["correlation"] = lowest
     return check
+
+
+def _nonsense(got: "numpy.ndarray", want: "numpy.ndarray") -> Tuple[Optional[float], str]:
+    """Correlation with the reference, None where there is none; why it makes no sense, or ''."""
+    import numpy
+
+    if got.size < 4 or not want.std():
+        return None, ""  # too few values, or a constant reference
+    if not got.std():
+        return 0.0, "the output is constant, the reference is not"
+    found = float(numpy.corrcoef(got.ravel(), want.ravel())[0, 1])
+    chance = math.tanh(CHANCE / math.sqrt(got.size - 3))
+    message = "the output agrees with the reference no better than chance: correlation {:.2f}, chance"
+    message += " gives up to {:.2f}"
+    return found, message.format(found, chance) if found < chance else ""
 
 
 def _agreement(got: "numpy.ndarray", want: "numpy.ndarray") -> float:

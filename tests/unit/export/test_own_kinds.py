@@ -108,20 +108,6 @@ def test_what_a_file_declares_of_inner_tensors_changes_no_count(tmp_path):
     assert read(path).entry["macs"] == 16 * 3 * 64
 
 
-def test_macs_of_a_models_own_functions_are_unknown_not_zero(tmp_path):
-    product = [node("MatMul", ["a", "w"], ["o"])]
-    function = helper.make_function("my", "Lin", ["a", "w"], ["o"], product, [helper.make_opsetid("", 17)])
-    graph = helper.make_graph(
-        [node("Lin", ["x", "w"], ["y"], domain="my")], "g", [value("x", [1, 512])], [value("y", [1, 256])],
-        [numpy_helper.from_array(np.ones((512, 256), "f4"), "w")],
-    )  # fmt: skip
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("my", 1)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=[function]),
-              str(tmp_path / "m.onnx"))  # fmt: skip
-    entry = read(tmp_path / "m.onnx").entry
-    assert (entry["params"], entry["macs"]) == (512 * 256, None)
-
-
 PRODUCTS = {"MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum"}
 WITH_PRODUCTS = sorted(
     schema.name for schema in onnx.defs.get_all_schemas()

@@ -184,3 +184,53 @@ def test_an_error_relative_to_nothing_is_not_known(
     zeros = np.zeros((1, 4), "f4")
     found = check_outputs([zeros + off], task(tmp_path / "none.onnx", tmp_path, zeros))
     assert (found["ok"], found["max_abs_error"], found["max_rel_error"]) == (not off, off, relative)
+
+
+def whole(
+    tmp_path: Path, output: Any, expected: Any, arithmetic: str = "fp32", tolerance: float = 1e-4
+) -> Any:
+    asked = task(tmp_path / "none.onnx", tmp_path, expected)
+    asked["job"]["model"]["reference"]["tolerance"] = tolerance
+    return check_outputs([output], asked, arithmetic)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "int64", "uint64", "bool"])
+def test_whole_numbers_agree_exactly_whatever_the_tolerance(tmp_path: Path, kind: str) -> None:
+    expected = (np.arange(500) % 2).astype(kind)
+    assert whole(tmp_path, expected.copy(), expected)["ok"]
+    other = expected.copy()
+    other[7] = not other[7]
+    found = whole(tmp_path, other, expected, tolerance=1e9)
+    assert not found["ok"]
+    assert found["message"].startswith("1 of 500 whole numbers of an output differ from the reference")
+    assert (found["unequal"], found["max_abs_error"]) == (1 / 500, None)
+
+
+def test_neighbours_beyond_what_a_double_holds_are_not_equal(tmp_path: Path) -> None:
+    expected = np.array([2**53, 2**62], "int64")
+    assert not whole(tmp_path, expected + np.array([1, 0]), expected)["ok"]
+
+
+@pytest.mark.parametrize(("differ", "ok"), [(0, True), (4, True), (5, False)])
+def test_of_many_whole_numbers_one_in_a_thousand_may_be_rounded_otherwise(
+    tmp_path: Path, differ: int, ok: bool
+) -> None:
+    expected = np.random.default_rng(2).integers(0, 20, (1, 64, 64))  # a class of each pixel
+    output = expected.copy()
+    output.ravel()[:differ] += 1
+    found = whole(tmp_path, output, expected)
+    assert (found["ok"], found["unequal"]) == (ok, differ / 4096)
+
+
+@pytest.mark.parametrize("arithmetic", ["fp16", "tf32", "bf16", "int8"])
+def test_rounded_arithmetic_may_decide_otherwise_but_not_by_chance(tmp_path: Path, arithmetic: str) -> None:
+    random = np.random.default_rng(3)
+    expected = random.integers(0, 20, (1, 64, 64))
+    output = expected.copy()
+    output.ravel()[:900] = random.integers(0, 20, 900)
+    found = whole(tmp_path, output, expected, arithmetic)
+    assert found["ok"], found
+    assert 0.15 < found["unequal"] < 0.25
+    assert not whole(tmp_path, random.permutation(expected.ravel()).reshape(1, 64, 64), expected, arithmetic)[
+        "ok"
+    ]
