@@ -9,7 +9,6 @@ to day: repeat both runs before you blame a commit.
 """
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +18,13 @@ import numpy as np
 
 from bench.record import loads
 from orchestrate.analysis import memory, statistics, under_load
-from orchestrate.analysis.job import Job, flat
+from orchestrate.analysis.job import flat
 from orchestrate.analysis.records import Study
+from orchestrate.analysis.same_jobs import AnyJob, Key, check_names, jobs_of, lost_jobs, pair, rename_devices
 from orchestrate.analysis.table import headlines, row
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.errors import BadInput, listed
 
-AnyJob = Job | LoadedJob
-Key = tuple[str, str]  # device, job
 Measured = dict[str, tuple[float, Sequence[float]]]  # figure -> as tables have it, and of each process
 RATE = 0.05
 FIGURES = {
@@ -96,16 +94,17 @@ def compare(
     the names of their files, or by `names` (name in `a` -> name in `b`). BadInput where the runs have
     nothing in common.
     """
-    for study in (a, b):
-        if not _jobs(study):
-            raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")
-    a = rename_devices(a, devices or {})
-    before = _jobs(a)
-    _check_names(names or {}, before)
-    after, paired = _paired(before, _jobs(b), names or {})
-    both = sorted(before.keys() & after.keys())
     failed = {(each.device, each.job): each for each in b.excluded if each.code == "failed"}
-    if not both and not before.keys() & failed.keys():
+    for study, other in ((a, False), (b, bool(failed))):
+        if not jobs_of(study) and not other:
+            raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")
+    a = rename_devices(a, devices or {}, {device for device, _ in [*jobs_of(b), *failed]})
+    before = jobs_of(a)
+    check_names(names or {}, before, [*jobs_of(b), *failed])
+    after, paired = pair(before, jobs_of(b), names or {})
+    both = sorted(before.keys() & after.keys())
+    lost = lost_jobs(before, after, failed, names or {})
+    if not both and not lost:
         raise BadInput(_nothing_common(a, b))
     sides = [{key: _measured(side[key]) for key in both} for side in (before, after)]
     changes = [change for key in both for change in _changes(key, sides[0][key], sides[1][key])]
@@ -116,8 +115,8 @@ def compare(
             {"device": d, "job": j, "before": _headlines(before[d, j]), "after": _headlines(after[d, j])}
             for d, j in both
         ),
-        lost=tuple(f"{d}, {j}: {failed[d, j].reason}" for d, j in sorted(before.keys() & failed.keys())),
-        alone=tuple(_alone(before, after, failed)),
+        lost=tuple(f"{d}, {j}: {lost[d, j]}" for d, j in sorted(lost)),
+        alone=tuple(_alone(before, after, {*failed, *lost})),
         unlike=tuple(_unlike(before, after, [key for key in both if key not in paired])),
         paired=tuple(paired.values()),
         environment=tuple(_environment(a, b)),
@@ -132,80 +131,12 @@ def _unlike(before: dict[Key, AnyJob], after: dict[Key, AnyJob], both: Sequence[
             yield f"{device}, {job}: not the same ONNX file"
 
 
-def _jobs(study: Study) -> dict[Key, AnyJob]:
-    jobs: list[AnyJob] = [*study.jobs, *study.loaded]
-    return {(job.device, job.id): job for job in jobs}
-
-
 def _headlines(job: AnyJob) -> dict[str, float | None]:
     return under_load.headlines(job) if isinstance(job, LoadedJob) else headlines(row(job))
 
 
-OWN = re.compile(r"onnx-(.+)-[0-9a-f]{8}(--.*)")  # `bench export` names files of one's own so
-
-
-def is_own(job: str) -> bool:
-    """Return whether a job is on a file of one's own, by its id."""
-    return OWN.fullmatch(job) is not None
-
-
-def own_name(job: str) -> str:
-    """Return the id of a job on a file of one's own without the file's hash, so that its versions pair."""
-    return OWN.sub(r"onnx-\1\2", job)
-
-
-def rename_devices(study: Study, devices: Mapping[str, str]) -> Study:
-    """Return the study with other names of devices; BadInput for a device that it does not have."""
-    known = {device for device, _ in _jobs(study)}
-    if unknown := sorted(devices.keys() - known):
-        raise BadInput(
-            f"--device-map: no valid record of device {unknown[0]!r} before; known: {listed(known)}"
-        )
-    if not devices:
-        return study
-    jobs = (replace(job, device=devices.get(job.device, job.device)) for job in study.jobs)
-    loaded = (replace(job, device=devices.get(job.device, job.device)) for job in study.loaded)
-    return replace(study, jobs=tuple(jobs), loaded=tuple(loaded))
-
-
-def _check_names(names: Mapping[str, str], before: Mapping[Key, AnyJob]) -> None:
-    """Refuse a name that no file of one's own has in the first run."""
-    known = {found[1] for _, job in before if (found := OWN.fullmatch(job))}
-    if unknown := sorted(names.keys() - known):
-        raise BadInput(f"--name: no file is called {unknown[0]!r} in the first run; files: {listed(known)}")
-
-
-def _called(job: str, names: Mapping[str, str]) -> str:
-    """`own_name`, with the name in the second run."""
-    return OWN.sub(lambda found: f"onnx-{names.get(found[1], found[1])}{found[2]}", job)
-
-
-def _paired(
-    before: dict[Key, AnyJob], after: dict[Key, AnyJob], names: Mapping[str, str]
-) -> tuple[dict[Key, AnyJob], dict[Key, str]]:
-    """`after` with each changed file of one's own under the name it had before; those, in words.
-
-    Only where one file of that name is alone on either side: two of one name are not guessed apart.
-    """
-    groups: list[dict[Key, list[Key]]] = [defaultdict(list), defaultdict(list)]
-    alone = before.keys() - after.keys(), after.keys() - before.keys()
-    for side, keys, renamed_to in zip(groups, alone, (names, dict[str, str]()), strict=True):
-        for device, job in keys:
-            if OWN.fullmatch(job):
-                side[device, _called(job, renamed_to)].append((device, job))
-    found, changed = dict(after), {}
-    for name in sorted(groups[0].keys() & groups[1].keys()):
-        (old, *more), (new, *others) = groups[0][name], groups[1][name]
-        if more or others:
-            continue
-        found[old] = found.pop(new)
-        hashes = [job.model["sha256"][:12] for job in (before[old], found[old])]
-        changed[old] = f"{name[0]}, {name[1]}: the file has changed ({hashes[0]} -> {hashes[1]})"
-    return found, changed
-
-
 def _nothing_common(a: Study, b: Study) -> str:
-    devices = [sorted({device for device, _ in _jobs(study)}) for study in (a, b)]
+    devices = [sorted({device for device, _ in jobs_of(study)}) for study in (a, b)]
     if not set(devices[0]) & set(devices[1]):
         return (
             f"nothing to compare: the runs have no device in common ({listed(devices[0])}; "
@@ -271,7 +202,7 @@ def _judged(changes: list[Change], threshold: float) -> Iterator[Change]:
         yield replace(change, adjusted=p, verdict=verdict)
 
 
-def _alone(before: dict[Key, AnyJob], after: dict[Key, AnyJob], failed: dict[Any, Any]) -> Iterator[str]:
+def _alone(before: dict[Key, AnyJob], after: dict[Key, AnyJob], failed: set[Key]) -> Iterator[str]:
     for key in sorted(before.keys() ^ after.keys()):
         if key not in failed:
             side = "the first" if key in before else "the second"
@@ -291,7 +222,7 @@ def _environment(a: Study, b: Study) -> Iterator[tuple[str, str, str, str]]:
 
 def _facts(study: Study) -> dict[str, dict[str, set[str]]]:
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for job in _jobs(study).values():
+    for job in jobs_of(study).values():
         for fact, value in flat({key: facts for key, facts in job.environment.items() if key not in MOVING}):
             found[job.device][fact].add(value)
     return found

@@ -56,14 +56,27 @@ def compare(options: CompareOptions) -> None:
 
     least = quantities.parse(options.threshold, quantities.SHARE, "--threshold")
     before, after = (records.read([find_run(run, options.results)]) for run in (options.run_a, options.run_b))
-    devices = dict(pair("--device-map", each, "tx2=xavier") for each in options.device_map)
-    names = dict(pair("--name", each, "detector=detector-pruned") for each in options.name)
+    devices = pairs("--device-map", options.device_map, "tx2=xavier")
+    names = pairs("--name", options.name, "detector=detector-pruned")
     made = comparing.compare(before, after, least, devices, names)
     if options.as_json:
         typer.echo(json.dumps(as_data(made), indent=1))
     else:
         show(made)
     raise typer.Exit(1 if made.regressions or made.lost else 0)
+
+
+def pairs(option: str, given: list[str], example: str) -> dict[str, str]:
+    """Return name before -> name after; BadInput where either is given twice."""
+    from orchestrate.errors import BadInput
+
+    found: dict[str, str] = {}
+    for text in dict.fromkeys(given):
+        before, after = pair(option, text, example)
+        if before in found or after in found.values():
+            raise BadInput(f"{option} {text}: {before if before in found else after} is given twice")
+        found[before] = after
+    return found
 
 
 def pair(option: str, text: str, example: str) -> tuple[str, str]:

@@ -10,7 +10,6 @@ import numpy as np
 from bench.record import loads
 from orchestrate.analysis import (
     claims,
-    compare,
     efficiency,
     forking,
     landscape,
@@ -18,6 +17,7 @@ from orchestrate.analysis import (
     memory,
     pairs,
     prediction_error,
+    same_jobs,
     statistics,
     under_load,
 )
@@ -95,7 +95,7 @@ def own_only(study: Study) -> bool:
     """Return whether all models are the user's own files; where no record counts, all those left out."""
     if counting := study.counting():
         return not any(job.model.get("architecture") for job in counting)
-    return bool(study.excluded) and all(compare.is_own(each.job) for each in study.excluded)
+    return bool(study.excluded) and all(same_jobs.is_own(each.job) for each in study.excluded)
 
 
 def _numbered(frame: Frame, configurations: list[dict[str, Any]]) -> Frame:

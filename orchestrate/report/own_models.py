@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from orchestrate.analysis import compare, memory
+from orchestrate.analysis import memory, same_jobs
 from orchestrate.console import printable
 from orchestrate.quantities import counted
 from orchestrate.report import sketches, text
@@ -57,7 +57,7 @@ def _left_out(report: Report) -> Iterator[str]:
 
 def name(model: str) -> str:
     """Return the file's name without the hash that makes the id unique."""
-    own = compare.own_name(f"{model}--").removesuffix("--")
+    own = same_jobs.own_name(f"{model}--").removesuffix("--")
     return own.removeprefix("onnx-") if own != model else model
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from orchestrate.analysis import compare, profile
+from orchestrate.analysis import profile, same_jobs
 from orchestrate.analysis.job import Job
 from orchestrate.analysis.profile import Layer, Pair, Profile
 from orchestrate.console import printable
@@ -111,7 +111,7 @@ def _name(job: Job) -> str:
     if model.get("architecture"):
         ratio = text.number(model.get("ratio"))
         return f"{model['architecture']}, {model.get('dataset')}, {ratio} of the {model.get('ratio_of')}"
-    own = compare.own_name(f"{model['id']}--").removesuffix("--")
+    own = same_jobs.own_name(f"{model['id']}--").removesuffix("--")
     return own.removeprefix("onnx-") if own != model["id"] else model["id"]
 
 

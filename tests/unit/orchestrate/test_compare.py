@@ -180,8 +180,24 @@ def test_two_devices_are_compared_where_they_are_mapped(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="--device-map"):
         compare.compare(a, other)
     assert compare.compare(a, other, devices={device: "xavier"}).changes
-    with pytest.raises(BadInput, match="no valid record of device 'tx3'"):
+    with pytest.raises(BadInput, match="no valid record of device 'tx3' before"):
         compare.compare(a, other, devices={"tx3": "xavier"})
+    with pytest.raises(BadInput, match="no record of device 'xavierr' after; known: xavier"):
+        compare.compare(a, other, devices={device: "xavierr"})
+
+
+def test_a_device_takes_the_name_of_another_one_without_taking_its_jobs(tmp_path: Path) -> None:
+    """Both were called xavier then, and one's records were compared as the other's."""
+    small = replace(BEFORE, architectures=("vgg11",))
+    runs = [synthetic.write(small, tmp_path), synthetic.write(replace(small, run="after"), tmp_path)]
+    a, b = (records.read([run]) for run in runs)
+    others = tuple(replace(job, device="xavier") for job in a.jobs)
+    both = replace(a, jobs=(*a.jobs, *others))
+    after = replace(b, jobs=tuple(replace(job, device="xavier") for job in b.jobs))
+    found = compare.compare(both, after, devices={a.jobs[0].device: "xavier"})
+    assert {change.verdict for change in found.changes} == {compare.SAME}
+    assert len(found.alone) == len(others)
+    assert all(each.startswith("xavier (before), ") for each in found.alone)
 
 
 def test_two_files_of_other_names_are_compared_where_they_are_named(tmp_path: Path) -> None:
@@ -193,3 +209,32 @@ def test_two_files_of_other_names_are_compared_where_they_are_named(tmp_path: Pa
     assert "onnx-other--onnxruntime-fp32-t1: the file has changed" in found["paired"][0]
     wrong = CliRunner().invoke(cli.build(), ["compare", *runs, "--name", "nett=other"])
     assert (wrong.exit_code, "files: net" in wrong.output) == (2, True)
+    wrong = CliRunner().invoke(cli.build(), ["compare", *runs, "--name", "net=othr"])
+    assert (wrong.exit_code, "'othr' in the second run; files: other" in wrong.output) == (2, True)
+
+
+@pytest.mark.parametrize("given", [["net=a", "net=b"], ["net=a", "gone=a"]])
+@pytest.mark.parametrize("option", ["--name", "--device-map"])
+def test_a_name_given_twice_is_refused(tmp_path: Path, option: str, given: list[str]) -> None:
+    done = CliRunner().invoke(
+        cli.build(), ["compare", *own_pair(tmp_path, "net", "net"), option, given[0], option, given[1]]
+    )
+    assert (done.exit_code, f"{option} {given[1]}: " in done.output, "given twice" in done.output) == (
+        2,
+        True,
+        True,
+    )
+
+
+def test_a_changed_file_that_fails_is_lost_like_any_other(tmp_path: Path) -> None:
+    runs = own_pair(tmp_path, "net", "net")
+    (path,) = Path(runs[1]).glob("*/records/*.json")
+    error = {"kind": "wrong_output", "message": "the output is off", "advice": ""}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **FAILED, "error": error}))
+    done = CliRunner().invoke(cli.build(), ["compare", *runs])
+    assert done.exit_code == 1, done.output
+    assert (
+        "lost: bench-a, onnx-net-0123abcd--onnxruntime-fp32-t1: as another file (onnx-net-4567abcd)"
+        in done.output
+    )
+    assert "the output is off" in done.output
