@@ -1,6 +1,7 @@
 """What a person sees while devices work: a live table on a terminal, plain lines anywhere else."""
 
 import json
+import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -135,7 +136,10 @@ class View:
         else:
             parts = [progress, job, figure, warm, f"{eta} left" if eta else ""]
         line = f"{time.strftime('%H:%M:%S')} {device}: " + "  ".join(part for part in parts if part)
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        try:
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        except (BrokenPipeError, SystemExit):  # rich exits, but only the thread of one device
+            interrupt()
 
 
 class LiveView(View):
@@ -181,6 +185,13 @@ class LiveView(View):
             if len(self.rows) > room:
                 table.caption = f"and {len(self.rows) - room} more"
         return table
+
+
+def interrupt() -> None:
+    """Interrupt the main thread: who reads us has left (`| head`), as when a terminal is lost."""
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, signal.SIGTERM)
 
 
 def view(console: Console, devices: list[str]) -> View:

@@ -178,6 +178,20 @@ def test_interrupted_again_and_again_it_still_leaves_nothing_at_work(
     assert runtimes(run) == []
 
 
+def test_a_reader_that_leaves_is_an_interruption(tmp_path: Path, env: dict[str, str]) -> None:
+    """As in `orchestrate run ... | head`: the runtime stayed at work, and nobody followed it."""
+    sample.real_run(tmp_path / "results", models=1, processes=60, min_seconds=0.4, max_seconds=0.4)
+    process = resume(tmp_path, env)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    while " 1/60 " not in process.stdout.readline():
+        assert process.poll() is None, process.communicate()
+    process.stdout.close()
+    assert process.wait(PATIENCE) == 130
+    assert "interrupted, " in process.stderr.read()
+    assert runtimes(Run(tmp_path / "results" / NAME)) == []
+
+
 def test_a_second_orchestrator_on_the_same_run_is_refused_with_the_name_of_the_first(
     tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
 ) -> None:
