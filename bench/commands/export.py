@@ -114,6 +114,7 @@ def export(options: ExportOptions) -> None:
     from bench.export import OwnFiles
     from bench.export import cache as caches
     from bench.export import export as make
+    from bench.export.own.request import assumption
     from bench.work import writable_paths
 
     if not options.experiment and not options.onnx:
@@ -138,6 +139,10 @@ def export(options: ExportOptions) -> None:
         contents = make(options.out, experiment, own, sizes, cache, weights, options.data, progress)
     if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
         typer.echo(_untested(untested), err=True)
+    for line in filter(
+        None, (assumption(model["id"], model, "--batch SIZE, or --dim") for model in contents["models"])
+    ):
+        typer.echo(line, err=True)
     if options.as_json:
         typer.echo(json.dumps({"bundle": str(options.out), **contents}))
     else:

@@ -107,7 +107,7 @@ def versus(options: VersusOptions) -> None:
 def _play(options: VersusOptions) -> tuple[list[dict[str, Any]], list[Round]]:
     """Run both models in turns; the measuring processes' tasks, and the seconds of each pair by round."""
     from bench.errors import JobError
-    from bench.export.own.request import check_names
+    from bench.export.own.request import assumption, check_names
     from bench.runtime.backends.base import BackendError
     from bench.runtime.duel.duel import rounds as play
 
@@ -116,6 +116,9 @@ def _play(options: VersusOptions) -> tuple[list[dict[str, Any]], list[Round]]:
     with TemporaryDirectory(prefix="orbitbench-versus-") as folder:
         models = [_prepare(path, request, Path(folder, name)) for name, path in zip("ab", paths, strict=True)]
         check_names(request, models)
+        told = [assumption(str(path), model.entry) for path, model in zip(paths, models, strict=True)]
+        for line in dict.fromkeys(filter(None, told)):
+            typer.echo(line, err=True)
         tasks = [_task(*pair, options.timeout, setup) for pair in zip(paths, models, strict=True)]
         count, watch = options.rounds, _progress(options.rounds)
         try:

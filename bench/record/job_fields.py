@@ -93,6 +93,7 @@ _model = fields(
         "weights": nullable(text),
         "batch": nullable(number(1, integer=True)),
         "inputs": listing(_tensor, most=100),
+        "assumed": mapping(number(1, integer=True)),
         "accuracy": nullable(accuracy),
         "predicted": nullable(_predicted),
     },

@@ -46,7 +46,7 @@ def rename_devices(study: Study, devices: Mapping[str, str], names: Iterable[str
         raise BadInput(f"--device-map: no record of device {unknown[0]!r} after; known: {listed(names)}")
     if not devices:
         return study
-    taken = {each: f"{each} (before)" for each in devices.values()} | devices
+    taken = {**{each: f"{each} (before)" for each in devices.values()}, **devices}
     jobs = (replace(job, device=taken.get(job.device, job.device)) for job in study.jobs)
     loaded = (replace(job, device=taken.get(job.device, job.device)) for job in study.loaded)
     return replace(study, jobs=tuple(jobs), loaded=tuple(loaded))

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import get_args
 
 from bench.errors import did_you_mean
-from bench.record import loads
+from bench.record import backends, loads
 from bench.record.types import Json, Model
 from bench.record.types import Load as LoadShape
 from orchestrate.device_values import Precision
@@ -137,6 +137,16 @@ def _words(option: str, text: str | None) -> list[str]:
     if not all(words):
         raise BadInput(f"{option} {text!r}: a value is missing; separate values with one comma")
     return words
+
+
+def check_precisions(models: Sequence[Model], devices: Mapping[str, Device], typed: Sequence[str]) -> None:
+    """Refuse a typed precision that a device's backend does not run a model's file in; BadInput."""
+    for name, device in devices.items():
+        for model in models:
+            for precision in typed:
+                file = model.get("precision") or "fp32"
+                if problem := backends.precision_problem(device.backend, precision, file):
+                    raise BadInput(f"--precision {precision}: {name}: {model['id']}: {problem}")
 
 
 def with_names(models: list[Model], given: Sequence[str], refused: Sequence[str] = ()) -> list[Model]:

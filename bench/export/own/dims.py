@@ -56,6 +56,11 @@ def batches(items: Iterable[onnx.ValueInfoProto]) -> set[str]:
     return first - elsewhere
 
 
+def begins_with_batch(items: Sequence[onnx.ValueInfoProto]) -> bool:
+    """Return whether the first input's first axis is a batch by its name."""
+    return bool(items) and bool({*names(items[0])[:1]} & batches(items))
+
+
 def of_batch(items: Sequence[onnx.ValueInfoProto], batch: int | None) -> dict[str, int]:
     """Return the size of every dimension that can only be a batch, as `--batch` asks for it.
 
@@ -111,6 +116,14 @@ def sizes(
     if large := [name for name, size in found.items() if size > MOST]:
         raise ExportError(f"--dim {large[0]}={found[large[0]]}: the largest size is {MOST:,}")
     return found
+
+
+def assumed(
+    items: Sequence[onnx.ValueInfoProto], asked: Mapping[str, int], given: Mapping[str, object]
+) -> dict[str, int]:
+    """Return the batch dimensions that `sizes` makes 1, for nobody asked for a size or gave such an input."""
+    known = {name for item in items if item.name in given for name in names(item)}
+    return dict.fromkeys(sorted(batches(items) - known - asked.keys()), 1)
 
 
 def fix(model: onnx.ModelProto, items: Iterable[onnx.ValueInfoProto], found: Mapping[str, int]) -> None:

@@ -58,15 +58,12 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     for item in items:
         values.dtype(item)
     known = [name for item in items for name in dims.names(item) if name]
-    first = dims.names(items[0])[:1] if items else []
-    named = dims.batches(items).issuperset(first) and bool(first)
+    named = dims.begins_with_batch(items)
     given = values.given(request.inputs)
     arrays = {item.name: given[item.name] for item in items if item.name in given}
-    if twice := sorted(arrays.keys() & request.values.keys()):
-        raise ExportError(f"input {twice[0]} is given by --input and by --value: leave one out")
     wanted = dims.wanted(items, request.batch, request.dims)
     found = dims.sizes(items, wanted, {name: array.shape for name, array in arrays.items()})
-    declared = dims.declared(model)
+    declared, assumed = dims.declared(model), dims.assumed(items, wanted, arrays)
     dims.fix(model, items, found)
     values.refuse_too_large(items, room)
     inputs = values.fill(model, items, arrays, request.values)
@@ -83,6 +80,7 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
         "macs": count.macs(model),
         "batch": _batch(named, request.batch, inputs, outputs),
         "tolerance": tolerance,
+        "assumed": assumed,
         "inputs": [_described(*each) for each in zip(items, inputs, strict=True)],
     }
     return Prepared(

@@ -1,5 +1,6 @@
 """What a user states beside the name of an ONNX file, and what becomes of it."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from bench.errors import did_you_mean
 from bench.export.errors import ExportError
+from bench.record.printable import printable
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,19 @@ class Prepared:
     known_inputs: list[str]
     given_inputs: list[str]
     test_set: Path | None = None
+
+
+def assumption(name: str, entry: Mapping[str, Any], options: str = "--dim") -> str:
+    """Return what was assumed of a model's sizes, in one line that begins with `name`; '' for nothing.
+
+    options: that give another size, the last one by the dimension's name.
+    """
+    made = entry.get("assumed") or {}
+    if not made:
+        return ""
+    sizes = ", ".join(f"{dim} is {size}" for dim, size in made.items())
+    first = shlex.quote(f"{next(iter(made))}=SIZE")
+    return printable(f"{name}: {sizes}, a batch of one; to measure another: {options} {first}")
 
 
 def check_names(request: Request, models: Sequence[Prepared]) -> None:

@@ -43,7 +43,7 @@ def dtype(item: onnx.ValueInfoProto) -> str:
     kind = item.type.WhichOneof("value")
     if kind is None:
         raise ExportError(f"input {item.name} has no type; export the model again")
-    name = kind.removesuffix("_type")
+    name = str(kind).removesuffix("_type")
     if kind == "tensor_type":
         try:
             found = helper.tensor_dtype_to_np_dtype(item.type.tensor_type.elem_type)
@@ -74,6 +74,8 @@ def fill(
     constants: Mapping[str, float],
 ) -> list[Array]:
     """Return one array an input, in the model's order and types; raises ExportError for what does not fit."""
+    if twice := sorted(arrays.keys() & constants.keys()):
+        raise ExportError(f"input {twice[0]} is given by --input and by --value: leave one out")
     tables = index_ranges(model)
     return [
         _own(item, arrays[item.name])

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from bench import cli
 from bench.export import ExportError
+from bench.export.own.request import assumption
 from tests.unit.export.test_export_own import FLOAT, read, save, value
 
 node = helper.make_node
@@ -79,6 +80,20 @@ def test_two_sizes_of_the_batch_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="--dim N=2 and --batch 4 are one dimension: leave one out"):
         read(path, {"N": 2}, batch=4)
     assert read(path, {"N": 4}, batch=4).entry["batch"] == 4
+
+
+def test_a_batch_that_nobody_sized_is_one_and_said_to_be(tmp_path: Path) -> None:
+    path = passing(tmp_path / "m.onnx", FLOAT, ("N", 4))
+    model = read(path)
+    assert model.entry["assumed"] == {"N": 1}
+    assert assumption("m", model.entry) == "m: N is 1, a batch of one; to measure another: --dim N=SIZE"
+    np.savez(tmp_path / "in.npz", x=np.ones((1, 4), "f4"))
+    for told in (read(path, {"N": 1}), read(path, batch=1), read(path, inputs=tmp_path / "in.npz")):
+        assert told.entry["assumed"] == {}
+    command = ["export", "--out", str(tmp_path / "out"), "--onnx", str(path)]
+    done = CliRunner().invoke(cli.build(), command)
+    assert "N is 1, a batch of one; to measure another: --batch SIZE, or --dim N=SIZE" in done.stderr
+    assert "batch of one" not in CliRunner().invoke(cli.build(), [*command, "--batch", "2"]).stderr
 
 
 @pytest.mark.parametrize("option", ["--dim", "--value"])

@@ -7,6 +7,7 @@ import pytest
 
 from orchestrate.devices import Device, load_devices
 from orchestrate.errors import BadInput
+from orchestrate.execution import own_words
 from orchestrate.runs import plan
 
 HEAD = """schema: 1
@@ -74,6 +75,16 @@ def test_the_nested_config_of_onnxruntime_is_an_option_like_others(tmp_path: Pat
     device = load(tmp_path / "devices.yaml", "onnxruntime", rest)["here"]
     wanted = {"session.dynamic_block_base": 4, "session.intra_op.allow_spinning": False}
     assert device.options == {"config": wanted}
+
+
+@pytest.mark.parametrize("typed", ["fp32", "fp16", "fp32,int8"])
+def test_a_typed_precision_is_real_or_refused_for_every_file(tmp_path: Path, typed: str) -> None:
+    """An int8 file ran as int8, whatever was typed."""
+    here = load(tmp_path / "devices.yaml", "onnxruntime", "")
+    files: list[Any] = [{"id": "net", "precision": "int8"}]
+    own_words.check_precisions(files, here, ["int8"])
+    with pytest.raises(BadInput, match="here: net: the file is int8: it runs as int8, not as fp"):
+        own_words.check_precisions(files, here, typed.split(","))
 
 
 def jobs(file: str | None, **device: Any) -> list[str]:
