@@ -44,7 +44,7 @@ __all__ = [
 class Section(BaseModel):
     """A mapping inside a manifest: immutable, and it refuses keys that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Manifest(Section):

@@ -1,5 +1,6 @@
 """A table by column, in which the figures of thousands of rows are computed at once."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -120,14 +121,14 @@ def matches(left: Iterable[Key], right: Iterable[Key]) -> tuple[list[int], list[
 
 
 def _places(keys: Iterable[Key]) -> dict[Key, list[int]]:
-    found: dict[Key, list[int]] = {}
+    found: dict[Key, list[int]] = defaultdict(list)
     for place, key in enumerate(keys):
-        found.setdefault(key, []).append(place)
-    return found
+        found[key].append(place)
+    return dict(found)
 
 
 def _comparable(values: Column) -> list[Any]:
-    if values.dtype.kind != "f":
+    if values.dtype.kind != "f" or not np.isnan(values).any():
         return list(values.tolist())
     return [None if value != value else value for value in values.tolist()]
 
@@ -136,7 +137,7 @@ def _ranks(values: Column) -> Column:
     if values.dtype != object:
         return values
     places = {value: place for place, value in enumerate(sorted(set(values.tolist()), key=_none_last))}
-    return np.array([places[value] for value in values.tolist()], dtype=int)
+    return np.fromiter(map(places.__getitem__, values.tolist()), dtype=int, count=len(values))
 
 
 def _none_last(value: Any) -> tuple[bool, Any]:

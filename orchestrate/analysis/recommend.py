@@ -152,15 +152,15 @@ def fronts(table: Frame, definitions: Sequence[str]) -> list[int]:
     fixed = np.array([(1 if f.at_most else -1) * table[str(f.column)].astype(float) for f in figures])
     for places in table.places(["dataset"]).values():
         at = np.array(places)
-        shared = _never_worse(fixed[:, at])
+        no_worse, better = _never_worse(fixed[:, at])
+        better &= no_worse
         for bit, definition in enumerate(definitions):
-            size = table[definition].astype(float)[None, at]
-            no_worse, better = (
-                a & b if n == 0 else a | b
-                for n, (a, b) in enumerate(zip(shared, _never_worse(size), strict=True))
-            )
-            beaten = (no_worse & better).any(axis=0)
-            found[at[~beaten & np.isfinite(size[0])]] |= 1 << bit
+            size = table[definition].astype(float)[at]
+            known = np.isfinite(size)
+            if known.any():  # a row of unknown size beats none of known size, as comparisons with NaN have it
+                mine, its = size[:, None], size[None, :]
+                beaten = (no_worse & (mine < its) | better & (mine <= its)).any(axis=0)
+                found[at[known & ~beaten]] |= 1 << bit
     return [int(bits) for bits in found]
 
 

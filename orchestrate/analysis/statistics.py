@@ -9,12 +9,14 @@ does not. A pair's ratio carries the noise of its two jobs, so the scatter of pa
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from functools import lru_cache
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+
+from orchestrate.analysis import distributions
+from orchestrate.analysis.distributions import t_quantile as t_quantile
 
 LEVEL = 0.95
 FEWEST = 3  # pairs that an interval over pairs needs
@@ -50,33 +52,19 @@ class Estimate(NamedTuple):
 NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 
-@lru_cache(maxsize=4096)
-def t_quantile(probability: float, freedom: float) -> float:
-    """Return the quantile of Student's t."""
-    return float(special.stdtrit(freedom, probability))
-
-
 def _t_quantiles(probability: float, freedom: Floats) -> Floats:
-    """The same of many degrees of freedom, of which few are distinct."""
+    """Student's quantiles of many degrees of freedom, of which few are distinct; NaN where unknown."""
     distinct, places = np.unique(freedom, return_inverse=True)
-    quantiles: Floats = special.stdtrit(distinct, probability)[places]
-    return quantiles
+    found: Floats = np.array([t_quantile(probability, each) for each in distinct.tolist()])[places]
+    return found
 
 
-@lru_cache(maxsize=8192)
 def discarded(n: int, p: float) -> int:
     """Return how many of the slowest of n samples MLPerf sets aside for the p-quantile; 0: too few samples.
 
     The largest t with P(Binomial(n, 1 - p) <= t) <= 1 - c.
     """
-    low, high = 0, n
-    while low < high:
-        middle = (low + high + 1) // 2
-        if special.bdtr(middle, n, 1 - p) <= 1 - EARLY_STOPPING_CONFIDENCE:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    return distributions.unlikely(n, 1 - p, 1 - EARLY_STOPPING_CONFIDENCE)
 
 
 def early_stopping(ordered: Floats, p: float) -> Floats:
@@ -173,7 +161,7 @@ def p_value(value: float, error: float, freedom: int) -> float:
         return 1.0
     if error == 0:
         return 0.0 if value else 1.0
-    return 2 * float(special.stdtr(freedom, -abs(value) / error))
+    return 2 * distributions.t_below(-abs(value) / error, freedom)
 
 
 def difference(above: Sequence[float], below: Sequence[float]) -> Difference:
@@ -243,8 +231,8 @@ def of_columns(
 
 def _numbered(groups: Sequence[Hashable]) -> NDArray[np.int64]:
     """0, 1, ... for the distinct groups in order of their first member."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return np.fromiter(map(numbers.__getitem__, groups), dtype=np.int64, count=len(groups))
 
 
 def _of_logs(logs: Floats, groups: NDArray[np.int64], level: float) -> list[Estimate]:
@@ -266,7 +254,7 @@ def of_share(percent: float, images: int) -> Estimate:
     """Return a share of `images`, in percent, with Wilson's interval (1927): other images give another."""
     if not images > 0 or math.isnan(percent):
         return Estimate(percent, math.nan, math.nan, 0)
-    z = float(special.ndtri((1 + LEVEL) / 2))
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     share, scale = percent / 100, 1 + z * z / images
     centre = (share + z * z / (2 * images)) / scale
     half = z * math.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2) / scale

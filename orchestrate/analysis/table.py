@@ -39,6 +39,11 @@ RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside
 PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
 STARTING = ("load", "cold_load", "first", "cold_first", "steady", "cold_steady")  # fields of a job
 PLAIN += STARTING
+FIELDS = {  # columns that are fields of a job
+    **{name: name for name in (*CONFIGURATION, "run", "p90", "p99", "mean", "best")},
+    "job": "id",
+    "samples": "n",
+}
 COLUMNS = [
     *CONFIGURATION,
     *["model", "job", "run"],
@@ -97,12 +102,9 @@ def row(job: Job) -> dict[str, Any]:
 
 def columns(jobs: Sequence[Job]) -> dict[str, Any]:
     """Return the table by column, in the order of `jobs`; every figure of all jobs at once."""
-    models = {id(job.model): job.model for job in jobs}  # a few, which many jobs share
-    facts = {key: _model(model) for key, model in models.items()}
-    rows = [_stated(job, facts[id(job.model)]) for job in jobs]
-    found: dict[str, Any] = {key: [each[key] for each in rows] for key in (rows[0] if rows else ())}
-    if not rows:
-        return found
+    if not jobs:
+        return {}
+    found: dict[str, Any] = _stated(jobs)
     latency = statistics.of_process_rows(by_process([job.p50s for job in jobs]))
     found |= dict(zip(("latency", "latency_low", "latency_high"), latency, strict=True))
     for name, sizes in zip(memory.DEFINITIONS, _sizes(jobs), strict=True):
@@ -131,31 +133,25 @@ def _sizes(jobs: Sequence[Job]) -> NDArray[np.float64]:
     return found
 
 
-def _stated(job: Job, of_model: dict[str, Any]) -> dict[str, Any]:
-    """What needs no arithmetic over processes."""
-    model = job.model
-    return {
-        "device": job.device,
-        "processor": job.processor,
-        "backend": job.backend,
-        "precision": job.precision,
-        "threads": job.threads,
-        "batch": job.batch,
-        "model": model["id"],
-        "job": job.id,
-        "run": job.run,
-        **of_model,
-        **(_accuracy(model.get("accuracy"), job.accuracy) if job.accuracy else {}),
-        "p90": job.p90,
-        "p99": job.p99,
-        "mean": job.mean,
-        "best": job.best,
-        "samples": job.n,
-        "processes": len(job.processes),
-        **{name: statistics.median(getattr(job, name)) for name in STARTING},
-        "warnings": " ".join(job.warnings),
-        "record": f"{job.run}/{job.device}/{job.file}",
-        "source": job,
+def _stated(jobs: Sequence[Job]) -> dict[str, Any]:
+    """What needs no interval over processes."""
+    models = {id(job.model): job.model for job in jobs}  # a few, which many jobs share
+    facts = {key: _model(model) for key, model in models.items()}
+    of_model = [facts[id(job.model)] for job in jobs]
+    found: dict[str, Any] = {key: [each[key] for each in of_model] for key in of_model[0]}
+    for place, job in enumerate(jobs):
+        if job.accuracy:
+            for key, value in _accuracy(job.model.get("accuracy"), job.accuracy).items():
+                found[key][place] = value
+    found |= {name: [getattr(job, field) for job in jobs] for name, field in FIELDS.items()}
+    for name in STARTING:
+        found[name] = statistics.median_rows(by_process([getattr(job, name) for job in jobs]))
+    return found | {
+        "model": [job.model["id"] for job in jobs],
+        "processes": [len(job.processes) for job in jobs],
+        "warnings": [" ".join(job.warnings) for job in jobs],
+        "record": [f"{job.run}/{job.device}/{job.file}" for job in jobs],
+        "source": jobs,
     }
 
 

@@ -165,8 +165,9 @@ def _column(values: Column) -> Any:
     """Text as {"text": distinct values, "at": which one}, numbers as a list."""
     if values.dtype != object:
         return numbers(values) if values.dtype.kind == "f" else values.tolist()
-    places: dict[Any, int] = {}
-    at = [places.setdefault(value, len(places)) for value in values.tolist()]
+    shown = values.tolist()
+    places = {value: place for place, value in enumerate(dict.fromkeys(shown))}
+    at = list(map(places.__getitem__, shown))
     return {"text": [printable("" if value is None else value) for value in places], "at": at}
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,23 +62,26 @@ def as_csv(table: Table, data: Frame) -> str:
 def _csv_column(column: Column, key: str, data: Frame) -> list[str]:
     """A column in its unit: text that no spreadsheet runs as a formula, numbers with 9 significant digits."""
     if not column.numeric:
-        return [_safe(value) for value in _texts(key, data)]
+        return _texts(key, data, _safe)
     values = _numbers(column, key, data)
     texts = ("%.9g " * len(values) % tuple(values.tolist())).split()  # one call: a number costs a third
-    return [text if known else "" for text, known in zip(texts, np.isfinite(values), strict=True)]
+    unknown = np.flatnonzero(~np.isfinite(values)).tolist()
+    for place in unknown:
+        texts[place] = ""
+    return texts
 
 
 def _safe(value: str) -> str:
     return f"'{value}" if value.lstrip()[:1] in FORMULA and value[1:] else value
 
 
-def _texts(key: str, data: Frame) -> list[str]:
+def _texts(key: str, data: Frame, finish: Callable[[str], str] = str) -> list[str]:
     """A column of text, each value on one line; the same values come again and again."""
     if key not in data:
         return [""] * len(data)
     values = data[key].tolist()
-    lines = {value: "" if value is None else one_line(value) for value in set(values)}
-    return [lines[value] for value in values]
+    lines = {value: "" if value is None else finish(one_line(value)) for value in set(values)}
+    return list(map(lines.__getitem__, values))
 
 
 def _numbers(column: Column, key: str, data: Frame) -> NDArray[np.float64]:
@@ -87,6 +91,7 @@ def _numbers(column: Column, key: str, data: Frame) -> NDArray[np.float64]:
     return shown
 
 
+@lru_cache(maxsize=1)  # Markdown and LaTeX of a table are written one after the other
 def on_paper(table: Table, data: Frame) -> list[tuple[str, ...]]:
     """Return the cells, as people read them, of the rows that a table for reading has; CSV has all."""
     rows = data.head(PAPER_ROWS)
@@ -120,7 +125,8 @@ def caption(table: Table, data: Frame) -> str:
 def as_markdown(table: Table, data: Frame) -> str:
     """Return a pipe table below its title."""
     rule = ["---:" if column.numeric else "---" for column in table.columns]
-    rows = [_escaped(table, row, text.markdown) for row in on_paper(table, data)]
+    escape = cache(text.markdown)
+    rows = [_escaped(table, row, escape) for row in on_paper(table, data)]
     lines = [[column.heading for column in table.columns], rule, *rows]
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"## {table.title}\n\n{caption(table, data)}\n\n{body}\n"
@@ -129,7 +135,8 @@ def as_markdown(table: Table, data: Frame) -> str:
 def as_latex(table: Table, data: Frame) -> str:
     """Return a booktabs table; needs the packages booktabs and longtable."""
     layout = "".join("r" if column.numeric else "l" for column in table.columns)
-    rows = [_escaped(table, row, text.latex) for row in on_paper(table, data)]
+    escape = cache(text.latex)
+    rows = [_escaped(table, row, escape) for row in on_paper(table, data)]
     lines = [" & ".join(line) + r" \\" for line in ([text.latex(c.heading) for c in table.columns], *rows)]
     return "\n".join(
         [
