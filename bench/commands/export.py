@@ -261,7 +261,8 @@ def _show(out: Path, contents: dict[str, Any]) -> None:
     skipped = Counter((missing["reason"], missing["command"]) for missing in contents["skipped"])
     for (reason, command), models in skipped.items():
         console.print(f"skipped {models} models: {reason}; make one with: {command}", soft_wrap=True)
-    console.print(f"bundle of {len(contents['models'])} models: {out}", soft_wrap=True)
+    made = len(contents["models"])
+    console.print(f"bundle of {made} model{'s' if made != 1 else ''}: {out}", soft_wrap=True)
 
 
 def _untested(models: list[str]) -> str:

@@ -28,7 +28,7 @@ class RecommendOptions:
     device: Annotated[
         list[str],
         typer.Option(
-            metavar="NAME", help="only this one; may be repeated [default: all devices of the runs]"
+            metavar="NAME[,NAME]", help="only these; may be repeated [default: all devices of the runs]"
         ),
     ] = field(default_factory=list)
     max_memory: Annotated[str | None, typer.Option(metavar="SIZE", help="of the process, such as 64MB")] = (
@@ -164,6 +164,7 @@ def rows_of(rows: "Frame", devices: list[str]) -> "Frame":
     known = sorted(set(rows["device"]))
     if not known:
         raise BadInput("no valid record in these runs: `orchestrate report` says why")
+    devices = [name.strip() for each in devices for name in each.split(",")]
     for device in devices:
         if device not in known:
             raise BadInput(f"no valid record of device {device!r}; known here: {listed(known)}")

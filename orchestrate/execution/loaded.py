@@ -17,7 +17,7 @@ COLUMNS = {
     },
     loads.PACED: {
         "1/s": ("rate", 1.0), "latency ms": ("latency", 1e3), "response ms": ("response", 1e3),
-        "p99 ms": ("p99", 1e3), "missed": ("misses", 1.0), "missed %": ("missed", 100.0),
+        "response p99 ms": ("p99", 1e3), "missed": ("misses", 1.0), "missed %": ("missed", 100.0),
     },
 }  # fmt: skip
 

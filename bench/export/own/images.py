@@ -55,7 +55,8 @@ def _labels(folder: Path) -> list[tuple[str, int]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"{path.name} cannot be read: {error}") from None
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise ExportError(f"{path.name} cannot be read: {reason}") from None
     found = []
     for number, line in enumerate(lines, 1):
         match = re.fullmatch(r"\s*(.+?)(?:\s*[,;\t]\s*|\s+)(\d{1,9})\s*", line)
@@ -85,7 +86,8 @@ def _image(folder: Path, name: str, shape: list[int], numbers: Callable[[Array],
         with Image.open(folder / name) as opened:
             fitted = ImageOps.fit(opened.convert("L" if grey else "RGB"), (width, height))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ExportError(f"{name} cannot be read as an image: {error}") from None
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise ExportError(f"{name} cannot be read as an image: {reason}") from None
     pixels = np.asarray(fitted, np.uint8).reshape(height, width, -1)
     if grey and numbers is PIXELS["imagenet"]:
         raise ExportError("--pixels imagenet is for three channels")

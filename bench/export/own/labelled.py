@@ -63,15 +63,18 @@ def _read(source: Path, request: Request, name: str, shape: list[int], dtype: st
         arrays = npz.load(np, str(source))
     except ValueError as error:
         raise ExportError(str(error)) from None
-    labels = [arrays.pop(key) for key in LABELS if key in arrays]
-    if len(labels) != 1:
-        raise ExportError(f"holds no array of labels; one is called {', '.join(LABELS)}")
+    called = [key for key in LABELS if key in arrays]
+    if len(called) > 1:
+        raise ExportError(f"holds several arrays of labels: {', '.join(called)}; leave one")
+    if not called:
+        raise ExportError(f"holds no array of labels; call it {', '.join(LABELS[:-1])} or {LABELS[-1]}")
+    labels = arrays.pop(called[0])
     only = next(iter(arrays.values())) if len(arrays) == 1 else None
     found = arrays.get(name, arrays.get("input.0", only))
     if found is None:
         held = ", ".join(sorted(arrays)) or "none"
         raise ExportError(f"holds no array for the input {name}; it holds: {held}")
-    return found, labels[0]
+    return found, labels
 
 
 def _check(model: Prepared, images: Array, labels: Array, metric: str) -> None:
@@ -79,10 +82,14 @@ def _check(model: Prepared, images: Array, labels: Array, metric: str) -> None:
     shape, dtype = _input(model)
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels):
         raise ExportError("labels are one whole number an image, from 0")
+    if images.ndim and len(images) != len(labels):
+        raise ExportError(f"{len(images):,} images and {len(labels):,} labels: give one label an image")
     if images.shape != (len(labels), *shape):
         raise ExportError(f"images have shape {list(images.shape)}, the model takes {[len(labels), *shape]}")
     if not np.can_cast(images.dtype, dtype, "same_kind"):
         raise ExportError(f"images are of type {images.dtype}, the model takes {dtype}")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise ExportError("images hold NaN or infinite values: no class follows from them")
     outputs, highest = _outputs(model), int(labels.max())
     if labels.min() < 0 or highest >= outputs:
         worst = int(labels.min()) if labels.min() < 0 else highest

@@ -54,12 +54,15 @@ def test_an_npz_holds_labels_and_the_input_by_any_name_where_it_is_the_only_one(
     assert labels.tolist() == [3, 47]
 
 
-ONES = np.ones((2, 3, 4, 4), "f4")
+ONES, TWO = np.ones((2, 3, 4, 4), "f4"), np.array([0, 1])
 WRONG = {
-    "no labels": ({"x": ONES}, "holds no array of labels; one is called label, labels, y"),
+    "no labels": ({"x": ONES}, "holds no array of labels; call it label, labels or y"),
     "two inputs": ({"a": ONES, "b": ONES, "y": np.array([0, 1])}, "no array for the input x"),
     "shape": ({"x": ONES[:, :2], "y": np.array([0, 1])}, r"shape \[2, 2, 4, 4\], the model takes \[2, 3"),
-    "count": ({"x": ONES, "y": np.array([0])}, r"images have shape \[2, 3, 4, 4\], the model takes \[1, 3"),
+    "count": ({"x": ONES, "y": np.array([0])}, "2 images and 1 labels: give one label an image"),
+    "two labels": ({"x": ONES, "y": TWO, "label": TWO}, "several arrays of labels: label, y"),
+    "not a number": ({"x": ONES * np.nan, "y": np.array([0, 1])}, "images hold NaN or infinite values"),
+    "too large": ({"x": ONES.astype("f8") * 1e300, "y": TWO}, "the array of images holds 1e\\+300"),
     "label beyond": ({"x": ONES, "y": np.array([0, 48])}, "label 48 is none of the model's 48 outputs"),
     "label below": ({"x": ONES, "y": np.array([0, -1])}, "label -1 is none of the model's 48 outputs"),
     "labels of floats": ({"x": ONES, "y": np.array([0.0, 1.0])}, "labels are one whole number an image"),

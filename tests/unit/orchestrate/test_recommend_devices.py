@@ -46,6 +46,7 @@ def test_devices_are_ranked_together_unless_some_are_named(results: Path) -> Non
     assert {row["device"] for row in [only["best"], *only["others"]]} == {"b"}
     named, _ = asked(results, "--device", "a", "--device", "b")
     assert named == both
+    assert asked(results, "--device", "a, b")[0] == both  # as `orchestrate run` takes them
 
 
 def test_people_read_which_device_is_meant(results: Path) -> None:
