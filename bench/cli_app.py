@@ -74,6 +74,13 @@ def options_of(
     return decorate
 
 
+def experiments(incomplete: str) -> list[str]:
+    """Return names of manifests/experiments, for the shell to complete."""
+    from bench.manifests import search_path
+
+    return sorted(name for name in search_path.files("experiments") if name.startswith(incomplete))
+
+
 def _default(field: "dataclasses.Field[Any]") -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from bench.cli_app import options_of
+from bench.cli_app import experiments, options_of
 
 if TYPE_CHECKING:
     from bench.export import Progress
@@ -35,7 +35,12 @@ class ExportOptions:
         Path, typer.Option(metavar="DIR", help="the bundle's folder: new, empty, or an older bundle")
     ]
     experiment: Annotated[
-        str | None, typer.Argument(metavar="EXPERIMENT", help="name in manifests/experiments, or a YAML file")
+        str | None,
+        typer.Argument(
+            metavar="EXPERIMENT",
+            help="name in manifests/experiments, or a YAML file",
+            autocompletion=experiments,
+        ),
     ] = None
     onnx: Annotated[list[Path], typer.Option(metavar="FILE", help="a model of your own; may be repeated")] = (
         field(default_factory=list)

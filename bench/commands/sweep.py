@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli_app import options_of
+from bench.cli_app import experiments, options_of
 from bench.commands.train import (
     AccuracyFile,
     Data,
@@ -41,7 +41,12 @@ class SweepOptions:
     """What the command line asks for."""
 
     experiment: Annotated[
-        str, typer.Argument(metavar="EXPERIMENT", help="name in manifests/experiments, or a YAML file")
+        str,
+        typer.Argument(
+            metavar="EXPERIMENT",
+            help="name in manifests/experiments, or a YAML file",
+            autocompletion=experiments,
+        ),
     ]
     search: Annotated[
         str | None,

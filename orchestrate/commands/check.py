@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrate.commands import complete
 from orchestrate.commands.devices import File
 from orchestrate.commands.devices import app as devices
 
@@ -18,7 +19,8 @@ SHAREABLE = "names of users, hosts and home folders are left out: this can be pa
 
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="default: your own, or all")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="default: your own, or all", autocompletion=complete.devices),
     ] = None,
     file: File = None,
     deep: Annotated[

@@ -20,13 +20,6 @@ def devices(incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
 
 
-def experiments(incomplete: str) -> list[str]:
-    """Return names of manifests/experiments."""
-    from bench.manifests import search_path
-
-    return sorted(name for name in search_path.files("experiments") if name.startswith(incomplete))
-
-
 def runs(incomplete: str) -> list[str]:
     """Return the ids of the results folder, and `latest`."""
     from orchestrate.runs.folder import LATEST, known_runs

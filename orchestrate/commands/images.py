@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrate.commands import complete
+
 app = typer.Typer(no_args_is_help=True, help="Build every board's image, and bring it there.")
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="IMAGE", help="default: all of images.yaml")]
@@ -23,7 +25,10 @@ Lock = Annotated[
     typer.Option(metavar="FILE", help="what was pushed, by digest [default: manifests/images.lock.yaml]"),
 ]
 Devices = Annotated[
-    list[str] | None, typer.Option("--device", metavar="NAME", help="of devices.yaml; may be repeated")
+    list[str] | None,
+    typer.Option(
+        "--device", metavar="NAME", help="of devices.yaml; may be repeated", autocompletion=complete.devices
+    ),
 ]
 File = Annotated[
     Path | None,
@@ -82,7 +87,13 @@ def pull(
 @app.command()
 def load(
     device: Annotated[
-        list[str], typer.Option("--device", metavar="NAME", help="of devices.yaml; may be repeated")
+        list[str],
+        typer.Option(
+            "--device",
+            metavar="NAME",
+            help="of devices.yaml; may be repeated",
+            autocompletion=complete.devices,
+        ),
     ],
     names: Names = None,
     devices: File = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrate.commands import complete
 from orchestrate.commands.devices import File
 from orchestrate.commands.run import Results
 
@@ -14,7 +15,9 @@ def measure(
     bundle: Annotated[
         Path, typer.Argument(metavar="BUNDLE", help="a folder whose models name a reference network")
     ],
-    device: Annotated[str, typer.Option(metavar="NAME", help="of devices.yaml")],
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="of devices.yaml", autocompletion=complete.devices)
+    ],
     threads: Annotated[int | None, typer.Option(metavar="N", help="instead of the device's")] = None,
     precision: Annotated[str | None, typer.Option(metavar="NAME", help="instead of the device's")] = None,
     results: Results = Path("results"),

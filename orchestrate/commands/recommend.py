@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli_app import options_of
+from orchestrate.commands import complete
 from orchestrate.commands.report import Runs
 from orchestrate.commands.run import Results
 
@@ -28,7 +29,9 @@ class RecommendOptions:
     device: Annotated[
         list[str],
         typer.Option(
-            metavar="NAME[,NAME]", help="only these; may be repeated [default: all devices of the runs]"
+            metavar="NAME[,NAME]",
+            help="only these; may be repeated [default: all devices of the runs]",
+            autocompletion=complete.devices,
         ),
     ] = field(default_factory=list)
     max_memory: Annotated[str | None, typer.Option(metavar="SIZE", help="of the process, such as 64MB")] = (

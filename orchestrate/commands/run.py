@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.models import OptionInfo
 
-from bench.cli_app import options_of
+from bench.cli_app import experiments, options_of
 from orchestrate.commands import complete
 from orchestrate.commands.devices import DEVICES
 from orchestrate.execution.options import Stated
@@ -48,7 +48,7 @@ OPTIONS: dict[str, OptionInfo] = {
     "experiment": typer.Option(
         metavar="NAME|FILE",
         help="in manifests/experiments, or a file (default: thesis; demo takes minutes)",
-        autocompletion=complete.experiments,
+        autocompletion=experiments,
     ),
     "onnx": typer.Option(metavar="FILE", help="a model of your own; may be repeated"),
     "dims": typer.Option(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrate.commands.complete import runs as complete_runs
+from orchestrate.commands import complete
 from orchestrate.commands.devices import File
 from orchestrate.commands.run import Report, Results, Trust
 from orchestrate.errors import BadInput, listed
@@ -15,7 +15,7 @@ Name = Annotated[
     typer.Argument(
         metavar="RUN",
         help="the run's id, the beginning of one, latest, or the path of its folder",
-        autocompletion=complete_runs,
+        autocompletion=complete.runs,
     ),
 ]
 
@@ -38,7 +38,10 @@ def status(
 def logs(
     run: Name,
     device: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="of this device only; may be repeated")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="of this device only; may be repeated", autocompletion=complete.devices
+        ),
     ] = None,
     lines: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="how many of each device")] = 50,
     results: Results = Path("results"),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bench import cli as bench_cli
+from bench.cli_app import experiments
 from orchestrate import cli
 from orchestrate.commands import complete
 from orchestrate.errors import BadInput
@@ -69,5 +71,30 @@ def test_an_unfinished_run_is_removed_by_force_only_and_one_at_work_never(result
 def test_the_shell_completes_devices_experiments_and_runs(results: Path) -> None:
     assert complete.runs("2026112") == [SECOND, FIRST]
     assert "latest" in complete.runs("la")
-    assert complete.experiments("dem") == ["demo"]
+    assert experiments("dem") == ["demo"]
     assert complete.devices("local,x") == ["local,xavier"]
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "found"),
+    [
+        ("orchestrate", "devices check xav", "xavier"),
+        ("orchestrate", "recommend latest --device xav", "xavier"),
+        ("orchestrate", "images load --device xav", "xavier"),
+        ("orchestrate", "run --device local,xav", "local,xavier"),
+        ("orchestrate", "run --experiment dem", "demo"),
+        ("orchestrate", "logs latest --device xav", "xavier"),
+        ("bench", "export dem", "demo"),
+        ("bench", "sweep dem", "demo"),
+    ],
+)
+def test_every_command_that_takes_a_name_completes_it(program: str, words: str, found: str) -> None:
+    typed = f"{program} {words}"
+    asked = {
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(words.split())),
+        f"_{program.upper()}_COMPLETE": "complete_bash",
+    }
+    application = {"bench": bench_cli, "orchestrate": cli}[program].build()
+    done = CliRunner().invoke(application, [], env=asked, prog_name=program)
+    assert done.output.split() == [found]
