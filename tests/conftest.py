@@ -17,7 +17,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 300  # s until what a test waits for is taken to hang: a busy machine is slow
+PATIENCE = 600  # s until what a test waits for is taken to hang: a busy machine is slow
 T = TypeVar("T")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import wait_for
+from tests.conftest import PATIENCE, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -48,7 +48,9 @@ def output(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "test_deaf.py").write_text(DEAF)
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", "2"]
     command += ["-c", root / "pyproject.toml", "-o", "faulthandler_timeout=10", folder]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False).stdout
+    return subprocess.run(
+        command, cwd=root, capture_output=True, text=True, timeout=PATIENCE, check=False
+    ).stdout
 
 
 def test_both_are_named_and_the_last_line_counts_them_once(output: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests import matrix, strange
+from tests.conftest import PATIENCE
 from tests.unit.orchestrate import sample
 
 MEASURED = ("scalar_input", "scalar_output", "symbols", "placeholders", "negative_inner", "own_function",
@@ -31,7 +32,7 @@ def command(root: Path, folder: Path, *words: str, **more: str) -> "subprocess.C
     environment = {**os.environ, "PYTHONPATH": str(root), **more}
     command = [sys.executable, "-m", *words]
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.run(command, cwd=folder, env=environment, timeout=600, check=False, **pipe)
+    return subprocess.run(command, cwd=folder, env=environment, timeout=PATIENCE, check=False, **pipe)
 
 
 def test_a_run_measures_every_kind_it_can_and_says_of_each_other_why_not(root: Path, tmp_path: Path) -> None:

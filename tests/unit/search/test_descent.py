@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -112,27 +111,23 @@ def test_stopped_at_random_minibatches_it_ends_the_same(finished: Search, tmp_pa
 def test_killed_outright_the_same_command_ends_the_same(finished: Search, tmp_path: Path, root: Path) -> None:
     """SIGKILL leaves no time to save: what was done since the last checkpoint is done again."""
     code = (
-        "import torch; torch.set_num_threads(1)\n"
+        "import os, signal, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
         "from bench.search.descent import Search\n"
         "from bench.search.settings import Settings\n"
         "from bench.zoo import architecture, dataset\n"
         f"s = Settings(**{quick().as_data()!r})\n"
         f"net, task, work = architecture('preact_resnet18'), dataset('digits'), Path({str(tmp_path)!r})\n"
-        "Search(net, task, s, work, every=0.2).run()"
+        "steps = []\n"
+        "def killed(run, now):\n"
+        "    steps.append(1)\n"
+        "    run.every = 0 if len(steps) == 13 else 1e9  # these are kept, and what follows is not\n"
+        "    len(steps) < 17 or os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Search(net, task, s, work).run(progress=killed)"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=root, env=environment)
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not (tmp_path / CHECKPOINT).exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(random.Random(5).random())
-        process.send_signal(signal.SIGKILL)
-        assert process.wait(PATIENCE) in (-signal.SIGKILL, 0)
-    finally:
-        process.kill()
-        process.wait(PATIENCE)
+    killed = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, timeout=PATIENCE)
+    assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / CHECKPOINT).exists()
     run = search(tmp_path, quick())
     run.run()
