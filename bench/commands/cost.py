@@ -168,7 +168,7 @@ def fit(
 
     bench cost fit measurements.json --out manifests/profiles/local.yaml
     """
-    from bench.cost.calibration import judge, observe
+    from bench.cost.calibration import judge, observe, profiled
     from bench.cost.profile import save
     from bench.work import writable_paths
 
@@ -177,10 +177,13 @@ def fit(
     fitted = judge(read)
     profile = read.model_copy(update={"name": path.stem, "fitted": fitted})
     save(profile, path)
+    seen = profiled(profile, fitted.block)
     if as_json:
-        typer.echo(json.dumps({"profile": str(path), **fitted.model_dump()}))
-    else:
-        typer.echo(f"{path}: {len(profile.measurements)} measurements; {fitted.text()}")
+        typer.echo(json.dumps({"profile": str(path), **fitted.model_dump(), "profiled": seen}))
+        return
+    typer.echo(f"{path}: {len(profile.measurements)} measurements; {fitted.text()}")
+    if not seen:
+        typer.echo("no profiler gave the times of their kernels: the model is of sums alone, and errs more")
 
 
 def _read(path: Path) -> "Profile":

@@ -159,6 +159,11 @@ def observe(profile: Profile) -> Profile:
     return profile.model_copy(update={"measurements": found})
 
 
+def profiled(profile: Profile, block: int) -> int:
+    """Return how many measurements have the time of each kernel; of the others the sum alone is known."""
+    return sum(times is not None for times in kernel_times(profile, block))
+
+
 def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> list[tuple[int, float, float]]:
     """Return index, logarithmic error of a model not shown it, and its deviation, for samples in `which`."""
     found = []

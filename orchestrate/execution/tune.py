@@ -121,6 +121,8 @@ def summary(profile: Json, measured: Json) -> Iterator[str]:
             f"{profile['networks']} whole networks, each left out in turn: median error "
             f"{profile['median_error']:.1%}, {profile['within_10']:.0%} within 10 %"
         )
+    if not profile["profiled"]:
+        yield "no profiler gave the times of their kernels: the model is of sums alone, and errs more"
     if measured.get("emulated"):
         yield f"the CPU is emulated ({measured['emulated']}): for tests only, it enters no verdict"
     yield "ask it: bench cost predict ARCH -d DATASET --widths N,N,... --profile " + profile["profile"]

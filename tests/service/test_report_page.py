@@ -463,6 +463,10 @@ def test_predictions_have_errors_by_architecture_and_a_landscape_of_a_layer(
     assert page.evaluate(CUT_OFF) == []
     key = page.locator("#figure-predicted .key li").all_inner_texts()
     assert key[:2] == ["mobilenetv2", "vgg11"]
+    marks = page.locator("#figure-predicted .key li svg").evaluate_all(
+        "all => all.map((svg) => svg.innerHTML)"
+    )
+    assert len(set(marks)) == len(marks) == 6  # architectures by colour, methods by shape
     errors_table = page.locator("#place-predicted-error tbody tr")
     assert errors_table.count() == 2
     assert "Networks 16" in page.locator("#place-predicted-error caption").inner_text()

@@ -125,8 +125,13 @@ function icon(symbol, tone) {
     "aria-hidden": "true",
   }))
     svg.setAttribute(name, value);
-  path.setAttribute("d", SHAPES[symbol]);
-  path.setAttribute("fill", tone);
+  const open = symbol.endsWith("-open");
+  path.setAttribute("d", SHAPES[symbol.replace("-open", "")]);
+  path.setAttribute("fill", open ? "none" : tone);
+  if (open) {
+    path.setAttribute("stroke", tone);
+    path.setAttribute("stroke-width", "1.5");
+  }
   svg.append(path);
   return svg;
 }

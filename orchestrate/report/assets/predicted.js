@@ -4,6 +4,8 @@ PREDICTED.series = seriesOf(PREDICTED);
 // The colour of an architecture stays the same whatever the filters hide.
 const HUES = ["--accent", "--neuralscale", "--other", "--good", "--bad", "--open"],
   PREDICTED_ARCHITECTURES = distinct(PREDICTED.architecture || []).sort();
+// Colour is taken by the architecture: the shape alone tells a method, and whether its widths are multiples.
+const shape = (series) => look(plainName(series)).symbol + (series.includes(" ×") ? "-open" : "");
 const hue = (name) => css(HUES[PREDICTED_ARCHITECTURES.indexOf(name) % HUES.length]);
 
 function predictedPoints() {
@@ -32,7 +34,7 @@ function predictedPoints() {
         thickness: 1,
         color: hue(name),
       },
-      marker: { size: 9, color: hue(name), symbol: at.map((i) => look(PREDICTED.series[i]).symbol) },
+      marker: { size: 9, color: hue(name), symbol: at.map((i) => shape(PREDICTED.series[i])) },
       text: at.map((i) =>
         hover(
           PREDICTED.model[i],
@@ -55,7 +57,7 @@ function predictedPoints() {
     traces: [exact, ...traces],
     swatches: [
       ...architectures.map((name) => [hue(name), name, "bar"]),
-      ...series.map((name) => [ink, look(name).name, look(name).symbol]),
+      ...series.map((name) => [ink, look(name).name, shape(name)]),
     ],
     dashed: "predicted = measured",
     layout: {
@@ -71,6 +73,9 @@ if (size(PREDICTED))
   figure(
     "predicted",
     "Predicted against measured",
-    "Networks whose widths were chosen on this device's profile; bars: 95% prediction interval.",
+    sentences(
+      "Networks whose widths were chosen on this device's profile; bars: 95% prediction interval. A prediction is",
+      "in the time of the undisturbed device: beside other work, what is measured takes longer.",
+    ),
     predictedPoints,
   );
