@@ -272,3 +272,11 @@ def inner_path(value: object, path: Path, problems: List[Problem]) -> None:
     text(value, path, problems)
     if isinstance(value, str) and len(problems) == before and (not value or escapes(value)):
         report(problems, path, "is {}, must be a path inside the folder".format(shown(value)))
+
+
+sound.declare(
+    inner_path,
+    lambda names: "type(v) is str and 0 < len(v) <= {} and not {}(v)".format(
+        MAX_TEXT, sound.named(escapes, names)
+    ),
+)

@@ -16,6 +16,7 @@ from orchestrate.analysis import latency, memory, samples, settling, statistics
 
 Record = Mapping[str, Any]
 GPU_BACKENDS = ("tensorrt", "cuda")
+NUMBERS = (int, float)
 
 
 class Process(NamedTuple):
@@ -29,9 +30,12 @@ class Process(NamedTuple):
     blocks: tuple[float, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Job:
-    """A valid record. `steps`: median ladder, bytes."""
+    """A valid record, which nobody changes. `steps`: median ladder, bytes.
+
+    Not frozen: so many fields, each set past the lock, take a tenth of the time that its arithmetic takes.
+    """
 
     file: str  # name of the record
     run: str
@@ -160,13 +164,13 @@ def _job(
 def _of_processes(record: Record, key: str) -> tuple[float, ...]:
     """A figure of every process; nothing where one lacks it, as records before it was stored do."""
     values = [process.get(key) for process in record["latency"]["processes"]]
-    return tuple(values) if all(isinstance(value, int | float) for value in values) else ()
+    return tuple(values) if all(isinstance(value, NUMBERS) for value in values) else ()
 
 
 def _of_some(record: Record, key: str) -> tuple[float, ...]:
     """A figure of those processes that have it."""
     values = [process.get(key) for process in record["latency"]["processes"]]
-    return tuple(value for value in values if isinstance(value, int | float))
+    return tuple(value for value in values if isinstance(value, NUMBERS))
 
 
 def processor(job: Json) -> str:
@@ -239,7 +243,7 @@ def _power(sensors: list[Json]) -> float | None:
     Loading, warm-up, the test set and what comes between are other work.
     """
     timed = (reading.get("power") for reading in sensors if reading.get("timed") is True)
-    watts = [value for value in timed if isinstance(value, int | float)]
+    watts = [value for value in timed if isinstance(value, NUMBERS)]
     return _median(watts)
 
 

@@ -5,6 +5,8 @@ minutes, and many short series, which are decoded together.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +36,16 @@ def several(series: Sequence[Series | None]) -> list[Seconds]:
     counts = np.array([each["n"] if each else 0 for each in held], dtype=int)
     ends = np.cumsum(counts)
     if np.abs(differences.astype(np.float64)).sum() > LIMIT:
-        _refuse_beyond(np.split(differences, ends[:-1]))
+        _refuse_beyond(_apart(differences, ends))
     sums = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(differences)))  # all series as one: modulo
     values = (sums[1:] - np.repeat(sums[ends - counts], counts)) / 1e9  # 2^64 the difference is exact
-    return np.split(values, ends[:-1]) if held else []
+    return _apart(values, ends)
+
+
+def _apart(values: NDArray[Any], ends: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """What lies between the ends, as numpy.split, which takes five times as long."""
+    edges = [0, *ends.tolist()]
+    return [values[start:end] for start, end in pairwise(edges)]
 
 
 def _refuse_beyond(parts: Sequence[NDArray[np.int64]]) -> None:

@@ -17,6 +17,7 @@ from orchestrate.report.columns import Column, Table
 
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet computes, also behind blanks, tabs and line ends
 PAPER_ROWS = 500  # of a Markdown or LaTeX table
+LOOK = 200  # rows of a column that show whether its values come again: parameters do, times do not
 
 
 def one_line(value: Any) -> str:
@@ -63,10 +64,20 @@ def _csv_column(column: Column, key: str, data: Frame) -> list[str]:
     """A column in its unit: text that no spreadsheet runs as a formula, numbers with 9 significant digits."""
     if not column.numeric:
         return _texts(key, data, _safe)
-    values = _numbers(column, key, data)
+    return written(_numbers(column, key, data))
+
+
+def written(values: NDArray[np.float64]) -> list[str]:
+    """Return each number with 9 significant digits, '' where it is not known; repeated ones are made once."""
+    if len(values) > LOOK and 2 * len(np.unique(values[:LOOK])) < LOOK:
+        distinct, places = np.unique(values, return_inverse=True)
+        return list(map(_each(distinct).__getitem__, places.tolist()))
+    return _each(values)
+
+
+def _each(values: NDArray[np.float64]) -> list[str]:
     texts = ("%.9g " * len(values) % tuple(values.tolist())).split()  # one call: a number costs a third
-    unknown = np.flatnonzero(~np.isfinite(values)).tolist()
-    for place in unknown:
+    for place in np.flatnonzero(~np.isfinite(values)).tolist():
         texts[place] = ""
     return texts
 
