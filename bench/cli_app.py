@@ -8,8 +8,11 @@ import errno
 import importlib
 import inspect
 import pkgutil
+import signal
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -111,7 +114,8 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
 
         def invoke(self, ctx: Any) -> Any:
             try:
-                return super().invoke(ctx)
+                with _terminated_is_interrupted():
+                    return super().invoke(ctx)
             except errors as error:
                 typer.echo(printable(f"{program}: {error}"), err=True)
                 raise typer.Exit(getattr(error, "exit_code", 1)) from None
@@ -123,10 +127,31 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
                     raise  # nothing that the user has named: an error of ours
                 typer.echo(printable(f"{program}: {_unusable(error)}"), err=True)
                 raise typer.Exit(2) from None
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as error:
+                if str(error):
+                    typer.echo(printable(f"{program}: {error}"), err=True)
                 raise typer.Exit(130) from None
 
     return Commands
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """Have SIGTERM, which `timeout` sends twice, end a command as Ctrl-C does: temporary folders go."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 ADVICE = {

@@ -126,7 +126,7 @@ def _prepare(
         place = folder / str(number)
         place.mkdir()
         try:
-            model = process.read(path, request, place, seconds or process.SECONDS)
+            model = _read(path, request, place, seconds or process.SECONDS)
             bundle.check_own(model)
             found[model.id] = labelled.add(model, request, place)
         except ExportError as error:
@@ -135,6 +135,15 @@ def _prepare(
     if models and not refused:
         check_names(asked[0][1], models)
     return models, list(dict.fromkeys(refused))  # a file may be refused for the same reason at every batch
+
+
+def _read(path: Path, request: Request, folder: Path, seconds: float) -> Prepared:
+    from bench.export.own import process
+
+    try:
+        return process.read(path, request, folder, seconds)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{path}: interrupted while it was read and tried") from None
 
 
 def _onnxruntime() -> str:

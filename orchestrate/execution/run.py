@@ -36,8 +36,11 @@ def main(options: RunOptions, as_json: bool = False) -> int:
     """Do what the options ask; return the exit code. Progress goes to stderr where a script reads stdout."""
     check(options)
     console = make_console(stderr=as_json)
-    with terminated_is_interrupted():
-        run = Run.open(options.results, options.resume) if options.resume else begin(options, console)
+    try:
+        with terminated_is_interrupted():
+            run = Run.open(options.results, options.resume) if options.resume else begin(options, console)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted before anything was run") from None
     console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
     policy = FollowPolicy(watch=not options.detach, patience=options.patience)
     devices = Settings(options.manifest, options.trust_run)

@@ -387,14 +387,18 @@ def test_a_model_that_asks_for_more_memory_than_there_is_costs_one_line(tmp_path
     assert "\n" not in str(told.value)
 
 
-def test_an_interrupted_export_leaves_no_child(tmp_path, root: Path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_an_interrupted_export_leaves_nothing_and_says_so(tmp_path, root: Path, number: signal.Signals):
     path = endless(tmp_path / "loop.onnx")
     command = [sys.executable, "-m", "bench.cli", "export", "--onnx", str(path), "--out", str(tmp_path / "b")]
     export = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE)
     try:
         found = wait_for(lambda: children(export.pid))
-        export.send_signal(signal.SIGINT)
-        assert export.wait(PATIENCE) == 130
+        export.send_signal(number)
+        _, told = export.communicate(timeout=PATIENCE)
+        assert export.returncode == 130
+        assert f"bench: {path}: interrupted while it was read and tried" in told.decode()
+        assert [each.name for each in tmp_path.iterdir()] == ["loop.onnx"]  # no draft of the bundle
         wait_for(lambda: not [pid for pid in found if Path(f"/proc/{pid}").exists()], found)
     finally:
         export.kill()
