@@ -114,8 +114,7 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
 
         def invoke(self, ctx: Any) -> Any:
             try:
-                with _terminated_is_interrupted():
-                    return super().invoke(ctx)
+                return super().invoke(ctx)
             except errors as error:
                 typer.echo(printable(f"{program}: {error}"), err=True)
                 raise typer.Exit(getattr(error, "exit_code", 1)) from None
@@ -136,8 +135,11 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
 
 
 @contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """Have SIGTERM, which `timeout` sends twice, end a command as Ctrl-C does: temporary folders go."""
+def terminated_is_interrupted() -> Iterator[None]:
+    """Have SIGTERM, which `timeout` sends twice, end what is inside as Ctrl-C does: temporary folders go.
+
+    Not around a training or a search, which are asked to stop between two steps (`bench.work.resumable`).
+    """
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from bench.cli_app import experiments, options_of
+from bench.cli_app import experiments, options_of, terminated_is_interrupted
 
 if TYPE_CHECKING:
     from bench.export import Progress
@@ -140,7 +140,7 @@ def export(options: ExportOptions) -> None:
     if experiment:
         cache = writable_paths.folder("--cache", options.cache or caches.default_folder())
     own = OwnFiles(options.onnx, request, options.onnx_timeout)
-    with _progress() as progress:
+    with terminated_is_interrupted(), _progress() as progress:
         contents = make(options.out, experiment, own, sizes, cache, weights, options.data, progress)
     if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
         typer.echo(_untested(untested), err=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from bench.cli_app import options_of
+from bench.cli_app import options_of, terminated_is_interrupted
 from bench.commands.export import own_request
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class VersusOptions:
         float, typer.Option(metavar="MS", min=0.1, help="that a model runs before the other's turn")
     ] = 5.0
     threads: Annotated[
-        int, typer.Option(metavar="N", min=0, help="of each model; 0 leaves it to the library")
+        int, typer.Option(metavar="N", min=0, max=256, help="of each model; 0 leaves it to the library")
     ] = 1
     backend: Annotated[str, typer.Option(metavar="NAME", help="onnxruntime, torch, tensorrt")] = "onnxruntime"
     precision: Annotated[
@@ -113,7 +113,7 @@ def _play(options: VersusOptions) -> tuple[list[dict[str, Any]], list[Round]]:
 
     request = own_request(options.dim, options.value, options.inputs)
     setup, paths = _setup(options), (options.a, options.b)
-    with TemporaryDirectory(prefix="orbitbench-versus-") as folder:
+    with terminated_is_interrupted(), TemporaryDirectory(prefix="orbitbench-versus-") as folder:
         models = [_prepare(path, request, Path(folder, name)) for name, path in zip("ab", paths, strict=True)]
         check_names(request, models)
         told = [assumption(str(path), model.entry) for path, model in zip(paths, models, strict=True)]
@@ -171,6 +171,7 @@ def _task(path: Path, found: "Prepared", timeout: float, setup: dict[str, Any]) 
         "job": job,
         "process": 0,
         "model": str(found.model),
+        "shown": str(path),  # in messages: what is measured is a copy
         "reference": str(found.reference),
         "measure": {"timeout_seconds": timeout},
     }

@@ -83,7 +83,9 @@ class Player(object):
         return self._error("crashed", message.strip(), "often memory ran out, or the library crashed")
 
     def _error(self, kind: str, message: str, advice: str) -> BackendError:
-        return BackendError(kind, "{}: {}".format(self.task["model"], message), advice)
+        return BackendError(
+            kind, "{}: {}".format(self.task.get("shown", self.task["model"]), message), advice
+        )
 
 
 def rounds(

@@ -116,6 +116,12 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(small: Path, tmp_path: 
         assert done.stderr.count("\n") == 1
 
 
+def test_more_threads_than_a_run_takes_are_refused(small: Path) -> None:
+    """100,000 hung for two minutes."""
+    done = CliRunner().invoke(build(), ["versus", str(small), str(small), "--threads", "257"])
+    assert (done.exit_code, "less than or equal to 256" in done.stderr) == (2, True)
+
+
 def test_a_broken_model_is_named(small: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
@@ -128,6 +134,9 @@ def test_a_model_that_dies_or_hangs_is_named_and_nothing_is_left_behind(small: P
     hang = ["-c", "import time; time.sleep(3600)"]
     with pytest.raises(BackendError, match=r"small\.onnx: gave no answer within 1 s"):
         list(rounds([task(small, timeout=1)] * 2, 2, 0.1, 0.002, 1, [hang, hang]))
+    shown = dict(task(small, timeout=1), shown="my.onnx")  # what is measured is a copy in a temporary folder
+    with pytest.raises(BackendError, match=r"^my\.onnx: gave no answer within 1 s"):
+        list(rounds([shown] * 2, 2, 0.1, 0.002, 1, [hang, hang]))
     dies = ["-c", "raise SystemExit('no more')"]
     with pytest.raises(BackendError, match=r"ended with code 1\. no more"):
         list(rounds([task(small)] * 2, 2, 0.1, 0.002, 1, [None, dies]))
