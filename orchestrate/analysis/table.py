@@ -135,8 +135,7 @@ def _sizes(jobs: Sequence[Job]) -> NDArray[np.float64]:
 
 def _stated(jobs: Sequence[Job]) -> dict[str, Any]:
     """What needs no interval over processes."""
-    models = {id(job.model): job.model for job in jobs}  # a few, which many jobs share
-    facts = {key: _model(model) for key, model in models.items()}
+    facts = _of_models({id(job.model): job.model for job in jobs})
     of_model = [facts[id(job.model)] for job in jobs]
     found: dict[str, Any] = {key: [each[key] for each in of_model] for key in of_model[0]}
     for place, job in enumerate(jobs):
@@ -153,6 +152,17 @@ def _stated(jobs: Sequence[Job]) -> dict[str, Any]:
         "record": [f"{job.run}/{job.device}/{job.file}" for job in jobs],
         "source": jobs,
     }
+
+
+def _of_models(models: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """What `_model` returns for each, once for those that are equal: a few, which many jobs share."""
+    found: dict[int, dict[str, Any]] = {}
+    known: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    for key, model in models.items():
+        before, facts = known.get(model["id"], ({}, {}))
+        found[key] = facts if before == model else _model(model)
+        known[model["id"]] = model, found[key]
+    return found
 
 
 def _model(model: dict[str, Any]) -> dict[str, Any]:

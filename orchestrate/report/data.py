@@ -1,11 +1,12 @@
 """Everything the page shows, as plain data: one frame a dataset, and what the plots need beside."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.record import loads
 from orchestrate.analysis import (
@@ -22,11 +23,11 @@ from orchestrate.analysis import (
     under_load,
 )
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.job import Process, flat
+from orchestrate.analysis.job import Job, Process, flat
 from orchestrate.analysis.predicted import elsewhere
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Missing, Study
-from orchestrate.analysis.table import CONFIGURATION, tidy
+from orchestrate.analysis.table import CONFIGURATION, by_process, tidy
 from orchestrate.report import predicted_rows, profile_rows, text
 from orchestrate.report.absent import Absent
 
@@ -183,14 +184,24 @@ def _labelled(frame: Frame) -> Frame:
 def details(report: Report) -> dict[str, Any]:
     """Per job, in the order of `jobs`: latency quantiles (s), ladder steps (bytes); course of some (s)."""
     jobs = list(report.frames["jobs"]["source"])
-    drift = [max(max(p.blocks) / min(p.blocks) for p in job.processes) for job in jobs]
-    kept = sorted(np.argsort(drift, kind="stable")[::-1][:DRIFT_JOBS].tolist())
+    kept = sorted(np.argsort(_drift(jobs), kind="stable")[::-1][:DRIFT_JOBS].tolist())
     return {
         "quantiles": [list(job.quantiles) for job in jobs],
         "steps": [list(job.steps) for job in jobs],
         "course": {index: [_course(p) for p in jobs[index].processes] for index in kept},
         "course_of": [len(kept), len(jobs)],
     }
+
+
+def _drift(jobs: Sequence[Job]) -> NDArray[np.float64]:
+    """The largest over the smallest block of that process of each job in which they are furthest apart."""
+    if not jobs:
+        return np.zeros(0)
+    blocks = by_process([process.blocks for job in jobs for process in job.processes])
+    apart = np.fmax.reduce(blocks, axis=1) / np.fmin.reduce(blocks, axis=1)
+    counts = np.array([len(job.processes) for job in jobs])
+    found: NDArray[np.float64] = np.maximum.reduceat(apart, np.cumsum(counts) - counts)
+    return found
 
 
 def _course(process: Process) -> list[float]:
