@@ -1,5 +1,6 @@
 """Ray on this machine serves its own driver only: strangers on the network or the machine run nothing."""
 
+import json
 import os
 import stat
 import subprocess
@@ -31,7 +32,7 @@ import sys
 from pathlib import Path
 import ray
 ray.init(sys.argv[1], log_to_driver=False)
-ray.get(ray.remote(lambda mark: Path(mark).write_text("ran")).remote(sys.argv[2]), timeout=240)
+ray.get(ray.remote(lambda mark: Path(mark).write_text("ran")).remote(sys.argv[2]), timeout=500)
 """
 STRANGERS = {
     "without a token": {},
@@ -151,28 +152,35 @@ def test_tasks_of_a_sweep_run_in_such_a_session_which_leaves_nothing_behind(
     matrix.add("Ray: a run of own tasks", "in a private session of its own", got, done.returncode == 0)
 
 
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, "no token: set RAY_AUTH_TOKEN_PATH (a file) or RAY_AUTH_TOKEN"),
-        ({"RAY_AUTH_TOKEN_PATH": "/nowhere/token"}, "no token: set RAY_AUTH_TOKEN_PATH"),
-        ({"RAY_AUTH_TOKEN": ""}, "no token: set RAY_AUTH_TOKEN_PATH"),
-        ({"RAY_AUTH_MODE": "off"}, "RAY_AUTH_MODE='off': unknown; known: token, disabled"),
-    ],
-)
-def test_a_cluster_is_joined_with_a_token_or_by_an_explicit_word(
-    environment: dict[str, str], expected: str, tmp_path: Path
-) -> None:
-    script = (
-        "from bench.work import ray_session\n"
-        "try:\n    ray_session.join('127.0.0.1:1').__enter__()\n"
-        "except ray_session.ClusterError as error: print(error)\n"
-    )
+JOIN = """
+import json, os, sys
+from bench.work import ray_session
+plain = dict(os.environ)
+for given in json.loads(sys.argv[1]):
+    os.environ.update(given)
+    try:
+        ray_session.join("127.0.0.1:1").__enter__()
+    except ray_session.ClusterError as error:
+        print(error)
+    os.environ.clear()
+    os.environ.update(plain)
+"""
+UNJOINED = [
+    ({}, "no token: set RAY_AUTH_TOKEN_PATH (a file) or RAY_AUTH_TOKEN"),
+    ({"RAY_AUTH_TOKEN_PATH": "/nowhere/token"}, "no token: set RAY_AUTH_TOKEN_PATH"),
+    ({"RAY_AUTH_TOKEN": ""}, "no token: set RAY_AUTH_TOKEN_PATH"),
+    ({"RAY_AUTH_MODE": "off"}, "RAY_AUTH_MODE='off': unknown; known: token, disabled"),
+]
+
+
+def test_a_cluster_is_joined_with_a_token_or_by_an_explicit_word(tmp_path: Path) -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    call = [sys.executable, "-c", script]
-    env = {**plain, "HOME": str(tmp_path), **environment}
+    call = [sys.executable, "-c", JOIN, json.dumps([given for given, _ in UNJOINED])]
+    env = {**plain, "HOME": str(tmp_path)}
     done = subprocess.run(call, env=env, check=True, timeout=PATIENCE, capture_output=True, text=True)
-    assert expected in done.stdout
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(UNJOINED)
+    assert all(expected in line for line, (_, expected) in zip(lines, UNJOINED, strict=True)), lines
 
 
 def test_a_ray_that_listens_on_the_network_is_ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
