@@ -478,6 +478,25 @@ def test_predictions_have_errors_by_architecture_and_a_landscape_of_a_layer(
     assert errors_table.count() == 1
 
 
+def test_networks_of_one_latency_or_memory_are_not_drawn_as_those_of_one_size(
+    opened: Any, tmp_path: Path
+) -> None:
+    study = Study(ratio_ofs=("params", "latency", "memory"), architectures=("vgg11",))
+    page = opened(path=render([synthetic.write(study, tmp_path / "results")], tmp_path / "report")).page
+    draw(page, "latency")
+    key = page.locator("#figure-latency .key li").all_inner_texts()
+    assert "dashed: sized by predicted latency or predicted memory, not by parameters" in key
+    lines = page.evaluate("figures.get('latency').traces.map((t) => [t.name, t.line.dash])")
+    assert sorted(lines) == [
+        ["vgg11 cifar10 NeuralScale", "solid"],
+        ["vgg11 cifar10 NeuralScale (by predicted latency)", "dash"],
+        ["vgg11 cifar10 NeuralScale (by predicted memory)", "dash"],
+        ["vgg11 cifar10 uniform", "solid"],
+        ["vgg11 cifar10 uniform (by predicted latency)", "dash"],
+        ["vgg11 cifar10 uniform (by predicted memory)", "dash"],
+    ]
+
+
 def test_without_a_profile_there_is_no_landscape(opened: Any, tmp_path: Path) -> None:
     run = synthetic.write(Study(profile="made", architectures=("vgg11",)), tmp_path / "results")
     page = opened(path=render([run], tmp_path / "report")).page

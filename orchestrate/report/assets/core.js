@@ -65,6 +65,7 @@ function shown(frame) {
 const LOOKS = {
   uniform: { name: "uniform", symbol: "circle", dash: "solid" },
   neuralscale: { name: "NeuralScale", symbol: "diamond", dash: "solid" },
+  device: { name: "device", symbol: "triangle-up", dash: "solid" },
 };
 const plainName = (series) => series.split(" ×")[0];
 function look(series) {

@@ -63,9 +63,14 @@ function multiples(width, unit, value, log) {
         ),
       );
   });
-  const dashed = rows.some((i) => JOBS.ratio_of[i] === "macs") ? "sized by MACs, not by parameters" : "";
+  const targets = Object.keys(TARGETS).filter((target) => rows.some((i) => JOBS.ratio_of[i] === target)),
+    named = targets.map((target) => TARGETS[target]).join(" or "),
+    dashed = named && `sized by ${named}, not by parameters`;
   return { traces, layout, dashed, methods: distinct(rows.map((i) => JOBS.series[i])).sort() };
 }
+
+// What a line of networks may be sized by beside parameters and widths.
+const TARGETS = { macs: "MACs", latency: "predicted latency", memory: "predicted memory" };
 
 function oneLine(rows, key, value, xaxis, yaxis, unit) {
   rows.sort((a, b) => JOBS[key][a] - JOBS[key][b]);
@@ -74,10 +79,11 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
     all = rows.map(value),
     y = all.map((v) => v[0]);
   const known = all.some((v) => v[1] !== null && v[1] !== undefined);
-  const byMacs = JOBS.ratio_of[rows[0]] === "macs" ? " (by MACs)" : "";
+  const target = TARGETS[JOBS.ratio_of[rows[0]]],
+    sized = target ? ` (by ${target})` : "";
   return {
     type: "scatter",
-    name: `${JOBS.architecture[rows[0]]} ${JOBS.dataset[rows[0]]} ${look(method).name}${byMacs}`.trim(),
+    name: `${JOBS.architecture[rows[0]]} ${JOBS.dataset[rows[0]]} ${look(method).name}${sized}`.trim(),
     mode: own ? "markers+text" : rows.length > 40 ? "markers" : "lines+markers",
     textposition: rows.map((i) => (2 * JOBS[key][i] > largest ? "middle left" : "middle right")),
     cliponaxis: false,
@@ -89,7 +95,7 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
     y,
     line: {
       color: colour(method),
-      dash: byMacs ? "dash" : look(method).dash,
+      dash: target ? "dash" : look(method).dash,
       width: 2,
     },
     marker: { color: colour(method), symbol: look(method).symbol, size: rows.length > 40 ? 5 : 8 },
