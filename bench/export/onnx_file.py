@@ -22,7 +22,8 @@ PREFIXES = (  # of what onnxruntime has to say: its codes, our temporary file, i
     (r"^Non-zero status code returned while running (\S+) node\. Name:'(.*?)' Status Message: ", r"\1 \2: "),
     (r"\S*/onnxruntime/\S+:\d+ .*? was false\.? (?=\S)", ""),  # a condition, where words follow it
     (r"\S*/onnxruntime/\S+:\d+ .*?[)\]] (?=\S[^()]*? was false)", ""),
-    (r"\S*/onnxruntime/\S+:\d+ [^()]*\([^()]*\) (?:\[with [^]]*\] )?", ""),
+    (r"\S*/onnxruntime/\S+:\d+ [^()]*\([^()]*\)(?:::<lambda\([^)]*\)>)? (?:\[with [^]]*\] )?", ""),
+    (r"\S*/onnxruntime\S*/\S+\.(?:h|cc):\d+ ", ""),  # whatever the signature behind it
     (r"(?<=: )\w+\.(?:h|cc):\d+ \w+ ", ""),
 )
 OTHER_FILES = (  # how what is often taken for an ONNX file begins, and what to do

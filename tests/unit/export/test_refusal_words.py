@@ -79,6 +79,8 @@ WORDS = {
     f"{SOURCE}ort::LSTM<T>::LSTM(const Info&) [with T = float] layout_ == 0 was false. Not yet.": "Not yet.",
     f"{SOURCE}void* ort::Arena::Alloc(size_t, bool) Failed to allocate": "Failed to allocate",
     f"{SOURCE}void ort::F(int) a == b was false.": "a == b was false.",
+    f"{SOURCE}ort::Locale::Locale(const string&)::<lambda()> Failed to construct": "Failed to construct",
+    f"{SOURCE}no signature known here": "no signature known here",
 }
 
 
