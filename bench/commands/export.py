@@ -120,6 +120,7 @@ def export(options: ExportOptions) -> None:
     from bench.export import cache as caches
     from bench.export import export as make
     from bench.export.own.request import assumption
+    from bench.record.printable import one_line
     from bench.work import writable_paths
 
     if not options.experiment and not options.onnx:
@@ -153,7 +154,7 @@ def export(options: ExportOptions) -> None:
     else:
         _show(options.out, contents)
     if refused := contents["refused"]:
-        raise JobError("\n".join(f"{each['file']}: refused: {each['reason']}" for each in refused))
+        raise JobError("\n".join(one_line(f"{each['file']}: refused: {each['reason']}") for each in refused))
 
 
 def _load(name: str) -> "tuple[Experiment, str]":
@@ -220,7 +221,7 @@ def _progress() -> "Iterator[Progress]":
     """A bar on stderr, where it is a terminal; else a line a model."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from bench.record.printable import printable
+    from bench.record.printable import one_line
     from bench.work.plain_console import PlainConsole
 
     console = PlainConsole(stderr=True)
@@ -235,7 +236,7 @@ def _progress() -> "Iterator[Progress]":
         task = bar.add_task("", total=None)
 
         def report(name: str, done: int, total: int) -> None:
-            name = printable(name)
+            name = one_line(name)
             bar.update(task, description=name, completed=done, total=total)
             if name and not console.is_terminal:
                 typer.echo(f"export {done + 1}/{total} {name}", err=True)
@@ -258,8 +259,8 @@ def _show(out: Path, contents: dict[str, Any]) -> None:
         table.add_row(
             model["id"],
             "unknown" if model["params"] is None else f"{model['params']:,}",
-            "unknown" if model["macs"] is None else f"{model['macs'] / 1e6:,.1f}",
-            f"{model['bytes'] / 1e6:.2f}",
+            "unknown" if model["macs"] is None else _millions(model["macs"], 1),
+            _millions(model["bytes"], 2),
             _accuracy(model["accuracy"]),
         )
     console.print(table)
@@ -268,6 +269,12 @@ def _show(out: Path, contents: dict[str, Any]) -> None:
         console.print(f"skipped {models} models: {reason}; make one with: {command}", soft_wrap=True)
     made = len(contents["models"])
     console.print(f"bundle of {made} model{'s' if made != 1 else ''}: {out}", soft_wrap=True)
+
+
+def _millions(count: int, digits: int) -> str:
+    """Return a count in millions; one too small for the digits as it is, to two figures."""
+    rounded = f"{count / 1e6:,.{digits}f}"
+    return rounded if float(rounded.replace(",", "")) or not count else f"{count / 1e6:.2g}"
 
 
 def _untested(models: list[str]) -> str:

@@ -130,6 +130,30 @@ def test_what_fails_for_made_up_values_is_not_blamed_on_the_file(tmp_path: Path)
     assert read(path, values={"d": 3}).entry["inputs"][1]["shape"] == []
 
 
+def test_a_file_whose_name_breaks_the_line_and_a_tiny_one_are_shown_as_they_are(tmp_path: Path) -> None:
+    """A 32-MAC model had 0.0 million MACs and 0.00 MB."""
+    (tmp_path / "a\nb.onnx").write_bytes(b"x")
+    weights = {"w": np.ones((4, 8), "f4")}
+    small = save(tmp_path / "m.onnx", [node("MatMul", ["x", "w"], ["y"])], [value("x", [1, 4])],
+                 [value("y", [1, 8])], weights)  # fmt: skip
+    command = [
+        "export",
+        "--out",
+        str(tmp_path / "out"),
+        "--onnx",
+        str(small),
+        "--onnx",
+        str(tmp_path / "a\nb.onnx"),
+    ]
+    done = CliRunner().invoke(cli.build(), command)
+    assert done.exit_code == 1
+    assert "export 2/2 a b.onnx\n" in done.stderr
+    assert "bench: a b.onnx: refused: not an ONNX file" in done.stderr
+    [row] = [line.split() for line in done.stdout.splitlines() if line.startswith(" onnx-m-")]
+    assert row[1:3] == ["32", "3.2e-05"]
+    assert float(row[3]) > 0
+
+
 def test_an_input_without_a_type_is_called_so(tmp_path: Path) -> None:
     path = passing(tmp_path / "m.onnx", FLOAT)
     model = onnx.load(str(path))
