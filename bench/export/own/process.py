@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.export.errors import ExportError
 from bench.export.own.request import Prepared, Request
+from bench.runtime.machine.process import die_with_parent, for_child
 
 SECONDS = 300.0  # for one file: reading it, and two runs
 SHARE = 0.9  # of the free memory that a child may take
@@ -60,7 +61,7 @@ def _child(errors: Any) -> Iterator["subprocess.Popen[bytes]"]:
     """The process, which has ended when the block has, however that ends."""
     process = subprocess.Popen(
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-        start_new_session=True,  # Ctrl-C is ours to pass on
+        start_new_session=True, env=for_child(),  # Ctrl-C is ours to pass on
     )  # fmt: skip
     try:
         yield process
@@ -97,8 +98,6 @@ def _free_memory() -> int:
 
 def main() -> int:
     """Prepare the file of the task on standard input; the answer, also an error, goes to standard output."""
-    from bench.runtime.machine.process import die_with_parent
-
     die_with_parent()
     pipe = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a library's own lines are no answer

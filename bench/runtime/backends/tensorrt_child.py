@@ -15,7 +15,7 @@ from bench.runtime.backends import engine_cache, tensorrt_build
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.cuda import Gpu, import_driver, out_of_memory
-from bench.runtime.machine.process import die_with_parent
+from bench.runtime.machine.process import die_with_parent, for_child
 
 SIGKILL = -9
 
@@ -48,6 +48,7 @@ def build(order: tensorrt_build.Order, folder: str, key: Dict[str, Any]) -> Dict
         [sys.executable, "-m", "bench.runtime.backends.tensorrt_child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env=for_child(),
     )
     try:
         output, _ = child.communicate(request)

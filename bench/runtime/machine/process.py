@@ -11,7 +11,7 @@ from bench.record.readings import Facts
 from bench.runtime.machine.clock import now_ns, read_together
 from bench.runtime.machine.procfs import find, read_text
 
-PARENT = "ORBITBENCH_PARENT"  # process id; not for our own children, whose parent is another
+PARENT = "ORBITBENCH_PARENT"  # process id, for a child alone: its own children have another
 STARTED = now_ns()  # a measuring process imports this before anything large
 
 Snapshot = NamedTuple(
@@ -30,10 +30,15 @@ def age() -> float:
     return (now_ns() - STARTED) * 1e-9
 
 
-def die_with_parent() -> None:
-    """Be killed when the parent dies, so that no measurement goes on that nobody collects (Linux only).
+def for_child() -> Dict[str, str]:
+    """Return the environment of a child that calls `die_with_parent`: a slow start may outlive a parent."""
+    return dict(os.environ, **{PARENT: str(os.getpid())})
 
-    PARENT in the environment is who started us: a slow start may outlive a parent before it gets here.
+
+def die_with_parent() -> None:
+    """Be killed when the parent dies, so that no work goes on that nobody collects (Linux only).
+
+    The parent is who made the environment (`for_child`), else who has us now.
     """
     die_with(int(os.environ.pop(PARENT, os.getppid())))
 

@@ -10,7 +10,7 @@ from typing import IO, Callable, List, Optional, Tuple, Union
 
 from bench.record.types import Part, Task
 from bench.runtime.machine.clock import now_ns
-from bench.runtime.machine.process import PARENT
+from bench.runtime.machine.process import for_child
 from bench.runtime.machine.procfs import read_text
 
 POLL_SECONDS = (
@@ -56,7 +56,7 @@ def start(command: List[str], stderr: "Union[int, IO[bytes]]") -> "subprocess.Po
         stdout=subprocess.PIPE,
         stderr=stderr,
         start_new_session=True,
-        env={**os.environ, **CHILD_ENVIRONMENT, PARENT: str(os.getpid())},
+        env={**for_child(), **CHILD_ENVIRONMENT},
         cwd=_import_root(),
     )
 
