@@ -177,8 +177,8 @@ def macs(model: onnx.ModelProto) -> int | None:
             return None
         shapes = _shapes(onnx.shape_inference.infer_shapes(flat).graph)
         return sum(_node_macs(node, shapes) for node in flat.graph.node)
-    except (KeyError, onnx.shape_inference.InferenceError, onnx.checker.ValidationError):
-        return None  # a shape that cannot be inferred, a function that cannot be put in place
+    except (KeyError, onnx.shape_inference.InferenceError):  # a shape that cannot be inferred
+        return None
 
 
 def _uncounted(node: onnx.NodeProto) -> bool:
@@ -190,10 +190,13 @@ def _uncounted(node: onnx.NodeProto) -> bool:
 def skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model without its weights, the bodies of its own functions in the places of their calls.
 
-    Raises onnx.checker.ValidationError where these cannot be put there.
+    Where these cannot be put there the calls stay.
     """
     hollow = _without_weights(model)
-    return onnx.inliner.inline_local_functions(hollow) if model.functions else hollow
+    try:
+        return onnx.inliner.inline_local_functions(hollow) if model.functions else hollow
+    except (onnx.checker.ValidationError, RuntimeError, ValueError):
+        return hollow
 
 
 def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:

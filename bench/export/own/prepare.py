@@ -107,11 +107,7 @@ def _id(path: Path, request: Request, raw: bytes) -> str:
 
 def _precision(model: onnx.ModelProto) -> str:
     """What the file is, from its weights and operators, also those of its own functions."""
-    try:
-        raw = count.skeleton(model).SerializeToString()
-    except onnx.checker.ValidationError:
-        raw = model.SerializeToString()
-    graph = onnx_graph.parse(raw)
+    graph = onnx_graph.parse(count.skeleton(model).SerializeToString())
     return onnx_precision.precision(graph) if graph else "fp32"
 
 
