@@ -9,14 +9,12 @@ does not. A pair's ratio carries the noise of its two jobs, so the scatter of pa
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from statistics import NormalDist
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from orchestrate.analysis import distributions
-from orchestrate.analysis.distributions import t_quantile as t_quantile
+from scipy import special
 
 LEVEL = 0.95
 FEWEST = 3  # pairs that an interval over pairs needs
@@ -52,19 +50,33 @@ class Estimate(NamedTuple):
 NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 
+@lru_cache(maxsize=4096)
+def t_quantile(probability: float, freedom: float) -> float:
+    """Return the quantile of Student's t; NaN for unknown freedom."""
+    return float(special.stdtrit(freedom, probability))
+
+
 def _t_quantiles(probability: float, freedom: Floats) -> Floats:
     """Student's quantiles of many degrees of freedom, of which few are distinct; NaN where unknown."""
     distinct, places = np.unique(freedom, return_inverse=True)
-    found: Floats = np.array([t_quantile(probability, each) for each in distinct.tolist()])[places]
-    return found
+    quantiles: Floats = special.stdtrit(distinct, probability)[places]
+    return quantiles
 
 
+@lru_cache(maxsize=8192)
 def discarded(n: int, p: float) -> int:
     """Return how many of the slowest of n samples MLPerf sets aside for the p-quantile; 0: too few samples.
 
     The largest t with P(Binomial(n, 1 - p) <= t) <= 1 - c.
     """
-    return distributions.unlikely(n, 1 - p, 1 - EARLY_STOPPING_CONFIDENCE)
+    low, high = 0, n
+    while low < high:
+        middle = (low + high + 1) // 2
+        if special.bdtr(middle, n, 1 - p) <= 1 - EARLY_STOPPING_CONFIDENCE:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def early_stopping(ordered: Floats, p: float) -> Floats:
@@ -161,7 +173,7 @@ def p_value(value: float, error: float, freedom: int) -> float:
         return 1.0
     if error == 0:
         return 0.0 if value else 1.0
-    return 2 * distributions.t_below(-abs(value) / error, freedom)
+    return 2 * float(special.stdtr(freedom, -abs(value) / error))
 
 
 def difference(above: Sequence[float], below: Sequence[float]) -> Difference:
@@ -254,7 +266,7 @@ def of_share(percent: float, images: int) -> Estimate:
     """Return a share of `images`, in percent, with Wilson's interval (1927): other images give another."""
     if not images > 0 or math.isnan(percent):
         return Estimate(percent, math.nan, math.nan, 0)
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    z = float(special.ndtri((1 + LEVEL) / 2))
     share, scale = percent / 100, 1 + z * z / images
     centre = (share + z * z / (2 * images)) / scale
     half = z * math.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2) / scale
