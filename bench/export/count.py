@@ -62,6 +62,7 @@ SETTINGS = {
     "QLinearConv": (1, 2, 4, 5, 6, 7),
     "QLinearMatMul": (1, 2, 4, 5, 6, 7),
     "QGemm": (1, 2, 4, 5, 7, 8),
+    "QAttention": (3, 4, 6, 7),
     "MatMulInteger": (2, 3),
     "ConvInteger": (2, 3),
     "MatMulIntegerToFloat": (2, 3, 4, 5),
@@ -88,7 +89,8 @@ OPAQUE = {
     "QMoE",
 }
 STATISTICS = {"BatchNormalization": (3, 4)}  # running mean and variance
-BIASES = {"DequantizeLinear": (0,), "QLinearConv": (8,)}  # where 32-bit integers are weights after all
+# Where integers of 32 bits are weights after all.
+BIASES = {"DequantizeLinear": (0,), "QLinearConv": (8,), "QGemm": (6,)}
 Shapes = dict[str, list[int]]
 
 

@@ -132,16 +132,17 @@ def _model(profile: str) -> "CostModel":
 
 
 def _predicted(board: "Board", request: Request, scaled: Scaled) -> dict[str, Any] | None:
-    """What the profile predicts of one image, with 95 % intervals; base units. None beyond its range."""
+    """What the profile predicts of one image, with 95 % intervals; base units. None beyond its range and
+    of a batch."""
     from bench.cost import ExtrapolationError
 
-    if request.batch != 1:
-        return None
     try:
         found = board.predict(scaled.widths)
     except ExtrapolationError:
         if request.ratio_of in ON_DEVICE:
             raise
+        return None
+    if request.batch != 1:
         return None
     memory = found.process.data()
     return {

@@ -188,5 +188,5 @@ def shown(name: str, value: float) -> str:
 
 
 def _digits(value: float) -> str:
-    """Four significant digits, and whole numbers above 10,000 in place of an exponent."""
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+    """Four significant digits, and whole numbers from 10,000 on in place of an exponent."""
+    return f"{value:,.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:.4g}"

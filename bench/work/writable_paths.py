@@ -32,7 +32,7 @@ def file(option: str, path: Path) -> Path:
 
 def manifest(option: str, path: Path) -> Path:
     """Try that the file `path` can be written, and has a name by which it will be found: NAME.yaml."""
-    named = NAME.fullmatch(path.stem) and path.suffix in (".yaml", ".yml")
+    named = NAME.fullmatch(path.stem) and path.suffix == ".yaml"
     if not named and not path.is_dir():
         raise InputError(
             f"{option} {path}: call it NAME.yaml, NAME of letters, digits and . _ -, at most 100"

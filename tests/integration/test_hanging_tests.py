@@ -47,7 +47,7 @@ def output(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "test_asleep.py").write_text(ASLEEP.format(mark=str(folder)))
     (folder / "test_deaf.py").write_text(DEAF)
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", "2"]
-    command += ["-c", root / "pyproject.toml", "-o", "faulthandler_timeout=10", folder]
+    command += ["-c", root / "pyproject.toml", "-o", "faulthandler_timeout=20", folder]
     return subprocess.run(
         command, cwd=root, capture_output=True, text=True, timeout=PATIENCE, check=False
     ).stdout

@@ -63,7 +63,7 @@ def _read(source: Path, request: Request, name: str, shape: list[int], dtype: st
         arrays = npz.load(np, str(source))
     except ValueError as error:
         raise ExportError(str(error)) from None
-    called = [key for key in LABELS if key in arrays]
+    called = [key for key in LABELS if key in arrays and key != name]
     if len(called) > 1:
         raise ExportError(f"holds several arrays of labels: {', '.join(called)}; leave one")
     if not called:

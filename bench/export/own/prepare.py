@@ -112,16 +112,19 @@ def _precision(model: onnx.ModelProto) -> str:
 
 
 def _batch(named: bool, asked: int | None, inputs: Sequence[Array], outputs: Sequence[Array]) -> int:
-    """Images of one inference: the size of the first input's first axis, where that is a batch, else 1.
+    """Images of one inference: as many as were `asked` for, else the size of the first input's first axis,
+    where that is a batch, else 1.
 
-    named: it is one by its name, as a fixed axis has none. That is one where it is the size `asked`, or where
-    every output has it too; not of three axes, as an image without a batch has as many.
+    named: it is one by its name, as a fixed axis has none. That is one where every output but scalars has it
+    too; not of three axes, as an image without a batch has as many.
     """
+    if asked is not None:
+        return asked
     if not inputs or inputs[0].ndim < 2:
         return 1
-    size = inputs[0].shape[0]
-    shared = inputs[0].ndim != 3 and all(output.shape[:1] == (size,) for output in outputs)
-    return max(1, size) if named or shared or size == asked else 1
+    size, sizes = inputs[0].shape[0], [output.shape[0] for output in outputs if output.ndim]
+    shared = inputs[0].ndim != 3 and sizes and set(sizes) == {size}
+    return max(1, size) if named or shared else 1
 
 
 def _answer(

@@ -103,6 +103,8 @@ def _own(item: onnx.ValueInfoProto, array: Array) -> Array:
 
 def kept(array: Array, kind: np.dtype[Any], what: str) -> Array:
     """Return the array in another type; ExportError where that cannot hold a value of it."""
+    if array.dtype == kind:
+        return array
     with np.errstate(over="ignore", invalid="ignore"):
         made = array.astype(kind)
     lost = made != array if kind.kind in "iub" else np.isinf(made) & np.isfinite(array)

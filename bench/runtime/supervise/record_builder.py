@@ -167,7 +167,9 @@ def _profile(parts: List[Part], bundle: str) -> Optional[OperatorProfile]:
 
 
 def _worst(checks: List[OutputCheck]) -> Optional[OutputCheck]:
-    return min(checks, key=lambda c: (c["ok"], -(c["max_abs_error"] or 0.0))) if checks else None
+    if not checks:
+        return None
+    return min(checks, key=lambda c: (c["ok"], -(c["max_abs_error"] or 0.0), -c.get("unequal", 0.0)))
 
 
 def _environment(parts: List[Part]) -> Environment:

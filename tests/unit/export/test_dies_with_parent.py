@@ -9,9 +9,9 @@ import psutil
 from tests import strange
 from tests.conftest import wait_for
 
-READER = """import json, os, sys
+READER = """import json, os, subprocess, sys
 from bench.export.own import process
-with process._child(None) as child:
+with process._child(subprocess.DEVNULL) as child:
     task = {"path": sys.argv[1], "folder": sys.argv[2], "dims": {}, "batch": None, "values": {}}
     child.stdin.write(json.dumps({**task, "inputs": None, "room": 4_000_000_000}).encode())
     child.stdin.close()
@@ -31,9 +31,9 @@ def at_work(pid: int) -> bool:
 def test_a_reader_that_is_killed_before_its_child_has_begun_leaves_none(tmp_path: Path) -> None:
     strange.endless(tmp_path / "loop.onnx")
     words = [sys.executable, "-c", READER, str(tmp_path / "loop.onnx"), str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    child = int(done.stdout)
+    child = int(subprocess.run(words, capture_output=True, text=True, check=False).stdout)
     try:
         wait_for(lambda: not at_work(child), f"process {child} works on")
     finally:
-        subprocess.run(["kill", "-9", str(child)], capture_output=True, check=False)
+        if at_work(child):
+            psutil.Process(child).kill()

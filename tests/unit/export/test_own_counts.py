@@ -165,6 +165,21 @@ def test_a_fixed_first_axis_is_a_batch_where_every_output_has_it(
         assert read(path, batch=3).entry["batch"] == 3  # as its owner says
 
 
+def test_a_scalar_output_says_nothing_of_the_batch(tmp_path: Path) -> None:
+    nodes = [node("Relu", ["x"], ["y"]), node("ReduceMax", ["x"], ["most"], keepdims=0)]
+    path = save(tmp_path / "m.onnx", nodes, [value("x", [8, 10])], [value("y", [8, 10]), value("most", [])])
+    assert read(path).entry["batch"] == 8
+
+
+def test_a_batch_that_another_input_has_is_the_batch(tmp_path: Path) -> None:
+    nodes = [node("Mul", ["x", "scale"], ["y"])]
+    path = save(
+        tmp_path / "m.onnx", nodes, [value("scale", [1, 4]), value("x", ["N", 4])], [value("y", ["N", 4])]
+    )
+    model = read(path, batch=8)
+    assert (model.entry["batch"], "-b8-" in model.id) == (8, True)
+
+
 def test_whole_numbers_widen_no_tolerance(tmp_path: Path) -> None:
     """An index of 3 million allowed every probability."""
     nodes = [node("Identity", ["x"], ["y"]), node("Cast", ["big"], ["i"], to=INT64)]

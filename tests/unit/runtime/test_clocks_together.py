@@ -36,5 +36,4 @@ def test_a_process_that_is_interrupted_between_two_readings_sees_no_clock_step(
 
     monkeypatch.setattr(time, "clock_gettime", interrupted)
     facts = process.difference(before, process.snapshot())
-    assert facts["span"] < STALL
     assert max(abs(facts[gap]) for gap in ("raw_gap", "boot_gap", "wall_gap")) < STALL / 2

@@ -211,15 +211,25 @@ def test_neighbours_beyond_what_a_double_holds_are_not_equal(tmp_path: Path) -> 
     assert not whole(tmp_path, expected + np.array([1, 0]), expected)["ok"]
 
 
-@pytest.mark.parametrize(("differ", "ok"), [(0, True), (4, True), (5, False)])
-def test_of_many_whole_numbers_one_in_a_thousand_may_be_rounded_otherwise(
-    tmp_path: Path, differ: int, ok: bool
-) -> None:
+@pytest.mark.parametrize(("differ", "ok"), [(0, True), (3, True), (4, False)])
+def test_of_many_whole_numbers_one_in_a_thousand_may_differ(tmp_path: Path, differ: int, ok: bool) -> None:
     expected = np.random.default_rng(2).integers(0, 20, (1, 64, 64))  # a class of each pixel
     output = expected.copy()
     output.ravel()[:differ] += 1
     found = whole(tmp_path, output, expected)
     assert (found["ok"], found["unequal"]) == (ok, differ / 4096)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "bool"])
+def test_a_mask_with_few_places_set_must_have_them_all(tmp_path: Path, kind: str) -> None:
+    mask = np.zeros((1, 100, 100), kind)
+    mask[0, 40, 40:50] = 1
+    assert whole(tmp_path, mask.copy(), mask)["ok"]
+    assert not whole(tmp_path, np.zeros_like(mask), mask)["ok"]
+    mask[0, 41, 41] = 1
+    other = mask.copy()
+    other[0, 41, 41] = 0
+    assert not whole(tmp_path, other, mask)["ok"]
 
 
 @pytest.mark.parametrize("arithmetic", ["fp16", "tf32", "bf16", "int8"])
@@ -231,6 +241,22 @@ def test_rounded_arithmetic_may_decide_otherwise_but_not_by_chance(tmp_path: Pat
     found = whole(tmp_path, output, expected, arithmetic)
     assert found["ok"], found
     assert 0.15 < found["unequal"] < 0.25
-    assert not whole(tmp_path, random.permutation(expected.ravel()).reshape(1, 64, 64), expected, arithmetic)[
-        "ok"
-    ]
+    shuffled = random.permutation(expected.ravel()).reshape(1, 64, 64)
+    assert not whole(tmp_path, shuffled, expected, arithmetic)["ok"]
+    assert not whole(tmp_path, np.full_like(expected, 3), expected, arithmetic)["ok"]
+
+
+@pytest.mark.parametrize("arithmetic", ["fp16", "int8"])
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ([3], [7]),  # a single class: chance might have given either
+        ([5, 5, 5, 5], [5, 5, 5, 6]),  # one near tie of few
+        ([1, 2, 3, 4, 5, 6, 7, 999], [1, 2, 3, 4, 5, 6, 7, 8]),  # uncorrelated, and nearly all equal
+        (list(range(1, 201)), list(range(200))),  # an image that is off by one everywhere: correlated
+    ],
+)
+def test_what_rounded_arithmetic_may_decide(
+    tmp_path: Path, output: list[int], expected: list[int], arithmetic: str
+) -> None:
+    assert whole(tmp_path, np.array(output), np.array(expected), arithmetic)["ok"]
