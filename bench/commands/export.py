@@ -115,24 +115,12 @@ def export(options: ExportOptions) -> None:
 
     bench export demo --out bundle
     """
-    from bench.errors import InputError, JobError
     from bench.export import OwnFiles
     from bench.export import cache as caches
     from bench.export import export as make
-    from bench.export.own.request import assumption
-    from bench.record.printable import one_line
     from bench.work import writable_paths
 
-    if not options.experiment and not options.onnx:
-        raise InputError("nothing to export: name an experiment, or give --onnx FILE")
-    if options.test_set and not options.onnx:
-        raise InputError("--test-set is for models of your own: give --onnx FILE as well")
-    request = replace(
-        own_request(options.dim, options.value, options.inputs),
-        test_set=options.test_set,
-        metric=options.metric,
-        pixels=options.pixels,
-    )
+    request = _request(options)
     sizes = _batches(options.batch)
     experiment, cache = _load(options.experiment) if options.experiment else None, None
     weights = Path("results/training")
@@ -143,11 +131,35 @@ def export(options: ExportOptions) -> None:
     own = OwnFiles(options.onnx, request, options.onnx_timeout)
     with terminated_is_interrupted(), _progress() as progress:
         contents = make(options.out, experiment, own, sizes, cache, weights, options.data, progress)
+    _tell(options, contents)
+
+
+def _request(options: ExportOptions) -> "Request":
+    """What is stated of models of one's own; InputError where there is nothing to export."""
+    from bench.errors import InputError
+
+    if not options.experiment and not options.onnx:
+        raise InputError("nothing to export: name an experiment, or give --onnx FILE")
+    if options.test_set and not options.onnx:
+        raise InputError("--test-set is for models of your own: give --onnx FILE as well")
+    return replace(
+        own_request(options.dim, options.value, options.inputs),
+        test_set=options.test_set,
+        metric=options.metric,
+        pixels=options.pixels,
+    )
+
+
+def _tell(options: ExportOptions, contents: dict[str, Any]) -> None:
+    """Print the bundle, and what was assumed; JobError names the files that were refused."""
+    from bench.errors import JobError
+    from bench.export.own.request import assumption
+    from bench.record.printable import one_line
+
     if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
         typer.echo(_untested(untested), err=True)
-    for line in filter(
-        None, (assumption(model["id"], model, "--batch SIZE, or --dim") for model in contents["models"])
-    ):
+    assumptions = (assumption(model["id"], model, "--batch SIZE, or --dim") for model in contents["models"])
+    for line in filter(None, assumptions):
         typer.echo(line, err=True)
     if options.as_json:
         typer.echo(json.dumps({"bundle": str(options.out), **contents}))

@@ -1,13 +1,13 @@
 """The graph of an ONNX file as plain data: operators, and the types and shapes of its tensors.
 
 Branches and bodies of loops are taken in, their operators before the one that holds them; the model's own
-functions are not.
+functions are not, and only noted.
 
 Read from the protobuf without the onnx package, which boards do not have; weights are skipped, not loaded.
-Field numbers from onnx/onnx.proto3: ModelProto.graph 7; GraphProto.node 1, initializer 5, input 11; NodeProto
-.input 1, .output 2, .name 3, .op_type 4, .attribute 5; AttributeProto.name 1, i 3, t 5, g 6, graphs 11;
-TensorProto.dims 1, data_type 2, name 8; ValueInfoProto.name 1, type 2; TypeProto.tensor_type 1;
-TypeProto.Tensor.elem_type 1.
+Field numbers from onnx/onnx.proto3: ModelProto.graph 7, functions 25; GraphProto.node 1, initializer 5,
+input 11; NodeProto.input 1, .output 2, .name 3, .op_type 4, .attribute 5; AttributeProto.name 1, i 3, t 5,
+g 6, graphs 11; TensorProto.dims 1, data_type 2, name 8; ValueInfoProto.name 1, type 2; TypeProto.tensor_type
+1; TypeProto.Tensor.elem_type 1.
 """
 
 import io
@@ -33,6 +33,7 @@ Graph = NamedTuple(
         ("nodes", List[Node]),  # in an order in which they can run
         ("tensors", Dict[str, Tensor]),  # initialisers and constants
         ("inputs", Dict[str, int]),  # name -> TensorProto.DataType; also those of bodies
+        ("functions", int),  # of the model's own
     ],
 )
 
@@ -55,11 +56,12 @@ def parse(raw: bytes) -> Optional[Graph]:
 
 
 def _model(stream: BinaryIO, end: int) -> Optional[Graph]:
-    found = Graph([], {}, {})
+    found, functions = Graph([], {}, {}, 0), 0
     for number, wire, value in fields(stream, end):
         if number == 7 and wire == BYTES:
             _graph(stream, value, found)
-    return found if found.nodes else None
+        functions += int(number == 25)
+    return found._replace(functions=functions) if found.nodes else None
 
 
 def _graph(stream: BinaryIO, end: int, found: Graph, depth: int = 0) -> None:

@@ -58,8 +58,7 @@ def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
     for item in items:
         values.dtype(item)
     known = [name for item in items for name in dims.names(item) if name]
-    named = dims.begins_with_batch(items)
-    given = values.given(request.inputs)
+    named, given = dims.begins_with_batch(items), values.given(request.inputs)
     arrays = {item.name: given[item.name] for item in items if item.name in given}
     wanted = dims.wanted(items, request.batch, request.dims)
     found = dims.sizes(items, wanted, {name: array.shape for name, array in arrays.items()})

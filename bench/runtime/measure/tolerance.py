@@ -16,7 +16,7 @@ HALF = 2.0**-11  # unit roundoff of fp16; TF32 has as many bits
 ROUNDING = {"fp16": (HALF, True), "tf32": (HALF, False), "bf16": (2.0**-8, False)}
 FACTOR = 2.0  # seen: sums in fp16, 0.65 at most; sums in fp32 0.9
 MOST = 0.5  # of the largest output: a network unrelated to the reference is off by about 1
-UNKNOWN = 20000  # sum over the layers of a file that cannot be read: about VGG-11's
+UNKNOWN = 20000  # sum over the layers of a file of which not all can be read: about VGG-11's
 JUDGED_BY_SENSE = ("int8", "mixed")  # no bound follows from the arithmetic
 
 
@@ -33,5 +33,6 @@ def relative(arithmetic: str, path: str) -> Optional[float]:
         return 0.0
     graph = onnx_graph.read(path)
     layers = onnx_precision.layers(graph) if graph else []
-    terms = sum(1 + (layer.products if sums else 1) for layer in layers) if graph else UNKNOWN
+    known = graph is not None and not graph.functions
+    terms = sum(1 + (layer.products if sums else 1) for layer in layers) if known else UNKNOWN
     return min(MOST, FACTOR * roundoff * math.sqrt(max(1, terms)))

@@ -108,6 +108,19 @@ def test_the_tolerance_grows_with_depth_and_sums_up_to_half_of_the_output(
     assert 0.05 < (tolerance.relative("fp16", str(tmp_path / "none.onnx")) or 0) < 0.2
 
 
+def test_layers_in_a_models_own_functions_are_no_reason_for_a_tight_tolerance(tmp_path: Path) -> None:
+    body = [helper.make_node("MatMul", ["a", "b"], ["o"])]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("my", 1)]
+    function = helper.make_function("my", "Lin", ["a", "b"], ["o"], body, opsets[:1])
+    values = [helper.make_tensor_value_info(name, 1, [4, 4]) for name in ("a", "b", "o")]
+    node = helper.make_node("Lin", ["a", "b"], ["o"], domain="my")
+    graph = helper.make_graph([node], "g", values[:2], values[2:])
+    path = tmp_path / "own.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, functions=[function]), str(path))
+    unknown = tolerance.relative("fp16", str(tmp_path / "none.onnx"))
+    assert tolerance.relative("fp16", str(path)) == unknown
+
+
 def quantised(x: Any, bits: int) -> Any:
     step = np.abs(x).max() / (2 ** (bits - 1) - 1)
     return np.round(x / step) * step
