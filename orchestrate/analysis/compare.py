@@ -19,8 +19,21 @@ import numpy as np
 from bench.record import loads
 from orchestrate.analysis import memory, statistics, under_load
 from orchestrate.analysis.job import flat
+from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Study
-from orchestrate.analysis.same_jobs import AnyJob, Key, check_names, jobs_of, lost_jobs, pair, rename_devices
+from orchestrate.analysis.same_jobs import (
+    AnyJob,
+    Key,
+    changed_files,
+    check_names,
+    failed_of,
+    jobs_of,
+    lost_jobs,
+    nothing_valid,
+    pair,
+    records_of,
+    rename_devices,
+)
 from orchestrate.analysis.table import headlines, row
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.errors import BadInput, listed
@@ -94,18 +107,20 @@ def compare(
     the names of their files, or by `names` (name in `a` -> name in `b`). BadInput where the runs have
     nothing in common.
     """
-    failed = {(each.device, each.job): each for each in b.excluded if each.code == "failed"}
+    names, failed = names or {}, failed_of(b)
     for study, other in ((a, False), (b, bool(failed))):
         if not jobs_of(study) and not other:
             raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")
-    a = rename_devices(a, devices or {}, {device for device, _ in [*jobs_of(b), *failed]})
-    before = jobs_of(a)
-    check_names(names or {}, before, [*jobs_of(b), *failed])
-    after, paired = pair(before, jobs_of(b), names or {})
+    a = rename_devices(a, devices or {}, {device for device, _ in records_of(b)})
+    before, there = jobs_of(a), (records_of(a), records_of(b))
+    check_names(names, *there)
+    changed = changed_files(*there, names)
+    after, paired = pair(before, jobs_of(b), changed)
     both = sorted(before.keys() & after.keys())
-    lost = lost_jobs(before, after, failed, names or {})
+    lost = lost_jobs(before, after, failed, changed)
     if not both and not lost:
-        raise BadInput(_nothing_common(a, b))
+        why = nothing_valid(a, b, changed, names) or _nothing_common(*there)
+        raise BadInput(f"nothing to compare: {why}")
     sides = [{key: _measured(side[key]) for key in both} for side in (before, after)]
     changes = [change for key in both for change in _changes(key, sides[0][key], sides[1][key])]
     changes += _overall(changes)
@@ -116,7 +131,7 @@ def compare(
             for d, j in both
         ),
         lost=tuple(f"{d}, {j}: {lost[d, j]}" for d, j in sorted(lost)),
-        alone=tuple(_alone(before, after, {*failed, *lost})),
+        alone=(*_alone(before, after, lost), *_failed_alone(failed, failed_of(a), lost, changed)),
         unlike=tuple(_unlike(before, after, [key for key in both if key not in paired])),
         paired=tuple(paired.values()),
         environment=tuple(_environment(a, b)),
@@ -135,14 +150,14 @@ def _headlines(job: AnyJob) -> dict[str, float | None]:
     return under_load.headlines(job) if isinstance(job, LoadedJob) else headlines(row(job))
 
 
-def _nothing_common(a: Study, b: Study) -> str:
-    devices = [sorted({device for device, _ in jobs_of(study)}) for study in (a, b)]
-    if not set(devices[0]) & set(devices[1]):
+def _nothing_common(before: set[Key], after: set[Key]) -> str:
+    devices = [{device for device, _ in keys} for keys in (before, after)]
+    if not devices[0] & devices[1]:
         return (
-            f"nothing to compare: the runs have no device in common ({listed(devices[0])}; "
-            f"{listed(devices[1])}): --device-map BEFORE=AFTER pairs two"
+            f"the runs have no device in common ({listed(devices[0])}; {listed(devices[1])}): "
+            "--device-map BEFORE=AFTER pairs two"
         )
-    return "nothing to compare: the runs have no model, backend, precision, threads and load in common"
+    return "the runs have no model, backend, precision, threads and load in common"
 
 
 def _measured(job: AnyJob) -> Measured:
@@ -202,11 +217,23 @@ def _judged(changes: list[Change], threshold: float) -> Iterator[Change]:
         yield replace(change, adjusted=p, verdict=verdict)
 
 
-def _alone(before: dict[Key, AnyJob], after: dict[Key, AnyJob], failed: set[Key]) -> Iterator[str]:
+def _alone(before: dict[Key, AnyJob], after: dict[Key, AnyJob], lost: Mapping[Key, str]) -> Iterator[str]:
     for key in sorted(before.keys() ^ after.keys()):
-        if key not in failed:
+        if key not in lost:
             side = "the first" if key in before else "the second"
             yield f"{key[0]}, {key[1]}: a valid record in {side} run only"
+
+
+def _failed_alone(
+    failed: Mapping[Key, Excluded],
+    failed_before: Mapping[Key, Excluded],
+    lost: Mapping[Key, str],
+    changed: Mapping[Key, Key],
+) -> Iterator[str]:
+    """Name the jobs that failed in the second run alone and are no known job of the first."""
+    known = {changed.get(key, key) for key in (*failed_before, *lost)}
+    for device, job in sorted(failed.keys() - known):
+        yield f"{device}, {job}: failed in the second run only: {failed[device, job].reason}"
 
 
 def _environment(a: Study, b: Study) -> Iterator[tuple[str, str, str, str]]:

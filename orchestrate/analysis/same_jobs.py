@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from orchestrate.analysis.job import Job
@@ -32,6 +32,16 @@ def jobs_of(study: Study) -> dict[Key, AnyJob]:
     return {(job.device, job.id): job for job in jobs}
 
 
+def records_of(study: Study) -> set[Key]:
+    """Return all jobs of which a study has a record, valid or not."""
+    return {*jobs_of(study), *((each.device, each.job) for each in study.excluded)}
+
+
+def failed_of(study: Study) -> dict[Key, Excluded]:
+    """Return the failed jobs of a study."""
+    return {(each.device, each.job): each for each in study.excluded if each.code == "failed"}
+
+
 def rename_devices(study: Study, devices: Mapping[str, str], names: Iterable[str]) -> Study:
     """Return the first run with its devices under the names that they have in the second, one of `names`.
 
@@ -49,11 +59,12 @@ def rename_devices(study: Study, devices: Mapping[str, str], names: Iterable[str
     taken = {**{each: f"{each} (before)" for each in devices.values()}, **devices}
     jobs = (replace(job, device=taken.get(job.device, job.device)) for job in study.jobs)
     loaded = (replace(job, device=taken.get(job.device, job.device)) for job in study.loaded)
-    return replace(study, jobs=tuple(jobs), loaded=tuple(loaded))
+    excluded = (each._replace(device=taken.get(each.device, each.device)) for each in study.excluded)
+    return replace(study, jobs=tuple(jobs), loaded=tuple(loaded), excluded=tuple(excluded))
 
 
 def check_names(names: Mapping[str, str], before: Iterable[Key], after: Iterable[Key]) -> None:
-    """Refuse a name that no file of one's own has in its run."""
+    """Refuse a name that no file of one's own has in its run; `before`, `after`: `records_of` the runs."""
     for which, given, keys in (("first", names.keys(), before), ("second", names.values(), after)):
         known = {found[1] for _, job in keys if (found := OWN.fullmatch(job))}
         if unknown := sorted({*given} - known):
@@ -67,41 +78,67 @@ def _called(job: str, names: Mapping[str, str]) -> str:
     return OWN.sub(lambda found: f"onnx-{names.get(found[1], found[1])}{found[2]}", job)
 
 
-def pair(
-    before: dict[Key, AnyJob], after: dict[Key, AnyJob], names: Mapping[str, str]
-) -> tuple[dict[Key, AnyJob], dict[Key, str]]:
-    """Return `after` with each changed file of one's own under the name it had before; those, in words.
+def changed_files(before: Set[Key], after: Set[Key], names: Mapping[str, str]) -> dict[Key, Key]:
+    """Return the jobs on own files that have changed: as in the first run -> as in the second.
 
-    Only where one file of that name is alone on either side: two of one name are not guessed apart.
+    before, after: `records_of` the runs. Only where one file of a name is alone on either side, valid or not:
+    two of one name are not guessed apart.
     """
-    groups: list[dict[Key, list[Key]]] = [defaultdict(list), defaultdict(list)]
-    alone = before.keys() - after.keys(), after.keys() - before.keys()
-    for side, keys, renamed_to in zip(groups, alone, (names, dict[str, str]()), strict=True):
+    groups: dict[Key, tuple[list[Key], list[Key]]] = defaultdict(lambda: ([], []))
+    for side, keys, renamed_to in ((0, before - after, names), (1, after - before, {})):
         for device, job in keys:
-            if OWN.fullmatch(job):
-                side[device, _called(job, renamed_to)].append((device, job))
-    found, changed = dict(after), {}
-    for name in sorted(groups[0].keys() & groups[1].keys()):
-        (old, *more), (new, *others) = groups[0][name], groups[1][name]
-        if more or others:
-            continue
-        found[old] = found.pop(new)
-        hashes = [job.model["sha256"][:12] for job in (before[old], found[old])]
-        changed[old] = f"{name[0]}, {name[1]}: the file has changed ({hashes[0]} -> {hashes[1]})"
-    return found, changed
+            if is_own(job):
+                groups[device, _called(job, renamed_to)][side].append((device, job))
+    return {old[0]: new[0] for old, new in groups.values() if len(old) == len(new) == 1}
+
+
+def pair(
+    before: Mapping[Key, AnyJob], after: Mapping[Key, AnyJob], changed: Mapping[Key, Key]
+) -> tuple[dict[Key, AnyJob], dict[Key, str]]:
+    """Return `after` with each of `changed_files` under the name it had before; those, in words."""
+    found, said = dict(after), {}
+    for old, new in sorted(changed.items()):
+        if old in before and new in after:
+            found[old] = found.pop(new)
+            hashes = [job.model["sha256"][:12] for job in (before[old], found[old])]
+            name = f"{new[0]}, {own_name(new[1])}"
+            said[old] = f"{name}: the file has changed ({hashes[0]} -> {hashes[1]})"
+    return found, said
 
 
 def lost_jobs(
     before: Mapping[Key, AnyJob],
-    after: Iterable[Key],
+    after: Mapping[Key, AnyJob],
     failed: Mapping[Key, Excluded],
-    names: Mapping[str, str],
+    changed: Mapping[Key, Key],
 ) -> dict[Key, str]:
-    """Return the jobs of the first run that failed in the second, with the reason; own files by name."""
-    gone = before.keys() - {*after}
-    found = {key: failed[key].reason for key in gone & failed.keys()}
-    again = {(device, own_name(job)): each for (device, job), each in failed.items() if is_own(job)}
-    for device, job in gone - found.keys():
-        if is_own(job) and (other := again.get((device, _called(job, names)))):
-            found[device, job] = f"as another file ({other.job.partition('--')[0]}): {other.reason}"
+    """Return the jobs of the first run that failed in the second, with the reason."""
+    found = {}
+    for old in before.keys() - after.keys():
+        new = changed.get(old, old)
+        if new in failed:
+            other = "" if new == old else f"as another file ({new[1].partition('--')[0]}): "
+            found[old] = other + failed[new].reason
     return found
+
+
+def nothing_valid(a: Study, b: Study, changed: Mapping[Key, Key], names: Mapping[str, str]) -> str | None:
+    """Return why no job of one run meets its own in the other, where a record of it is in both."""
+    valid, there = (jobs_of(a), jobs_of(b)), records_of(b)
+    for old in sorted(records_of(a)):
+        new = changed.get(old, old)
+        if new in there and (old in valid[0]) != (new in valid[1]):
+            (device, job), run = (new, b) if old in valid[0] else (old, a)
+            return (
+                f"no valid record of {job} on {device} in {listed(run.runs)}: `orchestrate report` says why"
+            )
+    called = {(device, own_name(job)) for device, job in there}
+    for device, job in sorted(valid[0]):
+        name = _called(job, names)
+        if (device, name) in called:
+            file = name.partition("--")[0].removeprefix("onnx-")
+            return (
+                f"several files are called {file!r}, and which is which is not known: "
+                "`orchestrate run --name FILE=NAME` gives each a name"
+            )
+    return None
