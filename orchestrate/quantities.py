@@ -1,4 +1,4 @@
-"""Numbers as people write and read them.
+"""Numbers, and lists of words, as people write and read them.
 
 Limits come with their unit: `64MB`, `20ms`, `70%`, `5mJ`; a number without one is refused. Figures become
 text by `number` only (the page's scripts follow the same rule).
@@ -23,6 +23,7 @@ __all__ = [
     "number",
     "optional",
     "parse",
+    "words",
 ]
 
 
@@ -42,6 +43,18 @@ def parse(text: str, kind: Kind, option: str) -> float:
 def optional(text: str | None, kind: Kind, option: str) -> float | None:
     """Do as `parse`; None where nothing was given."""
     return None if text is None else parse(text, kind, option)
+
+
+def words(option: str, *texts: str | None) -> list[str]:
+    """Return the words of each text, which commas separate; None has none. BadInput for an empty word."""
+    found = []
+    for text in texts:
+        if text is not None:
+            parts = [word.strip() for word in text.split(",")]
+            if not all(parts):
+                raise BadInput(f"{option} {text!r}: a value is missing; separate values with one comma")
+            found += parts
+    return found
 
 
 MISSING = "–"

@@ -7,17 +7,22 @@ import typer
 
 
 def devices(incomplete: str) -> list[str]:
-    """Return names of devices.yaml; after a comma the next one."""
+    """Return names of devices.yaml."""
     from orchestrate import device_files
     from orchestrate.errors import OrbitError
 
-    before, comma, last = incomplete.rpartition(",")
     try:
         given = os.environ.get("ORBITBENCH_DEVICES")
         known = device_files.known(Path(given) if given else None)
     except (OrbitError, OSError):
         return []
-    return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
+    return [name for name in known if name.startswith(incomplete)]
+
+
+def several_devices(incomplete: str) -> list[str]:
+    """Do as `devices`, after a comma for the next name: of options that split at commas."""
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in devices(last)]
 
 
 def runs(incomplete: str) -> list[str]:

@@ -31,7 +31,7 @@ class RecommendOptions:
         typer.Option(
             metavar="NAME[,NAME]",
             help="only these; may be repeated [default: all devices of the runs]",
-            autocompletion=complete.devices,
+            autocompletion=complete.several_devices,
         ),
     ] = field(default_factory=list)
     max_memory: Annotated[str | None, typer.Option(metavar="SIZE", help="of the process, such as 64MB")] = (
@@ -163,11 +163,12 @@ def predicted_data(found: "list[Predicted]") -> list[dict[str, object]]:
 def rows_of(rows: "Frame", devices: list[str]) -> "Frame":
     """Return the rows of some devices, of all unless named; BadInput for one that has none."""
     from orchestrate.errors import BadInput, listed
+    from orchestrate.quantities import words
 
     known = sorted(set(rows["device"]))
     if not known:
         raise BadInput("no valid record in these runs: `orchestrate report` says why")
-    devices = [name.strip() for each in devices for name in each.split(",")]
+    devices = words("--device", *devices)
     for device in devices:
         if device not in known:
             raise BadInput(f"no valid record of device {device!r}; known here: {listed(known)}")

@@ -42,7 +42,7 @@ OPTIONS: dict[str, OptionInfo] = {
         "--device",
         metavar="NAME[,NAME]",
         help="of devices.yaml, as `orchestrate devices` lists; may be repeated",
-        autocompletion=complete.devices,
+        autocompletion=complete.several_devices,
     ),
     "everything": typer.Option("--all", help="all devices of your own files but `local`"),
     "experiment": typer.Option(

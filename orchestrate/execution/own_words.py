@@ -18,6 +18,7 @@ from bench.record.types import Load as LoadShape
 from orchestrate.device_values import Precision
 from orchestrate.devices import Device
 from orchestrate.errors import BadInput, listed
+from orchestrate.quantities import words
 
 Load = tuple[str, float]  # kind; streams of offline, requests a second of paced
 MOST_THREADS, MOST_PROCESSES = 256, 100
@@ -73,7 +74,7 @@ def sweep(
     """Return the options as they are typed, such as `1,2,4` and `fp32,int8`; BadInput for a wrong one."""
     counts = whole("--threads", threads, 0, MOST_THREADS, "1,2,4", "; 0 leaves the number to the library")
     known = get_args(Precision)
-    names = _words("--precision", precision)
+    names = words("--precision", precision)
     for word in names:
         if word not in known:
             raise BadInput(f"--precision {word}{did_you_mean(word, known)}: known: {listed(known)}")
@@ -88,7 +89,7 @@ def whole(
 ) -> tuple[int, ...]:
     """Read whole numbers separated by commas, each once; BadInput for anything else."""
     found = []
-    for word in _words(option, text):
+    for word in words(option, text):
         if not (word.isascii() and word.isdecimal()) or len(word) > 9 or not least <= int(word) <= most:
             bounds = f"up to {most}" if least == 0 else f"from {least} to {most}"
             raise BadInput(f"{option} {word}: give whole numbers {bounds}, such as {option} {example}{more}")
@@ -98,7 +99,7 @@ def whole(
 
 def load_shapes(load: str | None, streams: str | None, rate: str | None) -> tuple[Load, ...]:
     """Read `--load`, `--streams` and `--rate` together; a number of streams or a rate implies the load."""
-    kinds = _words("--load", load)
+    kinds = words("--load", load)
     for word in kinds:
         if word not in loads.KINDS:
             raise BadInput(f"--load {word}{did_you_mean(word, loads.KINDS)}: known: {listed(loads.KINDS)}")
@@ -114,7 +115,7 @@ def load_shapes(load: str | None, streams: str | None, rate: str | None) -> tupl
     values = {
         loads.SINGLE: (0.0,),
         loads.OFFLINE: tuple(map(float, counts)),
-        loads.PACED: tuple(_rate(word) for word in _words("--rate", rate)),
+        loads.PACED: tuple(_rate(word) for word in words("--rate", rate)),
     }
     return tuple(dict.fromkeys((kind, value) for kind in kinds for value in values[kind]))
 
@@ -128,15 +129,6 @@ def _rate(word: str) -> float:
         bounds = f"from {loads.LOWEST_RATE:g} to {loads.HIGHEST_RATE:g}"
         raise BadInput(f"--rate {word}: give requests a second {bounds}, such as --rate 10/s")
     return value
-
-
-def _words(option: str, text: str | None) -> list[str]:
-    if text is None:
-        return []
-    words = [word.strip() for word in text.split(",")]
-    if not all(words):
-        raise BadInput(f"{option} {text!r}: a value is missing; separate values with one comma")
-    return words
 
 
 def check_precisions(models: Sequence[Model], devices: Mapping[str, Device], typed: Sequence[str]) -> None:

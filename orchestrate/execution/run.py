@@ -22,7 +22,7 @@ from orchestrate.execution.options import RunOptions, check
 from orchestrate.execution.own_words import check_precisions, with_accuracy, with_names
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import Signals, terminated_is_interrupted
-from orchestrate.quantities import counted
+from orchestrate.quantities import counted, words
 from orchestrate.runs import confined, estimate, plan, staging
 from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_bundle
 from orchestrate.runs.types import Bundle, Plan
@@ -108,7 +108,7 @@ def check_jobs(planned: Plan) -> None:
 def resolve(options: RunOptions) -> dict[str, Device]:
     """Return the devices that the options name, in its order."""
     known, source = device_files.known(options.manifest), device_files.named(options.manifest)
-    named = [name.strip() for each in options.devices for name in each.split(",")]
+    named = words("--device", *options.devices)
     names = [*device_files.own(options.manifest)] if options.everything else named
     if not names:
         raise BadInput(f"which device? --device NAME; {source} knows: {', '.join(sorted(known))}")

@@ -177,6 +177,7 @@ def test_the_command_says_that_nothing_fits_with_exit_code_1(results: Path) -> N
     [
         (["r", "--device", "c"], "known here: a, b"),
         (["r", "--device", "a", "--device", "c"], "no valid record of device 'c'"),
+        (["r", "--device", "a,"], "--device 'a,': a value is missing"),
         (["nowhere"], "no run 'nowhere'"),
         (["r", "--device", "a", "--max-memory", "64"], "a unit is missing"),
         (["r", "--device", "a", "--memory-is", "weight"], "process_own_trimmed"),
