@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import get_args
 
 from bench.errors import did_you_mean
-from bench.record import backends, loads
+from bench.record import loads
 from bench.record.types import Json, Model
 from bench.record.types import Load as LoadShape
 from orchestrate.device_values import Precision
@@ -129,16 +129,6 @@ def _rate(word: str) -> float:
         bounds = f"from {loads.LOWEST_RATE:g} to {loads.HIGHEST_RATE:g}"
         raise BadInput(f"--rate {word}: give requests a second {bounds}, such as --rate 10/s")
     return value
-
-
-def check_precisions(models: Sequence[Model], devices: Mapping[str, Device], typed: Sequence[str]) -> None:
-    """Refuse a typed precision that a device's backend does not run a model's file in; BadInput."""
-    for name, device in devices.items():
-        for model in models:
-            for precision in typed:
-                file = model.get("precision") or "fp32"
-                if problem := backends.precision_problem(device.backend, precision, file):
-                    raise BadInput(f"--precision {precision}: {name}: {model['id']}: {problem}")
 
 
 def with_names(models: list[Model], given: Sequence[str], refused: Sequence[str] = ()) -> list[Model]:

@@ -19,7 +19,7 @@ from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.execution import process_runner, progress, summary
 from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
 from orchestrate.execution.options import RunOptions, check
-from orchestrate.execution.own_words import check_precisions, with_accuracy, with_names
+from orchestrate.execution.own_words import with_accuracy, with_names
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import Signals, terminated_is_interrupted
 from orchestrate.quantities import counted, words
@@ -72,11 +72,16 @@ def begin(
     devices = resolve(options)
     with staging.draft(options.results) as (folder, held):
         bundle = (make or export)(options, folder / "bundle", held)
-        check_precisions(bundle["models"], devices, options.sweep.precisions)
         for skipped in bundle["skipped"]:
             console.print(f"skipped {skipped['id']}: {skipped['reason']}; to make one: {skipped['command']}")
+        sweep = options.sweep
         planned = plan.plan(
-            bundle, devices, version(), options.sweep.devices(devices), options.sweep.load_shapes
+            bundle,
+            devices,
+            version(),
+            sweep.devices(devices),
+            sweep.load_shapes,
+            typed=bool(sweep.precisions),
         )
         for refused in planned.get("refused", []):
             if "device" in refused:  # the others are in `bench export`'s output

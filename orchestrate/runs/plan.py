@@ -78,10 +78,12 @@ def refusal(refused: Refused) -> str:
     return f"{refused['model']}: refused{where}: {refused['reason']}"
 
 
-def jobs_of(models: list[Model], device: Device, shapes: Sequence[Load] = ({},)) -> list[Job]:
+def jobs_of(
+    models: list[Model], device: Device, shapes: Sequence[Load] = ({},), typed: bool = False
+) -> list[Job]:
     """Return every model x precision x thread count of `device` x load shape (`{}`: a single stream).
 
-    BadInput for a file or a load that the device's backend cannot serve.
+    typed: as `precisions` takes it. BadInput for a file or a load that the device's backend cannot serve.
     """
     for shape in shapes:
         if problem := loads.problem(device.backend, shape):
@@ -89,7 +91,7 @@ def jobs_of(models: list[Model], device: Device, shapes: Sequence[Load] = ({},))
     return [
         _job(model, device, precision, threads, shape)
         for model in models
-        for precision in precisions(model, device)
+        for precision in precisions(model, device, typed)
         for threads in device.threads
         for shape in shapes
     ]
@@ -112,29 +114,32 @@ def _job(model: Model, device: Device, precision: str, threads: int, load: Load)
     return job
 
 
-def precisions(model: Model, device: Device) -> list[str]:
-    """In what a model runs there: an fp32 file in all that the device asks for, any other as what it is."""
-    if problem := _precision_problem(model, device):
+def precisions(model: Model, device: Device, typed: bool = False) -> list[str]:
+    """In what a model runs there: an fp32 file in all that the device asks for, any other as what it is.
+
+    typed: the device's precisions are those of the command line, which hold for every file.
+    """
+    if problem := _precision_problem(model, device, typed):
         raise BadInput(f"{model['id']}: {problem}")
-    return _asked(model, device)
+    return _asked(model, device, typed)
 
 
-def split(models: list[Model], device: Device) -> Split:
-    """Return the models whose files `device` runs, and the others with the reason."""
-    problems = [(model, _precision_problem(model, device)) for model in models]
+def split(models: list[Model], device: Device, typed: bool = False) -> Split:
+    """Return the models whose files `device` runs, and the others with the reason; typed: as `precisions`."""
+    problems = [(model, _precision_problem(model, device, typed)) for model in models]
     return [m for m, problem in problems if not problem], [(m, found) for m, found in problems if found]
 
 
-def _asked(model: Model, device: Device) -> list[str]:
-    return [*device.precisions] if _file(model) == "fp32" else [_file(model)]
+def _asked(model: Model, device: Device, typed: bool) -> list[str]:
+    return [*device.precisions] if typed or _file(model) == "fp32" else [_file(model)]
 
 
 def _file(model: Model) -> str:
     return model.get("precision") or "fp32"
 
 
-def _precision_problem(model: Model, device: Device) -> str | None:
-    asked = _asked(model, device)
+def _precision_problem(model: Model, device: Device, typed: bool) -> str | None:
+    asked = _asked(model, device, typed)
     found = [backends.precision_problem(device.backend, each, _file(model)) for each in asked]
     found.append(backends.precision_of_options(device.backend, device.options, asked))
     return next(filter(None, found), None)
@@ -146,22 +151,23 @@ def plan(
     version: str,
     swept: Mapping[str, Device] | None = None,
     shapes: Sequence[Load] = ({},),
+    typed: bool = False,
 ) -> Plan:
     """Return what is to be done, without when: the same bundle, devices and program give the same plan and
     hash.
 
     swept: the devices as the command line changes them for this run, where it does; `settings` keep what
-    devices.yaml has. shapes: of load, as `jobs_of` takes them.
+    devices.yaml has. shapes: of load, as `jobs_of` takes them. typed: as `precisions` takes it.
     """
     run_as = swept or devices
-    runnable = {name: split(bundle["models"], run_as[name]) for name in devices}
+    runnable = {name: split(bundle["models"], run_as[name], typed) for name in devices}
     for name, (models, bad) in runnable.items():
         if bad and not models:
             lines = [f"{name}: {model['id']}: {reason}" for model, reason in bad]
             raise BadInput("\n".join(lines[:MOST_LINES]))
     parts: dict[str, PlannedDevice] = {}
     for name, device in devices.items():
-        jobs = jobs_of(runnable[name][0], run_as[name], shapes)
+        jobs = jobs_of(runnable[name][0], run_as[name], shapes, typed)
         parts[name] = {"settings": device.model_dump(mode="json"), "jobs": jobs}
         if run_as[name] != device:
             parts[name]["swept"] = _swept(run_as[name])

@@ -96,7 +96,7 @@ def test_what_failed_in_both_runs_has_not_moved(tmp_path: Path) -> None:
     assert compared(*runs)["alone"] == []
 
 
-def test_files_that_cannot_be_told_apart_are_the_reason_where_nothing_is_left(tmp_path: Path) -> None:
+def test_several_files_of_one_name_are_the_reason_where_nothing_is_left(tmp_path: Path) -> None:
     runs = run_of(tmp_path, "a", "net-a", "net-b"), run_of(tmp_path, "b", "net-c", "net-d:failed")
     assert "several files are called 'net', and which is which is not known" in compared(*runs, code=2)
 

@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 
+from orchestrate.console import make_console
 from orchestrate.devices import Device, load_devices
 from orchestrate.errors import BadInput
-from orchestrate.execution import own_words
+from orchestrate.execution import own_words, run
+from orchestrate.execution.options import RunOptions
 from orchestrate.runs import plan
+from orchestrate.runs.folder import Run
+from tests.unit.orchestrate import sample
 
 HEAD = """schema: 1
 devices:
@@ -77,14 +81,54 @@ def test_the_nested_config_of_onnxruntime_is_an_option_like_others(tmp_path: Pat
     assert device.options == {"config": wanted}
 
 
+def planned(bundle: Any, known: dict[str, Device], typed: str) -> Any:
+    return plan.plan(bundle, known, "1", own_words.sweep(None, typed, None).devices(known), typed=True)
+
+
 @pytest.mark.parametrize("typed", ["fp32", "fp16", "fp32,int8"])
 def test_a_typed_precision_is_real_or_refused_for_every_file(tmp_path: Path, typed: str) -> None:
     """An int8 file ran as int8, whatever was typed."""
     here = load(tmp_path / "devices.yaml", "onnxruntime", "")
-    files: list[Any] = [{"id": "net", "precision": "int8"}]
-    own_words.check_precisions(files, here, ["int8"])
+    bundle = sample.bundle("net")
+    bundle["models"][0]["precision"] = "int8"
+    assert [job["precision"] for job in planned(bundle, here, "int8")["devices"]["here"]["jobs"]] == ["int8"]
     with pytest.raises(BadInput, match="here: net: the file is int8: it runs as int8, not as fp"):
-        own_words.check_precisions(files, here, typed.split(","))
+        planned(bundle, here, typed)
+
+
+def test_a_file_that_does_not_run_in_the_typed_precision_is_left_out_alone(tmp_path: Path) -> None:
+    """It ended the whole run, where any other unsuitable file is left out with a line."""
+    here = load(tmp_path / "devices.yaml", "tensorrt", "")
+    bundle = sample.bundle("net", "quantized")
+    bundle["models"][1]["precision"] = "int8"
+    made = planned(bundle, here, "fp16")
+    jobs = [(job["model"]["id"], job["precision"]) for job in made["devices"]["here"]["jobs"]]
+    assert jobs == [("net", "fp16")]
+    assert [plan.refusal(each) for each in made["refused"]] == [
+        "quantized: refused on here: the file is int8: it runs as int8, not as fp16"
+    ]
+
+
+def test_a_run_leaves_it_out_and_ends_only_where_nothing_is_left(tmp_path: Path) -> None:
+    def begun(name: str, *kinds: str) -> Run:
+        def make(_options: RunOptions, out: Path, _held: int) -> Any:
+            out.mkdir()
+            bundle = sample.bundle(*kinds)
+            for model in bundle["models"]:
+                model["precision"] = model["id"]
+            return bundle
+
+        options = RunOptions(
+            devices=["local"], results=tmp_path / name, sweep=own_words.sweep(None, "fp32", None)
+        )
+        return run.begin(options, make_console(), make)
+
+    made = begun("a", "fp32", "int8")
+    assert [plan.refusal(each) for each in made.plan["refused"]] == [
+        "int8: refused on local: the file is int8: it runs as int8, not as fp32"
+    ]
+    with pytest.raises(BadInput, match="local: int8: the file is int8: it runs as int8, not as fp32"):
+        begun("b", "int8")
 
 
 def jobs(file: str | None, **device: Any) -> list[str]:
