@@ -65,10 +65,9 @@ def _landscape(model: "CostModel", networks: list[Network]) -> dict[str, object]
 
 
 def _where(model: "CostModel") -> dict[str, object]:
-    """The profile, and the device and runtime that it is of."""
-    where = model.profile.environment.model_dump()
-    kept = {key: where[key] for key in ("device", "backend", "version", "precision", "threads")}
-    return {"profile": model.profile.name, "emulated": model.profile.emulated, **kept}
+    """The profile, and the environment that it is of."""
+    named = {"profile": model.profile.name, "emulated": model.profile.emulated}
+    return {**named, **model.profile.environment.model_dump()}
 
 
 def _rows(model: "CostModel", networks: list[Network]) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.record.types import Json
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.predicted import SAME, network, predicted_of, rows_predicted
+from orchestrate.analysis.predicted import is_of, network, predicted_of, rows_predicted
 from orchestrate.analysis.table import CONFIGURATION
 
 MOST = 40  # questions, each of which takes a second or two
@@ -48,6 +48,7 @@ class Landscape(_Answer):
     version: Name
     precision: Name
     threads: int = Field(ge=0, le=4096)
+    cpu: Name
     emulated: Name | None
     architecture: Name
     dataset: Name
@@ -112,9 +113,10 @@ MARKS = [*CURVE, "method", "align", "model", "profile", "dataset", "layer", "sha
 def frames(answered: list[tuple[Question, Landscape]]) -> dict[str, Frame]:
     """Return `landscape`: a row per point of a curve; `landscape_networks`: a row per network on one.
 
-    panel: the curve's number. Predictions of emulated profiles mean nothing for a board, and are left out.
+    panel: the curve's number. Networks measured elsewhere than the profile is of now (another version, CPU or
+    an emulator) are left out, and with the first of them the whole curve.
     """
-    kept = [(asked, found) for asked, found in answered if not found.emulated and _is_of(asked, found)]
+    kept = [(own, found) for asked, found in answered if (own := _measured_there(asked, found))]
     curve = [row for panel, (asked, found) in enumerate(kept) for row in _curve(panel, asked, found)]
     marks = [row for panel, (asked, found) in enumerate(kept) for row in _marks(panel, asked, found)]
     return {
@@ -144,6 +146,7 @@ def _where(panel: int, asked: Question) -> Json:
     return {name: asked.rows[0][name] for name in CONFIGURATION} | {"panel": panel}
 
 
-def _is_of(asked: Question, found: Landscape) -> bool:
-    """Whether the profile that answered is of the device and runtime that the networks were measured on."""
-    return all(asked.rows[0][key] == getattr(found, key) for key in SAME)
+def _measured_there(asked: Question, found: Landscape) -> Question | None:
+    """Since it predicted these networks, the profile may have been made anew."""
+    rows = tuple(row for row in asked.rows if is_of(row, found.model_dump()))
+    return asked._replace(rows=rows) if rows and rows[0] is asked.rows[0] else None

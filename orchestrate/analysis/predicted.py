@@ -76,15 +76,19 @@ def rows_predicted(table: Frame) -> list[Json]:
 
 
 def predicted_of(row: Mapping[Any, Any]) -> Json | None:
-    """Return what a profile of the row's own device and runtime predicted of it; None where none did."""
-    found = _of_device(row)
-    return found if found and not differences(row, found) else None
-
-
-def _of_device(row: Mapping[Any, Any]) -> Json | None:
-    """What a profile predicts is one inference of one image."""
+    """Return what a profile of the row's own environment predicted of it; None where none did."""
     found: Json | None = row["source"].model.get("predicted")
-    return found if found and row["batch"] == 1 and all(row[key] == found[key] for key in SAME) else None
+    return found if found and is_of(row, found) else None
+
+
+def is_of(row: Mapping[Any, Any], found: Json) -> bool:
+    """Return whether a profile's answer is of the environment that measured the row."""
+    return _of_device(row, found) and not differences(row, found)
+
+
+def _of_device(row: Mapping[Any, Any], found: Json) -> bool:
+    """What a profile predicts is one inference of one image."""
+    return bool(row["batch"] == 1 and all(row[key] == found[key] for key in SAME))
 
 
 def differences(row: Mapping[Any, Any], found: Json) -> list[str]:
@@ -102,7 +106,8 @@ def elsewhere(table: Frame) -> tuple[str, ...]:
     """Return a line for each profile that predicted for another environment than the one that measured."""
     found: Counter[str] = Counter()
     for row in rows_predicted(table):
-        if (predicted := _of_device(row)) and (wrong := differences(row, predicted)):
+        predicted = row["source"].model["predicted"]
+        if _of_device(row, predicted) and (wrong := differences(row, predicted)):
             found[f"profile {predicted['profile']} is of {'; '.join(wrong)} on {row['device']}"] += 1
     return tuple(
         f"{text}: {counted(count, 'prediction')} not compared" for text, count in found.most_common(MOST)

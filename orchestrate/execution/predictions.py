@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from bench.manifests import search_path
 from bench.record.types import Json
 from orchestrate.analysis.landscape import MOST, Landscape, Question
+from orchestrate.analysis.predicted import differences
 from orchestrate.console import make_console, printable
 from orchestrate.errors import BadInput, OrbitError, listed
 from orchestrate.execution import process_runner
@@ -32,21 +33,35 @@ def predict(networks: list[Json], profiles: list[str]) -> list[Json]:
 def landscapes(questions: Sequence[Question]) -> list[tuple[Question, Landscape]]:
     """Return what each question's profile answers, of those that are known here.
 
-    Records name their profiles, and may be a stranger's: a profile that is missing or unreadable is no error,
-    and its networks have no landscape; a line on stderr says so. OrbitError for an answer that is none.
+    Records name their profiles, and may be a stranger's: a profile that is missing, unreadable or of another
+    environment by now is no error, and its networks have no landscape; a line on stderr says so. OrbitError
+    for an answer that is none.
     """
     known = search_path.files("profiles")
     found = []
     for name in dict.fromkeys(each.profile for each in questions):
         if name not in known:
-            text = f"no profile {printable(name)!r} here, so no cost landscape of it; known: {listed(known)}"
-            make_console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+            _note(f"no profile {printable(name)!r} here, so no cost landscape of it; known: {listed(known)}")
             continue
         asked = [each for each in questions if each.profile == name]
         done = _asked([each.networks() for each in asked], str(known[name].resolve()), "--landscape")
         if done.returncode == 0:
             found += [(a, b) for a, b in zip(asked, _landscapes(done.stdout), strict=True) if b is not None]
+    for text in dict.fromkeys(_elsewhere(*each) for each in found):
+        if text:
+            _note(text)
     return found
+
+
+def _elsewhere(asked: Question, found: Landscape) -> str:
+    """What of a profile is not as it was when it predicted these networks; '' where all is."""
+    wrong = differences(asked.rows[0], found.model_dump())
+    told = f"profile {found.profile} is of {'; '.join(wrong)} on {found.device}: no cost landscape of it"
+    return told if wrong else ""
+
+
+def _note(text: str) -> None:
+    make_console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _landscapes(text: str) -> list[Landscape | None]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from orchestrate.analysis import landscape, predicted, recommend, records, table
+from orchestrate.analysis import landscape, predicted, recommend, records, table, turns
 from orchestrate.report import render
 from tests import matrix, synthetic
 from tests.conftest import PATIENCE, ROOT, require
@@ -443,7 +443,8 @@ def answered(questions: list[landscape.Question]) -> list[tuple[landscape.Questi
         channels = list(range(8, 2 * max(widths.values())))
         where = {key: row[key] for key in (*predicted.SAME, "architecture", "dataset")}
         made = landscape.Landscape(
-            **where, profile="made", version="1", emulated=None, layer="conv0", share=0.3, block=8,
+            **where, **turns.machine(row["backend"], row["source"].environment), profile="made",
+            emulated=None, layer="conv0", share=0.3, block=8,
             channels=channels, seconds=[1e-5 * c * (1.5 if c % 8 else 1) for c in channels],
             networks=[landscape.Place(model=name, channels=at) for name, at in widths.items()],
         )  # fmt: skip

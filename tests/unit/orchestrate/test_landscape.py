@@ -1,21 +1,25 @@
 """Which networks a cost landscape is asked about, what is believed of the answer, and what the page gets."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from bench.cost.profile import save
 from orchestrate.analysis import landscape
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.landscape import Landscape
 from orchestrate.errors import OrbitError
 from orchestrate.execution import predictions
+from tests.unit.cost.synthetic_profile import profile
 
 RUNNING = {"device": "pi4", "backend": "onnxruntime", "precision": "fp32", "threads": 4}
+ENVIRONMENT = {"versions": {"onnxruntime": "1.2"}, "cpu": {"identity": {"model name": "A CPU"}}}
 ANSWER = {
-    **RUNNING, "profile": "pi", "version": "1.2", "emulated": None, "architecture": "vgg11",
+    **RUNNING, "profile": "pi", "version": "1.2", "cpu": "A CPU", "emulated": None, "architecture": "vgg11",
     "dataset": "cifar10", "layer": "conv5", "share": 0.2, "block": 8, "channels": [8, 9, 16],
     "seconds": [0.001, 0.0015, 0.0016], "networks": [{"model": "device-0.5", "channels": 16}],
 }  # fmt: skip
@@ -26,8 +30,13 @@ def row(method: str, ratio: float = 0.5, ratio_of: str = "params", **other: Any)
     return {
         **RUNNING, "processor": "cpu", "batch": 1, "model": f"{method}-{ratio:g}", "architecture": "vgg11",
         "dataset": "cifar10", "method": method, "align": 1, "ratio": ratio, "ratio_of": ratio_of,
-        "widths": (8, 16), "source": SimpleNamespace(model={"predicted": predicted}), **other,
+        "widths": (8, 16), "source": source(predicted), **other,
     }  # fmt: skip
+
+
+def source(predicted: dict, version: str = "1.2") -> SimpleNamespace:
+    environment = {**ENVIRONMENT, "versions": {"onnxruntime": version}}
+    return SimpleNamespace(model={"predicted": predicted}, environment=environment)
 
 
 def asked(*rows: dict) -> list[landscape.Question]:
@@ -53,7 +62,7 @@ def test_a_stranger_s_thousand_methods_are_cut() -> None:
 
 
 def test_architectures_and_devices_have_a_question_each() -> None:
-    tx2 = SimpleNamespace(model={"predicted": {**RUNNING, "device": "tx2", "profile": "tx2"}})
+    tx2 = source({**RUNNING, "device": "tx2", "profile": "tx2"})
     rows = [row("uniform"), row("uniform", architecture="resnet50"), row("uniform", device="tx2", source=tx2)]
     assert [(q.profile, q.rows[0]["architecture"]) for q in asked(*rows)] == [
         ("pi", "vgg11"), ("pi", "resnet50"), ("tx2", "vgg11"),
@@ -74,12 +83,44 @@ def test_a_network_lies_on_the_curve_at_its_width() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("wrong", [{"device": "tx2"}, {"threads": 1}, {"emulated": "qemu"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"device": "tx2"}, {"threads": 1}, {"emulated": "qemu"}, {"version": "1.3"}, {"cpu": "Another"}],
+)
 def test_a_profile_of_elsewhere_or_of_an_emulator_shows_nothing(wrong: dict) -> None:
     [question] = asked(row("device"))
     found = landscape.frames([(question, Landscape.model_validate({**ANSWER, **wrong}))])
     assert len(found["landscape"]) == len(found["landscape_networks"]) == 0
     assert list(found["landscape"].names) == landscape.CURVE
+
+
+def test_a_network_measured_with_another_library_than_the_base_is_not_on_its_curve() -> None:
+    predicted = {**RUNNING, "profile": "pi"}
+    [question] = asked(row("device"), row("uniform", source=source(predicted, version="1.1")))
+    networks = [{"model": name, "channels": 16} for name in ("device-0.5", "uniform-0.5")]
+    found = landscape.frames([(question, Landscape.model_validate({**ANSWER, "networks": networks}))])
+    assert found["landscape_networks"].keys(["method"]) == [("device",)]
+
+
+def test_a_profile_made_anew_since_it_predicted_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Records and their predictions are of version 1.2.2; the profile of that name is of 1.2.3 by now."""
+    made = profile()
+    save(made, tmp_path / "manifests" / "profiles" / "made-up.yaml")
+    monkeypatch.chdir(tmp_path)
+    where = made.environment.model_dump(include={*RUNNING})
+    seen = source({**where, "profile": "made-up"}, version="1.2.2")
+    seen.environment["cpu"] = {"identity": {"model name": made.environment.cpu}}
+    [question] = asked(row("device", **where, widths=(16, 32, 33, 64, 64, 64, 64, 64), source=seen))
+    answered = predictions.landscapes([question])
+    assert [found.version for _, found in answered] == ["1.2.3"]
+    assert len(landscape.frames(answered)["landscape"]) == 0
+    told = "profile made-up is of version 1.2.3, not 1.2.2 on nowhere: no cost landscape of it"
+    assert capsys.readouterr().err.splitlines() == [told]
+    seen.environment["versions"] = {"onnxruntime": "1.2.3"}
+    assert len(landscape.frames(predictions.landscapes([question]))["landscape"]) > 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
