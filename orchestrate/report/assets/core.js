@@ -71,7 +71,7 @@ const plainName = (series) => series.split(" ×")[0];
 function look(series) {
   const base = LOOKS[plainName(series)] || {
     name: series || "your own file",
-    symbol: "triangle-up",
+    symbol: "cross",
     dash: "dash",
   };
   return series.includes(" ×")

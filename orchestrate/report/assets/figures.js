@@ -112,6 +112,7 @@ const SHAPES = {
   diamond: "M6 1l5 5-5 5-5-5z",
   square: "M2 2h8v8H2z",
   "triangle-up": "M6 1l5 9H1z",
+  cross: "M4 1h4v3h3v4H8v3H4V8H1V4h3z",
   bar: "M0 4h12v4H0z",
 };
 const sign = (method) => icon(look(method).symbol, colour(method));
