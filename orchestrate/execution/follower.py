@@ -7,7 +7,7 @@ from the beginning find what is done and go on from there.
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -241,9 +241,12 @@ def drive(followers: list[Follower], view: View, stop: Stop, ask: Callable[[], b
     """
     problems: dict[str, str] = {}
     turns = {follower.runner.place: threading.Lock() for follower in followers}
+    all_there = threading.Lock()
 
     def one(follower: Follower) -> None:
         name = follower.folder.name
+        with all_there:
+            pass  # whose output nobody reads interrupts us: not in the middle of a thread's start
         try:
             with turns[follower.runner.place]:
                 follower.run()
@@ -254,9 +257,12 @@ def drive(followers: list[Follower], view: View, stop: Stop, ask: Callable[[], b
         if name in problems:
             view.say(name, f"failed: {problems[name]}")
 
+    futures: dict[Future[None], Follower] = {}
     with ThreadPoolExecutor(len(followers), thread_name_prefix="board") as pool:
-        futures = {pool.submit(one, follower): follower for follower in followers}
         try:
+            with all_there:
+                for follower in followers:
+                    futures[pool.submit(one, follower)] = follower
             wait(futures)
         except KeyboardInterrupt:
             stop.set()

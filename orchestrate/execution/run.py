@@ -39,9 +39,9 @@ def main(options: RunOptions, as_json: bool = False) -> int:
     try:
         with terminated_is_interrupted():
             run = Run.open(options.results, options.resume) if options.resume else begin(options, console)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # rich exits where the reader has left: `| head`
         raise Interrupted("interrupted before anything was run") from None
-    console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
+    announce(run, console, options.manifest)
     policy = FollowPolicy(watch=not options.detach, patience=options.patience)
     devices = Settings(options.manifest, options.trust_run)
     problems = execute(run, devices, console, policy, options.retry, options.break_lock)
@@ -200,6 +200,14 @@ def create(results: Path, planned: Plan, folder: Path) -> Run:
         return Run(results / name)
 
 
+def announce(run: Run, console: Console, manifest: Path | None) -> None:
+    """Print which run it is; Interrupted where the reader has left (`| head`), as rich exits then."""
+    try:
+        console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
+    except SystemExit:
+        raise interrupted(run, manifest) from None
+
+
 # -- while devices work -----------------------------------------------------------------------------------
 
 
@@ -247,9 +255,13 @@ def execute(
             remote = [f.folder.name for f in followers if not f.runner.is_local]
             return drive(followers, view, stop, lambda: ask(view, remote, signals))
     except KeyboardInterrupt:
-        left = sum(map(len, run.missing().values()))
-        go_on = run.resume_command(devices.manifest)
-        raise Interrupted(f"interrupted, {left} records to come; to go on: {go_on}") from None
+        raise interrupted(run, devices.manifest) from None
+
+
+def interrupted(run: Run, manifest: Path | None) -> Interrupted:
+    """Return the error that says how to go on."""
+    left = sum(map(len, run.missing().values()))
+    return Interrupted(f"interrupted, {left} records to come; to go on: {run.resume_command(manifest)}")
 
 
 def _is_open(folder: DeviceFolder, again: list[str], devices: Settings, policy: FollowPolicy) -> bool:

@@ -1,0 +1,72 @@
+"""Whoever reads a run leaves (`| head`): an interruption, however early, and nothing goes on unseen."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orchestrate.execution import progress
+from orchestrate.execution.follower import Follower, Stop, drive
+from orchestrate.execution.progress import View
+from orchestrate.execution.signals import terminated_is_interrupted
+from tests.conftest import PATIENCE, ROOT
+from tests.unit.orchestrate import sample
+from tests.unit.orchestrate.test_follow import FakeRunner
+
+BOARDS = tuple(f"b{number}" for number in range(20))
+
+
+class Unread(View):
+    """A view whose very first line has no reader any more."""
+
+    def say(self, device: str, state: str) -> None:
+        """Where Rich meets a broken pipe."""
+        progress.interrupt()
+
+
+class Working(FakeRunner):
+    """A board that stays at work for a while."""
+
+    def lines(self) -> Iterator[bytes]:
+        for _ in range(20):
+            if self.running:
+                yield b""
+
+
+def test_a_reader_gone_before_the_first_line_interrupts_while_boards_are_still_being_started(
+    tmp_path: Path,
+) -> None:
+    run, stop = sample.run(tmp_path, "a", devices=BOARDS), Stop()
+    runners = {name: Working(name) for name in BOARDS}
+    view = Unread(Console(quiet=True), list(BOARDS))
+    followers = [Follower(runners[name], folder, view, stop) for name, folder in run.devices.items()]
+    with terminated_is_interrupted(), pytest.raises(KeyboardInterrupt):
+        drive(followers, view, stop, lambda: True)
+    assert stop.is_set()
+    assert stop.answered.is_set()
+
+
+@pytest.mark.parametrize("words", [["--resume", sample.NAME], ["--device", "local", "--experiment", "demo"]])
+def test_a_run_that_nobody_reads_from_the_start_is_interrupted(tmp_path: Path, words: list[str]) -> None:
+    sample.real_run(tmp_path / "results", models=1)
+    (tmp_path / "locks").mkdir()
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "ORBITBENCH_LOCK_DIR": str(tmp_path / "locks")}
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrate.cli", "run", *words],
+            cwd=tmp_path, env=env, stdout=write, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
+            check=False,
+        )  # fmt: skip
+    finally:
+        os.close(write)
+    assert done.returncode == 130, done.stderr
+    said = "to go on: orchestrate run --resume" if "--resume" in words else "before anything was run"
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in (tmp_path / "results").iterdir() if path.name[0] != "."] == [sample.NAME]
