@@ -43,6 +43,10 @@ class StoreFailed(OrbitError):
     """The results folder cannot be written: the disk is full, or the folder is not ours."""
 
 
+class Refused(OrbitError):
+    """A record that must not be kept, nor any that its runtime would make after it."""
+
+
 def listed(known: object) -> str:
     """Return `a, b, c`: the known names, as every message about an unknown one ends."""
     return ", ".join(sorted(map(str, known))) or "none"  # type: ignore[call-overload]

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from orchestrate.console import first_line
 from orchestrate.engine.retry import waits
-from orchestrate.errors import LinkLost, OrbitError, StoreFailed
+from orchestrate.errors import LinkLost, OrbitError, Refused, StoreFailed
 from orchestrate.execution.progress import Event, View, parse
 from orchestrate.runs.folder import DeviceFolder
 
@@ -145,6 +145,11 @@ class Follower:
                         raise
                     self.say(f"trying again: {error}")
                     self.stop.wait(next(pauses))
+        except Refused:
+            self.runner.stop()
+            self.runner.restore()
+            self.runner.discard(self.left)
+            raise
         finally:
             self.runner.close()
 
@@ -208,7 +213,7 @@ class Follower:
             if data is None:
                 return
             self.folder.save(job, data, self.hashes.get(job))
-        except (LinkLost, StoreFailed):
+        except (LinkLost, StoreFailed, Refused):
             raise
         except OrbitError as error:
             self.damaged[job] = str(error)
@@ -246,7 +251,7 @@ def drive(followers: list[Follower], view: View, stop: Stop, ask: Callable[[], b
     def one(follower: Follower) -> None:
         name = follower.folder.name
         with all_there:
-            pass  # whose output nobody reads interrupts us: not in the middle of a thread's start
+            pass  # one whose line nobody reads interrupts us: not while we start another's thread
         try:
             with turns[follower.runner.place]:
                 follower.run()

@@ -22,12 +22,12 @@ from bench.record.types import Json, Record
 from bench.work import writable_paths
 from orchestrate.analysis import turns
 from orchestrate.console import make_console
-from orchestrate.errors import BadInput, OrbitError, listed
+from orchestrate.errors import BadInput, OrbitError, Refused, listed
 from orchestrate.execution import process_runner
 from orchestrate.execution.follower import FollowPolicy
 from orchestrate.execution.options import RunOptions
 from orchestrate.execution.own_words import Sweep
-from orchestrate.execution.run import begin, bundle_of, execute, resolve, version
+from orchestrate.execution.run import announce, begin, bundle_of, execute, resolve, version
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.signals import terminated_is_interrupted
 from orchestrate.runs.folder import Run, newest_of_plan
@@ -83,7 +83,7 @@ def main(wanted: Tuning, as_json: bool = False) -> int:
     measured: Json = {}
     with terminated_is_interrupted(), time_spent(folder / "spent.json") as spent:
         for number, each in enumerate(wanted.stages()):
-            run = stage(wanted, folder, each.words(number, path), console)
+            run = stage(wanted, folder, each.words(number, path), measured, console)
             measured = join_measurements(measured, run, spent())
             files.write_json(str(path), measured)
         fitted = workshop("fit", str(path), "--out", str(wanted.out), "--json")
@@ -98,19 +98,24 @@ def main(wanted: Tuning, as_json: bool = False) -> int:
 
 @contextmanager
 def time_spent(path: Path) -> Iterator[Callable[[], float]]:
-    """Yield a clock (s) that goes on where it was when the tuning was interrupted; a file keeps it."""
+    """Yield a clock (s) that goes on where it was when the tuning was interrupted; a file keeps what it read.
+
+    It is read once more at the end.
+    """
     before, began = 0.0, time.monotonic()
     with suppress(files.BadFileError, TypeError, ValueError, KeyError):
         before = max(0.0, float(files.read_json(str(path))["seconds"]))
 
     def spent() -> float:
-        return before + time.monotonic() - began
+        seconds = before + time.monotonic() - began
+        if path.parent.is_dir():
+            files.write_json(str(path), {"seconds": round(seconds, 1)})
+        return seconds
 
     try:
         yield spent
     finally:
-        if path.parent.is_dir():
-            files.write_json(str(path), {"seconds": round(spent(), 1)})
+        spent()
 
 
 def summary(profile: Json, measured: Json) -> Iterator[str]:
@@ -128,8 +133,8 @@ def summary(profile: Json, measured: Json) -> Iterator[str]:
     yield "ask it: bench cost predict ARCH -d DATASET --widths N,N,... --profile " + profile["profile"]
 
 
-def stage(wanted: Tuning, folder: Path, design: list[str], console: Console) -> Run:
-    """Return the finished run of one stage: found, gone on with, or begun."""
+def stage(wanted: Tuning, folder: Path, design: list[str], before: Json, console: Console) -> Run:
+    """Return the finished run of one stage: found, gone on with, or begun. before: of the stages before."""
 
     def make(options: RunOptions, out: Path, held: int) -> Bundle:
         workshop("design", "--out", str(out), *design, held=held)
@@ -143,7 +148,8 @@ def stage(wanted: Tuning, folder: Path, design: list[str], console: Console) -> 
         resume_last=True,
     )
     run = begin(options, console, make, newest_of_plan)
-    console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
+    announce(run, console, wanted.manifest)
+    keep_environment(run, before)
     bring(run, wanted, console)
     for _ in range(AGAIN):
         if not (again := doubtful(run)):
@@ -151,6 +157,23 @@ def stage(wanted: Tuning, folder: Path, design: list[str], console: Console) -> 
         console.print(f"measuring {len(again)} again, whose turns disagree: the machine was disturbed")
         bring(run, wanted, console, again)
     return run
+
+
+def keep_environment(run: Run, before: Json) -> None:
+    """Have a run refuse what is measured in another environment than its records and `before`.
+
+    So the first such record ends it; Refused where two of them differ already.
+    """
+    [folder] = run.devices.values()
+    known = dict(before)
+
+    def accept(record: Record) -> None:
+        if fit_to_use(record):
+            known["environment"] = environment_of([record], known, folder.path.parents[1])
+
+    for record in folder.stored():
+        accept(record)
+    folder.accept = accept
 
 
 def bring(run: Run, wanted: Tuning, console: Console, again: Sequence[str] = ()) -> None:
@@ -202,7 +225,7 @@ def join_measurements(before: Json, run: Run, seconds: float) -> Json:
 
 
 def environment_of(records: Sequence[Record], before: Json, kept: Path) -> Json:
-    """Return the one environment that all was measured in; OrbitError names what changed in between."""
+    """Return the one environment that all was measured in; Refused names what changed in between."""
     found = [turns.environment(record) for record in records]
     first = before.get("environment", found[0])
     for each in found:
@@ -210,8 +233,9 @@ def environment_of(records: Sequence[Record], before: Json, kept: Path) -> Json:
             f"{key} {first[key]}, then {each[key]}" for key in each if each[key] != first[key]
         )
         if changed:
-            raise OrbitError(
-                f"the device changed while it was tuned: {changed}; remove {kept}, and tune it again"
+            raise Refused(
+                f"the device changed while it was tuned: {changed}; "
+                f"put that back, or remove {kept} to begin anew"
             )
     return dict(first)
 

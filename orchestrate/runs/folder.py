@@ -8,7 +8,7 @@ import hashlib
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -60,6 +60,7 @@ class DeviceFolder:
     def __init__(self, path: Path, wanted: Iterable[str], run: str) -> None:
         self.path, self.name, self.run = path, path.name, run
         self.wanted = tuple(wanted)  # job ids, in the plan's order
+        self.accept: Callable[[Record], None] = lambda record: None  # Refused for one not to be stored
         self.records, self.out = path / "records", path / "out"
         self.files = confined.Folder(path.parent)
 
@@ -99,7 +100,10 @@ class DeviceFolder:
         return [record["job"]["id"] for record in self.stored() if quality(record) in kinds]
 
     def save(self, job: str, data: bytes, sha256: str | None = None) -> Record:
-        """Verify the record of `job` as it came from a device and store its bytes; OrbitError if bad."""
+        """Verify the record of `job` as it came from a device and store its bytes; OrbitError if bad.
+
+        Refused where `accept` does not want it.
+        """
         where = f"record of {job} from {self.name}"
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise OrbitError(
@@ -109,6 +113,7 @@ class DeviceFolder:
             record = self.verified(data, job)
         except OrbitError as error:
             raise OrbitError(f"{where}: {error}") from None
+        self.accept(record)
         try:
             self.files.make(self.inner("records"))
             self.supersede(job)

@@ -39,6 +39,8 @@ class Board:
         self.measured: Counter[str] = Counter()
         self.networks: list[str] = []
         self.fails_in: str | None = None  # the run whose first job it does not survive
+        self.power: int | None = None  # jobs until it fails
+        self.version = "1.2.3"  # of its library
 
     def record(self, folder: DeviceFolder, job: str) -> bytes:
         planned = folder.planned[job]
@@ -49,7 +51,7 @@ class Board:
         self.measured[job] += 1
         found = {**sample.record(job, folder.name, run=folder.run), "job": planned}
         found["environment"] = {
-            "versions": {"onnxruntime": "1.2.3"},
+            "versions": {"onnxruntime": self.version},
             "cpu": {"identity": {"model name": "A CPU"}},
         }
         series = found["latency"]["processes"][0]["samples"]
@@ -102,7 +104,8 @@ class Runner:
 
     def lines(self) -> Iterator[bytes]:
         while self.todo:
-            if self.folder.run.endswith(str(self.board.fails_in)):
+            out = self.board.measured.total() == self.board.power
+            if out or self.folder.run.endswith(str(self.board.fails_in)):
                 raise OrbitError("its power failed")
             job = self.todo.pop(0)
             data = self.records[job] = self.board.record(self.folder, job)
@@ -122,9 +125,12 @@ class Runner:
     def doubt(self) -> str | None:
         return None
 
+    def stop(self) -> None:
+        self.todo.clear()
+
     def open(self) -> None: ...
 
-    stop = restore = clear = close = open
+    restore = clear = close = open
 
 
 @pytest.fixture
@@ -165,3 +171,35 @@ def test_a_tuning_that_fails_in_its_second_stage_measures_nothing_twice(
             assert known[item.id].ratio == pytest.approx(1e3 * synthetic.true_seconds(item), rel=1e-3)
     assert profile.environment.version == "1.2.3"
     assert not (tmp_path / "results/tuning/local").exists()  # the next tuning begins anew
+
+
+def test_a_library_upgraded_while_a_tuning_was_interrupted_is_noticed_at_its_first_measurement(
+    board: Board, tmp_path: Path
+) -> None:
+    """All that was left was measured, and only then refused; with the old library it goes on."""
+    board.power = 6
+    with pytest.raises(OrbitError, match="its power failed"):
+        tune.main(tiny(tmp_path))
+    board.power, board.version = None, "1.3.0"
+    told = r"changed while it was tuned: version 1\.2\.3, then 1\.3\.0; put that back, or remove .*/local to"
+    with pytest.raises(OrbitError, match=told):
+        tune.main(tiny(tmp_path))
+    assert board.measured.total() == 7
+    board.version, board.fails_in = "1.2.3", "tune-more"
+    kept = list(board.measured)[:6]
+    with pytest.raises(OrbitError, match="its power failed"):
+        tune.main(tiny(tmp_path))
+    assert len(board.measured) == 16
+    assert sum(board.measured[job] - 1 for job in kept) <= 3  # those alone that were doubtful
+
+
+def test_records_of_two_environments_end_a_tuning_before_it_measures(tmp_path: Path) -> None:
+    run = sample.run(tmp_path / "tuning" / "local", "a", "b", "c")
+    [folder] = run.devices.values()
+    for job, version in zip(folder.wanted, ("1.2.3", "1.3.0"), strict=False):
+        made = sample.record(job)
+        made["environment"]["versions"] = {"onnxruntime": version}
+        made["latency"]["processes"][0]["turns"] = [(1_000_000 + n, 1_000_000) for n in range(30)]
+        folder.save(job, sample.encoded(made))
+    with pytest.raises(OrbitError, match=r"version 1\.2\.3, then 1\.3\.0"):
+        tune.keep_environment(run, {})

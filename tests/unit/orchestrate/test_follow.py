@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrate.errors import LinkLost, OrbitError, StoreFailed
+from orchestrate.errors import LinkLost, OrbitError, Refused, StoreFailed
 from orchestrate.execution.follower import MAX_STARTS, Follower, FollowPolicy, Stop, drive
 from orchestrate.execution.progress import View
 from orchestrate.runs.folder import DeviceFolder
@@ -307,6 +307,19 @@ def test_a_full_disk_here_ends_this_device_and_leaves_the_board_as_it_is(
     assert not runner.cleared
     follow(runner, folder)
     assert folder.missing() == []
+
+
+def test_a_record_that_is_refused_ends_the_runtime_and_leaves_nothing_of_its_kind(
+    folder: DeviceFolder,
+) -> None:
+    runner = FakeRunner()
+    folder.save(JOBS[0], sample.encoded(sample.record(JOBS[0])))
+    folder.accept = lambda record: fail(Refused("of another library"))
+    with pytest.raises(Refused, match="of another library"):
+        follow(runner, folder)
+    assert (runner.running, runner.restored, runner.closed) == (False, True, True)
+    assert JOBS[1] not in runner.records
+    assert folder.missing() == JOBS[1:]
 
 
 def fail(error: Exception) -> None:
