@@ -53,10 +53,10 @@ def test_every_mistake_is_told_at_once_with_its_line_and_the_allowed_values():
     [
         (f"name: x\ngroups: [{GROUP}]\nmeasure: {{min_samples: 50, max_samples: 10}}",
          "x.yaml:3: measure: min_samples (50) is above max_samples (10)"),
-        ("name: x\ngroups: []", "x.yaml:2: groups: list should have at least 1 item"),
+        ("name: x\ngroups: []", "x.yaml:2: groups: must have at least 1 item, not 0"),
         (f"name: ../x\ngroups: [{GROUP}]", "x.yaml:1: name: string should match pattern"),
         (f"name: x\ngroups: [{GROUP[:-1]}, align: 0}}]", "align: must be greater than or equal to 1"),
-        (f"name: x\ngroups: [{GROUP[:-1]}, align: []}}]", "align: list should have at least 1 item"),
+        (f"name: x\ngroups: [{GROUP[:-1]}, align: []}}]", "align: must have at least 1 item, not 0"),
         (f"name: x\ngroups: [{GROUP[:-1]}, fit: a, stand_in: b}}]", "fit and stand_in exclude each other"),
         (f"name: x\ngroups: [{GROUP}]\naccuracy: [guessed]", "(allowed: trained, published)"),
     ],
