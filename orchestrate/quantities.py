@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from bench.record import quantities
-from bench.record.quantities import ENERGY, MEMORY, PERCENT, SHARE, TIME, Kind
+from bench.record.quantities import ENERGY, MEMORY, PERCENT, SHARE, TIME, Kind, counted
 from orchestrate.errors import BadInput
 
 __all__ = [
@@ -25,11 +25,6 @@ __all__ = [
     "parse",
     "words",
 ]
-
-
-def counted(count: int, what: str) -> str:
-    """Return `1 model`, `3 models`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def parse(text: str, kind: Kind, option: str) -> float:

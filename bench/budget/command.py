@@ -14,6 +14,7 @@ from bench.budget.rounds import Round
 from bench.cost import Estimate, Prediction, Profile
 from bench.cost.design import Item
 from bench.errors import InputError, JobError
+from bench.record.quantities import counted
 from bench.scaling.board import Board, of_profile
 from bench.scaling.budgets import COUNTS, shown
 from bench.scaling.errors import UnreachableError
@@ -148,9 +149,9 @@ class Solver:
         chosen = rounds.best(played.rounds, self.asked.limits)
         if chosen is None:
             figures = "; ".join(line for each in played.rounds for line in round_lines(self.asked, each))
+            after = counted(len(played.rounds), "round")
             raise JobError(
-                f"no measured interval lies within the budget after {counted(played)}: {figures}; "
-                f"{played.why}"
+                f"no measured interval lies within the budget after {after}: {figures}; {played.why}"
             )
         return self._answer(chosen.guess, tuple(played.rounds), chosen, played.why)
 
@@ -158,11 +159,6 @@ class Solver:
         if self.board is None:
             return Answer(found)
         return Answer(found, self.board.predict(found.scaled.widths), self.board.model.profile, *played)
-
-
-def counted(played: rounds.Played) -> str:
-    """Return `1 round`, `3 rounds`."""
-    return f"{len(played.rounds)} round{'s' * (len(played.rounds) != 1)}"
 
 
 def round_lines(asked: Asked, played: Round) -> list[str]:

@@ -90,9 +90,10 @@ def _data(prediction: "Prediction", model: "CostModel") -> dict[str, object]:
 
 def _lines(prediction: "Prediction", model: "CostModel") -> list[str]:
     from bench.cost import UNKNOWN
+    from bench.record.quantities import counted
 
     found, latency = model.profile.environment, prediction.latency
-    threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
+    threads = counted(found.threads, "thread")
     where = f"{found.device}: {found.backend} {found.version}, {found.precision}, {threads}"
     lines = [
         f"predicted on {where}",

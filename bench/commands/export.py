@@ -259,6 +259,7 @@ def _progress() -> "Iterator[Progress]":
 def _show(out: Path, contents: dict[str, Any]) -> None:
     from rich.table import Table
 
+    from bench.record.quantities import counted
     from bench.work.plain_console import PlainConsole
 
     console = PlainConsole()
@@ -279,8 +280,7 @@ def _show(out: Path, contents: dict[str, Any]) -> None:
     skipped = Counter((missing["reason"], missing["command"]) for missing in contents["skipped"])
     for (reason, command), models in skipped.items():
         console.print(f"skipped {models} models: {reason}; make one with: {command}", soft_wrap=True)
-    made = len(contents["models"])
-    console.print(f"bundle of {made} model{'s' if made != 1 else ''}: {out}", soft_wrap=True)
+    console.print(f"bundle of {counted(len(contents['models']), 'model')}: {out}", soft_wrap=True)
 
 
 def _millions(count: int, digits: int) -> str:

@@ -90,7 +90,7 @@ def _rows(model: "CostModel", networks: list[Network]) -> list[dict[str, object]
 
 
 def _row(model: "CostModel", network: Network) -> dict[str, object]:
-    """One prediction; memory is null where the profile holds none."""
+    """One prediction; the numbers of memory are null where the profile holds none."""
     from bench import zoo
 
     architecture, task = zoo.architecture(network["architecture"]), zoo.dataset(network["dataset"])

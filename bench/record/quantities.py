@@ -41,3 +41,8 @@ def parse(text: str, kind: Kind, option: str) -> float:
     if value <= 0 or (kind is PERCENT and value > 100):
         raise ValueError(f"{option} {text!r}: must be above 0" + (", at most 100" if kind is PERCENT else ""))
     return value
+
+
+def counted(count: int, what: str) -> str:
+    """Return `1 model`, `3 models`."""
+    return "{} {}{}".format(count, what, "" if count == 1 else "s")

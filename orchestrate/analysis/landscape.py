@@ -147,6 +147,6 @@ def _where(panel: int, asked: Question) -> Json:
 
 
 def _measured_there(asked: Question, found: Landscape) -> Question | None:
-    """Since it predicted these networks, the profile may have been made anew."""
+    """Since it predicted these networks, the profile may have been made again."""
     rows = tuple(row for row in asked.rows if is_of(row, found.model_dump()))
     return asked._replace(rows=rows) if rows and rows[0] is asked.rows[0] else None

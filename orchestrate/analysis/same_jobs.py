@@ -26,6 +26,12 @@ def own_name(job: str) -> str:
     return OWN.sub(r"onnx-\1\2", job)
 
 
+def file_name(model: str) -> str:
+    """Return what a file of one's own is called, by its model's id; any other id as it is."""
+    own = own_name(f"{model}--").removesuffix("--")
+    return own.removeprefix("onnx-") if own != model else model
+
+
 def jobs_of(study: Study) -> dict[Key, AnyJob]:
     """Return the valid jobs of a study, also those under load."""
     jobs: list[AnyJob] = [*study.jobs, *study.loaded]

@@ -235,7 +235,7 @@ def environment_of(records: Sequence[Record], before: Json, kept: Path) -> Json:
         if changed:
             raise Refused(
                 f"the device changed while it was tuned: {changed}; "
-                f"put that back, or remove {kept} to begin anew"
+                f"put that back, or remove {kept} to begin again"
             )
     return dict(first)
 

@@ -49,16 +49,10 @@ def _left_out(report: Report) -> Iterator[str]:
         where = f"{each.device}, {how}" if how else each.device
         yield (
             f'<article class="card own fails"><p class="verdict">{escape(printable(each.code))}</p>'
-            f"<h3>{escape(printable(name(model)))}</h3>"
+            f"<h3>{escape(printable(same_jobs.file_name(model)))}</h3>"
             f'<p class="how">{escape(printable(where))}</p>'
             f"<p>{escape(printable(each.reason))}</p></article>"
         )
-
-
-def name(model: str) -> str:
-    """Return the file's name without the hash that makes the id unique."""
-    own = same_jobs.own_name(f"{model}--").removesuffix("--")
-    return own.removeprefix("onnx-") if own != model else model
 
 
 def card(row: Row) -> str:
@@ -87,7 +81,7 @@ def card(row: Row) -> str:
     )
     where = escape(printable(f"{row['device']}, {text.running(row)}"))
     return (
-        f'<article class="card own"><h3>{escape(printable(name(row["model"])))}</h3>'
+        f'<article class="card own"><h3>{escape(printable(same_jobs.file_name(row["model"])))}</h3>'
         f'<p class="how">{where}</p><table><tbody>{lines}</tbody></table>'
         f"{sketches.distribution(row['source'])}{sketches.ladder(row['source'])}</article>"
     )

@@ -111,8 +111,7 @@ def _name(job: Job) -> str:
     if model.get("architecture"):
         ratio = text.number(model.get("ratio"))
         return f"{model['architecture']}, {model.get('dataset')}, {ratio} of the {model.get('ratio_of')}"
-    own = same_jobs.own_name(f"{model['id']}--").removesuffix("--")
-    return own.removeprefix("onnx-") if own != model["id"] else model["id"]
+    return same_jobs.file_name(model["id"])
 
 
 def _figure(job: Job, sentences: list[str], table: str) -> str:

@@ -10,19 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.record.printable import one_line
 from orchestrate.analysis.frame import Frame
-from orchestrate.console import printable
 from orchestrate.report import text
 from orchestrate.report.columns import Column, Table
 
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet computes, also behind blanks, tabs and line ends
 PAPER_ROWS = 500  # of a Markdown or LaTeX table
 LOOK = 200  # rows of a column that show whether its values come again: parameters do, times do not
-
-
-def one_line(value: Any) -> str:
-    """Return text of a record as a cell holds it: one line, no character that does more than be read."""
-    return " ".join(printable(value).split("\n"))
 
 
 def scaled(column: Column, key: str, row: Any) -> Any:

@@ -170,7 +170,7 @@ def test_a_tuning_that_fails_in_its_second_stage_measures_nothing_twice(
         if job != HOPELESS:
             assert known[item.id].ratio == pytest.approx(1e3 * synthetic.true_seconds(item), rel=1e-3)
     assert profile.environment.version == "1.2.3"
-    assert not (tmp_path / "results/tuning/local").exists()  # the next tuning begins anew
+    assert not (tmp_path / "results/tuning/local").exists()  # the next tuning begins again
 
 
 def test_a_library_upgraded_while_a_tuning_was_interrupted_is_noticed_at_its_first_measurement(

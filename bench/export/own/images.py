@@ -48,6 +48,11 @@ def read(folder: Path, shape: list[int], dtype: str, pixels: str | None) -> tupl
     return images, np.array([label for _, label in listed])
 
 
+def _reason(error: Exception) -> object:
+    """What is wrong, without the path that a system's error repeats."""
+    return (isinstance(error, OSError) and error.strerror) or error
+
+
 def _labels(folder: Path) -> list[tuple[str, int]]:
     path = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if path is None:
@@ -55,8 +60,7 @@ def _labels(folder: Path) -> list[tuple[str, int]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or error
-        raise ExportError(f"{path.name} cannot be read: {reason}") from None
+        raise ExportError(f"{path.name} cannot be read: {_reason(error)}") from None
     found = []
     for number, line in enumerate(lines, 1):
         match = re.fullmatch(r"\s*(.+?)(?:\s*[,;\t]\s*|\s+)(\d{1,9})\s*", line)
@@ -86,8 +90,7 @@ def _image(folder: Path, name: str, shape: list[int], numbers: Callable[[Array],
         with Image.open(folder / name) as opened:
             fitted = ImageOps.fit(opened.convert("L" if grey else "RGB"), (width, height))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or error
-        raise ExportError(f"{name} cannot be read as an image: {reason}") from None
+        raise ExportError(f"{name} cannot be read as an image: {_reason(error)}") from None
     pixels = np.asarray(fitted, np.uint8).reshape(height, width, -1)
     if grey and numbers is PIXELS["imagenet"]:
         raise ExportError("--pixels imagenet is for three channels")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrate import report
-from orchestrate.report import own_models
+from orchestrate.analysis import same_jobs
 from tests import synthetic
 
 
@@ -63,7 +63,7 @@ def test_no_claim_is_asked(run: Path) -> None:
     [("onnx-net-0123abcd", "net"), ("onnx-a-b-0123abcd", "a-b"), ("vgg11-cifar10", "vgg11-cifar10")],
 )
 def test_a_file_is_called_by_its_name(model: str, shown: str) -> None:
-    assert own_models.name(model) == shown
+    assert same_jobs.file_name(model) == shown
 
 
 def test_a_card_draws_ladder_and_distribution(page: str) -> None:
