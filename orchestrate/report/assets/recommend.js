@@ -110,6 +110,14 @@ function lost(a, b) {
   return JOBS.latency[b] > JOBS.latency[a] ? "slower" : "larger";
 }
 
+// Where a name is written, so that it stays within its panel: to the right of a point at the left, and so on.
+function beside(i, rows) {
+  const logs = rows.map((k) => Math.log(JOBS.latency[k])),
+    least = Math.min(...logs),
+    share = (Math.log(JOBS.latency[i]) - least) / (Math.max(...logs) - least || 1);
+  return `top ${share < 0.3 ? "right" : share < 0.7 ? "center" : "left"}`;
+}
+
 function recommendPlot(width) {
   const t = theme(),
     rows = thinnedOut(shown(JOBS).filter(known)),
@@ -149,7 +157,7 @@ function recommendPlot(width) {
         type: "scatter",
         name: `${dataset} ${look(method).name}`,
         mode: "markers+text",
-        textposition: "top left",
+        textposition: mine.map((i) => beside(i, here)),
         cliponaxis: false,
         text: mine.map((i) => (own || (i === chosen && width >= 560) ? fileName(JOBS.model[i]) : "")),
         xaxis: `x${suffix}`,
