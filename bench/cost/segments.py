@@ -66,11 +66,14 @@ class Segment:
 @lru_cache(maxsize=64)
 def segments(architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
     """Return the network's segments in order."""
-    base = architecture.network([PROBE[0]] * len(architecture.layers), dataset)
+    count = len(architecture.layers)
+    base = architecture.network([PROBE[0]] * count, dataset)
+    wider = [architecture.network([PROBE[i == at] for i in range(count)], dataset) for at in range(count)]
     found: list[Segment] = []
     size, decided = dataset.size, -1
     for children in _groups(base):
-        own = tuple(index for index in _uses(architecture, dataset, children) if index > decided)
+        plain = _described(base, children)
+        own = tuple(i for i in range(decided + 1, count) if _described(wider[i], children) != plain)
         entry = decided if decided >= 0 else None
         found.append(Segment(architecture, dataset, children[0], children, entry, own, size))
         decided = max([decided, *own])
@@ -79,16 +82,9 @@ def segments(architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...
     return tuple(found)
 
 
-def _uses(architecture: Architecture, dataset: Dataset, children: Sequence[str]) -> list[int]:
-    """The widths that change the description of any of the children."""
-
-    def described(changed: int | None) -> list[Layer]:
-        count = len(architecture.layers)
-        chain = architecture.network([PROBE[index == changed] for index in range(count)], dataset)
-        return [leaf for name in children for leaf in _leaves(chain.layers[name])]
-
-    base = described(None)
-    return [index for index in range(len(architecture.layers)) if described(index) != base]
+def _described(chain: Chain, children: Sequence[str]) -> list[Layer]:
+    """The layers of the children: what a width changes is decided there."""
+    return [leaf for name in children for leaf in _leaves(chain.layers[name])]
 
 
 def _leaves(layer: Layer) -> Iterator[Layer]:

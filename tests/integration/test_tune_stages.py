@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bench.cli import build
 from bench.cost.design import Item
 from bench.cost.profile import find
 from orchestrate.errors import OrbitError
@@ -133,9 +135,17 @@ class Runner:
     restore = clear = close = open
 
 
+def workshop(*arguments: str, held: int | None = None) -> str:
+    """`bench cost` in this process: test_tune.py starts the real one, which takes seconds to import."""
+    done = CliRunner().invoke(build(), ["cost", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Board:
     made = Board()
+    monkeypatch.setattr(tune, "workshop", workshop)
     monkeypatch.setattr(running, "runner_of", lambda run, folder, *_: Runner(made, folder))
     monkeypatch.chdir(tmp_path)
     return made

@@ -56,7 +56,7 @@ def listens(pid: int) -> bool:
     return bool(int(status["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_stopped_it_keeps_its_place_and_the_same_command_goes_on(
     tmp_path: Path, root: Path, number: signal.Signals
 ) -> None:
