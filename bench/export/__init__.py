@@ -1,5 +1,7 @@
 """Models of an experiment, and a user's own, to a bundle that devices measure."""
 
+from __future__ import annotations
+
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -8,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from bench.export.errors import ExportError
 from bench.export.own.request import Prepared, Request, check_names
-from bench.manifests.experiment import Experiment
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # every file of one's own is read by a process of its own, which needs neither
     from bench.export.plan import Planned
+    from bench.manifests.experiment import Experiment
 
 __all__ = ["ExportError", "OwnFiles", "export"]
 
@@ -84,7 +86,7 @@ def _begin(
 
 def _make(
     out: Path,
-    planned: "Sequence[Planned]",
+    planned: Sequence[Planned],
     test_set: bool | int,
     data: str | None,
     cache_folder: Path | None,
