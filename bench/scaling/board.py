@@ -63,6 +63,24 @@ class Board:
         total[3] = alone + by_weights * weights + by_live * peak
         return dict(zip(self.names, total.tolist(), strict=True))
 
+    def look_ahead(self, networks: Sequence[Sequence[int]]) -> None:
+        """Price what these networks are made of, many at once; `figures` finds it, in a tenth of the time."""
+        layouts = [self.start] * len(networks)
+        for n, segment in enumerate(self.segments):
+            keys = [
+                (n, 0 if segment.entry is None else widths[segment.entry],
+                 tuple(widths[i] for i in segment.own), layout)
+                for widths, layout in zip(networks, layouts, strict=True)
+            ]  # fmt: skip
+            for layout in dict.fromkeys(layouts):
+                new = [key for key in dict.fromkeys(keys) if key[-1] == layout and key not in self._singles]
+                if new:
+                    entry, own = [key[1] for key in new], [key[2] for key in new]
+                    found = self.prices(n, np.array(entry), np.array(own, dtype=np.int64), layout)
+                    singles = zip(found.costs, found.peaks.tolist(), found.layouts, strict=True)
+                    self._singles.update(zip(new, singles, strict=True))
+            layouts = [self._singles[key][2] for key in keys]
+
     def _sums(self, widths: Sequence[int]) -> tuple[Floats, float]:
         """The segments' costs added up, and the largest of their peaks."""
         total, peak, layout = np.zeros(len(self.names)), 0.0, self.start

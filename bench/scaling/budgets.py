@@ -28,13 +28,17 @@ FARTHEST_X = 60.0  # from the default network: exp(60) is far beyond any
 
 @dataclass(frozen=True)
 class Task:
-    """What widths are wanted for; `figures` gives at least the quantities of `limits`."""
+    """What widths are wanted for; `figures` gives at least the quantities of `limits`.
+
+    look_ahead: told of networks whose figures will be asked for, where many at once take less time.
+    """
 
     architecture: Architecture
     dataset: Dataset
     limits: Mapping[str, float]
     figures: Figures
     unit: int = 1
+    look_ahead: Callable[[Sequence[Sequence[int]]], None] = lambda networks: None
 
     def use(self, widths: Sequence[int]) -> float:
         """Return the largest share of a budget that a network takes; above 1 it does not fit."""
@@ -108,6 +112,7 @@ def _cheapest(task: Task, direction: Direction, low: float, high: float) -> floa
     """
     count = 1 if set(task.limits) <= set(COUNTS) else max(1, math.ceil((high - low) / (10 * SCAN)))
     points = [low + (high - low) * n / count for n in range(count)]
+    task.look_ahead([task.step(direction.widths(x)) for x in points])
     x = min(points, key=lambda x: task.use(task.step(direction.widths(x))))
     if task.use(task.step(direction.widths(x))) > 1:
         refuse(task, task.step(direction.widths(x)))
@@ -121,9 +126,11 @@ def _size(task: Task, widths: Sequence[float]) -> float:
 def _largest_step(task: Task, direction: Direction, x: float) -> tuple[list[int], float]:
     """The largest step of the rounded curve within the budgets, and its x, known to lie at `x` or beyond."""
     if not set(task.limits) <= set(COUNTS):
-        shifts = (SCAN * n for n in range(round(AROUND / SCAN), 0, -1))
-        for each in (x + shift for shift in shifts):
-            if task.use(widths := task.step(direction.widths(each))) <= 1:
+        places = [x + SCAN * n for n in range(round(AROUND / SCAN), 0, -1)]
+        steps = [task.step(direction.widths(each)) for each in places]
+        task.look_ahead(steps)
+        for each, widths in zip(places, steps, strict=True):
+            if task.use(widths) <= 1:
                 return widths, each
     return task.step(direction.widths(x)), x
 
@@ -144,6 +151,7 @@ def _filled(
             if all(near(widths[i] + task.unit, real[i], task.unit) for i in group)
         ]
         raised = [each for each in raised if shape(each) == wanted]
+        task.look_ahead(raised)
         fitting = [each for each in raised if now - 1e-9 <= task.use(each) <= 1]
         if not fitting:
             break

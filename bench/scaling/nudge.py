@@ -33,12 +33,13 @@ def nudged(
     """
     found, shape = list(start), _shape(task, start)
     while abs(missing := _missing(task, found)) > SETTLED:
+        candidates = _moves(task.unit, found, start, allowed, narrower=missing < 0)
+        alike = [each for each in candidates if _shape(task, each) == shape]
+        task.look_ahead(alike)
         moves = [
             (each, left)
-            for each in _moves(task.unit, found, start, allowed, narrower=missing < 0)
-            if _shape(task, each) == shape
-            and _counted(task, each)
-            and abs(left := _missing(task, each)) < abs(missing)
+            for each in alike
+            if _counted(task, each) and abs(left := _missing(task, each)) < abs(missing)
         ]
         if not moves:
             break

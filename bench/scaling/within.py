@@ -61,6 +61,8 @@ def within(
         fit = _fit(architecture, dataset, fit, needed=method != "device")
     figures = board.figures if board else budgets.counts(architecture, dataset)
     task = Task(architecture, dataset, limits, figures, align or 1)
+    if board is not None:
+        task = replace(task, look_ahead=board.look_ahead)
     line = direction.of(architecture, fit if method != "uniform" else None)
     moved = _moved(task, line, method, near) if near is not None else None
     use = task.use(moved) if moved is not None else 0.0
