@@ -50,9 +50,10 @@ def test_a_reader_gone_before_the_first_line_interrupts_while_boards_are_still_b
     assert stop.answered.is_set()
 
 
-@pytest.mark.parametrize("words", [["--resume", sample.NAME], ["--device", "local", "--experiment", "demo"]])
+@pytest.mark.parametrize("words", [["--resume", sample.NAME], ["--device", "local", "--onnx", "m.onnx"]])
 def test_a_run_that_nobody_reads_from_the_start_is_interrupted(tmp_path: Path, words: list[str]) -> None:
     sample.real_run(tmp_path / "results", models=1)
+    sample.onnx_model(tmp_path / "m.onnx", 4)
     (tmp_path / "locks").mkdir()
     env = {**os.environ, "PYTHONPATH": str(ROOT), "ORBITBENCH_LOCK_DIR": str(tmp_path / "locks")}
     read, write = os.pipe()
