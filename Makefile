@@ -39,7 +39,7 @@ test: setup      ## every test that this machine can run, side by side (WORKERS=
 	$(BIN)/python -m pytest --numprocesses $(or $(WORKERS),auto) $(PYTEST_ARGS)
 
 test-slow: setup ## what repeats a test of `make test` with more cases: weekly, half an hour
-	$(BIN)/python -m pytest tests/unit tests/integration -m slow --numprocesses $(or $(WORKERS),auto) \
+	$(BIN)/python -m pytest tests/unit tests/integration tests/contract -m slow --numprocesses $(or $(WORKERS),auto) \
 	  -o timeout=3600 -o faulthandler_timeout=3700 $(PYTEST_ARGS)
 
 fuzz: setup      ## spoilt input for all that strangers send, 10 minutes (MINUTES=n): build/fuzz.json

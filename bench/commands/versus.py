@@ -114,7 +114,9 @@ def _play(options: VersusOptions) -> tuple[list[dict[str, Any]], list[Round]]:
     request = own_request(options.dim, options.value, options.inputs)
     setup, paths = _setup(options), (options.a, options.b)
     with terminated_is_interrupted(), TemporaryDirectory(prefix="orbitbench-versus-") as folder:
-        models = [_prepare(path, request, Path(folder, name)) for name, path in zip("ab", paths, strict=True)]
+        once = dict.fromkeys(paths)  # a file against itself is prepared once
+        prepared = {path: _prepare(path, request, Path(folder, str(n))) for n, path in enumerate(once)}
+        models = [prepared[path] for path in paths]
         check_names(request, models)
         told = [assumption(str(path), model.entry) for path, model in zip(paths, models, strict=True)]
         for line in dict.fromkeys(filter(None, told)):

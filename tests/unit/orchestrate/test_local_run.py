@@ -143,7 +143,13 @@ def test_orchestrator_and_runtime_killed_the_finished_processes_are_not_measured
     assert re.search(r"running  [1-3]/4", out)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="ctrl-c"),
+        pytest.param(signal.SIGTERM, id="terminated", marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_it_stops_the_runtime_and_says_how_to_go_on(
     tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str], number: signal.Signals
 ) -> None:

@@ -27,7 +27,8 @@ def board() -> Board:
 
 def task(unit: int = 1) -> budgets.Task:
     whole = board().figures(NET.default_widths)["latency"]
-    return budgets.Task(NET, CIFAR, {"latency": 0.3 * whole}, board().figures, unit)
+    limits = {"latency": 0.3 * whole}
+    return budgets.Task(NET, CIFAR, limits, board().figures, unit, board().look_ahead)
 
 
 def score(widths: list[int], x: float) -> float:
