@@ -78,7 +78,7 @@ def _sane_key(key: object) -> bool:
     return isinstance(key, str) and len(key) <= MAX_TEXT
 
 
-sound.declare(anything, lambda names: "{}(v)".format(sound.named(_sane, names)))
+sound.declare(anything, sound.Anything(MAX_TEXT, _sane))
 
 
 def text(value: object, path: Path, problems: List[Problem]) -> None:
@@ -103,13 +103,9 @@ def boolean(value: object, path: Path, problems: List[Problem]) -> None:
         report(problems, path, "must be true or false, is {}".format(_name(value)))
 
 
-def _a_text(most: int) -> sound.Write:
-    return lambda names: "type(v) is str and len(v) <= {}".format(most)
-
-
-sound.declare(text, _a_text(MAX_TEXT))
-sound.declare(name, _a_text(MAX_NAME))
-sound.declare(boolean, lambda names: "v is True or v is False")
+sound.declare(text, sound.Text(MAX_TEXT))
+sound.declare(name, sound.Text(MAX_NAME))
+sound.declare(boolean, sound.Boolean())
 
 
 def number(minimum: float = -math.inf, integer: bool = False, maximum: float = math.inf) -> Check:
@@ -131,8 +127,7 @@ def number(minimum: float = -math.inf, integer: bool = False, maximum: float = m
             report(problems, path, "is {}, must be at most {:g}".format(shown(value), maximum))
 
     least, most = max(minimum, 1 - MAX_INTEGER), min(maximum, MAX_INTEGER - 1)
-    kinds = "type(v) is int" if integer else "(type(v) is float or type(v) is int)"
-    sound.declare(check, lambda names: "{} and {!r} <= v <= {!r}".format(kinds, least, most))
+    sound.declare(check, sound.Number(least, most, integer))
     return check
 
 
@@ -149,12 +144,7 @@ def choice(*allowed: object) -> Check:
             known = ", ".join(str(a) for a in allowed)
             report(problems, path, "is {}, known: {}".format(shown(value), known))
 
-    sound.declare(
-        check,
-        lambda names: "type(v) in {} and v in {}".format(
-            sound.named(kinds, names), sound.named(allowed, names)
-        ),
-    )
+    sound.declare(check, sound.Choice(allowed))
     return check
 
 
@@ -165,7 +155,7 @@ def nullable(inner: Check) -> Check:
         if value is not None:
             inner(value, path, problems)
 
-    sound.declare(check, lambda names: "v is None or ({})".format(sound.test(inner, names)))
+    sound.declare(check, sound.Nullable(inner))
     return check
 
 
@@ -181,12 +171,7 @@ def listing(inner: Check, least: int = 0, most: int = 100000) -> Check:
             for index, element in enumerate(value):
                 inner(element, (path, index), problems)
 
-    sound.declare(
-        check,
-        lambda names: "type(v) is list and {} <= len(v) <= {} and all(map({}, v))".format(
-            least, most, sound.named(sound.function(inner), names)
-        ),
-    )
+    sound.declare(check, sound.Listing(inner, least, most))
     return check
 
 
@@ -200,12 +185,7 @@ def mapping(inner: Check) -> Check:
         for key, element in value.items():
             inner(element, (path, key), problems)
 
-    sound.declare(
-        check,
-        lambda names: "type(v) is dict and (not v or all(map({}, v.values())))".format(
-            sound.named(sound.function(inner), names)
-        ),
-    )
+    sound.declare(check, sound.Mapping(inner))
     return check
 
 
@@ -235,7 +215,7 @@ def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
             if key in value:
                 inside(value[key], (path, key), problems)
 
-    sound.declare(check, lambda names: "{}(v)".format(sound.named(quickly(), names)))
+    sound.declare(check, sound.Object(known, quickly))
     return check
 
 
@@ -246,9 +226,7 @@ def identifier(value: object, path: Path, problems: List[Problem]) -> None:
         report(problems, path, reason.format(shown(value)))
 
 
-sound.declare(
-    identifier, lambda names: "type(v) is str and {}(v)".format(sound.named(IDENTIFIER.match, names))
-)
+sound.declare(identifier, sound.Matching(IDENTIFIER))
 
 
 def sha256(value: object, path: Path, problems: List[Problem]) -> None:
@@ -257,7 +235,7 @@ def sha256(value: object, path: Path, problems: List[Problem]) -> None:
         report(problems, path, "is {}, must be 64 lower-case hexadecimal digits".format(shown(value)))
 
 
-sound.declare(sha256, lambda names: "type(v) is str and {}(v)".format(sound.named(_SHA256.match, names)))
+sound.declare(sha256, sound.Matching(_SHA256))
 
 
 def escapes(relative: str) -> bool:
@@ -276,7 +254,5 @@ def inner_path(value: object, path: Path, problems: List[Problem]) -> None:
 
 sound.declare(
     inner_path,
-    lambda names: "type(v) is str and 0 < len(v) <= {} and not {}(v)".format(
-        MAX_TEXT, sound.named(escapes, names)
-    ),
+    sound.Other(lambda v: type(v) is str and 0 < len(v) <= MAX_TEXT and not escapes(v)),
 )

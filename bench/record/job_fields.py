@@ -66,7 +66,7 @@ _predicted = fields(
     {"version": name, "cpu": name, "emulated": nullable(name)},
 )
 
-_model = fields(
+model = fields(
     {"id": identifier, "file": inner_path, "sha256": sha256},
     {
         "bytes": size,
@@ -139,7 +139,7 @@ def _load(value: Any, path: Path, found: List[Problem]) -> None:
 job = fields(
     {
         "id": identifier,
-        "model": _model,
+        "model": model,
         "backend": identifier,
         "precision": identifier,
         "threads": count,
@@ -149,7 +149,7 @@ job = fields(
 )
 
 bundle = fields(
-    {"models": listing(_model)},
+    {"models": listing(model)},
     {
         "experiment": nullable(fields({"name": text}, {"sha256": text, "measure": _measure})),
         "skipped": listing(fields({"id": identifier, "reason": text}, {"command": nullable(text)})),

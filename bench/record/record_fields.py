@@ -55,7 +55,20 @@ def _series(value: object, path: Path, found: List[Problem]) -> None:
         report(found, path, str(error))
 
 
-sound.declare(_series, lambda names: "{}(v)".format(sound.named(samples.sound_header, names)))
+sound.declare(
+    _series,
+    sound.demand(
+        fields(
+            {
+                "n": number(0, integer=True, maximum=samples.MAX_SAMPLES),
+                "unit": choice("ns"),
+                "encoding": choice(samples.ENCODING),
+                "data": text,
+            },
+            {},
+        )
+    ),
+)
 _pair = listing(number(1, integer=True), least=2, most=2)
 SERIES = ("samples", "warmup", "compute", "overhead", "response", "cold_warmup")
 _of_process = {
@@ -119,8 +132,8 @@ _output_check = fields(
         "correlation": nullable(number(-1, maximum=1)),
     },
 )
-_notes = listing(fields({"code": name, "message": text}, {}), most=1000)
-_invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {})
+_notes = listing(fields({"code": name, "message": text}, {"process": count}), most=1000)
+_invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {"process": count})
 _sensor = fields(
     {},
     {
@@ -162,15 +175,13 @@ _environment = fields(
 )
 
 
-def _whole_environment(value: object, path: Path, found: List[Problem]) -> None:
+def environment(value: object, path: Path, found: List[Problem]) -> None:
+    """Demand what is read of an environment, and sane texts of all else in it."""
     _environment(value, path, found)
     anything(value, path, found)
 
 
-sound.declare(
-    _whole_environment,
-    lambda names: "({}) and ({})".format(sound.test(_environment, names), sound.test(anything, names)),
-)
+sound.declare(environment, sound.Every((_environment, anything)))
 
 
 def record(load: str) -> checks.Check:
@@ -192,7 +203,7 @@ def record(load: str) -> checks.Check:
                 {"unit": choice("byte"), "rungs": listing(_rung)},
                 {"residual": listing(mapping(number_or_null))},
             ),
-            "environment": _whole_environment,
+            "environment": environment,
         },
         {
             "output_check": nullable(_output_check),

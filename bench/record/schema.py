@@ -49,7 +49,7 @@ def problems(document: Any, decode: Optional[Decode] = samples.decode) -> List[P
     if not found:
         KINDS[document["kind"]](document, "", found)
     if not found and document["kind"] in RECORDS:
-        found += _contradictions(document) or _bad_samples(document, decode)
+        found += contradictions(document, decode)
     if not found and document["kind"] == "orbitbench.jobs":
         found += _repeated(document["jobs"], "jobs")
     return found
@@ -76,7 +76,12 @@ def must_be_invalid(record: Record) -> List[str]:
     return why
 
 
-def _contradictions(record: Record) -> List[Problem]:
+def contradictions(record: Any, decode: Optional[Decode]) -> List[Problem]:
+    """Return what is wrong between the fields of a record, each of which is sound; the rest as `problems`."""
+    return _against_itself(record) or _bad_samples(record, decode)
+
+
+def _against_itself(record: Record) -> List[Problem]:
     found = []
     valid, why = record["validity"]["valid"], must_be_invalid(record)
     if record["kind"] != loads.record_kind(record["job"]):

@@ -81,84 +81,97 @@ class Job:
         return {key: sizes for key, sizes in rows if sizes and not math.isnan(sizes[0])}
 
 
+class Taken(NamedTuple):
+    """What a job is made of, taken from its record at once: the whole records of a batch are megabytes."""
+
+    known: Json  # fields of Job that need no arithmetic
+    processes: Sequence[tuple[int, str]]  # order, started
+    series: Sequence[samples.Packed]
+    starts: Sequence[settling.Starts]
+    readings: NDArray[np.float64]  # bytes, (processes x memory.ORDER, memory.READINGS)
+
+
 def build(record: Record) -> Job:
     """Return the job of one valid record; ValueError where its samples do not decode."""
-    (job,) = _built([(record, "")])
+    (job,) = _built([take(record)])
     return job
 
 
-def build_all(records: Sequence[tuple[Record, str]]) -> list[Job | ValueError]:
-    """Return the jobs of valid records with the names of their files; the arithmetic of all together.
+def build_all(taken: Sequence[Taken]) -> list[Job | ValueError]:
+    """Return the jobs of what was taken from records; the arithmetic of all together.
 
-    records: as `bench.record.schema` has validated them. A ValueError in place of a job whose samples do not
-    decode.
+    A ValueError in place of a job whose samples do not decode.
     """
     try:
-        return list(_built(records))
+        return list(_built(taken))
     except ValueError as error:
-        return [error] if len(records) == 1 else [job for each in records for job in build_all([each])]
+        return [error] if len(taken) == 1 else [job for each in taken for job in build_all([each])]
 
 
-def _built(records: Sequence[tuple[Record, str]]) -> Iterator[Job]:
-    shapes = {loads.of(record["job"]) for record, _ in records} - {loads.SINGLE}
-    if shapes:
-        raise ValueError(f"a record of load {min(shapes)} is not one of a single stream: they are not pooled")
-    processes = [record["latency"]["processes"] for record, _ in records]
-    series = samples.several([process["samples"] for each in processes for process in each])
-    if not all(processes) or not all(map(len, series)):
+def take(record: Record, name: str = "") -> Taken:
+    """Return what the job of a valid record is made of; ValueError where its samples do not decode.
+
+    record: as `bench.record.schema` has validated it; name: of its file.
+    """
+    if (shape := loads.of(record["job"])) != loads.SINGLE:
+        raise ValueError(f"a record of load {shape} is not one of a single stream: they are not pooled")
+    entries = record["latency"]["processes"]
+    series = [samples.packed(entry["samples"]) for entry in entries]
+    if not series or not all(each.n for each in series):
         raise ValueError("no latency samples")
+    processes = [(int(entry.get("order") or 0), str(entry.get("started") or "")) for entry in entries]
+    readings = np.array(_rows(record["memory"]["rungs"]), dtype=float).reshape(-1, len(memory.READINGS))
+    return Taken(
+        _known(record, name), processes, series, [settling.starts(entry) for entry in entries], readings
+    )
+
+
+def _known(record: Record, name: str) -> Json:
+    job = record["job"]
+    return {
+        "file": name,
+        "run": sys.intern(record["run"]),
+        "device": sys.intern(record["device"]),
+        "id": job["id"],
+        "model": job["model"],
+        "backend": sys.intern(job["backend"]),
+        "precision": sys.intern(job["precision"]),
+        "threads": job["threads"],
+        "batch": job["batch"],
+        "processor": processor(job),
+        "load": _of_processes(record, "load_seconds"),
+        "first": _of_processes(record, "first_seconds"),
+        "cold_load": _of_some(record, "cold_load_seconds"),
+        "cold_first": _of_some(record, "cold_first_seconds"),
+        "power": _power(record.get("sensors") or []),
+        "accuracy": record.get("accuracy"),
+        "warnings": tuple(dict.fromkeys(sys.intern(each["code"]) for each in record["validity"]["warnings"])),
+        "environment": record["environment"],
+        "profile": record.get("profile"),
+    }
+
+
+def _built(taken: Sequence[Taken]) -> Iterator[Job]:
+    series = samples.several([packed for each in taken for packed in each.series])
     alone = latency.of_processes(series)
     parts, of_processes = iter(series), iter(alone)
-    settled = settling.of_jobs(processes, [each.p50 for each in alone])
-    pooled = latency.of_records([np.concatenate([next(parts) for _ in each]) for each in processes])
+    settled = settling.of_jobs([each.starts for each in taken], [each.p50 for each in alone])
+    pooled = latency.of_records([np.concatenate([next(parts) for _ in each.series]) for each in taken])
     if any(figures.best <= 0 for figures in pooled):
         raise ValueError("a latency sample that is not above 0")
-    memories = _memories([record["memory"]["rungs"] for record, _ in records])
-    for (record, name), entries, figures, sizes in zip(records, processes, pooled, memories, strict=True):
-        yield _job(record, name, tuple(map(_process, entries, of_processes)), figures, sizes, next(settled))
+    memories = _memories([each.readings for each in taken])
+    for each, figures, sizes in zip(taken, pooled, memories, strict=True):
+        processes = tuple(map(_process, each.processes, each.series, of_processes))
+        started = min(process.started for process in processes)
+        yield Job(
+            **each.known, **figures._asdict(), **next(settled)._asdict(), **sizes._asdict(),
+            processes=processes, started=started,
+        )  # fmt: skip
 
 
-def _process(entry: Json, figures: latency.OfProcess) -> Process:
-    order, started = int(entry.get("order") or 0), str(entry.get("started") or "")
-    return Process(order, started, entry["samples"]["n"], *figures)
-
-
-def _job(
-    record: Record,
-    name: str,
-    processes: tuple[Process, ...],
-    pooled: latency.Pooled,
-    sizes: "_Memory",
-    settled: settling.Settled,
-) -> Job:
-    job = record["job"]
-    return Job(
-        file=name,
-        run=sys.intern(record["run"]),
-        device=sys.intern(record["device"]),
-        id=job["id"],
-        model=job["model"],
-        backend=sys.intern(job["backend"]),
-        precision=sys.intern(job["precision"]),
-        threads=job["threads"],
-        batch=job["batch"],
-        processor=processor(job),
-        processes=processes,
-        **pooled._asdict(),
-        load=_of_processes(record, "load_seconds"),
-        first=_of_processes(record, "first_seconds"),
-        cold_load=_of_some(record, "cold_load_seconds"),
-        cold_first=_of_some(record, "cold_first_seconds"),
-        **settled._asdict(),
-        sizes=sizes.figures,
-        steps=sizes.steps,
-        power=_power(record.get("sensors") or []),
-        accuracy=record.get("accuracy"),
-        warnings=tuple(dict.fromkeys(sys.intern(each["code"]) for each in record["validity"]["warnings"])),
-        environment=record["environment"],
-        started=min(process.started for process in processes),
-        profile=record.get("profile"),
-    )
+def _process(begun: tuple[int, str], packed: samples.Packed, figures: latency.OfProcess) -> Process:
+    order, started = begun
+    return Process(order, started, packed.n, *figures)
 
 
 def _of_processes(record: Record, key: str) -> tuple[float, ...]:
@@ -182,7 +195,7 @@ def processor(job: Json) -> str:
 class _Memory(NamedTuple):
     """Bytes under each definition and of each process, NaN unless known of all; the median ladder."""
 
-    figures: NDArray[np.float64]
+    sizes: NDArray[np.float64]
     steps: tuple[float | None, ...]
 
 
@@ -194,12 +207,11 @@ def ladders(rungs: Sequence[Any]) -> list[dict[str, Json]]:
     return [found[process] for process in sorted(found)]
 
 
-def _memories(jobs: Sequence[Sequence[Json]]) -> list[_Memory]:
-    """The memory of each job, from the rungs of all its processes."""
-    rows = [_rows(rungs) for rungs in jobs]
-    every = memory.Ladders([row for each in rows for row in each])
+def _memories(jobs: Sequence[NDArray[np.float64]]) -> list[_Memory]:
+    """The memory of each job, from the readings at the rungs of all its processes."""
+    every = memory.Ladders(np.concatenate(jobs))
     figures = np.stack([every.under(definition) for definition in memory.DEFINITIONS.values()])
-    counts = np.array([len(each) // len(memory.ORDER) for each in rows], dtype=int)
+    counts = np.array([len(each) // len(memory.ORDER) for each in jobs], dtype=int)
     ends = np.cumsum(counts)
     unknown = np.concatenate(
         (np.zeros((len(figures), 1), dtype=int), np.isnan(figures).cumsum(axis=1)), axis=1

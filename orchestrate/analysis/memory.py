@@ -77,7 +77,7 @@ class Ladders:
     rows: READINGS at each rung of ORDER, process after process.
     """
 
-    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, rows: Sequence[Sequence[Any]] | Bytes) -> None:
         table = np.array(rows, dtype=float).reshape(-1, len(ORDER), len(READINGS))
         self._sizes = {reading: table[:, :, place] for place, reading in enumerate(READINGS)}
         self._sizes["own"] = self._own()

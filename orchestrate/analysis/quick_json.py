@@ -1,12 +1,12 @@
-"""JSON of records by orjson, in a fraction of the time; what is refused is `bench.record.files` to say.
+"""JSON of records by msgspec, in a fraction of the time; what is refused is `bench.record.files` to say.
 
-orjson knows nothing of keys that appear twice, of depth, nor of whole numbers beyond 64 bits. What may hold
-any of it goes to the parser that the boards have too, as does all that orjson itself does not read.
+msgspec knows nothing of keys that appear twice, of depth, nor of endless whole numbers. What may hold any of
+it goes to the parser that the boards have too, as does all that msgspec itself does not read.
 """
 
 from typing import Any
 
-import orjson
+import msgspec
 
 from bench.record import files
 
@@ -24,11 +24,10 @@ def parse(data: bytes, path: str) -> Any:
     if data[:1] != b"{" or b"\\" in data or len(data) > files.MAX_NODES or LONG in data.translate(_STARTS):
         return files.parse_json(data, path)
     try:
-        value = orjson.loads(data)
-    except ValueError:
+        value = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return files.parse_json(data, path)
-    # What is too deep for orjson to write again is too deep altogether. No text holds a quote, so each of a
-    # key that appeared twice and is gone leaves two quotes less.
-    if files.too_deep(data) or orjson.dumps(value).count(b'"') != data.count(b'"'):
+    # No text holds a quote, so each of a key that appeared twice and is gone leaves two quotes less.
+    if files.too_deep(data) or msgspec.json.encode(value).count(b'"') != data.count(b'"'):
         return files.parse_json(data, path)
     return value

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.record import loads, schema
+from bench.record import files, loads, schema
 from bench.record.files import BadFileError
 from bench.record.parent_process import die_with
 from bench.record.types import Json
-from orchestrate.analysis import forking, quick_json, under_load
-from orchestrate.analysis.job import Job, build_all
+from orchestrate.analysis import forking, quick_json, quick_record, under_load
+from orchestrate.analysis.job import Job, Taken, build_all, take
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import first_line, printable
 from orchestrate.errors import BadInput
@@ -107,42 +107,45 @@ def _shares(folder: Path) -> list[Share]:
 def read(share: Share) -> list[Found]:
     """Return a job for each valid record of a share, otherwise why not."""
     found: list[Found] = []
-    batch: list[_Valid] = []
+    batch: list[Taken] = []
     samples = 0
     for name in share.names:
         one = _one(share, name)
-        if isinstance(one, Excluded):
+        if not isinstance(one, Taken):
             found.append(one)
-        elif loads.of(one.record["job"]) != loads.SINGLE:
-            found.append(_loaded(one))
-        else:
-            _share_parts(one.record, batch)
-            batch.append(one)
-            samples += sum(process["samples"]["n"] for process in one.record["latency"]["processes"])
+            continue
+        _share_parts(one, batch)
+        batch.append(one)
+        samples += sum(series.n for series in one.series)
         if len(batch) >= BATCH_RECORDS or samples >= BATCH_SAMPLES:
-            found += _jobs(batch)
+            found += _jobs(share, batch)
             batch, samples = [], 0
-    return [*found, *_jobs(batch)]
+    return [*found, *_jobs(share, batch)]
 
 
-class _Valid(NamedTuple):
-    """A record that may count, its file, and what names it."""
-
-    record: Json
-    path: str
-    where: Excluded
-
-
-def _one(share: Share, name: str) -> _Valid | Excluded:
+def _one(share: Share, name: str) -> Taken | LoadedJob | Excluded:
     path = os.path.join(share.folder, name)
-    where = Excluded(printable(share.device), printable(name.removesuffix(".json")), "", "", share.run)
     try:
-        record = schema.check_document(quick_json.read(path), path, "record", decode=None)
+        record = _checked(path)
     except BadFileError as error:
         code = "contradictory" if isinstance(error, schema.ContradictionError) else "unreadable"
-        return where._replace(code=code, reason=first_line(error, 1000))
-    where = Excluded(record["device"], record["job"]["id"], *(_refusal(record) or ("", "")), share.run)
-    return where if where.code else _Valid(record, path, where)
+        device, job = printable(share.device), printable(name.removesuffix(".json"))
+        return Excluded(device, job, code, first_line(error, 1000), share.run)
+    if refusal := _refusal(record):
+        return Excluded(record["device"], record["job"]["id"], *refusal, share.run)
+    single = loads.of(record["job"]) == loads.SINGLE
+    try:
+        return take(record, name) if single else under_load.build(record, name)
+    except ValueError as error:
+        known = {"device": record["device"], "id": record["job"]["id"], "file": name}
+        return _damaged(share, known, error)
+
+
+def _checked(path: str) -> Json:
+    """The record in a file; BadFileError where there is none that is sound."""
+    data = files.read_bytes(path, files.MAX_BYTES)
+    found = quick_record.parse(data)
+    return found or schema.check_document(quick_json.parse(data, path), path, "record", decode=None)
 
 
 def _refusal(record: Json) -> tuple[str, str] | None:
@@ -157,28 +160,20 @@ def _refusal(record: Json) -> tuple[str, str] | None:
     return (", ".join(sorted(first)), "; ".join(first[code] for code in sorted(first))) if first else None
 
 
-def _share_parts(record: Json, batch: Sequence[_Valid]) -> None:
-    """Let the record have the objects of the one before where they are equal: less to keep and to pass on."""
-    if batch:
-        before = batch[-1].record
-        if record["environment"] == before["environment"]:
-            record["environment"] = before["environment"]
-        if record["job"]["model"] == before["job"]["model"]:
-            record["job"]["model"] = before["job"]["model"]
+def _share_parts(taken: Taken, batch: Sequence[Taken]) -> None:
+    """Let a job have the objects of the one before where they are equal: less to keep and to pass on."""
+    for key in ("environment", "model") if batch else ():
+        before = batch[-1].known[key]
+        if taken.known[key] == before:
+            taken.known[key] = before
 
 
-def _jobs(batch: Sequence[_Valid]) -> Iterator[Job | Excluded]:
-    found = build_all([(valid.record, os.path.basename(valid.path)) for valid in batch])
-    for valid, job in zip(batch, found, strict=True):
-        yield _damaged(valid, job) if isinstance(job, ValueError) else job
+def _jobs(share: Share, batch: Sequence[Taken]) -> Iterator[Job | Excluded]:
+    for taken, job in zip(batch, build_all(batch), strict=True):
+        yield _damaged(share, taken.known, job) if isinstance(job, ValueError) else job
 
 
-def _loaded(valid: _Valid) -> LoadedJob | Excluded:
-    try:
-        return under_load.build(valid.record, os.path.basename(valid.path))
-    except ValueError as error:
-        return _damaged(valid, error)
-
-
-def _damaged(valid: _Valid, error: ValueError) -> Excluded:
-    return valid.where._replace(code="unreadable", reason=first_line(f"{valid.path}: {error}", 1000))
+def _damaged(share: Share, job: Json, error: ValueError) -> Excluded:
+    """job: its `device`, `id` and the name of its `file`."""
+    reason = first_line(f"{os.path.join(share.folder, job['file'])}: {error}", 1000)
+    return Excluded(job["device"], job["id"], "unreadable", reason, share.run)

@@ -6,7 +6,7 @@ minutes, and many short series, which are decoded together.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +18,38 @@ Seconds = NDArray[np.float64]
 LIMIT = 2.0**62  # nanoseconds: beyond it is no duration
 
 
+class Packed(NamedTuple):
+    """The samples of a series, and how many they are: a byte or two each."""
+
+    n: int
+    data: bytes
+
+
+NONE = Packed(0, b"")
+
+
 def seconds(series: Series | None) -> Seconds:
     """Return the samples of one series in seconds; empty for None.
 
     ValueError for a text that does not decode.
     """
-    return several([series])[0]
+    return several([packed(series)])[0]
 
 
-def several(series: Sequence[Series | None]) -> list[Seconds]:
-    """Return the samples of many series in seconds, None as none; ValueError where one of them is damaged."""
-    held = [None if each is None or each.get("n") == 0 else each for each in series]
-    packed = [samples.unpack(each) if each else b"" for each in held]
-    if any(each and each[-1] > 127 for each in packed):
+def packed(series: Series | None) -> Packed:
+    """Return the samples of one series as they are packed, None as none; ValueError where it is damaged."""
+    if series is None or series.get("n") == 0:
+        return NONE
+    data = samples.unpack(series)
+    if data[-1] > 127:
         raise ValueError("series is damaged: it ends inside a value")
-    differences = _zigzag(_varints(np.frombuffer(b"".join(packed), dtype=np.uint8)))
-    counts = np.array([each["n"] if each else 0 for each in held], dtype=int)
+    return Packed(series["n"], data)
+
+
+def several(series: Sequence[Packed]) -> list[Seconds]:
+    """Return the samples of many series in seconds; ValueError where one of them is damaged."""
+    differences = _zigzag(_varints(np.frombuffer(b"".join([each.data for each in series]), dtype=np.uint8)))
+    counts = np.array([each.n for each in series], dtype=int)
     ends = np.cumsum(counts)
     if np.abs(differences.astype(np.float64)).sum() > LIMIT:
         _refuse_beyond(_apart(differences, ends))

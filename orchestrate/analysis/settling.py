@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from bench.record.measure import MAX_DRIFT, MIN_SAMPLES
 from orchestrate.analysis import samples
-from orchestrate.analysis.samples import Seconds
+from orchestrate.analysis.samples import Packed, Seconds
 
 LOOK = 256  # windows at a time, after the first: most models settle at once
 
@@ -24,28 +24,54 @@ class Settled(NamedTuple):
     cold_steady: tuple[float, ...]  # of the processes that loaded the model from a file out of the page cache
 
 
-def of_jobs(jobs: Sequence[Sequence[Entry]], p50s: Sequence[float]) -> Iterator[Settled]:
+class Start(NamedTuple):
+    """A load, a first inference and the warm-up after it: seconds where known."""
+
+    load: float | None
+    first: float | None
+    warmup: Packed
+
+
+class Starts(NamedTuple):
+    """How a process began, and the extra process whose model was not in the page cache, if there was one."""
+
+    warm: Start
+    cold: Start
+
+
+def starts(entry: Entry) -> Starts:
+    """Return how a process began; ValueError for damaged series."""
+    return Starts(*(_start(entry, kind) for kind in ("", "cold_")))
+
+
+def _start(entry: Entry, kind: str) -> Start:
+    warmup = samples.packed(entry.get(kind + "warmup"))
+    return Start(entry.get(kind + "load_seconds"), entry.get(kind + "first_seconds"), warmup)
+
+
+def of_jobs(jobs: Sequence[Sequence[Starts]], p50s: Sequence[float]) -> Iterator[Settled]:
     """Yield when each job settled, from its processes; p50s: of all processes in a row.
 
     ValueError for damaged series.
     """
-    entries = [entry for each in jobs for entry in each]
-    warm, cold = (samples.several([entry.get(key) for entry in entries]) for key in ("warmup", "cold_warmup"))
-    found = iter(zip(entries, p50s, warm, cold, strict=True))
+    every = [process for each in jobs for process in each]
+    warm = _settled([process.warm for process in every], p50s)
+    cold = _settled([process.cold for process in every], p50s)
     for each in jobs:
-        own = [next(found) for _ in each]
-        steady = [_after(e, "load_seconds", "first_seconds", series, p50) for e, p50, series, _ in own]
-        known = [_after(e, "cold_load_seconds", "cold_first_seconds", s, p50) for e, p50, _, s in own]
+        steady, known = ([next(found) for _ in each] for found in (warm, cold))
         yield Settled(
             tuple(steady) if all(map(math.isfinite, steady)) else (), tuple(filter(math.isfinite, known))
         )
 
 
-def _after(entry: Entry, load: str, first: str, inferences: Seconds, p50: float) -> float:
-    begun = entry.get(load), entry.get(first)
-    if begun[0] is None or begun[1] is None or not len(inferences):
+def _settled(starts: Sequence[Start], p50s: Sequence[float]) -> Iterator[float]:
+    return map(_after, starts, samples.several([start.warmup for start in starts]), p50s)
+
+
+def _after(start: Start, inferences: Seconds, p50: float) -> float:
+    if start.load is None or start.first is None or not len(inferences):
         return math.nan
-    return float(begun[0]) + float(begun[1]) + seconds(inferences, p50)
+    return float(start.load) + float(start.first) + seconds(inferences, p50)
 
 
 def seconds(inferences: Seconds, p50: float) -> float:

@@ -29,7 +29,7 @@ def predicted(folder: Path, name: str, asked: Request = WIDE, **changes: Any) ->
         **json.loads(json.dumps(entry, allow_nan=False)),
     }
     problems: list[checks.Problem] = []
-    job_fields._model(model, (), problems)
+    job_fields.model(model, (), problems)
     assert problems == []
     return model.get("predicted")
 

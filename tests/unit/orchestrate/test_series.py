@@ -9,20 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.record import samples
-from orchestrate.analysis.samples import seconds, several
+from orchestrate.analysis import samples as fast
 from tests import synthetic
 
 
 @given(st.lists(st.integers(min_value=-(2**61), max_value=2**61), max_size=60))
 def test_decoded_samples_are_those_of_the_records_own_codec(nanoseconds: list[int]) -> None:
     packed = samples.encode(nanoseconds)
-    assert seconds(packed).tolist() == pytest.approx(samples.seconds(packed), rel=1e-12, abs=1e-12)
+    assert fast.seconds(packed).tolist() == pytest.approx(samples.seconds(packed), rel=1e-12, abs=1e-12)
 
 
 @given(st.lists(st.lists(st.integers(min_value=-(2**61), max_value=2**61), max_size=9), max_size=9))
 def test_many_series_decoded_together_are_those_decoded_alone(series: list[list[int]]) -> None:
-    packed = [samples.encode(each) for each in series]
-    assert [each.tolist() for each in several(packed)] == [seconds(each).tolist() for each in packed]
+    held = [samples.encode(each) for each in series]
+    together = fast.several([fast.packed(each) for each in held])
+    assert [each.tolist() for each in together] == [fast.seconds(each).tolist() for each in held]
 
 
 @given(st.lists(st.integers(min_value=0, max_value=10**12), min_size=1, max_size=60))
@@ -35,7 +36,7 @@ def test_the_synthetic_generator_encodes_as_the_records_do(nanoseconds: list[int
     "nothing", [None, {"n": 0, "unit": "ns", "encoding": "delta-zlib-base64", "data": ""}]
 )
 def test_a_missing_series_is_empty(nothing: dict | None) -> None:
-    assert len(seconds(nothing)) == 0
+    assert len(fast.seconds(nothing)) == 0
 
 
 def packed(raw: bytes, n: int = 1) -> dict:
@@ -61,7 +62,7 @@ def packed(raw: bytes, n: int = 1) -> dict:
 )
 def test_damaged_samples_are_told_in_one_line(damaged: dict, told: str) -> None:
     with pytest.raises(ValueError, match=told) as error:
-        seconds(damaged)
+        fast.seconds(damaged)
     with pytest.raises(ValueError, match="series"):
         samples.decode(damaged)
     assert "\n" not in str(error.value)

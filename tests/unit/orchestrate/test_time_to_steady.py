@@ -42,14 +42,16 @@ def entry(**own: Any) -> dict[str, Any]:
 
 def test_load_and_first_inference_are_part_of_it_and_cold_ones_are_apart() -> None:
     cold = {"cold_load_seconds": 2.0, "cold_first_seconds": 0.2, "cold_warmup": samples.encode([MS] * 12)}
-    found = list(settling.of_jobs([[entry(**cold), entry()], [entry()]], [0.001] * 3))
+    jobs = [[settling.starts(each) for each in job] for job in ([entry(**cold), entry()], [entry()])]
+    found = list(settling.of_jobs(jobs, [0.001] * 3))
     assert found[0].steady == pytest.approx((0.615, 0.615))
     assert found[0].cold_steady == pytest.approx((2.2,))
     assert found[1].cold_steady == ()
 
 
 def test_where_a_process_does_not_have_it_the_job_has_none() -> None:
-    (found,) = settling.of_jobs([[entry(), entry(load_seconds=None)]], [0.001] * 2)
+    starts = [settling.starts(each) for each in (entry(), entry(load_seconds=None))]
+    (found,) = settling.of_jobs([starts], [0.001] * 2)
     assert found == ((), ())
 
 

@@ -19,6 +19,26 @@ PARTS = ("sound", "checks", "job_fields", "record_fields", "schema")
 RECORDS = [json.loads(path.read_text()) for path in sorted((ROOT / "tests/records").glob("*.json"))]
 
 
+KINDS = [
+    (checks.number(0), [0, 0.5, 10**15], [-1, True, "1", None, float("nan"), float("inf"), 2**62, 2.0**62]),
+    (checks.number(), [-0.5, 2**62 - 1, 1 - 2**62], [2.0**62, -(2.0**62), -(2**62)]),
+    (checks.number(1, integer=True, maximum=9), [1, 9], [0, 10, 1.0, True, 2**70]),
+    (checks.nullable(checks.name), [None, "", "x" * 200], ["x" * 201, 1, []]),
+    (checks.text, ["x" * 100_000], ["x" * 100_001, b"x", None]),
+    (checks.boolean, [True, False], [0, 1, None, "true"]),
+    (checks.choice("a", "b"), ["a"], ["c", None, 1, ["a"]]),
+    (checks.choice(1), [1], [True, 1.0, "1", {}]),
+    (checks.listing(checks.count, 1, 3), [[1], [1, 2, 3]], [[], [1, 2, 3, 4], [-1], {}, None]),
+    (checks.mapping(checks.count), [{}, {"a": 1}], [{"a": -1}, [], None]),
+    (checks.identifier, ["a.b-c_1"], [".a", "a b", "", 1, "a\n", "x" * 201]),
+    (checks.anything, [None, 1.5, "x", {"a": [1, {"b": "y"}]}, {}, []],
+     ["x" * 100_001, {"a": ["x" * 100_001]}, {"x" * 100_001: 1}, {1: 2}]),
+    (checks.sha256, ["0" * 64], ["0" * 63, "A" * 64, "0" * 64 + "\n", 0]),
+    (checks.fields({"a": checks.count}, {"b": checks.text}), [{"a": 1}, {"a": 1, "b": "", "c": None}],
+     [{}, {"b": ""}, {"a": 1, "b": None}, {"a": -1}, [], None]),
+]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def by_value() -> Iterator[ModuleType]:
     """A second copy of the schema, which accepts no object at once."""
@@ -44,26 +64,7 @@ def test_a_spoilt_document_has_the_same_problems(by_value: ModuleType) -> None:
     assert kinds == {True, False}
 
 
-@pytest.mark.parametrize(
-    ("check", "good", "bad"),
-    [
-        (checks.number(0), [0, 0.5, 10**15], [-1, True, "1", None, float("nan"), float("inf"), 2**62]),
-        (checks.number(1, integer=True, maximum=9), [1, 9], [0, 10, 1.0, True, 2**70]),
-        (checks.nullable(checks.name), [None, "", "x" * 200], ["x" * 201, 1, []]),
-        (checks.text, ["x" * 100_000], ["x" * 100_001, b"x", None]),
-        (checks.boolean, [True, False], [0, 1, None, "true"]),
-        (checks.choice("a", "b"), ["a"], ["c", None, 1, ["a"]]),
-        (checks.choice(1), [1], [True, 1.0, "1", {}]),
-        (checks.listing(checks.count, 1, 3), [[1], [1, 2, 3]], [[], [1, 2, 3, 4], [-1], {}, None]),
-        (checks.mapping(checks.count), [{}, {"a": 1}], [{"a": -1}, [], None]),
-        (checks.identifier, ["a.b-c_1"], [".a", "a b", "", 1, "a\n", "x" * 201]),
-        (checks.anything, [None, 1.5, "x", {"a": [1, {"b": "y"}]}, {}, []],
-         ["x" * 100_001, {"a": ["x" * 100_001]}, {"x" * 100_001: 1}, {1: 2}]),
-        (checks.sha256, ["0" * 64], ["0" * 63, "A" * 64, "0" * 64 + "\n", 0]),
-        (checks.fields({"a": checks.count}, {"b": checks.text}), [{"a": 1}, {"a": 1, "b": "", "c": None}],
-         [{}, {"b": ""}, {"a": 1, "b": None}, {"a": -1}, [], None]),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("check", "good", "bad"), KINDS)
 def test_each_kind_of_check_is_written_as_what_it_demands(
     check: Any, good: list[Any], bad: list[Any]
 ) -> None:
