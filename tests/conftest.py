@@ -77,11 +77,19 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("busy")
 
 
-# A folder whose files share what is slow to start, a cluster of Ray: one worker's.
-TOGETHER = ("tests/integration/ray",)
+# Files that share what is slow to start, a cluster of Ray, or boards with the job image: one worker's.
+TOGETHER = {
+    "tests/integration/ray": ("tests/integration/ray/",),
+    "tests/service/boards": (
+        "tests/service/test_board_tensorrt.py",
+        "tests/service/test_devices_check_deep.py",
+        "tests/service/test_fleet_run.py",
+    ),
+}
 # These take minutes, and mostly wait. Begun first, so that no worker is left with one of them at the end.
 LONGEST = (
     "tests/service/test_fleet_faults.py",
+    "tests/service/boards",
     "tests/service/test_images.py",
     "tests/integration/ray",
     "tests/service",
@@ -92,9 +100,9 @@ MOST_WORKERS = 8
 
 
 def unit_of(nodeid: str) -> str:
-    """What one worker takes whole: a file, or a folder of TOGETHER."""
+    """What one worker takes whole: a file, or several that are TOGETHER."""
     file = nodeid.partition("::")[0]
-    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+    return next((unit for unit, files in TOGETHER.items() if file.startswith(files)), file)
 
 
 def rank(item: pytest.Item) -> int:

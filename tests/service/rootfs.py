@@ -29,6 +29,7 @@ PACKAGES = "python3.11,libstdc++6,dash,coreutils,base-files,base-passwd,libc-bin
 UNUSED = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/i18n", "./var/lib/dpkg")
 JOB_IMAGE = "orbitbench/job:test"
 GPU_IMAGE = "orbitbench/gpu-job:test"
+TOOLS = ("transformers", "quantization", "tools", "distutils", "f2py")  # of packages: no job needs them
 FAKES_NEED = ("onnx", "protobuf", "ml_dtypes", "typing_extensions")
 
 
@@ -171,17 +172,19 @@ def _system_layer() -> bytes:
 
 def _packages_layer(names: tuple[str, ...] = ("numpy", "onnxruntime"), place: str = "opt/site") -> bytes:
     found = [importlib.metadata.distribution(name) for name in names]
+    left_out = {"..", "tests", *TOOLS}
 
     def make() -> bytes:
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as target:
             for distribution in found:
                 for file in distribution.files or ():
-                    if ".." not in file.parts and "tests" not in file.parts and file.locate().exists():
+                    if not left_out.intersection(file.parts) and file.locate().exists():
                         _file(target, Path(str(file.locate())), f"{place}/{file}")
         return _compiled(buffer.getvalue())
 
-    return _cached("packages", f"with bytecode {place} {[(each.name, each.version) for each in found]}", make)
+    versions = [(each.name, each.version) for each in found]
+    return _cached("packages", f"with bytecode {place} without {TOOLS} {versions}", make)
 
 
 def _fakes_layer() -> bytes:

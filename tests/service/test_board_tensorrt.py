@@ -79,10 +79,12 @@ def test_a_deep_check_builds_an_engine_in_each_precision(
     assert "GPU free" in checks["memory (fp32)"]["message"]
 
 
-def test_kept_tactics_serve_the_next_run_and_lie_in_a_volume_of_the_containers_user(
+def test_kept_tactics_serve_the_next_run_and_without_the_key_nothing_is_kept(
     board: Board, job_fleet: Fleet, tmp_path: Path
 ) -> None:
-    first = tactics(job_fleet, tmp_path, "keeper", 16)
+    assert tactics(job_fleet, tmp_path, "forgetful", 16)["reused"] is False
+    assert board.docker("volume", "ls", "-q").split() == []
+    first = tactics(job_fleet, tmp_path, "keeper", 16)  # the same again: that run has left it nothing
     second = tactics(job_fleet, tmp_path, "keeper", 24)
     part = Part("board", "tactics")
     reused = [first["reused"], second["reused"]]
@@ -95,10 +97,3 @@ def test_kept_tactics_serve_the_next_run_and_lie_in_a_volume_of_the_containers_u
     assert board.docker("volume", "ls", "-q").split() == [VOLUME], "the runs' own volumes are gone"
     owner = ["run", "--rm", "-v", f"{VOLUME}:/t", "--entrypoint", "stat", rootfs.GPU_IMAGE, "-c", "%u", "/t"]
     assert board.docker(*owner).strip() == "65532"
-
-
-def test_without_the_key_nothing_is_kept(board: Board, job_fleet: Fleet, tmp_path: Path) -> None:
-    board.docker("volume", "rm", "-f", VOLUME)
-    assert tactics(job_fleet, tmp_path, "forgetful", 16)["reused"] is False
-    assert tactics(job_fleet, tmp_path, "forgetful", 24)["reused"] is False
-    assert board.docker("volume", "ls", "-q").split() == []

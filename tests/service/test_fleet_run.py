@@ -36,9 +36,13 @@ def command(fleet: Fleet, cwd: Path, *words: str) -> subprocess.Popen[str]:
 
 DEVICES = """
 devices:
-  here: {transport: process, backend: onnxruntime}
+  here: {transport: process, backend: onnxruntime, measure: &short SHORT}
   fast: &board
-    {host: board1, image: "IMAGE", backend: onnxruntime, limits: {min_free_disk: 0, min_free_memory: 0}}
+    host: board1
+    image: "IMAGE"
+    backend: onnxruntime
+    limits: {min_free_disk: 0, min_free_memory: 0}
+    measure: *short
   twin: {<<: *board, options: {spinning: true}}
   other: {<<: *board, host: board2}
 """
@@ -48,7 +52,9 @@ def test_a_users_own_model_on_this_machine_and_two_boards_in_one_command(
     job_fleet: Fleet, tmp_path: Path
 ) -> None:
     sample.onnx_model(tmp_path / "my.onnx", 6)
-    (tmp_path / "devices.yaml").write_text(DEVICES.replace("IMAGE", rootfs.JOB_IMAGE))
+    (tmp_path / "devices.yaml").write_text(
+        DEVICES.replace("IMAGE", rootfs.JOB_IMAGE).replace("SHORT", json.dumps(sample.QUICK))
+    )
     devices = [word for name in ("here", "fast", "twin", "other") for word in ("--device", name)]
     words = ["run", "--devices", "devices.yaml", *devices, "--onnx", "my.onnx", "--json"]
     done = command(job_fleet, tmp_path, *words)

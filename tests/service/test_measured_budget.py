@@ -21,10 +21,13 @@ WANTED = Wanted(Item("vgg11", "cifar10", None, (8, 16, 24, 24, 32, 32, 32, 32)))
 
 @pytest.fixture(scope="module")
 def local() -> Profile:
-    """The made-up profile, as if it was of this machine."""
-    found = synthetic_profile.profile()
-    where = found.environment.model_copy(update={"device": "local"})
-    return found.model_copy(update={"environment": where})
+    """The made-up profile, as if it was of this machine, whose processes hold one copy of the weights."""
+    found = synthetic_profile.profile().model_dump()
+    found["environment"]["device"] = "local"
+    for each in found["measurements"]:
+        memory = each["memory"]
+        memory["process"] -= (memory["peak"] - 50_000_000) // 3  # the made-up device holds two
+    return Profile.model_validate(found)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,10 @@ def test_a_profile_of_elsewhere_is_refused_by_name_of_what_differs(
     assert "orchestrate tune --device local" in str(refused.value)
 
 
-def test_a_memory_budget_is_kept_by_the_process_that_is_measured(here: Profile, figures: Any) -> None:
+def test_a_memory_budget_is_kept_by_the_process_that_is_measured(
+    here: Profile, figures: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(rounds.CLOSE, "memory", 0.97)  # three processes of a busy machine differ
     least = measuring.summed_up(here, WANTED, [figures]).memory.value
     limits = {"memory": least + 9e6}
     board = Board(CostModel(here), architecture("vgg11"), dataset("cifar10"), extrapolate=True)
@@ -72,7 +78,7 @@ def test_a_memory_budget_is_kept_by_the_process_that_is_measured(here: Profile, 
         wanted = Wanted(Item("vgg11", "cifar10", None, tuple(widths)))
         return measuring.summed_up(here, wanted, measuring.figures(here, [wanted], 3, SECONDS))
 
-    # The profile is made up, the first guess far off: more rounds than with a device's own profile.
+    # What a process holds without a network is made up, the first guess far off: two rounds at least.
     answer = solver.measured(rounds.play(limits, 8, solver.guess, measure))
     assert answer.measured is not None
     assert answer.measured.memory.high <= limits["memory"]
