@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import glob
 import os
 import signal
@@ -66,6 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Signals and examples that do not depend on who started the tests, nor on how busy the machine is."""
     # Workers share the cores: threads that wait for one another there cost more than they bring.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Nothing of what is collected is garbage: looking for some, again and again, takes seconds.
+    gc.disable()
     # What a process has compiled, the next finds: the suite starts hundreds, and each worker rewrites all.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
@@ -75,6 +78,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # An example has no time limit of its own: on a busy machine it says nothing.
     hypothesis.settings.register_profile("busy", deadline=None)
     hypothesis.settings.load_profile("busy")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """From here on garbage is looked for, but not among modules and tests, which stay to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 # Files that share what is slow to start, a cluster of Ray, or boards with the job image: one worker's.

@@ -23,6 +23,7 @@ def _build(interpreter: str) -> None:
     shutil.rmtree(HOME, ignore_errors=True)
     subprocess.run([interpreter, "-m", "venv", HOME], check=True)
     pip = [HOME / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip.append("--no-compile")  # most of it is never imported
     for packages in (["pip==21.3.1"], PACKAGES):  # 3.6's own pip is too old for the wheels' platform tags
         subprocess.run([*pip, *packages], check=True, timeout=600, capture_output=True)
     (HOME / "complete").write_text("\n".join(PACKAGES))

@@ -25,7 +25,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = folder / "environment"
     venv.create(made, symlinks=True)
     python = made / "bin/python"
-    install = ["--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
+    install = ["--python", str(python), "install", "--no-compile", "--no-deps", "--no-index", str(wheel)]
     subprocess.run([*pip, *install], check=True)
     (site,) = made.glob("lib/python3.*/site-packages")
     (site / "layer.pth").write_text("\n".join(PACKAGES))

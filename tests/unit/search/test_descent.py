@@ -222,7 +222,7 @@ def test_bad_settings_are_named(changes: dict, message: str) -> None:
 
 
 def test_mixed_precision_searches_too(tmp_path: Path) -> None:
-    run = search(tmp_path, quick(iterations=1, amp=True, warmup_epochs=0, max_epochs=1))
+    run = search(tmp_path, quick(iterations=1, amp=True, warmup_epochs=0, max_epochs=1, width_ratio=0.03))
     run.run()
     assert run.rounds[0]["steps"] > 0
 
