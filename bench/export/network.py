@@ -39,8 +39,8 @@ def build(architecture: Architecture, widths: list[int], dataset: Dataset, seed:
     Weights are drawn once, not as in training: N(0, 1.4 / fan in), with which activations neither vanish nor
     explode, and batch norms as after training, with a mean, a variance, a scale and a shift worth folding.
     """
-    with torch.device("meta"):  # the zoo's own initialisation would only be thrown away
-        module = architecture.build(widths, dataset)
+    with torch.device("meta"):  # and not initialised: there, that alone has torch import its compiler
+        module = architecture.build(widths, dataset, initialised=False)
     module = module.to_empty(device="cpu").eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -48,10 +48,12 @@ class Architecture:
         self.check(widths)
         return self.network(widths, dataset).cost(dataset.size)[0]
 
-    def build(self, widths: Sequence[int], dataset: Dataset, gates: bool = False) -> nn.Module:
+    def build(
+        self, widths: Sequence[int], dataset: Dataset, gates: bool = False, initialised: bool = True
+    ) -> nn.Module:
         """Return the torch network, N x 3 x size x size images to N x classes logits.
 
-        With gates for a search.
+        With gates for a search; not initialised where other weights will take their place.
         """
         from bench.zoo.modules import initialise
 
@@ -59,7 +61,8 @@ class Architecture:
         if any(w != int(w) for w in widths):
             raise WidthError(f"{self.name}: a network needs integer widths, not {list(widths)}")
         module = self.network(widths, dataset).module(gates)
-        initialise(module, self.initialisation)
+        if initialised:
+            initialise(module, self.initialisation)
         return module
 
     def gate_points(self, module: nn.Module) -> list[Gate]:
