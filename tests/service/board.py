@@ -23,8 +23,10 @@ USERS = {
     "bench": ("docker",),
     "guest": (),
 }  # name -> further groups; both also have the password of their name
+# Keys are agreed on as with JetPack 4 and 5; what newer versions prefer takes 0.14 core-seconds each time.
 SSHD_CONFIG = """\
 Port 22
+KexAlgorithms curve25519-sha256
 HostKey /run/board/etc/host_key
 PidFile /run/sshd.pid
 LogLevel VERBOSE
