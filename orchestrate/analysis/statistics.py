@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+
+from orchestrate.analysis.quick_scipy import special
 
 LEVEL = 0.95
 FEWEST = 3  # pairs that an interval over pairs needs
