@@ -7,12 +7,11 @@ import dataclasses
 import errno
 import importlib
 import inspect
+import os
 import pkgutil
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import ModuleType
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -116,44 +115,28 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
             try:
                 return super().invoke(ctx)
             except errors as error:
-                typer.echo(printable(f"{program}: {error}"), err=True)
+                _complain(program, error)
                 raise typer.Exit(getattr(error, "exit_code", 1)) from None
-            except BrokenPipeError:
-                sys.stderr.close()  # the reader (`| head`) has left: nobody is there to read a message
-                raise typer.Exit(1) from None
+            except BrokenPipeError:  # the reader has left (`| head`)
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest is flushed to
+                raise typer.Exit(130) from None
             except OSError as error:
                 if error.filename is None:
                     raise  # nothing that the user has named: an error of ours
-                typer.echo(printable(f"{program}: {_unusable(error)}"), err=True)
+                _complain(program, _unusable(error))
                 raise typer.Exit(2) from None
             except KeyboardInterrupt as error:
                 if str(error):
-                    typer.echo(printable(f"{program}: {error}"), err=True)
+                    _complain(program, error)
                 raise typer.Exit(130) from None
 
     return Commands
 
 
-@contextmanager
-def terminated_is_interrupted() -> Iterator[None]:
-    """Have SIGTERM, which `timeout` sends twice, end what is inside as Ctrl-C does: temporary folders go.
-
-    Not around a training or a search, which are asked to stop between two steps (`bench.work.resumable`).
-    """
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _complain(program: str, problem: object) -> None:
+    """Print an error's line; that nobody reads it (`2>&1 | head`) changes no exit code."""
+    with suppress(BrokenPipeError):
+        typer.echo(printable(f"{program}: {problem}"), err=True)
 
 
 ADVICE = {

@@ -5,13 +5,13 @@ from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """The command line or a file cannot be used as it is: exit code 2. The text says what to do."""
+    """The command line or a file cannot be used as it is: exit code 2. The text states what to do."""
 
     exit_code = 2
 
 
 class JobError(RuntimeError):
-    """The command was valid, but a job failed: exit code 1. The text says what is kept and what to do."""
+    """The command was valid, but a job failed: exit code 1. The text states what is kept and what to do."""
 
     exit_code = 1
 

@@ -10,7 +10,7 @@ ABOUT = """Run CNN benchmarks on edge boards and compare what they measured.
 
 A first run here, without a board: orchestrate run --device local --experiment demo. It leaves results/RUN;
 `report`, `recommend` and `compare` read such folders, `run --resume RUN` finishes one that was interrupted.
-For a board, describe it in manifests/devices.yaml and let `devices check NAME` say what it lacks.
+For a board, describe it in manifests/devices.yaml; `devices check NAME` reports what it lacks.
 
 Exit codes: 0 done, 1 a job or a board failed, 2 a mistake in what was given, 130 interrupted.
 """

@@ -1,4 +1,4 @@
-"""Everything that ends a command, with its exit code. The text says what is wrong, where, and what to do."""
+"""Everything that ends a command, with its exit code. The text has what is wrong, where, and what to do."""
 
 
 class OrbitError(Exception):
@@ -14,7 +14,7 @@ class BadInput(OrbitError):
 
 
 class Interrupted(OrbitError):
-    """Stopped by the user; the text says how to go on."""
+    """Stopped by the user; the text states how to go on."""
 
     exit_code = 130
 

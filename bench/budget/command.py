@@ -102,7 +102,7 @@ class Solver:
         return found
 
     def _marked(self, error: UnreachableError) -> UnreachableError:
-        """The error, which says so where the network that it names lies beyond the tuned widths."""
+        """The error, which states it where the network that it names lies beyond the tuned widths."""
         if self.board is None or not self.asked.on_device or not error.widths:
             return error
         if not self.board.model.outside(self.board.architecture, error.widths, self.board.dataset):

@@ -116,5 +116,5 @@ def prediction_lines(prediction: Prediction, profile: Profile) -> list[str]:
     lines[0] += f" (95 %, profile {profile.name})"
     lines += [f"extrapolated: {reason}" for reason in prediction.outside]
     if profile.emulated:
-        lines.append(f"the profile is of an emulated CPU ({profile.emulated}): it says nothing about a board")
+        lines.append(f"the profile is of an emulated CPU ({profile.emulated}): this is no figure of a board")
     return lines

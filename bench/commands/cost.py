@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.scale import Architecture, AsJson, Dataset
+from bench.record.quantities import counted
 
 if TYPE_CHECKING:
     from bench.cost import CostModel, Prediction
@@ -90,7 +91,6 @@ def _data(prediction: "Prediction", model: "CostModel") -> dict[str, object]:
 
 def _lines(prediction: "Prediction", model: "CostModel") -> list[str]:
     from bench.cost import UNKNOWN
-    from bench.record.quantities import counted
 
     found, latency = model.profile.environment, prediction.latency
     threads = counted(found.threads, "thread")
@@ -105,7 +105,7 @@ def _lines(prediction: "Prediction", model: "CostModel") -> list[str]:
         lines.append(f"{name:<8} {held}")
     lines += [f"extrapolated: {reason}" for reason in prediction.outside]
     if model.profile.emulated:
-        lines.append(f"the CPU was emulated ({model.profile.emulated}): this says nothing about a board")
+        lines.append(f"the CPU was emulated ({model.profile.emulated}): this is no figure of a board")
     return lines
 
 
@@ -127,7 +127,13 @@ def design(
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="decides what is chosen")] = 1,
     after: Measurements = None,
     again: Annotated[
-        int, typer.Option(metavar="N", min=0, max=200, help="instead, networks of --after that surprise most")
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=200,
+            help="instead: so many networks of --after, those that the fit explains least",
+        ),
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -153,7 +159,7 @@ def design(
     else:
         items = choice.choose(parts, networks, seed, known)
         contents = tuning.write(out, items, "tune" if known is None else "tune-more", profiled=True)
-    text = f"bundle of {len(items)} measurements: {out}"
+    text = f"bundle of {counted(len(items), 'measurement')}: {out}"
     typer.echo(json.dumps({"bundle": str(out), **contents}) if as_json else text)
 
 
@@ -165,11 +171,11 @@ def fit(
     out: Annotated[Path, typer.Option(metavar="FILE", help="the profile, YAML")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a profile of measurements, and say how well it predicts networks that it left out.
+    """Make a profile of measurements, and print how well it predicts networks that were left out.
 
     bench cost fit measurements.json --out manifests/profiles/local.yaml
     """
-    from bench.cost.calibration import judge, observe, profiled
+    from bench.cost.calibration import judge, observe, profiled, quality
     from bench.cost.profile import save
     from bench.work import writable_paths
 
@@ -179,12 +185,12 @@ def fit(
     profile = read.model_copy(update={"name": path.stem, "fitted": fitted})
     save(profile, path)
     seen = profiled(profile, fitted.block)
+    found = quality(fitted, seen)
     if as_json:
-        typer.echo(json.dumps({"profile": str(path), **fitted.model_dump(), "profiled": seen}))
+        made = {"profile": str(path), **fitted.model_dump(), "profiled": seen, "quality": found}
+        typer.echo(json.dumps(made))
         return
-    typer.echo(f"{path}: {len(profile.measurements)} measurements; {fitted.text()}")
-    if not seen:
-        typer.echo("no profiler gave the times of their kernels: the model is of sums alone, and errs more")
+    typer.echo("\n".join([f"{path}: {counted(len(profile.measurements), 'measurement')}", *found]))
 
 
 def _read(path: Path) -> "Profile":

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from bench.cli_app import experiments, options_of, terminated_is_interrupted
+from bench.cli_app import experiments, options_of
+from bench.record.printable import one_line
+from bench.record.quantities import counted
+from bench.work.signals import terminated_is_interrupted
 
 if TYPE_CHECKING:
     from bench.export import Progress
@@ -154,7 +157,6 @@ def _tell(options: ExportOptions, contents: dict[str, Any]) -> None:
     """Print the bundle, and what was assumed; JobError names the files that were refused."""
     from bench.errors import JobError
     from bench.export.own.request import assumption
-    from bench.record.printable import one_line
 
     if untested := [model["id"] for model in contents["models"] if model.get("test_set", ...) is None]:
         typer.echo(_untested(untested), err=True)
@@ -233,17 +235,11 @@ def _progress() -> "Iterator[Progress]":
     """A bar on stderr, where it is a terminal; else a line a model."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from bench.record.printable import one_line
     from bench.work.plain_console import PlainConsole
 
     console = PlainConsole(stderr=True)
-    columns = (
-        TextColumn("export"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
+    described = TextColumn("{task.description}", markup=False)
+    columns = (TextColumn("export"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), described)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
@@ -259,7 +255,6 @@ def _progress() -> "Iterator[Progress]":
 def _show(out: Path, contents: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from bench.record.quantities import counted
     from bench.work.plain_console import PlainConsole
 
     console = PlainConsole()
@@ -279,7 +274,8 @@ def _show(out: Path, contents: dict[str, Any]) -> None:
     console.print(table)
     skipped = Counter((missing["reason"], missing["command"]) for missing in contents["skipped"])
     for (reason, command), models in skipped.items():
-        console.print(f"skipped {models} models: {reason}; make one with: {command}", soft_wrap=True)
+        text = f"skipped {counted(models, 'model')}: {reason}; make one with: {command}"
+        console.print(text, soft_wrap=True)
     console.print(f"bundle of {counted(len(contents['models']), 'model')}: {out}", soft_wrap=True)
 
 
@@ -291,7 +287,7 @@ def _millions(count: int, digits: int) -> str:
 
 def _untested(models: list[str]) -> str:
     return (
-        f"no test set for {len(models)} models, such as {models[0]}: their weights are random; "
+        f"no test set for {counted(len(models), 'model')}, such as {models[0]}: their weights are random; "
         f"train them first, such as: bench train {models[0]}"
     )
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
+from bench.record.quantities import counted
+
 if TYPE_CHECKING:
     from bench.cost import CostModel
 
@@ -27,7 +29,7 @@ def predictions(
 ) -> None:
     """Read a JSON list of networks (id, architecture, dataset, widths) on stdin; print one of predictions.
 
-    A network beyond a profile's tuned range has no prediction there; a line on stderr says so.
+    A network beyond a profile's tuned range has no prediction there; a line on stderr reports it.
 
     With --landscape: read a list of lists, each of one architecture and data set; print for each the
     costliest layer of its first network and where the others fall on it, null where the first has no
@@ -83,7 +85,7 @@ def _rows(model: "CostModel", networks: list[Network]) -> list[dict[str, object]
         except InputError as error:  # beyond the tuned range, or somebody's record: not of this version's zoo
             refused.append(str(error))
     if refused:
-        text = f"profile {model.profile.name} predicts {len(found)} of {len(networks)} networks"
+        text = f"profile {model.profile.name} predicts {len(found)} of {counted(len(networks), 'network')}"
         why = first_line(refused[0]).partition("; --extrapolate")[0]
         typer.echo(f"{text}; of the others the first: {why}", err=True)
     return found

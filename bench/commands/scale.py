@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli_app import options_of
+from bench.record.quantities import counted
 
 if TYPE_CHECKING:
     from bench.scaling import Scaled
@@ -161,7 +162,13 @@ def _one_target(options: ScaleOptions, wanted: dict[str, float]) -> None:
 
     if wanted and (options.ratio is not None or options.ratio_of is not None):
         raise InputError("give either --ratio with --ratio-of, or budgets (--max-...), not both")
-    if not wanted and (options.ratio is None or options.ratio_of is None):
+    if options.ratio is not None and options.ratio_of is None:
+        raise InputError(
+            f"--ratio {options.ratio:g} of what? give --ratio-of as well, such as --ratio-of params"
+        )
+    if not wanted and options.ratio is None and options.ratio_of is not None:
+        raise InputError(f"--ratio-of {options.ratio_of} needs a ratio, such as --ratio 0.25")
+    if not wanted and options.ratio is None:
         raise InputError(
             "no target: give --ratio with --ratio-of, or a budget: --max-params, --max-macs, --max-latency, "
             "--max-memory"
@@ -245,7 +252,7 @@ def fit(
     if as_json:
         typer.echo(json.dumps(_as_data(found)))
         return
-    typer.echo(f"{arch} on {dataset}: {found.rows} rows, residual of ln(width) {found.rmse:.4f}")
+    typer.echo(f"{arch} on {dataset}: {counted(found.rows, 'row')}, residual of ln(width) {found.rmse:.4f}")
     if found.uniform:
         typer.echo("too few steps for a fit: beta is 0, which scales the first row uniformly")
     for layer, alpha, beta in zip(architecture.layers, found.alpha, found.beta, strict=True):

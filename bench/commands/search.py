@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli_app import options_of
+from bench.record.quantities import counted
 
 if TYPE_CHECKING:
     from bench.search.descent import Search
@@ -38,7 +39,7 @@ class SearchOptions:
         list[str],
         typer.Option("--set", metavar="NAME=VALUE", help="changes a setting of the recipe; may be repeated"),
     ] = field(default_factory=list)
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="decides everything random")] = 0
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="of all that is random")] = 0
     iterations: Annotated[
         int | None, typer.Option(metavar="N", help="rounds of architecture descent [default: the recipe's]")
     ] = None
@@ -88,7 +89,8 @@ def search(options: SearchOptions) -> None:
         raise typer.Exit(130) from None
     fits.save(fit.model_copy(update={"name": path.stem}), path)
     typer.echo(
-        f"{path}: {fit.rows} steps fitted, residual of ln(width) {fit.rmse or 0:.3f}; record in {folder}"
+        f"{path}: {counted(fit.rows or 0, 'step')} fitted, residual of ln(width) {fit.rmse or 0:.3f}; "
+        f"record in {folder}"
     )
 
 

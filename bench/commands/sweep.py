@@ -20,6 +20,7 @@ from bench.commands.train import (
     publish,
     task_of,
 )
+from bench.record.quantities import counted
 
 if TYPE_CHECKING:
     from bench.export.plan import Skipped
@@ -142,9 +143,9 @@ def sweep(options: SweepOptions) -> None:
         made = {"fits": fits, "trained": done, "untrained": [each.id for each in skipped]}
         typer.echo(json.dumps({**made, "errors": errors + failures, "accuracy_files": files}))
     elif files:
-        typer.echo(f"{done} of {len(tasks)} trainings done; entries in {', '.join(files)}")
-    lost = [f"{len(errors)} of {len(searches)} searches"] if errors else []
-    lost += [f"{len(failures)} of {len(tasks)} trainings"] if failures else []
+        typer.echo(f"{done} of {counted(len(tasks), 'training')} done; entries in {', '.join(files)}")
+    lost = [f"{len(errors)} of {counted(len(searches), 'search')}"] if errors else []
+    lost += [f"{len(failures)} of {counted(len(tasks), 'training')}"] if failures else []
     if lost:
         raise JobError(f"{' and '.join(lost)} failed; run the same command again to go on")
 
@@ -183,7 +184,7 @@ def _needed_fits(
     from bench.errors import InputError
     from bench.manifests.experiment import requests
     from bench.scaling import fits
-    from bench.search.settings import parse
+    from bench.search.settings import check_recipe, parse
     from bench.search.task import plan_search
     from bench.zoo import dataset
 
@@ -191,11 +192,11 @@ def _needed_fits(
         if settings:
             raise InputError("--search-set changes a search: give --search published or --search reduced too")
         return [], []
+    check_recipe(recipe)  # also where no fit is missing
     searches, there = [], []
-    scaled = [request for request in requests(experiment, batch=1) if request.method != "uniform"]
-    for arch, data, name, stand_in in dict.fromkeys(
-        (r.architecture, r.dataset, r.fit, r.stand_in) for r in scaled
-    ):
+    scaled = [r for r in requests(experiment, batch=1) if r.method != "uniform"]
+    wanted = dict.fromkeys((r.architecture, r.dataset, r.fit, r.stand_in) for r in scaled)
+    for arch, data, name, stand_in in wanted:
         fit = fits.load_named(name) if name else fits.real(arch, dataset(data))
         if fit is None and recipe != "published":  # what it would make is no better than what is there
             fit = fits.load_named(stand_in) if stand_in else _any(arch, data)
@@ -292,8 +293,8 @@ def _show_plan(
         what = f"{search}: {search.recipe}, rounds: {search.settings.iterations}"
         typer.echo(f"{what}, at most about {each:.2g} GPU hours")
     for task, each in then:
-        typer.echo(f"{task}: {task.recipe.epochs} epochs, about {each:.2g} GPU hours")
+        typer.echo(f"{task}: {counted(task.recipe.epochs, 'epoch')}, about {each:.2g} GPU hours")
     for model in skipped if searches else []:
         typer.echo(f"{model.id}: after its search, which decides its widths; not in the estimate")
-    what = f"{len(searches)} searches and " * bool(searches) + f"{len(tasks)} trainings"
+    what = f"{counted(len(searches), 'search')} and " * bool(searches) + f"{counted(len(tasks), 'training')}"
     typer.echo(f"{what}, about {hours:.3g} GPU hours at {tflops:g} TFLOP/s (--tflops)")

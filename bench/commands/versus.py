@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from bench.cli_app import options_of, terminated_is_interrupted
+from bench.cli_app import options_of
 from bench.commands.export import own_request
+from bench.record.quantities import counted
+from bench.work.signals import terminated_is_interrupted
 
 if TYPE_CHECKING:
     from bench.export.own.request import Prepared, Request
@@ -118,8 +120,8 @@ def _play(options: VersusOptions) -> tuple[list[dict[str, Any]], list[Round]]:
         prepared = {path: _prepare(path, request, Path(folder, str(n))) for n, path in enumerate(once)}
         models = [prepared[path] for path in paths]
         check_names(request, models)
-        told = [assumption(str(path), model.entry) for path, model in zip(paths, models, strict=True)]
-        for line in dict.fromkeys(filter(None, told)):
+        assumptions = [assumption(str(path), model.entry) for path, model in zip(paths, models, strict=True)]
+        for line in dict.fromkeys(filter(None, assumptions)):
             typer.echo(line, err=True)
         tasks = [_task(*pair, options.timeout, setup) for pair in zip(paths, models, strict=True)]
         count, watch = options.rounds, _progress(options.rounds)
@@ -146,7 +148,8 @@ def _prepare(path: Path, request: "Request", folder: Path) -> "Prepared":
     from bench.export.own import process
 
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give an ONNX file, as `bench export` writes them")
+        reason = "this is a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {reason}; give an ONNX file, as `bench export` writes them")
     folder.mkdir()
     return process.read(path, request, folder)
 
@@ -247,8 +250,9 @@ def _text(
         f"B takes {found.ratio:.4f}x as long as A ({found.low:.4f} to {found.high:.4f}, 95 %): {verdict}"
     )
     lines.append(
-        f"{len(rounds)} rounds of fresh processes, {turns} pairs of turns; a change below 1 % is not reported"
+        f"{len(rounds)} rounds of fresh processes, {counted(turns, 'pair')} of turns; "
+        "a change below 1 % is not reported"
     )
     if emulator:
-        lines.append(f"the CPU is emulated ({emulator}): these durations say nothing about a board")
+        lines.append(f"the CPU is emulated ({emulator}): these are no durations of a board")
     return "\n".join(lines)

@@ -164,6 +164,14 @@ def profiled(profile: Profile, block: int) -> int:
     return sum(times is not None for times in kernel_times(profile, block))
 
 
+def quality(fitted: Fitted, seen: int) -> list[str]:
+    """Return how well a profile predicts, in sentences. seen: what `profiled` counts."""
+    found = [fitted.text()]
+    if not seen:
+        found.append("no profiler timed the single kernels: the model knows total times only, and errs more")
+    return found
+
+
 def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> list[tuple[int, float, float]]:
     """Return index, logarithmic error of a model not shown it, and its deviation, for samples in `which`."""
     found = []

@@ -1,4 +1,4 @@
-"""What can be wrong with a profile or a question to it; every message is one line that says what to do."""
+"""What can be wrong with a profile or a question to it; every message is one line that states what to do."""
 
 from bench.errors import InputError
 

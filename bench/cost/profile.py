@@ -17,6 +17,7 @@ from bench.cost.design import find as segment_of
 from bench.cost.errors import ProfileError
 from bench.manifests import reader, search_path
 from bench.record import files
+from bench.record.quantities import counted
 from bench.zoo import Architecture, architecture
 
 KIND = "profiles"
@@ -112,8 +113,8 @@ class Fitted(reader.Section):
         if self.median_error is None or self.within_10 is None:
             return "no whole network was measured"
         return (
-            f"{self.networks} networks, each left out: median error {self.median_error:.1%}, "
-            f"{self.within_10:.0%} within 10 %"
+            f"{counted(self.networks, 'whole network')}, each left out in turn: "
+            f"median error {self.median_error:.1%}, {self.within_10:.0%} within 10 %"
         )
 
 

@@ -4,4 +4,4 @@ from bench.errors import InputError
 
 
 class DataError(InputError):
-    """A data set that is unknown, absent or damaged; the text says how to get it."""
+    """A data set that is unknown, absent or damaged; the text states how to get it."""

@@ -34,7 +34,8 @@ def begin(folder: Path) -> None:
             raise ExportError(f"{folder} is no bundle, it holds {strangers[0]}; give an empty or new folder")
         (folder / INDEX).unlink(missing_ok=True)
     except OSError as error:
-        raise ExportError(f"{folder}: {error.strerror}") from None
+        reason = "this is a file" if folder.is_file() else f"cannot be written: {error.strerror}"
+        raise ExportError(f"{folder}: {reason}; give an empty or new folder") from None
 
 
 def add(folder: Path, model_id: str, artefact: Artefact, described: dict[str, Any]) -> dict[str, Any]:

@@ -100,11 +100,11 @@ def _bytes(path: Path) -> bytes:
     if not path.name:
         raise ExportError("an empty file name; give the path of an ONNX file")
     try:
+        if path.is_dir():
+            raise ExportError("this is a folder; give an ONNX file")
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait for its writer
         with open(descriptor, "rb") as file:
             found = os.fstat(descriptor)
-            if stat.S_ISDIR(found.st_mode):
-                raise ExportError("cannot be read: Is a directory")
             if not stat.S_ISREG(found.st_mode):
                 raise ExportError("cannot be read: not a regular file")
             if found.st_size > MAX_BYTES:

@@ -104,7 +104,7 @@ def plan_one(request: Request, sources: Sequence[str] = (), weights: Path | None
 
 
 def _settled(request: Request, stand_ins: bool) -> Request:
-    """With its stand-in as the fit where there is no real one: the model's name then says so."""
+    """With its stand-in as the fit where there is no real one: the model's name then shows it."""
     from bench.scaling import fits
 
     if request.method == "uniform" or request.fit or (request.stand_in is None and stand_ins):

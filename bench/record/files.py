@@ -31,7 +31,7 @@ def write_bytes(path: str, data: bytes) -> None:
     """Replace `path` by `data`, or leave it as it was: temporary file, fsync, rename, fsync of the folder."""
     folder = os.path.dirname(os.path.abspath(path))
     temporary = os.path.join(folder, ".tmp-" + binascii.hexlify(os.urandom(8)).decode("ascii"))
-    # Not mkstemp, whose files are private: the user's umask says who else may read.
+    # Not mkstemp, whose files are private: the user's umask decides who else may read.
     handle = os.open(temporary, _NEW, 0o666)
     try:
         with os.fdopen(handle, "wb") as stream:

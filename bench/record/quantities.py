@@ -44,5 +44,6 @@ def parse(text: str, kind: Kind, option: str) -> float:
 
 
 def counted(count: int, what: str) -> str:
-    """Return `1 model`, `3 models`."""
-    return "{} {}{}".format(count, what, "" if count == 1 else "s")
+    """Return `1 model`, `3 models`, `2 processes`."""
+    plural = what + ("es" if what.endswith(("ss", "search")) else "s")
+    return "{} {}".format(count, what if count == 1 else plural)

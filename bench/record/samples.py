@@ -62,7 +62,7 @@ def unpack(series: Series) -> bytes:
         raise ValueError("series is damaged: {}".format(error)) from None
     found = len(packed) - len(packed.translate(None, _ENDS))
     if not whole or found != count:
-        raise ValueError("series says n = {} but holds {} samples".format(count, found))
+        raise ValueError("series states n = {} but holds {} samples".format(count, found))
     return packed
 
 

@@ -36,8 +36,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     try:
         todo = job_list.load(arguments.jobs)
         os.makedirs(arguments.out_dir, exist_ok=True)
-        holder = {"run": todo.run, "pid": os.getpid(), "since": iso_utc(time.time())}
-        with DeviceLock(todo.device, folder(arguments.out_dir), holder):
+        owner = {"run": todo.run, "pid": os.getpid(), "since": iso_utc(time.time())}
+        with DeviceLock(todo.device, folder(arguments.out_dir), owner):
             return Scheduler(todo, Store(os.path.abspath(arguments.out_dir))).run()
     except BadFileError as error:
         return _say(str(error), BAD_INPUT)

@@ -1,4 +1,4 @@
-"""What can be wrong with a request for widths; every message is one line that says what to do."""
+"""What can be wrong with a request for widths; every message is one line that states what to do."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def _check(method: str, ratio: float, ratio_of: str, align: int | None, count: s
         raise ScalingError(f"unknown method {method!r}; known: {', '.join(known)}")
     if ratio_of not in RATIO_OF:
         more = "with a device's profile also latency, memory"
-        raise ScalingError(f"unknown ratio_of {ratio_of!r}; known: {', '.join(RATIO_OF)}; {more}")
+        raise ScalingError(f"a ratio of {ratio_of!r} is unknown; known: {', '.join(RATIO_OF)}; {more}")
     if not (math.isfinite(ratio) and ratio > 0):
         raise ScalingError(f"the ratio must be a positive number, not {ratio}")
     check_align(align)

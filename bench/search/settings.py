@@ -104,10 +104,15 @@ def reduced(architecture: Architecture, dataset: Dataset) -> Settings:
 RECIPES = {"published": published, "reduced": reduced}
 
 
-def recipe(name: str, architecture: Architecture, dataset: Dataset, **changes: Any) -> Settings:
-    """Return the settings called `name`, with `changes` (those that are None are left out)."""
+def check_recipe(name: str) -> None:
+    """Raise SearchInputError where no recipe has this name."""
     if name not in RECIPES:
         raise SearchInputError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+
+
+def recipe(name: str, architecture: Architecture, dataset: Dataset, **changes: Any) -> Settings:
+    """Return the settings called `name`, with `changes` (those that are None are left out)."""
+    check_recipe(name)
     refuse_unloadable(dataset.name)
     known = {field.name for field in fields(Settings)}
     for key in changes:

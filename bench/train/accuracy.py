@@ -46,7 +46,7 @@ def publish(found: list[Result], path: Path) -> None:
         "source": "trained",
         "statistic": STATISTIC,
         "epoch": "last",
-        "reference": "trained by `bench train` or `bench sweep`; each entry says how",
+        "reference": "trained by `bench train` or `bench sweep`; each entry states how",
         "entries": [entry for _, entry in sorted({**old, **fresh}.items())],
     }
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)

@@ -28,7 +28,7 @@ LONGEST = 34  # bytes of the private folder: Ray appends up to 70 for its socket
 
 
 class ClusterError(InputError):
-    """A cluster that cannot be used; the text says what to do."""
+    """A cluster that cannot be used; the text states what to do."""
 
 
 @contextlib.contextmanager

@@ -18,5 +18,7 @@ def check_device(device: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0][:120]
-        raise InputError(f"device {device!r} cannot be used: {reason}") from None
+        raise InputError(
+            f"device {device!r} cannot be used: {reason}; give cpu, or cuda or cuda:N where torch sees a GPU"
+        ) from None
     return torch.device(device)

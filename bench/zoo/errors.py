@@ -1,4 +1,4 @@
-"""What can be wrong with a name or a width vector; every message is one line that says what to do."""
+"""What can be wrong with a name or a width vector; every message is one line that states what to do."""
 
 from collections.abc import Iterable
 

@@ -17,6 +17,7 @@ import numpy as np
 from orchestrate.analysis import efficiency, memory, pairs, statistics
 from orchestrate.analysis.frame import Frame, Key
 from orchestrate.analysis.statistics import FEWEST
+from orchestrate.quantities import counted
 
 HOLDS, FAILS, UNSETTLED = "holds", "does not hold", "not enough data"
 
@@ -203,12 +204,12 @@ def _settle(claim: Claim, configuration: dict[str, Any], estimate: statistics.Es
         return ""
     if len(found) < FEWEST:
         return (
-            f"{_count(len(found), 'pair')} of {claim.method} and {claim.baseline} measured "
+            f"{counted(len(found), 'pair')} of {claim.method} and {claim.baseline} measured "
             f"(stand-in fits and pairs of one network aside), {FEWEST} needed: "
             f"orchestrate run --device {configuration['device']} --experiment thesis"
         )
     if estimate.n < FEWEST:
-        return f"{_lacks(claim, found)} for {len(found) - estimate.n} of {_count(len(found), 'pair')}"
+        return f"{_lacks(claim, found)} for {len(found) - estimate.n} of {counted(len(found), 'pair')}"
     if not estimate.known:
         return (
             "all pairs are of one architecture, and an interval needs another: "
@@ -217,10 +218,12 @@ def _settle(claim: Claim, configuration: dict[str, Any], estimate: statistics.Es
     edges = [edge for edge in (claim.holds_from, claim.holds_to) if 0 < edge < math.inf]
     distance = min(abs(math.log(estimate.value / edge)) for edge in edges)
     width = math.log(estimate.high / estimate.low) / 2
-    needed = math.ceil(estimate.groups * (width / distance) ** 2) if distance else math.inf
-    if needed > 50 * estimate.groups:
+    if (
+        not distance
+        or (needed := math.ceil(estimate.groups * (width / distance) ** 2)) > 50 * estimate.groups
+    ):
         return "the ratio lies at the edge of what is claimed: more data will hardly settle it"
-    return f"about {needed} architectures that scatter like these in place of {estimate.groups}"
+    return f"about {counted(needed, 'architecture')} that scatter like these in place of {estimate.groups}"
 
 
 def _lacks(claim: Claim, found: Frame) -> str:
@@ -235,18 +238,14 @@ def _lacks(claim: Claim, found: Frame) -> str:
     return "no memory reading under the main definition"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def multiplicity(found: list[Answer]) -> str:
     """Return how often verdicts on this page may err, in one sentence."""
     decided = sum(answer.verdict != UNSETTLED for answer in found)
     if not found:
         return "No claim applies to these devices."
     return (
-        f"{_count(len(found), 'verdict')} on this page, {decided} decided, each from a 95% interval: where a "
-        f"claim is not true, it is reported as holding in at most 2.5% of studies a bound. "
+        f"{counted(len(found), 'verdict')} on this page, {decided} decided, each from a 95% interval: where "
+        f"a claim is not true, it is reported as holding in at most 2.5% of studies a bound. "
         f"{sum(a.together for a in found)} of the "
-        f"decided ones also stand at the level for all {len(found)} together (Bonferroni)."
+        f"decided ones also hold at the level for all {len(found)} together (Bonferroni)."
     )

@@ -108,9 +108,9 @@ def compare(
     nothing in common.
     """
     names, failed = names or {}, failed_of(b)
-    for study, other in ((a, False), (b, bool(failed))):
-        if not jobs_of(study) and not other:
-            raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` says why")
+    _need_records(a)
+    if not failed:
+        _need_records(b)
     a = rename_devices(a, devices or {}, {device for device, _ in records_of(b)})
     before, there = jobs_of(a), (records_of(a), records_of(b))
     check_names(names, *there)
@@ -137,6 +137,11 @@ def compare(
         environment=tuple(_environment(a, b)),
         threshold=threshold,
     )
+
+
+def _need_records(study: Study) -> None:
+    if not jobs_of(study):
+        raise BadInput(f"no valid record in {', '.join(study.runs)}: `orchestrate report` shows why")
 
 
 def _unlike(before: dict[Key, AnyJob], after: dict[Key, AnyJob], both: Sequence[Key]) -> Iterator[str]:

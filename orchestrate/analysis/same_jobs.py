@@ -136,7 +136,7 @@ def nothing_valid(a: Study, b: Study, changed: Mapping[Key, Key], names: Mapping
         if new in there and (old in valid[0]) != (new in valid[1]):
             (device, job), run = (new, b) if old in valid[0] else (old, a)
             return (
-                f"no valid record of {job} on {device} in {listed(run.runs)}: `orchestrate report` says why"
+                f"no valid record of {job} on {device} in {listed(run.runs)}: `orchestrate report` shows why"
             )
     called = {(device, own_name(job)) for device, job in there}
     for device, job in sorted(valid[0]):

@@ -48,7 +48,10 @@ class CompareOptions:
 
 @options_of(CompareOptions)
 def compare(options: CompareOptions) -> None:
-    """Tell what moved beyond noise and what changed around it; exit code 1 on a regression or a job lost."""
+    """Report which figures changed beyond noise, and what changed around them.
+
+    Exit code 1 where a figure became worse, or a job is lost.
+    """
     from orchestrate import quantities
     from orchestrate.analysis import compare as comparing
     from orchestrate.analysis import records
@@ -103,6 +106,7 @@ def show(made: "RunComparison") -> None:
     """Regressions first, then improvements, then what could not be compared, then the environment."""
     from orchestrate.analysis.compare import ALL, IMPROVEMENT, RATE, REGRESSION, SAME
     from orchestrate.console import say
+    from orchestrate.quantities import counted
 
     for verdict in (REGRESSION, IMPROVEMENT):
         for change in made.changes:
@@ -117,8 +121,9 @@ def show(made: "RunComparison") -> None:
             say(line(change))
     same = sum(change.verdict == SAME for change in made.changes)
     say(
-        f"{len(made.changes)} figures compared, {same} without a change shown; changes are reported from "
-        f"{made.threshold:.1%} at a false-discovery rate of {RATE:.0%} (Benjamini-Hochberg)"
+        f"{counted(len(made.changes), 'figure')} compared, {same} without a change shown; "
+        f"changes are reported from {made.threshold:.1%} "
+        f"at a false-discovery rate of {RATE:.0%} (Benjamini-Hochberg)"
     )
 
 

@@ -51,7 +51,7 @@ def build(
     registry: Registry = None,
     lock: Lock = None,
 ) -> None:
-    """Build images; one that cannot be built here says why and does not stop the others."""
+    """Build images; where one cannot be built here, the reason is printed and the others are built."""
     from orchestrate.images import actions
 
     raise typer.Exit(
@@ -78,7 +78,10 @@ def pull(
     registry: Registry = None,
     lock: Lock = None,
 ) -> None:
-    """Let boards (default: this machine) pull by digest; a registry on our loopback is lent over SSH."""
+    """Let boards (default: this machine) pull by digest.
+
+    A registry on this machine's loopback address is forwarded over SSH.
+    """
     from orchestrate.images import actions
 
     raise typer.Exit(actions.bring("pull", actions.Choice(names, platform, registry, lock), device, devices))

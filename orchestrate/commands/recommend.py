@@ -129,7 +129,7 @@ def predictions(
     networks = predicted.networks(rows) if profiles else []
     found = predict(networks, list(dict.fromkeys(profiles))) if networks else []
     for name in sorted({row["profile"] for row in found if row["emulated"]}):
-        text = "is of an emulated CPU: it says nothing about a board, and is left out"
+        text = "is of an emulated CPU: this is no figure of a board, and is left out"
         typer.echo(f"profile {name} {text}", err=True)
     known, data = predicted.accuracies(rows), {network["id"]: network["dataset"] for network in networks}
     return {
@@ -167,7 +167,7 @@ def rows_of(rows: "Frame", devices: list[str]) -> "Frame":
 
     known = sorted(set(rows["device"]))
     if not known:
-        raise BadInput("no valid record in these runs: `orchestrate report` says why")
+        raise BadInput("no valid record in these runs: `orchestrate report` shows why")
     devices = words("--device", *devices)
     for device in devices:
         if device not in known:

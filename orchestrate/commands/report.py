@@ -32,7 +32,7 @@ def report(
     ] = False,
     results: Results = Path("results"),
 ) -> None:
-    """Answer the claims from records: a page that opens with no network, tables as CSV, Markdown, LaTeX."""
+    """Answer the claims from records: a page that needs no network, and tables as CSV, Markdown and LaTeX."""
     from orchestrate import report as reports
     from orchestrate.console import make_console, say
     from orchestrate.execution.predictions import landscapes

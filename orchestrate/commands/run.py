@@ -67,7 +67,9 @@ OPTIONS: dict[str, OptionInfo] = {
         "--accuracy", metavar="[NAME=]PERCENT", help="what a file of --onnx reaches, as you state it"
     ),
     "names": typer.Option(
-        "--name", metavar="[FILE=]NAME", help="what a file of --onnx is called, so that versions compare"
+        "--name",
+        metavar="[FILE=]NAME",
+        help="name of a model of --onnx, by which `compare` pairs its versions",
     ),
     "threads": typer.Option(metavar="N[,N]", help="instead of the device's threads, such as 1,2,4"),
     "precision": typer.Option(
@@ -93,12 +95,12 @@ OPTIONS: dict[str, OptionInfo] = {
     "resume_last": typer.Option(
         "--resume-last", help="finish the newest unfinished run of this very plan, if there is one"
     ),
-    "retry": typer.Option(help="with --resume: again what failed, or what was measured but does not count"),
+    "retry": typer.Option(help="with --resume: measure again what failed, or what is not valid"),
     "detach": typer.Option(
         "--detach", help="start the devices and leave them at work; fetch later with --resume or `collect`"
     ),
     "break_lock": typer.Option("--break-lock", help="take a board from a run that is dead on it"),
-    "require_valid": typer.Option("--require-valid", help="exit code 1 also where a record does not count"),
+    "require_valid": typer.Option("--require-valid", help="exit code 1 also where a record is not valid"),
     "trust_run": TRUST,
     "patience": typer.Option(metavar="SECONDS", help="how long to wait for a lost board", min=0),
     "report": REPORT,

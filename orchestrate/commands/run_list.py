@@ -25,7 +25,12 @@ def runs(
     from orchestrate.runs import listing
 
     rows = listing.rows(results)
-    typer.echo(json.dumps(rows, indent=1)) if as_json else make_console().print(listing.table(rows))
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+    elif rows:
+        make_console().print(listing.table(rows))
+    else:
+        typer.echo(f"no runs in {results}/; `orchestrate run` makes one")
 
 
 @app.command("rm")

@@ -26,7 +26,7 @@ def status(
     file: File = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Say how far a run is, here and on its devices. Exit code 1 while records are missing."""
+    """Show how far a run is, here and on its devices. Exit code 1 while records are missing."""
     from orchestrate.console import make_console
     from orchestrate.execution.settings import Settings
     from orchestrate.execution.status import show_status

@@ -37,7 +37,7 @@ class BoardFacts:
     image_platforms: tuple[str, ...] = ()
     image_present: bool | None = None
     others: tuple[str, ...] = ()
-    holder: LockOwner | None = None
+    lock_owner: LockOwner | None = None
 
 
 def verdict(checks: list[Check]) -> Level:

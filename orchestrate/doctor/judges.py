@@ -209,10 +209,10 @@ def load(patient: BoardFacts) -> Iterator[Check]:
     if patient.others:
         text = f"other containers run: {', '.join(patient.others)}"
         yield Check("containers", "warn", text, "stop them while you measure")
-    if patient.holder:
-        run = patient.holder.labels.get("orbitbench.run", "unknown")
+    if patient.lock_owner:
+        run = patient.lock_owner.labels.get("orbitbench.run", "unknown")
         yield Check(
-            "lock", "warn", f"held by run {run} ({patient.holder.status})", f"`orchestrate collect {run}`"
+            "lock", "warn", f"held by run {run} ({patient.lock_owner.status})", f"`orchestrate collect {run}`"
         )
 
 

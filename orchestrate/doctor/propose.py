@@ -24,7 +24,8 @@ def need_valid(name: str, host: str) -> None:
     try:
         reader.parse(text, Devices, "devices add")
     except reader.ManifestError as error:
-        raise BadInput(str(error)) from None
+        what = "; ".join(problem.message for problem in error.problems)
+        raise BadInput(f"devices add: {what}") from None
 
 
 def look(host: str) -> probe.Facts:

@@ -140,7 +140,7 @@ def _docker_facts(device: Device, board: Board) -> tuple[bool | None, tuple[str,
         running = [texts(each["Names"]) for each in board.engine.client.api.containers()]
         others = tuple(names[0].lstrip("/") for names in running if names)
     others = tuple(name for name in others if not name.startswith("orbitbench"))
-    return image_present(device, board), others, board.holder()
+    return image_present(device, board), others, board.lock_owner()
 
 
 def image_present(device: Device, board: Board) -> bool | None:

@@ -117,7 +117,7 @@ class Engine:
         return self._client is not None and (self.tunnel is None or self.tunnel.alive)
 
     def open(self) -> None:
-        """Connect, or connect again; settle the API version. Raises a typed error that says what is wrong."""
+        """Connect, or connect again; settle the API version. Raises typed errors."""
         with self._lock:
             try:
                 self._open()

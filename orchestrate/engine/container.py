@@ -97,7 +97,7 @@ class Board:
     # The container
 
     def create(self, spec: Spec) -> None:
-        """Take the board: create the container, not started. Raises BoardBusy naming the holder.
+        """Take the board: create the container, not started. Raises BoardBusy naming the lock owner.
 
         A container with the same labels that has never run is our own, from a call whose answer was lost.
         """
@@ -108,11 +108,11 @@ class Board:
             with self.engine.errors():
                 self.engine.client.containers.create(name=LOCK, **arguments)
         except EngineRefused as error:
-            holder = self.holder()
-            if "already in use" not in error.what or holder is None:
+            lock_owner = self.lock_owner()
+            if "already in use" not in error.what or lock_owner is None:
                 raise
-            if dict(holder.labels) != marks or holder.status != "created":
-                raise BoardBusy(self.host, holder) from None
+            if dict(lock_owner.labels) != marks or lock_owner.status != "created":
+                raise BoardBusy(self.host, lock_owner) from None
 
     def _check_image(self, spec: Spec) -> None:
         with self.engine.errors():
@@ -132,7 +132,7 @@ class Board:
                 "install nvidia-container-runtime there and restart docker",
             )
 
-    def holder(self) -> LockOwner | None:
+    def lock_owner(self) -> LockOwner | None:
         """Return who holds the board, None when it is free."""
         try:
             attributes = self._inspect(LOCK)

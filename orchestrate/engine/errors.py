@@ -128,16 +128,16 @@ class LockOwner:
 class BoardBusy(EngineError, Busy):
     """Another run's container holds the board."""
 
-    def __init__(self, host: str, holder: LockOwner) -> None:
-        run = holder.labels.get("orbitbench.run", "unknown")
+    def __init__(self, host: str, owner: LockOwner) -> None:
+        run = owner.labels.get("orbitbench.run", "unknown")
         super().__init__(
             host,
-            f"held by run {run} (container {holder.name}, {holder.status}, created {holder.created[:19]})",
+            f"held by run {run} (container {owner.name}, {owner.status}, created {owner.created[:19]})",
             "wait for it"
-            if holder.alive
+            if owner.alive
             else f"collect it with `orchestrate collect {run}`, or use --break-lock",
         )
-        self.holder = holder
+        self.lock_owner = owner
 
 
 Value = TypeVar("Value")

@@ -1,6 +1,6 @@
 """Single commands on a board, and what their refusals mean: a password, a reboot, or an answer they wait for.
 
-None of these passes by itself, so none is a lost link: the run ends and says what to do.
+None of these passes by itself, so none is a lost link: the run ends with a message that states what to do.
 """
 
 import re

@@ -22,6 +22,7 @@ from orchestrate.engine.errors import BoardBusy, LockOwner, NotFound
 from orchestrate.engine.log_stream import follow
 from orchestrate.errors import LinkLost, OrbitError
 from orchestrate.execution import board_setup
+from orchestrate.quantities import counted
 from orchestrate.runs import plan
 from orchestrate.runs.folder import DeviceFolder, Run
 
@@ -74,20 +75,20 @@ class BoardRunner:
 
     # What is there
 
-    def holder(self) -> LockOwner | None:
+    def lock_owner(self) -> LockOwner | None:
         """Return our own container, None when there is none or it is another run's."""
-        found = self.board.holder()
+        found = self.board.lock_owner()
         ours = found is not None and self.mine.items() <= dict(found.labels).items()
         return found if ours else None
 
     def alive(self) -> bool:
         """Return whether our container runs."""
-        found = self.holder()
+        found = self.lock_owner()
         return found is not None and found.alive
 
     def lines(self) -> Iterator[bytes]:
         """Yield lines of the container's log that were not seen yet, to its end."""
-        if self.holder() is None:
+        if self.lock_owner() is None:
             return
         for line in follow(self.board, seen=self.seen):
             self.seen += line is not None
@@ -98,7 +99,7 @@ class BoardRunner:
 
         Where only the volume is left, a container to read through is made first.
         """
-        if self.holder() is None and not self.reopen():
+        if self.lock_owner() is None and not self.reopen():
             return None
         try:
             found = self.board.fetch(f"{DATA}/out/records/{job}.json")
@@ -109,7 +110,7 @@ class BoardRunner:
 
     def reopen(self) -> bool:
         """Make a container, never started, on a volume that lost its own; False where nothing is left."""
-        if self.volume not in self.board.volumes("orbitbench.run") or self.board.holder() is not None:
+        if self.volume not in self.board.volumes("orbitbench.run") or self.board.lock_owner() is not None:
             return False
         self.board.create(self.spec(board_setup.image(self.engine, self.device, lambda _: None)))
         return True
@@ -136,8 +137,8 @@ class BoardRunner:
 
     def status(self) -> str:
         """Return the board's status of this run, in a few words."""
-        found = self.board.holder()
-        if self.holder() is not None and found is not None:
+        found = self.board.lock_owner()
+        if self.lock_owner() is not None and found is not None:
             return "at work" if found.alive else f"ended ({self.exit_reason()}), to be collected"
         if self.volume in self.board.volumes("orbitbench.run"):
             return "stopped, its records are still there"
@@ -147,7 +148,7 @@ class BoardRunner:
 
     def tail(self, lines: int) -> list[str]:
         """Return the last lines of the container's log."""
-        return self.board.tail(lines=lines).splitlines() if self.holder() is not None else []
+        return self.board.tail(lines=lines).splitlines() if self.lock_owner() is not None else []
 
     # What is done there
 
@@ -181,10 +182,10 @@ class BoardRunner:
 
     def remove_finished_container(self) -> None:
         """Remove our own container that has ended, a killed check's, and with --break-lock any dead one."""
-        found = self.board.holder()
+        found = self.board.lock_owner()
         if found is None:
             return
-        if self.holder() is not None or (self.break_lock and not found.alive):
+        if self.lock_owner() is not None or (self.break_lock and not found.alive):
             self.board.remove()  # its volume, with all records, stays
         elif not found.alive and (run := found.labels.get("orbitbench.run", "")).endswith(f"-{CHECK}"):
             self.board.remove()
@@ -215,7 +216,7 @@ class BoardRunner:
         lacking = [name for name, sha in wanted.items() if there.get(f"bundle/{name}", (0, ""))[1] != sha]
         files = {f"bundle/{name}": self.run.files.checked(f"bundle/{name}", wanted[name]) for name in lacking}
         total = sum(file.size for file in files.values())
-        say(f"sending {len(lacking)} of {len(wanted)} files, {total / 1e6:.1f} MB")
+        say(f"sending {len(lacking)} of {counted(len(wanted), 'file')}, {total / 1e6:.1f} MB")
         self.board.send(dict(files))
 
     def send_jobs(self, missing: list[str], facts: dict[str, Any]) -> None:
@@ -225,13 +226,13 @@ class BoardRunner:
 
     def discard(self, jobs: set[str]) -> None:
         """Make jobs run again: what the board has of this run goes (all good records are here)."""
-        if self.holder() is not None:
+        if self.lock_owner() is not None:
             self.board.remove()
         self.board.remove_volume(self.volume)
 
     def stop(self) -> None:
         """End the container, keeping its volume."""
-        if self.holder() is not None:
+        if self.lock_owner() is not None:
             self.board.stop(grace=STOP_SECONDS)
 
     def restore(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.work.signals import terminated_is_interrupted
 from orchestrate.devices import Device
 from orchestrate.doctor import deep
 from orchestrate.doctor.checks import Check
@@ -20,7 +21,6 @@ from orchestrate.execution import progress
 from orchestrate.execution import run as runs
 from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
 from orchestrate.execution.settings import Settings
-from orchestrate.execution.signals import terminated_is_interrupted
 from orchestrate.runs import confined, plan
 from orchestrate.runs.folder import Run, read_bundle
 

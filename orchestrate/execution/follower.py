@@ -15,6 +15,7 @@ from orchestrate.console import first_line
 from orchestrate.engine.retry import waits
 from orchestrate.errors import LinkLost, OrbitError, Refused, StoreFailed
 from orchestrate.execution.progress import Event, View, parse
+from orchestrate.quantities import counted
 from orchestrate.runs.folder import DeviceFolder
 
 MAX_STARTS = 3  # of one device by one orchestrator: a board that falls over each time is not started for ever
@@ -224,7 +225,7 @@ class Follower:
     def end(self) -> None:
         """Leave a working board alone; restore one that has ended; clean up only where everything is here."""
         if self.left and self.runner.alive():
-            self.say(f"left at work, {len(self.left)} records to come")
+            self.say(f"left at work, {counted(len(self.left), 'record')} to come")
             return
         doubt = self.runner.doubt()  # before clocks are put back
         self.runner.restore()
@@ -233,7 +234,9 @@ class Follower:
             self.say("done")
         elif not self.stop.is_set():
             reason = next(iter(self.damaged.values()), None) or self.runner.exit_reason()
-            raise OrbitError(f"{len(self.left)} of {len(self.folder.wanted)} records missing: {reason}")
+            raise OrbitError(
+                f"{len(self.left)} of {counted(len(self.folder.wanted), 'record')} missing: {reason}"
+            )
         if doubt:
             raise OrbitError(doubt)
 
@@ -241,7 +244,7 @@ class Follower:
 def drive(followers: list[Follower], view: View, stop: Stop, ask: Callable[[], bool]) -> dict[str, str]:
     """Run all side by side; failed device -> what went wrong there.
 
-    On KeyboardInterrupt the runtimes on this machine end first; then `ask` says whether boards are to be
+    On KeyboardInterrupt the runtimes on this machine end first; then `ask` decides whether boards are to be
     stopped. It is raised again once all have let go.
     """
     problems: dict[str, str] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.record.types import Json, Record
+from bench.work.signals import terminated_is_interrupted
 from orchestrate.analysis import memory, turns
 from orchestrate.analysis.job import ladders
 from orchestrate.errors import OrbitError
@@ -17,7 +18,6 @@ from orchestrate.execution.options import RunOptions
 from orchestrate.execution.own_words import Sweep
 from orchestrate.execution.run import begin, bundle_of, execute
 from orchestrate.execution.settings import Settings
-from orchestrate.execution.signals import terminated_is_interrupted
 from orchestrate.execution.tune import fit_to_use
 from orchestrate.runs.types import Bundle
 

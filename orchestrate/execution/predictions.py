@@ -34,7 +34,7 @@ def landscapes(questions: Sequence[Question]) -> list[tuple[Question, Landscape]
     """Return what each question's profile answers, of those that are known here.
 
     Records name their profiles, and may be a stranger's: a profile that is missing, unreadable or of another
-    environment by now is no error, and its networks have no landscape; a line on stderr says so. OrbitError
+    environment by now is no error, and its networks have no landscape; stderr has a line. OrbitError
     for an answer that is none.
     """
     known = search_path.files("profiles")

@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bench.work.plain_console import ReaderLeftError
 from orchestrate.console import first_line
 
 Event = dict[str, Any]
@@ -138,7 +139,7 @@ class View:
         line = f"{time.strftime('%H:%M:%S')} {device}: " + "  ".join(part for part in parts if part)
         try:
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        except (BrokenPipeError, SystemExit):  # rich exits, but only the thread of one device
+        except ReaderLeftError:  # in the thread of one device
             interrupt()
 
 

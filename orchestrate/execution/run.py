@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.record import files, schema
+from bench.work.signals import Signals, terminated_is_interrupted
 from orchestrate import device_files
 from orchestrate.console import make_console
 from orchestrate.devices import Device, choose
@@ -21,7 +22,6 @@ from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop,
 from orchestrate.execution.options import RunOptions, check
 from orchestrate.execution.own_words import with_accuracy, with_names
 from orchestrate.execution.settings import Settings
-from orchestrate.execution.signals import Signals, terminated_is_interrupted
 from orchestrate.quantities import counted, words
 from orchestrate.runs import confined, estimate, plan, staging
 from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_bundle
@@ -39,7 +39,7 @@ def main(options: RunOptions, as_json: bool = False) -> int:
     try:
         with terminated_is_interrupted():
             run = Run.open(options.results, options.resume) if options.resume else begin(options, console)
-    except (KeyboardInterrupt, SystemExit):  # rich exits where the reader has left: `| head`
+    except KeyboardInterrupt:
         raise Interrupted("interrupted before anything was run") from None
     announce(run, console, options.manifest)
     policy = FollowPolicy(watch=not options.detach, patience=options.patience)
@@ -201,10 +201,10 @@ def create(results: Path, planned: Plan, folder: Path) -> Run:
 
 
 def announce(run: Run, console: Console, manifest: Path | None) -> None:
-    """Print which run it is; Interrupted where the reader has left (`| head`), as rich exits then."""
+    """Print which run it is; Interrupted, with the command that goes on, where nobody reads it (`| head`)."""
     try:
         console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
-    except SystemExit:
+    except KeyboardInterrupt:
         raise interrupted(run, manifest) from None
 
 
@@ -230,7 +230,7 @@ def execute(
     break_lock: bool = False,
     replaced: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Bring every missing record here; device -> what went wrong there. Interrupted says how to go on.
+    """Bring every missing record here; device -> what went wrong there. Interrupted states how to go on.
 
     retry: also those of this quality again (`failed`, `invalid`, `all`); replaced: and those of these jobs.
     """
@@ -259,9 +259,9 @@ def execute(
 
 
 def interrupted(run: Run, manifest: Path | None) -> Interrupted:
-    """Return the error that says how to go on."""
-    left = sum(map(len, run.missing().values()))
-    return Interrupted(f"interrupted, {left} records to come; to go on: {run.resume_command(manifest)}")
+    """Return the error that states how to go on."""
+    left = counted(sum(map(len, run.missing().values())), "record")
+    return Interrupted(f"interrupted, {left} to come; to go on: {run.resume_command(manifest)}")
 
 
 def _is_open(folder: DeviceFolder, again: list[str], devices: Settings, policy: FollowPolicy) -> bool:

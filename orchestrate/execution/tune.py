@@ -20,6 +20,7 @@ from bench.errors import InputError
 from bench.record import files
 from bench.record.types import Json, Record
 from bench.work import writable_paths
+from bench.work.signals import terminated_is_interrupted
 from orchestrate.analysis import turns
 from orchestrate.console import make_console
 from orchestrate.errors import BadInput, OrbitError, Refused, listed
@@ -29,7 +30,7 @@ from orchestrate.execution.options import RunOptions
 from orchestrate.execution.own_words import Sweep
 from orchestrate.execution.run import announce, begin, bundle_of, execute, resolve, version
 from orchestrate.execution.settings import Settings
-from orchestrate.execution.signals import terminated_is_interrupted
+from orchestrate.quantities import counted
 from orchestrate.runs.folder import Run, newest_of_plan
 from orchestrate.runs.types import Bundle
 
@@ -120,14 +121,8 @@ def time_spent(path: Path) -> Iterator[Callable[[], float]]:
 
 def summary(profile: Json, measured: Json) -> Iterator[str]:
     """Yield what a person reads at the end."""
-    yield f"profile {profile['profile']}: {profile['measurements']} measurements"
-    if profile["median_error"] is not None:
-        yield (
-            f"{profile['networks']} whole networks, each left out in turn: median error "
-            f"{profile['median_error']:.1%}, {profile['within_10']:.0%} within 10 %"
-        )
-    if not profile["profiled"]:
-        yield "no profiler gave the times of their kernels: the model is of sums alone, and errs more"
+    yield f"profile {profile['profile']}: {counted(profile['measurements'], 'measurement')}"
+    yield from profile["quality"]
     if measured.get("emulated"):
         yield f"the CPU is emulated ({measured['emulated']}): for tests only, it enters no verdict"
     yield "ask it: bench cost predict ARCH -d DATASET --widths N,N,... --profile " + profile["profile"]

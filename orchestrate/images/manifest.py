@@ -167,7 +167,8 @@ class Project:
         chosen = names or [name for name, image in self.images.images.items() if not image.debian]
         wanted = [(n, p) for n in chosen for p in self.image(n).platforms if platform in (None, p)]
         if not wanted:
-            raise BadInput(f"none of {', '.join(chosen)} is made for {platform}")
+            known = {each for name in chosen for each in self.image(name).platforms}
+            raise BadInput(f"--platform {platform}: {', '.join(chosen)} is made for {listed(known)} only")
         return [self.target(name, platform, base) for name, platform in wanted]
 
 

@@ -59,7 +59,7 @@ def pull(target: Target, engine: ImageEngine, lock: Path, progress: Progress = q
             ) from error
     if found.content != built.content:
         raise OrbitError(
-            f"{target.key}: the registry's image has content {found.content}, the lock says {built.content}: "
+            f"{target.key}: the registry's image has content {found.content}, the lock has {built.content}: "
             "not used"
         )
     engine.tag(found.id, built.tag)

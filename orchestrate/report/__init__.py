@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrate.analysis import collector
+from orchestrate.quantities import counted
 
 if TYPE_CHECKING:
     from orchestrate.report.data import Ask, Report
@@ -54,7 +55,7 @@ def watch(
         now = state(run_dirs)
         if now != seen:
             seen = now
-            say(f"{len(now)} records: {render(run_dirs, out, claims, ask)}")
+            say(f"{counted(len(now), 'record')}: {render(run_dirs, out, claims, ask)}")
 
 
 def state(run_dirs: list[Path]) -> dict[Path, tuple[int, int]]:

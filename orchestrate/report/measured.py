@@ -5,6 +5,7 @@ from html import escape
 
 from orchestrate.analysis.records import RULE
 from orchestrate.console import printable
+from orchestrate.quantities import counted
 from orchestrate.report import data
 from orchestrate.report.data import Report
 
@@ -80,14 +81,13 @@ def _conflicts(report: Report) -> str:
 def _device(report: Report, device: str, facts: dict[str, list[str]]) -> str:
     jobs = [job for job in report.study.jobs if job.device == device]
     warned = Counter(code for job in jobs for code in job.warnings)
-    warnings = (
-        ", ".join(f"{code} ({count} of {len(jobs)} records)" for code, count in sorted(warned.items()))
-        or "none"
-    )
+    of = counted(len(jobs), "record")
+    warnings = ", ".join(f"{code} ({count} of {of})" for code, count in sorted(warned.items())) or "none"
     processes = sum(len(job.processes) for job in jobs)
     first, last = min(job.started for job in jobs), max(p.started for job in jobs for p in job.processes)
     described = {
-        "Records": f"{len(jobs)} of {processes} fresh processes, {sum(job.n for job in jobs):,} samples",
+        "Records": f"{len(jobs)} of {counted(processes, 'fresh process')}, "
+        f"{sum(job.n for job in jobs):,} samples",
         "Measured": f"{first} to {last}", "Warnings": warnings,
         **{key: _values(values) for key, values in facts.items()},
     }  # fmt: skip

@@ -7,6 +7,7 @@ from orchestrate.analysis import profile, same_jobs
 from orchestrate.analysis.job import Job
 from orchestrate.analysis.profile import Layer, Pair, Profile
 from orchestrate.console import printable
+from orchestrate.quantities import counted
 from orchestrate.report import text
 
 SHOWN = 24  # models or pairs that are drawn; the tables have all
@@ -84,8 +85,8 @@ def described(found: Profile) -> str:
     """Return what a profile rests on, whether it distorts, and what padding adds, in words."""
     change = found.total / found.latency - 1
     sums = (
-        f"the layers' times over {found.runs} inferences sum to {_ms(found.total)} ms, an inference "
-        f"without the profiler takes {_ms(found.latency)} ms ({change:+.0%})"
+        f"the layers' times over {counted(found.runs, 'inference')} sum to {_ms(found.total)} ms, "
+        f"an inference without the profiler takes {_ms(found.latency)} ms ({change:+.0%})"
     )
     if found.distorts:
         sums += ": profiling distorts, so only shares are shown"

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from orchestrate.analysis import claims, memory, pairs
 from orchestrate.analysis.table import MEASURED
+from orchestrate.quantities import counted
 from orchestrate.report import data, text, verdict_cards
 from orchestrate.report.columns import MB, MILLION, MS, ranged
 from orchestrate.report.data import Report
@@ -129,7 +130,7 @@ def rounding(report: Report) -> list[str]:
     found = [row for row in means if row["comparison"] == "rounding" and row["quantity"] == "latency"]
     return [
         f"{row['device']}, {row['how']}: rounding uniform's widths to multiples of 8 alone takes "
-        f"{cell(ranged('', 'value'), row)} times the latency ({row['n']} pairs)"
+        f"{cell(ranged('', 'value'), row)} times the latency ({counted(row['n'], 'pair')})"
         for row in found
     ]
 

@@ -134,7 +134,7 @@ def _notes(answer: claims.Answer) -> Iterator[str]:
 
 def spread(answer: claims.Answer) -> str:
     """Return what the interval is over, and what resemblance within an architecture costs."""
-    over = f"95% interval over {answer.estimate.groups} architectures"
+    over = f"95% interval over {counted(answer.estimate.groups, 'architecture')}"
     if math.isfinite(answer.widening):
         over += f", {text.number(answer.widening, 2)} times as wide as if its pairs were independent"
     return over

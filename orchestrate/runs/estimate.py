@@ -2,6 +2,7 @@
 
 from bench.record import backends, measure
 from bench.record.types import Job, Measure
+from orchestrate.quantities import counted
 from orchestrate.runs.types import Experiment, Plan
 
 START_SECONDS = (1.0, 10.0)  # of a process: interpreter, library, loading the model; a PC, a slow board
@@ -18,14 +19,14 @@ def _line(name: str, jobs: list[Job], experiment: Experiment) -> str:
     processes = sum(map(measure.steps, plans))
     shortest = sum(_seconds(plan, plan["min_seconds"], START_SECONDS[0]) for plan in plans)
     longest = sum(_seconds(plan, plan["max_seconds"], START_SECONDS[1]) for plan in plans)
-    line = f"{name}: {processes} processes, about {spoken(shortest)} to {spoken(longest)}"
+    line = f"{name}: {counted(processes, 'process')}, about {spoken(shortest)} to {spoken(longest)}"
     pairs = zip(jobs, plans, strict=True)
     built = [plan for job, plan in pairs if backends.find(job["backend"]).builds]
     if built:
         count = sum(map(measure.builds, built))
         low, high = (spoken(count * seconds) for seconds in BUILD_SECONDS)
         limit = spoken(max(plan["build_timeout_seconds"] for plan in built))
-        line += f", and {count} engine builds, about {low} to {high} (at most {limit} each)"
+        line += f", and {counted(count, 'engine build')}, about {low} to {high} (at most {limit} each)"
     return line
 
 

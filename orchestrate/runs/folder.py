@@ -217,8 +217,8 @@ class Run:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                holder = first_line(file.read(20).decode("ascii", "replace").strip() or "?")
-                raise Busy(f"{self.id} is locked by process {holder}") from None
+                lock_owner = first_line(file.read(20).decode("ascii", "replace").strip() or "?")
+                raise Busy(f"{self.id} is locked by process {lock_owner}") from None
             file.truncate(0)
             file.write(str(os.getpid()).encode())
             file.flush()
@@ -254,8 +254,10 @@ def unknown_run(name: str, results: Path) -> BadInput:
 
 
 def known_runs(results: Path) -> list[str]:
-    """Return the ids of the runs in a results folder, oldest first."""
+    """Return the ids of the runs in a results folder, oldest first; none where there is no folder yet."""
     if not results.is_dir():
+        if results.exists():
+            raise BadInput(f"--results {results}: this is a file; give the folder of all runs")
         return []
     return sorted(path.parent.name for path in results.glob("[!.]*/plan.json"))
 

@@ -50,7 +50,7 @@ def sweep(results: Path) -> None:
 def _new(results: Path) -> tuple[Path, int]:
     while True:
         path = results / f"{PREFIX}{secrets.token_hex(4)}"
-        path.mkdir()  # not mkdtemp, whose folders are private: the umask says who may read a run
+        path.mkdir()  # not mkdtemp, whose folders are private: the umask decides who may read a run
         with suppress(FileNotFoundError):  # another run swept it before it was held
             handle = os.open(path, os.O_RDONLY)
             with suppress(OSError):  # where folders cannot be locked nobody sweeps either

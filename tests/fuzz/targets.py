@@ -184,7 +184,7 @@ def engine(rng: random.Random) -> None:
     if at == 2:
         board = Board(stub)
         board.state()
-        board.holder()
+        board.lock_owner()
     else:
         stub.info()
 

@@ -83,7 +83,7 @@ ASKED = {  # what a refusal advises, where the file itself is not to blame
     "placeholders.onnx": "give --dim x.2=SIZE --dim x.3=SIZE",
     "table_index.onnx": "onnxruntime cannot run it: ",
     "absent.onnx": "cannot be read: No such file or directory",
-    "folder": "cannot be read: Is a directory",
+    "folder": "this is a folder; give an ONNX file",
     "": "an empty file name; give the path of an ONNX file",
 }
 

@@ -144,11 +144,11 @@ def test_the_second_run_on_a_board_learns_who_holds_it(board: Board):
     other = Spec(IMAGE, ("true",), "orbitbench-test", {"orbitbench.run": "other"})
     with pytest.raises(errors.BoardBusy, match=r"held by run test-run .*running") as caught:
         board.create(other)
-    assert caught.value.holder.alive
+    assert caught.value.lock_owner.alive
     board.stop(grace=0)
     with pytest.raises(errors.BoardBusy, match="--break-lock") as caught:
         board.create(other)
-    assert not caught.value.holder.alive
+    assert not caught.value.lock_owner.alive
     board.remove()
     board.create(other)
 
@@ -304,7 +304,7 @@ def test_a_power_cut_is_known_by_the_boot_id(fleet: Fleet, board: Board):
     state = board.state()
     assert (state.status, state.rebooted, state.exit_code) == ("lost", True, None)
     assert board.fetch("/data/file") == b"kept\n"
-    assert not board.holder().alive
+    assert not board.lock_owner().alive
 
 
 def test_an_engine_without_live_restore_leaves_the_exit_code_of_a_kill(

@@ -332,7 +332,7 @@ def test_an_image_that_is_not_the_locked_one_is_not_used(
     said = workshop.orchestrate(
         "pull", "--device", "board1", "--registry", workshop.lent, "--lock", str(lock)
     )
-    fault("digest that does not match the lock", said, "the lock says sha256:2222", "not used")
+    fault("digest that does not match the lock", said, "the lock has sha256:2222", "not used")
     assert f"{workshop.lent}/tiny:1-amd64" not in workshop.names(fresh)
 
 

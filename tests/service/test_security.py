@@ -148,14 +148,14 @@ def test_hostile_words_of_a_manifest_stay_words(board: Board):
 def test_a_hostile_image_name_is_an_unknown_image(board: Board, image):
     with pytest.raises(errors.EngineError):
         board.create(Spec(image, (), "orbitbench-security", LABELS))
-    assert board.holder() is None
+    assert board.lock_owner() is None
 
 
 @pytest.mark.parametrize("volume", ["/etc", "../etc", "/", "a:/b"])
 def test_a_volume_name_cannot_mount_a_folder_of_the_board(board: Board, volume):
     with pytest.raises(errors.EngineError):
         board.create(Spec(IMAGE, ("true",), volume, LABELS))
-    assert board.holder() is None
+    assert board.lock_owner() is None
 
 
 MANY = "for i in 1 2 3 4 5 6; do dd if=/dev/zero of=records/$i bs=900k count=1; done"

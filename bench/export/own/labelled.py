@@ -15,6 +15,7 @@ from bench.export.own.request import Prepared, Request
 from bench.export.own.values import kept
 from bench.export.reference import Array, archive
 from bench.record import npz
+from bench.record.quantities import counted
 
 LABELS = ("label", "labels", "y")
 NEEDED = {"top1": 1, "top5": 5}  # outputs of a model, at least
@@ -93,9 +94,9 @@ def _check(model: Prepared, images: Array, labels: Array, metric: str) -> None:
     outputs, highest = _outputs(model), int(labels.max())
     if labels.min() < 0 or highest >= outputs:
         worst = int(labels.min()) if labels.min() < 0 else highest
-        raise ExportError(f"label {worst} is none of the model's {outputs} outputs, 0 to {outputs - 1}")
+        raise ExportError(f"label {worst} is not among the model's outputs: 0 to {outputs - 1}")
     if outputs < NEEDED[metric]:
-        raise ExportError(f"--metric {metric}: the model has {outputs} outputs only")
+        raise ExportError(f"--metric {metric}: the model has only {counted(outputs, 'output')}")
 
 
 def _outputs(model: Prepared) -> int:

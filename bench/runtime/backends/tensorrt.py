@@ -60,7 +60,7 @@ class TensorRtBackend(Backend):
         """Import tensorrt and load CUDA's driver, initialising nothing."""
         self._trt = api.import_tensorrt()
         self._driver = import_driver()
-        self.fake = bool(getattr(self._trt, "IS_FAKE", False))  # a stand-in says so, and so do records
+        self.fake = bool(getattr(self._trt, "IS_FAKE", False))  # a stand-in declares it, and its records do
 
     def __enter__(self) -> "TensorRtBackend":
         self._gpu = Gpu(self._driver, int(self.settings.options.get("device", 0))).open()

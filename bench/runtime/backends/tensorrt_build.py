@@ -235,7 +235,7 @@ def require_typed(found: str, wanted: str) -> None:
         return
     raise BackendError(
         "unsupported_precision",
-        "this TensorRT takes the precision from the ONNX file: the file is %s, the job says %s"
+        "this TensorRT takes the precision from the ONNX file: the file is %s, the job asks for %s"
         % (found, wanted),
         "export the model in %s (half tensors, or quantise/dequantise nodes), as NVIDIA ModelOpt does,"
         " or run it as %s" % (wanted, found),

@@ -5,6 +5,7 @@ from typing import List, NamedTuple, Optional
 
 from bench.record.measure import MAX_DRIFT, MIN_SAMPLES
 from bench.record.measured import ProcessLatency
+from bench.record.quantities import counted
 from bench.record.readings import Facts, Reading
 from bench.record.types import Environment, Measure, Note, Part
 
@@ -95,16 +96,16 @@ def _machine(verdict: Verdict, environment: Environment) -> None:
 def _samples(verdict: Verdict, entry: Judged) -> None:
     n, plan = entry["samples"]["n"], entry["plan"]
     if n < MIN_SAMPLES:
-        message = "{} samples; {} are needed: raise timeout_seconds or max_seconds of the measure".format(
-            n, MIN_SAMPLES
+        message = "{}; {} are needed: raise timeout_seconds or max_seconds of the measure".format(
+            counted(n, "sample"), MIN_SAMPLES
         )
         verdict.reasons.append(note("too_few_samples", message))
     if entry["stopped_by"] == "time_left":
         message = "a slow model: warm-up and samples ({}) were cut to end within timeout_seconds ({:g})"
         verdict.warnings.append(note("time_left", message.format(n, plan["timeout_seconds"])))
     if entry["stopped_by"] == "max_time":
-        message = "stopped at {:g} s with {} samples, before the target interval was met"
-        verdict.warnings.append(note("max_time", message.format(plan["max_seconds"], n)))
+        message = "stopped at {:g} s with {}, before the target interval was met"
+        verdict.warnings.append(note("max_time", message.format(plan["max_seconds"], counted(n, "sample"))))
     drift = entry.get("drift")
     if drift is not None and abs(drift) > MAX_DRIFT:
         message = "the median moved by {:+.1%} from the first third to the last".format(drift)

@@ -1,4 +1,4 @@
-"""One runtime a device: a file lock that the kernel releases when its holder dies, and the holder's name
+"""One runtime a device: a file lock that the kernel releases when its owner dies, and the owner's name
 in the file."""
 
 import fcntl
@@ -12,10 +12,10 @@ _FLAGS = sum((os.O_RDWR, os.O_CREAT, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_CLOEXEC)
 
 
 class DeviceHeldError(Exception):
-    """Another runtime holds the device; `holder` names it, as far as it is known."""
+    """Another runtime holds the device; `owner` names it, as far as it is known."""
 
-    def __init__(self, device: str, holder: str) -> None:
-        super(DeviceHeldError, self).__init__("device {} is held by {}".format(device, holder))
+    def __init__(self, device: str, owner: str) -> None:
+        super(DeviceHeldError, self).__init__("device {} is held by {}".format(device, owner))
 
 
 def folder(out_dir: str) -> str:
@@ -50,8 +50,8 @@ def _is_private(path: str) -> bool:
 class DeviceLock(object):
     """A context that holds the device, or raises DeviceHeldError."""
 
-    def __init__(self, device: str, where: str, holder: Mapping[str, object]) -> None:
-        self.device, self.holder = device, holder
+    def __init__(self, device: str, where: str, owner: Mapping[str, object]) -> None:
+        self.device, self.owner = device, owner
         self.path = os.path.join(where, "orbitbench-{}.lock".format(device))
         self._file: Optional[int] = None
 
@@ -64,7 +64,7 @@ class DeviceLock(object):
             os.close(self._file)
             raise DeviceHeldError(self.device, name) from None
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps(self.holder).encode("utf-8"), 0)
+        os.pwrite(self._file, json.dumps(self.owner).encode("utf-8"), 0)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -88,7 +88,7 @@ def _open(path: str) -> int:
 
 def _name(data: bytes) -> str:
     try:
-        holder = json.loads(data.decode("utf-8"))
-        return "run {run}, process {pid}, since {since}".format(**holder)
+        owner = json.loads(data.decode("utf-8"))
+        return "run {run}, process {pid}, since {since}".format(**owner)
     except (ValueError, KeyError, TypeError):
         return "an unnamed process"

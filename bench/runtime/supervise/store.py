@@ -12,7 +12,7 @@ from bench.runtime.supervise.job_list import JobList
 
 
 class DiskError(Exception):
-    """A result could not be stored; the text says what, where, why and what to do."""
+    """A result could not be stored; the text states what, where, why and what to do."""
 
 
 class Store(object):

@@ -37,6 +37,7 @@ function number(value, digits = 3) {
 
 // An interval after its value, in brackets; nothing where it is unknown.
 const interval = (low, high) => (low === null || !high ? "" : ` (${number(low)} to ${number(high)})`);
+const plural = (count, what) => `${count.toLocaleString("en-US")} ${what}${count === 1 ? "" : "s"}`;
 const sentences = (...parts) => parts.join(" ");
 const hover = (...lines) => lines.join("<br>");
 

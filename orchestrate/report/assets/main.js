@@ -8,7 +8,7 @@ function filtered() {
   for (const update of updates) update();
   const count = shown(JOBS).length;
   $("f-count").textContent =
-    `${count.toLocaleString("en-US")} of ${size(JOBS).toLocaleString("en-US")} models`;
+    `${count.toLocaleString("en-US")} of ${plural(size(JOBS), "model")}`;
   redraw();
 }
 

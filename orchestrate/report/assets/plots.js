@@ -146,7 +146,7 @@ function explore() {
     "Accuracy",
     sentences(
       "Measured on the device where the run had a test set, else as its source states it",
-      "(‘Every model measured’ says which); bars: 95% interval, over its images or its seeds.",
+      "(‘Every model measured’ lists which); bars: 95% interval, over its images or its seeds.",
       "Models without a known accuracy are absent.",
     ),
     (w) => ({

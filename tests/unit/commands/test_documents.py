@@ -1,5 +1,6 @@
 """What the documents show is there: every command with its options, every path, link and make target."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import typer
 
 from bench import cli as workshop
 from orchestrate import cli as orchestra
+from tests.unit.commands.test_walk import definitions
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "manifests").rglob("*.yaml")]
@@ -19,8 +21,10 @@ PROGRAMS = {
 CODE = re.compile(r"```.*?```|`[^`]+`|^    \S.*$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"\b(bench|orchestrate) ([a-z]+\b[^`\n|#&;]*)")
 OPTION = re.compile(r"(?<!\S)\[?(--?[a-z][a-z-]*)")
+MODULE = re.compile(r"`([\w/]*\w\.py)(?:: (\w+))?`")
+MODULES = [path for top in ("bench", "orchestrate", "tests") for path in (ROOT / top).rglob("*.py")]
 PLACE = re.compile(r"\b(?:tests|bench|orchestrate|docs|manifests|images)/[\w./*-]*\w")
-NOT_OURS = {"docs/operators.md"}  # of onnx-tensorrt
+NOT_OURS = {"docs/operators.md", "jetson_containers/l4t_version.py"}  # of onnx-tensorrt, jetson-containers
 TO_BE_MADE = re.compile(r"NAME|DATASET")
 
 
@@ -69,3 +73,14 @@ def test_a_path_a_link_and_a_make_target_that_a_page_names_are_there(page: Path)
         assert (page.parent / link).exists(), link
     for target in re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"make {target}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=name)
+def test_a_module_that_a_page_names_is_there_and_defines_what_the_page_says(page: Path) -> None:
+    for module, defined in MODULE.findall(page.read_text()):
+        if TO_BE_MADE.search(module) or module in NOT_OURS:
+            continue
+        found = [path for path in MODULES if str(path).endswith(f"/{module}")]
+        assert found, module
+        names = {each for path in found for each in definitions(ast.parse(path.read_text()).body)}
+        assert not defined or defined in names, f"{module}: {defined}"

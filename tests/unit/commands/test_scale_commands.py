@@ -93,7 +93,7 @@ MISTAKES = {
     "unknown method": ((*SCALE, "-r", "1", "-m", "x"), "unknown method 'x'; known: uniform"),
     "unknown ratio_of": (
         (*SCALE, "-r", "1", "--ratio-of", "depth"),
-        "unknown ratio_of 'depth'; known: params",
+        "a ratio of 'depth' is unknown; known: params",
     ),
     "unknown fit": ((*SCALE, "-r", "1", "-m", "neuralscale", "--fit", "x"), "unknown fit 'x'; known: "),
     "missing fit file": ((*SCALE, "-r", "1", "-m", "neuralscale", "--fit", "x.yaml"), "x.yaml: no such file"),

@@ -205,7 +205,7 @@ def wired_wrongly(path):
 
 REFUSED = {
     "missing file": (lambda p: p, "cannot be read: No such file or directory"),
-    "folder": (lambda p: p.mkdir() or p, "cannot be read: Is a directory"),
+    "folder": (lambda p: p.mkdir() or p, "this is a folder; give an ONNX file"),
     "empty file": (lambda p: written(p, b""), "not an ONNX file: it holds no graph"),
     "text": (lambda p: written(p, b"hello, I am no model\n" * 9), "not an ONNX file, or a truncated one"),
     "truncated": (truncated, "not an ONNX file, or a truncated one"),

@@ -189,8 +189,10 @@ def test_a_raspberry_pi_learns_where_to_switch_the_memory_cgroup_on():
 
 
 def test_a_held_board_names_the_run_and_how_to_free_it():
-    holder = LockOwner("orbitbench", {"orbitbench.run": "20261122-demo"}, "exited", "2026-11-22T19:00:00Z")
-    check = found("lock", patient(holder=holder))
+    lock_owner = LockOwner(
+        "orbitbench", {"orbitbench.run": "20261122-demo"}, "exited", "2026-11-22T19:00:00Z"
+    )
+    check = found("lock", patient(lock_owner=lock_owner))
     assert check.message == "held by run 20261122-demo (exited)"
     assert check.advice == "`orchestrate collect 20261122-demo`"
 

@@ -41,7 +41,7 @@ STOP = threading.Event()  # ends what dribbles when the module ends
 
 ABUSES: dict[str, Callable[[Engine], object]] = {
     "/info": lambda engine: engine.info(),
-    "/orbitbench/json": lambda engine: Board(engine).holder(),
+    "/orbitbench/json": lambda engine: Board(engine).lock_owner(),
     "/logs": lambda engine: Board(engine).tail(),
     "/volumes": lambda engine: Board(engine).volumes("run"),
     "/images/x/json": lambda engine: ImageEngine(engine.client).find("x"),

@@ -59,7 +59,7 @@ ATTACKS: dict[str, tuple[Callable[[Path, dict[str, Any]], Any], str]] = {
     "link to a device": (lambda file, record: file.symlink_to("/dev/zero"), "is a link"),
     "link out of the folder": (lambda file, record: file.symlink_to("/etc/passwd"), "is a link"),
     "folder in place of a record": (lambda file, record: file.mkdir(), "is a folder"),
-    "zlib bomb of 0.4 MB": (bomb, "series says n"),
+    "zlib bomb of 0.4 MB": (bomb, "series states n"),
     "bomb that admits its size": (
         lambda file, record: changed(SAMPLES, {**record["latency"]["processes"][0]["samples"], "n": 10**9})(
             file, record

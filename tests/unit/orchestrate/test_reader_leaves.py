@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.work.signals import terminated_is_interrupted
 from orchestrate.execution import progress
 from orchestrate.execution.follower import Follower, Stop, drive
 from orchestrate.execution.progress import View
-from orchestrate.execution.signals import terminated_is_interrupted
 from tests.conftest import PATIENCE, ROOT
 from tests.unit.orchestrate import sample
 from tests.unit.orchestrate.test_follow import FakeRunner
@@ -50,24 +50,51 @@ def test_a_reader_gone_before_the_first_line_interrupts_while_boards_are_still_b
     assert stop.answered.is_set()
 
 
+def unread(
+    cwd: Path, program: str, *words: str, stderr: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    """A command whose output has no reader from the first line on; stderr=STDOUT: nor have its errors."""
+    (cwd / "locks").mkdir()
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "ORBITBENCH_LOCK_DIR": str(cwd / "locks")}
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", f"{program}.cli", *words],
+            cwd=cwd, env=env, stdout=write, stderr=stderr, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(write)
+
+
 @pytest.mark.parametrize("words", [["--resume", sample.NAME], ["--device", "local", "--onnx", "m.onnx"]])
 def test_a_run_that_nobody_reads_from_the_start_is_interrupted(tmp_path: Path, words: list[str]) -> None:
     sample.real_run(tmp_path / "results", models=1)
     sample.onnx_model(tmp_path / "m.onnx", 4)
-    (tmp_path / "locks").mkdir()
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "ORBITBENCH_LOCK_DIR": str(tmp_path / "locks")}
-    read, write = os.pipe()
-    os.close(read)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "orchestrate.cli", "run", *words],
-            cwd=tmp_path, env=env, stdout=write, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
-            check=False,
-        )  # fmt: skip
-    finally:
-        os.close(write)
+    done = unread(tmp_path, "orchestrate", "run", *words)
     assert done.returncode == 130, done.stderr
     said = "to go on: orchestrate run --resume" if "--resume" in words else "before anything was run"
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert [path.name for path in (tmp_path / "results").iterdir() if path.name[0] != "."] == [sample.NAME]
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("orchestrate", ["devices"]),  # a table
+        ("orchestrate", ["devices", "--json"]),
+        ("orchestrate", ["runs"]),
+        ("bench", ["scale", "vgg11", "-d", "digits", "-r", "0.5", "--ratio-of", "params"]),
+    ],
+)
+def test_a_command_that_only_prints_ends_as_interrupted_without_a_word(
+    tmp_path: Path, program: str, words: list[str]
+) -> None:
+    sample.real_run(tmp_path / "results", models=1)
+    done = unread(tmp_path, program, *words)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_an_error_that_nobody_reads_keeps_its_exit_code(tmp_path: Path) -> None:
+    assert unread(tmp_path, "orchestrate", "status", "nothing", stderr=subprocess.STDOUT).returncode == 2

@@ -91,7 +91,7 @@ def test_limits_that_a_profile_knows_nothing_of_are_not_kept(results: Path, tmp_
 def test_a_profile_of_an_emulated_cpu_is_left_out_and_named(results: Path, tmp_path: Path) -> None:
     answer, said = asked(results, "--profile", profile(tmp_path, "unreal", "c", emulated="qemu"))
     assert answer["predicted"] == []
-    assert said == "profile unreal is of an emulated CPU: it says nothing about a board, and is left out\n"
+    assert said == "profile unreal is of an emulated CPU: this is no figure of a board, and is left out\n"
 
 
 def test_a_profile_without_memory_says_so_in_text_and_as_null(results: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_sound_document_has_no_problems(document: dict[str, Any]) -> None:
     [
         (OK, "status", "fine", "status is 'fine', known: ok, failed, skipped"),
         (OK, "latency.unit", "ms", "latency.unit is 'ms', known: s"),
-        (OK, "latency.processes.0.samples.n", 3, "latency.processes[0].samples series says n = 3"),
+        (OK, "latency.processes.0.samples.n", 3, "latency.processes[0].samples series states n = 3"),
         (OK, "memory.rungs.0.rss", -1, "memory.rungs[0].rss is -1, must be at least 0"),
         (OK, "memory.rungs.0.rung", "top", "memory.rungs[0].rung is 'top', known: start"),
         (OK, "job.threads", True, "job.threads must be a whole number, is True"),

@@ -128,7 +128,7 @@ BAD = {
     "ratio_of": (
         ("vgg11", "cifar10", "uniform", 0.5, "depth"),
         {},
-        "unknown ratio_of 'depth'; known: params",
+        "a ratio of 'depth' is unknown; known: params",
     ),
     "count": (
         ("vgg11", "cifar10", "uniform", 0.5, "params"),

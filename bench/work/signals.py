@@ -5,6 +5,7 @@ would leave the runtime at work behind us.
 """
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -33,10 +34,13 @@ class Signals:
 def terminated_is_interrupted() -> Iterator[Signals]:
     """Treat SIGTERM (a CI's time limit) and a lost terminal like Ctrl-C, and interrupt once only.
 
-    A shell's `&` starts programs that ignore SIGINT: that stays so.
+    A shell's `&` starts programs that ignore SIGINT: that stays so. Outside the main thread, which alone gets
+    signals, nothing changes. Not around a training or a search, which are asked to stop between two steps
+    (`bench.work.resumable`).
     """
     handler = Signals()
-    taken = [number for number in NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
+    in_main = threading.current_thread() is threading.main_thread()
+    taken = [number for number in NUMBERS if in_main and signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in taken}
     try:
         yield handler
