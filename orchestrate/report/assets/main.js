@@ -7,8 +7,7 @@ function filtered() {
   whyWords();
   for (const update of updates) update();
   const count = shown(JOBS).length;
-  $("f-count").textContent =
-    `${count.toLocaleString("en-US")} of ${plural(size(JOBS), "model")}`;
+  $("f-count").textContent = `${count.toLocaleString("en-US")} of ${plural(size(JOBS), "model")}`;
   redraw();
 }
 

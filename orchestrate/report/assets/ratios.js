@@ -111,6 +111,12 @@ function pairColumn(quantity) {
 
 const leftOut = (i) => (PAIRS.left_out[i] ? ` (${PAIRS.left_out[i]}: decides nothing)` : "");
 const network = (i) => `${PAIRS.architecture[i]} ${PAIRS.dataset[i]}`;
+function ofQuantity(found, width, quantity) {
+  const axis = "NeuralScale / uniform";
+  if (!found.length) return { traces: [] };
+  return dots(found, width, width < 560 ? axis : `${DATA.quantities[quantity]}, ${axis}`);
+}
+
 function byPair(width) {
   const quantity = $("f-quantity").value;
   const key = pairColumn(quantity);
@@ -130,7 +136,7 @@ function byPair(width) {
   const all = mean("params", quantity, DATA.of_memory.includes(quantity) ? state.definition : "");
   if (all !== undefined)
     found.push({
-      label: `Geometric mean of ${MEANS.n[all]} pairs`,
+      label: `Geometric mean of ${plural(MEANS.n[all], "pair")}`,
       short: "Mean",
       frame: MEANS,
       key: "value",
@@ -138,13 +144,7 @@ function byPair(width) {
       colour: css("--ink"),
       symbol: "diamond-tall",
     });
-  return found.length
-    ? dots(
-        found,
-        width,
-        width < 560 ? "NeuralScale / uniform" : `${DATA.quantities[quantity]}, NeuralScale / uniform`,
-      )
-    : { traces: [] };
+  return ofQuantity(found, width, quantity);
 }
 
 function byDefinition(width) {
@@ -160,13 +160,7 @@ function byDefinition(width) {
     i,
     colour: css(side(i)),
   }));
-  return found.length
-    ? dots(
-        found,
-        width,
-        width < 560 ? "NeuralScale / uniform" : `${DATA.quantities[quantity]}, NeuralScale / uniform`,
-      )
-    : { traces: [] };
+  return ofQuantity(found, width, quantity);
 }
 
 function why(width) {

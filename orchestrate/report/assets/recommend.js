@@ -75,7 +75,11 @@ function recommendWords() {
         next === null ? "" : `. Next: ${fileName(JOBS.model[next])} — ${told(next)}: ${lost(i, next)}`,
       );
     });
-  const count = make("p", {}, `${fits.length} of ${plural(all.length, "model")} fit; ${risk.length} at risk.`);
+  const count = make(
+    "p",
+    {},
+    `${fits.length} of ${plural(all.length, "model")} fit; ${risk.length} at risk.`,
+  );
   const risky = risk
     .slice(0, 3)
     .map((j) => make("li", {}, `At risk: ${JOBS.model[j.i]} — ${j.risk.join(", ")}`));
