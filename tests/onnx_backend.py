@@ -32,7 +32,7 @@ from onnx.backend.test.runner import Runner
 from bench.export import bundle
 from bench.export.errors import ExportError
 from bench.export.own.prepare import prepare
-from bench.export.own.request import Prepared, Request
+from bench.export.own.request import OwnRequest, Prepared
 from bench.record import schema
 from bench.record.types import Job, Part
 from bench.runtime.measure import memory, model_run
@@ -121,7 +121,7 @@ class Trial:
         path = place / f"{case.name}.onnx"
         onnx.save(model, str(path))
         try:
-            prepared = prepare(path, Request(inputs=_npz(place, model, inputs)), place)
+            prepared = prepare(path, OwnRequest(inputs=_npz(place, model, inputs)), place)
             bundle.check_own(prepared)
         except ExportError as error:
             return _refused(str(error).removeprefix(f"{path}: "), model, inputs)

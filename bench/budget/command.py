@@ -47,7 +47,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answer:
+class BudgetAnswer:
     """Widths, and what a device's model predicts of them."""
 
     within: Within
@@ -71,7 +71,7 @@ def board(asked: Asked) -> Board | None:
     return of_profile(asked.device, network, data, asked.extrapolate)
 
 
-def solve(asked: Asked) -> Answer:
+def solve(asked: Asked) -> BudgetAnswer:
     """Return the widths for the limits, by the counts and by the model of the device."""
     solver = Solver(asked)
     if solver.board is None or not (asked.measure and asked.on_device):
@@ -140,11 +140,11 @@ class Solver:
         if self.anchor is None and "latency" in limits and rounds.near(measured, limits):
             self.anchor = Anchor(wanted.item, measured.latency)
 
-    def answer(self) -> Answer:
-        """Answer without measuring."""
+    def answer(self) -> BudgetAnswer:
+        """BudgetAnswer without measuring."""
         return self._answer(self.guess(self.asked.limits))
 
-    def measured(self, played: rounds.Played) -> Answer:
+    def measured(self, played: rounds.Played) -> BudgetAnswer:
         """Return the best of the rounds; JobError where no measured interval lies within the budgets."""
         chosen = rounds.best(played.rounds, self.asked.limits)
         if chosen is None:
@@ -155,10 +155,10 @@ class Solver:
             )
         return self._answer(chosen.guess, tuple(played.rounds), chosen, played.why)
 
-    def _answer(self, found: Within, *played: Any) -> Answer:
+    def _answer(self, found: Within, *played: Any) -> BudgetAnswer:
         if self.board is None:
-            return Answer(found)
-        return Answer(found, self.board.predict(found.scaled.widths), self.board.model.profile, *played)
+            return BudgetAnswer(found)
+        return BudgetAnswer(found, self.board.predict(found.scaled.widths), self.board.model.profile, *played)
 
 
 def round_lines(asked: Asked, played: Round) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from bench.budget.command import NAMES, Answer, Asked, round_lines, solve
+from bench.budget.command import NAMES, Asked, BudgetAnswer, round_lines, solve
 from bench.cost import UNKNOWN, Estimate, Prediction, Profile, known
 from bench.manifests.methods import canonical
 from bench.scaling.budgets import shown
@@ -20,7 +20,7 @@ def answer(asked: Asked, as_json: bool) -> str:
     return json.dumps(as_data(asked, found)) if as_json else as_text(asked, found)
 
 
-def as_data(asked: Asked, found: Answer) -> dict[str, Any]:
+def as_data(asked: Asked, found: BudgetAnswer) -> dict[str, Any]:
     """Return the answer for scripts, in base units."""
     scaled = found.within.scaled
     data: dict[str, Any] = {
@@ -63,7 +63,7 @@ def prediction_data(prediction: Prediction, profile: Profile) -> dict[str, Any]:
     return {**where, "predicted": figures, "extrapolated": list(prediction.outside)}
 
 
-def as_text(asked: Asked, found: Answer) -> str:
+def as_text(asked: Asked, found: BudgetAnswer) -> str:
     """Return the answer for people."""
     scaled = found.within.scaled
     by = f", in multiples of {scaled.align}" if scaled.align else ""
@@ -86,7 +86,7 @@ def as_text(asked: Asked, found: Answer) -> str:
     return "\n".join(lines)
 
 
-def _rounds(asked: Asked, found: Answer) -> list[str]:
+def _rounds(asked: Asked, found: BudgetAnswer) -> list[str]:
     if found.chosen is None:
         return []
     lines = [f"round   {line}" for each in found.played for line in round_lines(asked, each)]

@@ -19,7 +19,7 @@ from bench.work.signals import terminated_is_interrupted
 
 if TYPE_CHECKING:
     from bench.export import Progress
-    from bench.export.own.request import Request
+    from bench.export.own.request import OwnRequest
     from bench.manifests.experiment import Experiment
 
 Number = TypeVar("Number", int, float)
@@ -137,7 +137,7 @@ def export(options: ExportOptions) -> None:
     _tell(options, contents)
 
 
-def _request(options: ExportOptions) -> "Request":
+def _request(options: ExportOptions) -> "OwnRequest":
     """What is stated of models of one's own; InputError where there is nothing to export."""
     from bench.errors import InputError
 
@@ -179,11 +179,11 @@ def _load(name: str) -> "tuple[Experiment, str]":
     return loaded, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def own_request(dim: list[str], value: list[str], inputs: Path | None) -> "Request":
+def own_request(dim: list[str], value: list[str], inputs: Path | None) -> "OwnRequest":
     """Read the options --dim, --value and --input for a model of one's own; InputError for a wrong one."""
-    from bench.export.own.request import Request
+    from bench.export.own.request import OwnRequest
 
-    return Request(_once("--dim", map(_dim, dim)), _once("--value", map(_value, value)), inputs)
+    return OwnRequest(_once("--dim", map(_dim, dim)), _once("--value", map(_value, value)), inputs)
 
 
 def _once(option: str, pairs: Iterable[tuple[str, Number]]) -> dict[str, Number]:

@@ -17,7 +17,7 @@ from bench.record.quantities import counted
 from bench.work.signals import terminated_is_interrupted
 
 if TYPE_CHECKING:
-    from bench.export.own.request import Prepared, Request
+    from bench.export.own.request import OwnRequest, Prepared
 
 MAX_ROUNDS = 1000
 CONFIDENCE = 0.95
@@ -142,7 +142,7 @@ def _setup(options: VersusOptions) -> dict[str, Any]:
     }
 
 
-def _prepare(path: Path, request: "Request", folder: Path) -> "Prepared":
+def _prepare(path: Path, request: "OwnRequest", folder: Path) -> "Prepared":
     """The model with fixed sizes, as in `orchestrate run`."""
     from bench.errors import InputError
     from bench.export.own import process

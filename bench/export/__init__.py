@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.export.errors import ExportError
-from bench.export.own.request import Prepared, Request, check_names
+from bench.export.own.request import OwnRequest, Prepared, check_names
 
 if TYPE_CHECKING:  # every file of one's own is read by a process of its own, which needs neither
     from bench.export.plan import Planned
@@ -25,7 +25,7 @@ class OwnFiles:
     """A user's ONNX files, what the user stated about them, and the seconds that reading one may take."""
 
     paths: Sequence[Path] = ()
-    request: Request = field(default_factory=Request)
+    request: OwnRequest = field(default_factory=OwnRequest)
     seconds: float | None = None
 
 
@@ -113,7 +113,7 @@ def _experiment(experiment: Experiment, sha256: str) -> dict[str, Any]:
 
 
 def _prepare(
-    asked: Sequence[tuple[Path, Request]], seconds: float | None, folder: Path, progress: Progress
+    asked: Sequence[tuple[Path, OwnRequest]], seconds: float | None, folder: Path, progress: Progress
 ) -> tuple[list[Prepared], list[tuple[Path, str]]]:
     """The user's models, made ready in `folder`, and the files that cannot be measured, each with its reason.
 
@@ -139,7 +139,7 @@ def _prepare(
     return models, list(dict.fromkeys(refused))  # a file may be refused for the same reason at every batch
 
 
-def _read(path: Path, request: Request, folder: Path, seconds: float) -> Prepared:
+def _read(path: Path, request: OwnRequest, folder: Path, seconds: float) -> Prepared:
     from bench.export.own import process
 
     try:

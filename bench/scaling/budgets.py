@@ -27,7 +27,7 @@ FARTHEST_X = 60.0  # from the default network: exp(60) is far beyond any
 
 
 @dataclass(frozen=True)
-class Task:
+class BudgetTask:
     """What widths are wanted for; `figures` gives at least the quantities of `limits`.
 
     look_ahead: told of networks whose figures will be asked for, where many at once take less time.
@@ -60,7 +60,7 @@ def counts(architecture: Architecture, dataset: Dataset) -> Figures:
     return figures
 
 
-def largest(task: Task, direction: Direction, together: bool) -> list[int]:
+def largest(task: BudgetTask, direction: Direction, together: bool) -> list[int]:
     """Return the widths nearest to a direction that are as large as the budgets allow.
 
     `together`: layers of one default width are raised together as long as that fits (uniform). Raises
@@ -77,7 +77,7 @@ def largest(task: Task, direction: Direction, together: bool) -> list[int]:
     return _filled(task, widths, real, single)
 
 
-def crossing(task: Task, direction: Direction) -> float:
+def crossing(task: BudgetTask, direction: Direction) -> float:
     """Return an x where the rounded curve goes beyond the budgets.
 
     UnreachableError where it does everywhere.
@@ -105,7 +105,7 @@ def crossing(task: Task, direction: Direction) -> float:
     return low
 
 
-def _cheapest(task: Task, direction: Direction, low: float, high: float) -> float:
+def _cheapest(task: BudgetTask, direction: Direction, low: float, high: float) -> float:
     """The x of the network that takes least of the budgets, refused where that is too much.
 
     On a device it need not be the smallest one: 8 channels may cost less than 1.
@@ -119,11 +119,11 @@ def _cheapest(task: Task, direction: Direction, low: float, high: float) -> floa
     return x
 
 
-def _size(task: Task, widths: Sequence[float]) -> float:
+def _size(task: BudgetTask, widths: Sequence[float]) -> float:
     return float(task.architecture.network(widths, task.dataset).cost(task.dataset.size)[0].params)
 
 
-def _largest_step(task: Task, direction: Direction, x: float) -> tuple[list[int], float]:
+def _largest_step(task: BudgetTask, direction: Direction, x: float) -> tuple[list[int], float]:
     """The largest step of the rounded curve within the budgets, and its x, known to lie at `x` or beyond."""
     if not set(task.limits) <= set(COUNTS):
         places = [x + SCAN * n for n in range(round(AROUND / SCAN), 0, -1)]
@@ -136,7 +136,7 @@ def _largest_step(task: Task, direction: Direction, x: float) -> tuple[list[int]
 
 
 def _filled(
-    task: Task, widths: list[int], real: Sequence[float], groups: Sequence[Sequence[int]]
+    task: BudgetTask, widths: list[int], real: Sequence[float], groups: Sequence[Sequence[int]]
 ) -> list[int]:
     """Raise groups by a unit while the budgets allow it, the least departure from `real` first."""
 
@@ -164,11 +164,11 @@ def near(width: int, real: float, unit: int) -> bool:
     return abs(width - real) <= max(FARTHEST_UNITS * unit, FARTHEST * real)
 
 
-def _where(task: Task) -> str:
+def _where(task: BudgetTask) -> str:
     return f"{task.architecture.name} on {task.dataset.name}"
 
 
-def refuse(task: Task, widths: Sequence[int]) -> NoReturn:
+def refuse(task: BudgetTask, widths: Sequence[int]) -> NoReturn:
     """Raise UnreachableError: the smallest network, and by which figures it is over the budgets."""
     found = task.figures(widths)
     over = [name for name, limit in task.limits.items() if found[name] > limit]

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.scaling import exact
-from bench.scaling.budgets import COUNTS, Task, crossing, refuse
+from bench.scaling.budgets import COUNTS, BudgetTask, crossing, refuse
 from bench.scaling.direction import FAITH, Direction, worth
 from bench.scaling.grid import Grid, around, grid, most_candidates, near, stepping
 from bench.scaling.segments import PriceList
@@ -55,7 +55,7 @@ class Best:
     gap: float = 0.0
 
 
-def best(task: Task, prices: PriceList, direction: Direction) -> Best:
+def best(task: BudgetTask, prices: PriceList, direction: Direction) -> Best:
     """Return the device method's widths. UnreachableError where no candidate is within the budgets.
 
     Exact for prices that are sums over segments. What weights beyond caches cost is no such sum: it is priced
@@ -75,7 +75,7 @@ def best(task: Task, prices: PriceList, direction: Direction) -> Best:
     return found
 
 
-def _best(task: Task, prices: PriceList, direction: Direction, start: float) -> Best:
+def _best(task: BudgetTask, prices: PriceList, direction: Direction, start: float) -> Best:
     """The same by prices that are settled."""
     search, step = _Search(task, prices, direction, start), apart(task, direction, start)
     search.upwards(start, step)
@@ -88,7 +88,7 @@ def _best(task: Task, prices: PriceList, direction: Direction, start: float) -> 
     return search.refined(step)
 
 
-def raised(task: Task, widths: Sequence[int]) -> list[int]:
+def raised(task: BudgetTask, widths: Sequence[int]) -> list[int]:
     """Raise each width as far as no limited figure rises: channels that the device gives away."""
     found, now = list(widths), task.figures(widths)
     for layer in range(len(found)):
@@ -101,7 +101,7 @@ def raised(task: Task, widths: Sequence[int]) -> list[int]:
     return found
 
 
-def filled(task: Task, widths: Sequence[int], worse: Callable[[Sequence[int]], float]) -> list[int]:
+def filled(task: BudgetTask, widths: Sequence[int], worse: Callable[[Sequence[int]], float]) -> list[int]:
     """Single widths raised until the tightest budget is used; each time the network that is least `worse`."""
     found = list(widths)
     while task.use(found) < FULL:
@@ -118,20 +118,20 @@ def filled(task: Task, widths: Sequence[int], worse: Callable[[Sequence[int]], f
     return found
 
 
-def apart(task: Task, direction: Direction, start: float) -> float:
+def apart(task: BudgetTask, direction: Direction, start: float) -> float:
     """Return how far apart points of the curve are tried."""
     slope = (_worth(task, direction, start + 0.05) - _worth(task, direction, start - 0.05)) / 0.1
     return POINTS / slope
 
 
-def _worth(task: Task, direction: Direction, x: float) -> float:
+def _worth(task: BudgetTask, direction: Direction, x: float) -> float:
     return worth(task.architecture, task.dataset, direction.widths(x))
 
 
 class _Search:
     """The best network so far, and one point of the curve after another that may have a better one."""
 
-    def __init__(self, task: Task, prices: PriceList, direction: Direction, start: float) -> None:
+    def __init__(self, task: BudgetTask, prices: PriceList, direction: Direction, start: float) -> None:
         self.task, self.prices, self.direction = task, prices, direction
         self.best: Best | None = None
         self.most = most_candidates(prices)

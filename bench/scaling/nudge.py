@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.scaling.budgets import COUNTS, Task
+from bench.scaling.budgets import COUNTS, BudgetTask
 from bench.scaling.direction import FAITH, Direction, worth
 
 STEPS = (1, 2, 4, 8)  # units that a width is moved by at once
@@ -23,7 +23,7 @@ Allowed = Callable[[int, int], bool]  # (layer, width)
 
 
 def nudged(
-    task: Task, direction: Direction, start: Sequence[int], allowed: Allowed = lambda layer, width: True
+    task: BudgetTask, direction: Direction, start: Sequence[int], allowed: Allowed = lambda layer, width: True
 ) -> list[int]:
     """Move single widths of `start` until it takes what the limits of `task` allow on the device.
 
@@ -50,17 +50,17 @@ def nudged(
     return found
 
 
-def _shape(task: Task, widths: Sequence[int]) -> object:
+def _shape(task: BudgetTask, widths: Sequence[int]) -> object:
     return task.architecture.network(widths, task.dataset).projections()
 
 
-def _missing(task: Task, widths: Sequence[int]) -> float:
+def _missing(task: BudgetTask, widths: Sequence[int]) -> float:
     """ln of the tightest budget of the device over the model's prediction; negative beyond it."""
     figures = task.figures(widths)
     return min(math.log(limit / figures[name]) for name, limit in task.limits.items() if name not in COUNTS)
 
 
-def _counted(task: Task, widths: Sequence[int]) -> bool:
+def _counted(task: BudgetTask, widths: Sequence[int]) -> bool:
     figures = task.figures(widths)
     return all(figures[name] <= limit for name, limit in task.limits.items() if name in COUNTS)
 
@@ -76,7 +76,7 @@ def _moves(
                 yield [*widths[:layer], moved, *widths[layer + 1 :]]
 
 
-def _score(task: Task, direction: Direction, widths: Sequence[int], start: Sequence[int]) -> float:
+def _score(task: BudgetTask, direction: Direction, widths: Sequence[int], start: Sequence[int]) -> float:
     kept = worth(task.architecture, task.dataset, widths)
     moved = sum(a != b for a, b in zip(widths, start, strict=True))
     return kept - FAITH * direction.nearest(widths)[1] ** 2 - TOUCHED * moved

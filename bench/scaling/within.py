@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bench.manifests.methods import WRITTEN, canonical
 from bench.scaling import budgets, device, direction, nudge, solve
 from bench.scaling.board import Board
-from bench.scaling.budgets import COUNTS, Task
+from bench.scaling.budgets import COUNTS, BudgetTask
 from bench.scaling.errors import NoFitError, ScalingError, UnreachableError
 from bench.scaling.fits import Fit
 from bench.scaling.segments import Counts
@@ -60,7 +60,7 @@ def within(
     if method != "uniform":
         fit = _fit(architecture, dataset, fit, needed=method != "device")
     figures = board.figures if board else budgets.counts(architecture, dataset)
-    task = Task(architecture, dataset, limits, figures, align or 1)
+    task = BudgetTask(architecture, dataset, limits, figures, align or 1)
     if board is not None:
         task = replace(task, look_ahead=board.look_ahead)
     line = direction.of(architecture, fit if method != "uniform" else None)
@@ -113,7 +113,7 @@ def by_ratio(
     found = within(architecture, dataset, method, {of: target}, fit, align, board)
     if of not in COUNTS or abs(found.scaled.error) <= AT_MOST:
         return found.scaled
-    return _met(Task(architecture, dataset, {of: target}, figures, align or 1), found.scaled)
+    return _met(BudgetTask(architecture, dataset, {of: target}, figures, align or 1), found.scaled)
 
 
 def _has_memory(board: Board | None) -> None:
@@ -122,7 +122,7 @@ def _has_memory(board: Board | None) -> None:
         raise ScalingError(f"profile {board.model.profile.name} holds no memory; tune the device again")
 
 
-def _met(task: Task, scaled: Scaled) -> Scaled:
+def _met(task: BudgetTask, scaled: Scaled) -> Scaled:
     """Single widths moved until the one count that is limited is met within 0.5 %, or none helps."""
     [(of, target)] = task.limits.items()
 
@@ -144,13 +144,13 @@ def _met(task: Task, scaled: Scaled) -> Scaled:
     return replace(scaled, widths=widths, error=error, params=params, macs=macs)
 
 
-def _solved(task: Task, line: direction.Direction, method: str, prices: Board | Counts) -> list[int]:
+def _solved(task: BudgetTask, line: direction.Direction, method: str, prices: Board | Counts) -> list[int]:
     if method == "device":
         return _of_device(task, prices, line)
     return _used(task, line, budgets.largest(task, line, together=method == "uniform"))
 
 
-def _moved(task: Task, line: direction.Direction, method: str, start: Sequence[int]) -> list[int]:
+def _moved(task: BudgetTask, line: direction.Direction, method: str, start: Sequence[int]) -> list[int]:
     """`start` moved towards where the limits are used, as far as the method allows such moves."""
     real = line.widths(line.nearest(start)[0])
 
@@ -160,7 +160,7 @@ def _moved(task: Task, line: direction.Direction, method: str, start: Sequence[i
     return nudge.nudged(task, line, start, allowed)
 
 
-def _used(task: Task, line: direction.Direction, widths: list[int]) -> list[int]:
+def _used(task: BudgetTask, line: direction.Direction, widths: list[int]) -> list[int]:
     """What a device's steps leave of a budget, used by several layers together where no single one fits."""
     if set(task.limits) <= set(COUNTS) or task.use(widths) >= CLOSE:
         return widths
@@ -178,7 +178,7 @@ def _fit(architecture: Architecture, dataset: Dataset, fit: Fit | None, needed: 
         return None
 
 
-def _of_device(task: Task, prices: Board | Counts, line: direction.Direction) -> list[int]:
+def _of_device(task: BudgetTask, prices: Board | Counts, line: direction.Direction) -> list[int]:
     """The device method's widths: the best, with what costs nothing, and what is left of the budgets used."""
     widths = device.raised(task, device.best(task, prices, line).widths)
     if "latency" in prices.names and set(task.limits) <= set(COUNTS):
@@ -187,7 +187,7 @@ def _of_device(task: Task, prices: Board | Counts, line: direction.Direction) ->
 
 
 def result(
-    task: Task, line: direction.Direction, widths: list[int], fit: Fit | None, align: int | None
+    task: BudgetTask, line: direction.Direction, widths: list[int], fit: Fit | None, align: int | None
 ) -> Within:
     """Describe `widths` for a task: figures, the tightest budget, distance from a direction."""
     figures = task.figures(widths)

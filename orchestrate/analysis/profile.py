@@ -24,7 +24,7 @@ class Layer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Profile:
+class TimeProfile:
     """The layers in the order in which they ran; `total` is their sum, `latency` that of the timed processes.
 
     `padding`: multiplications as executed over those of the model, where both are known: above 1 where a
@@ -44,7 +44,7 @@ class Profile:
         return abs(self.total / self.latency - 1) > NEAR
 
 
-def of(job: Job) -> Profile | None:
+def of(job: Job) -> TimeProfile | None:
     """Return the profile of a job; None where there is none, or where it failed or saw nothing."""
     found = job.profile
     if not found or found.get("error"):
@@ -60,7 +60,7 @@ def of(job: Job) -> Profile | None:
     layers = tuple(Layer(*row[:3], row[2] / total, *row[3:]) for row in rows)
     padding = _padding(layers, job.model.get("macs"))
     latency = statistics.of_processes(job.p50s).value
-    return Profile(found["source"], found["runs"], layers, total, latency, padding)
+    return TimeProfile(found["source"], found["runs"], layers, total, latency, padding)
 
 
 def _padding(layers: Iterable[Layer], of_model: Any) -> float | None:
@@ -68,7 +68,7 @@ def _padding(layers: Iterable[Layer], of_model: Any) -> float | None:
     return done / of_model if of_model and done >= of_model else None
 
 
-def by_operator(profile: Profile) -> list[Layer]:
+def by_operator(profile: TimeProfile) -> list[Layer]:
     """Return one row for each kind of operator, the costliest first."""
     kinds: dict[str, list[Layer]] = defaultdict(list)
     for layer in profile.layers:

@@ -38,7 +38,7 @@ class Excluded(NamedTuple):
 Found = Job | LoadedJob | Excluded
 
 
-class Share(NamedTuple):
+class FileShare(NamedTuple):
     """Files of one folder of records, and the names of its device and its run."""
 
     folder: str
@@ -65,7 +65,7 @@ def begun(folders: Iterable[Path]) -> Iterator[Iterator[Found]]:
 
 
 @contextmanager
-def _in_processes(shares: Sequence[Share], workers: int) -> Iterator[Iterator[Found]]:
+def _in_processes(shares: Sequence[FileShare], workers: int) -> Iterator[Iterator[Found]]:
     import multiprocessing
     from concurrent.futures.process import ProcessPoolExecutor  # 30 ms that few need
 
@@ -87,7 +87,7 @@ def _each(answers: Iterator[list[Found]]) -> Iterator[Found]:
         raise BadInput("a process that read records was killed; is there enough memory?") from None
 
 
-def _shares(folder: Path) -> list[Share]:
+def _shares(folder: Path) -> list[FileShare]:
     if not folder.is_dir():
         raise BadInput(f"{folder}: no such run; `ls results` lists the runs that are here")
     run, found = folder.resolve().name, []
@@ -96,7 +96,7 @@ def _shares(folder: Path) -> list[Share]:
         names = sorted(os.listdir(records)) if os.path.isdir(records) else []
         names = [name for name in names if name.endswith(".json")]
         parts = (names[start : start + SHARE] for start in range(0, len(names), SHARE))
-        found += [Share(records, part, device or run, run) for part in parts]
+        found += [FileShare(records, part, device or run, run) for part in parts]
     if not found:
         raise BadInput(
             f"{folder}: no records in it (DEVICE/records/*.json); has the run measured anything yet?"
@@ -104,7 +104,7 @@ def _shares(folder: Path) -> list[Share]:
     return found
 
 
-def read(share: Share) -> list[Found]:
+def read(share: FileShare) -> list[Found]:
     """Return a job for each valid record of a share, otherwise why not."""
     found: list[Found] = []
     batch: list[Taken] = []
@@ -123,7 +123,7 @@ def read(share: Share) -> list[Found]:
     return [*found, *_jobs(share, batch)]
 
 
-def _one(share: Share, name: str) -> Taken | LoadedJob | Excluded:
+def _one(share: FileShare, name: str) -> Taken | LoadedJob | Excluded:
     path = os.path.join(share.folder, name)
     try:
         record = _checked(path)
@@ -168,12 +168,12 @@ def _share_parts(taken: Taken, batch: Sequence[Taken]) -> None:
             taken.known[key] = before
 
 
-def _jobs(share: Share, batch: Sequence[Taken]) -> Iterator[Job | Excluded]:
+def _jobs(share: FileShare, batch: Sequence[Taken]) -> Iterator[Job | Excluded]:
     for taken, job in zip(batch, build_all(batch), strict=True):
         yield _damaged(share, taken.known, job) if isinstance(job, ValueError) else job
 
 
-def _damaged(share: Share, job: Json, error: ValueError) -> Excluded:
+def _damaged(share: FileShare, job: Json, error: ValueError) -> Excluded:
     """job: its `device`, `id` and the name of its `file`."""
     reason = first_line(f"{os.path.join(share.folder, job['file'])}: {error}", 1000)
     return Excluded(job["device"], job["id"], "unreadable", reason, share.run)

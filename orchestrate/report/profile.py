@@ -5,7 +5,7 @@ from html import escape
 
 from orchestrate.analysis import profile, same_jobs
 from orchestrate.analysis.job import Job
-from orchestrate.analysis.profile import Layer, Pair, Profile
+from orchestrate.analysis.profile import Layer, Pair, TimeProfile
 from orchestrate.console import printable
 from orchestrate.quantities import counted
 from orchestrate.report import text
@@ -32,7 +32,7 @@ def section(jobs: Sequence[Job]) -> str:
     )
 
 
-def _model(job: Job, found: Profile) -> str:
+def _model(job: Job, found: TimeProfile) -> str:
     """One model by kind of operator."""
     kinds = profile.by_operator(found)
     largest = kinds[0].share
@@ -60,7 +60,7 @@ def _pair(pair: Pair) -> str:
     return _figure(pair.first, sentences, f"{head}<tbody>{rows}</tbody>")
 
 
-def _of(job: Job) -> Profile:
+def _of(job: Job) -> TimeProfile:
     found = profile.of(job)
     assert found  # `profile.pairs` takes only jobs that have one
     return found
@@ -81,7 +81,7 @@ def _beside(name: str, first: Layer | None, second: Layer | None, largest: float
     )
 
 
-def described(found: Profile) -> str:
+def described(found: TimeProfile) -> str:
     """Return what a profile rests on, whether it distorts, and what padding adds, in words."""
     change = found.total / found.latency - 1
     sums = (
@@ -138,7 +138,7 @@ def _bar(look: str, length: float) -> str:
     return f'<span class="{look}" style="width:{min(1.0, max(0.0, length)):.1%}"></span>'
 
 
-def _seconds(found: Profile, layer: Layer) -> str:
+def _seconds(found: TimeProfile, layer: Layer) -> str:
     return text.MISSING if found.distorts else _ms(layer.seconds)
 
 

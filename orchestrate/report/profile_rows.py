@@ -29,7 +29,7 @@ def frames(jobs: Iterable[Job]) -> dict[str, Frame]:
     }
 
 
-def _row(job: Job, found: profile.Profile, layer: profile.Layer) -> dict[str, Any]:
+def _row(job: Job, found: profile.TimeProfile, layer: profile.Layer) -> dict[str, Any]:
     seconds = float("nan") if found.distorts else layer.seconds
     rate = layer.macs / seconds if layer.macs and seconds else float("nan")
     how = [job.model["id"], job.device, job.backend, job.precision, job.threads, job.batch]

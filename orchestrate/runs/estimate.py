@@ -3,7 +3,7 @@
 from bench.record import backends, measure
 from bench.record.types import Job, Measure
 from orchestrate.quantities import counted
-from orchestrate.runs.types import Experiment, Plan
+from orchestrate.runs.types import Plan, PlannedExperiment
 
 START_SECONDS = (1.0, 10.0)  # of a process: interpreter, library, loading the model; a PC, a slow board
 BUILD_SECONDS = (60.0, 300.0)  # of a TensorRT engine on a Jetson, as published builds of such networks take
@@ -14,7 +14,7 @@ def lines(planned: Plan) -> list[str]:
     return [_line(name, part["jobs"], planned["experiment"]) for name, part in planned["devices"].items()]
 
 
-def _line(name: str, jobs: list[Job], experiment: Experiment) -> str:
+def _line(name: str, jobs: list[Job], experiment: PlannedExperiment) -> str:
     plans = [measure.complete(experiment.get("measure") or {}, job["measure"]) for job in jobs]
     processes = sum(map(measure.steps, plans))
     shortest = sum(_seconds(plan, plan["min_seconds"], START_SECONDS[0]) for plan in plans)

@@ -25,7 +25,7 @@ from bench.record.types import Job, Json, Load, Measure, Model
 from orchestrate.device_values import Name
 from orchestrate.devices import Device
 from orchestrate.errors import BadInput
-from orchestrate.runs.types import Bundle, Content, JobList, Plan, PlannedDevice, Refused, Swept
+from orchestrate.runs.types import Bundle, Content, JobList, Plan, PlannedDevice, RefusedModel, Swept
 
 Split = tuple[list[Model], list[tuple[Model, str]]]  # models that run; others with the reason
 MOST_LINES = 10  # of refused models, where none is left
@@ -72,7 +72,7 @@ def problems(document: Json) -> list[Problem]:
     return found
 
 
-def refusal(refused: Refused) -> str:
+def refusal(refused: RefusedModel) -> str:
     """Return one line on a model that a run leaves out."""
     where = f" on {refused['device']}" if "device" in refused else ""
     return f"{refused['model']}: refused{where}: {refused['reason']}"
@@ -182,12 +182,12 @@ def plan(
     return {"schema": 1, "kind": "orbitbench.plan", "hash": digest(content), **content}
 
 
-def _unreadable(bundle: Bundle) -> Iterator[Refused]:
+def _unreadable(bundle: Bundle) -> Iterator[RefusedModel]:
     for each in bundle.get("refused", []):
         yield {"model": each["file"], "reason": each["reason"]}
 
 
-def _unsuited(runnable: Mapping[str, Split]) -> Iterator[Refused]:
+def _unsuited(runnable: Mapping[str, Split]) -> Iterator[RefusedModel]:
     for name, (_, bad) in runnable.items():
         for model, reason in bad:
             yield {"model": model["id"], "device": name, "reason": reason}

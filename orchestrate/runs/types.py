@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 from bench.record.types import Job, Measure, Model
 
 
-class Experiment(TypedDict):
+class PlannedExperiment(TypedDict):
     """What was asked for, and how it is measured."""
 
     name: str
@@ -13,7 +13,7 @@ class Experiment(TypedDict):
     measure: NotRequired[Measure]
 
 
-class Skipped(TypedDict):
+class SkippedModel(TypedDict):
     """A model that the experiment names and nobody could make."""
 
     id: str
@@ -32,12 +32,12 @@ class Bundle(TypedDict):
     """`bundle.json`: what is to be measured."""
 
     models: list[Model]
-    experiment: Experiment  # null in the file of one's own models; `export` holds how they are measured
-    skipped: list[Skipped]
+    experiment: PlannedExperiment  # null in the file of one's own models; `export` has how to measure
+    skipped: list[SkippedModel]
     refused: NotRequired[list[RefusedFile]]
 
 
-class Refused(TypedDict):
+class RefusedModel(TypedDict):
     """A model that the run leaves out, on one device or on all."""
 
     model: str
@@ -63,11 +63,11 @@ class PlannedDevice(TypedDict):
 class Content(TypedDict):
     """What is to be done, without when: what a plan's hash is of."""
 
-    experiment: Experiment
+    experiment: PlannedExperiment
     orbitbench: str
     devices: dict[str, PlannedDevice]
-    skipped: list[Skipped]
-    refused: NotRequired[list[Refused]]
+    skipped: list[SkippedModel]
+    refused: NotRequired[list[RefusedModel]]
 
 
 class Plan(Content):

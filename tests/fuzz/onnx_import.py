@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bench.export.errors import ExportError
 from bench.export.own.prepare import prepare
-from bench.export.own.request import Request
+from bench.export.own.request import OwnRequest
 from bench.runtime.backends import onnxruntime as backend
 from tests.fuzz import mutate
 
@@ -170,7 +170,7 @@ def target(folder: Path, rng: random.Random) -> None:
     (folder / "w.bin").write_bytes(bytes(48))
     dims = rng.choice(({}, {"N": 2}, {"x.0": 3}))
     with tempfile.TemporaryDirectory(dir=folder) as out:
-        _in_fork(lambda: prepare(path, Request(dims), Path(out), MEMORY))
+        _in_fork(lambda: prepare(path, OwnRequest(dims), Path(out), MEMORY))
 
 
 def _in_fork(work: Callable[[], object]) -> None:

@@ -16,7 +16,7 @@ from statistics import fmean, median
 from typing import Any
 
 from bench.budget import measuring, rounds
-from bench.budget.command import Answer, Asked, Solver, board
+from bench.budget.command import Asked, BudgetAnswer, Solver, board
 from bench.budget.measuring import Measured, Wanted
 from bench.cost import Profile
 from bench.errors import InputError, JobError
@@ -61,7 +61,7 @@ class Case:
         most = MOST_ROUNDS if self.judged else COMPARED_ROUNDS
         asked = Asked(name, "cifar10", method, limits, fit, align, device=PROFILE, rounds=most)
         self.asked, self.solver = asked, Solver(asked, list_of)
-        self.answer: Answer | None = None
+        self.answer: BudgetAnswer | None = None
         self.refusal = ""
         self.played: list[rounds.Round] = []
         self.wanted: Wanted | None = None  # what waits to be measured

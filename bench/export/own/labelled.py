@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.export import files
 from bench.export.errors import ExportError
-from bench.export.own.request import Prepared, Request
+from bench.export.own.request import OwnRequest, Prepared
 from bench.export.own.values import kept
 from bench.export.reference import Array, archive
 from bench.record import npz
@@ -21,7 +21,7 @@ LABELS = ("label", "labels", "y")
 NEEDED = {"top1": 1, "top5": 5}  # outputs of a model, at least
 
 
-def add(model: Prepared, request: Request, folder: Path) -> Prepared:
+def add(model: Prepared, request: OwnRequest, folder: Path) -> Prepared:
     """Return the model with its test set in `folder`; as it is where the user gave none.
 
     Raises ExportError.
@@ -53,7 +53,7 @@ def _input(model: Prepared) -> tuple[list[int], str]:
     return list(inputs[0]["shape"][1:]), str(inputs[0]["dtype"])
 
 
-def _read(source: Path, request: Request, name: str, shape: list[int], dtype: str) -> tuple[Array, Array]:
+def _read(source: Path, request: OwnRequest, name: str, shape: list[int], dtype: str) -> tuple[Array, Array]:
     if source.is_dir():
         from bench.export.own import images
 

@@ -16,7 +16,7 @@ from bench.export import count
 from bench.export.errors import ExportError
 from bench.export.onnx_file import first_line, graphs, parse, too_large
 from bench.export.own import dims, values
-from bench.export.own.request import Prepared, Request
+from bench.export.own.request import OwnRequest, Prepared
 from bench.export.reference import TOLERANCE, Array, pack
 from bench.record import onnx_graph, onnx_precision
 from bench.record.printable import one_line
@@ -29,7 +29,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 MADE_UP = "for made-up inputs; give real ones with --input FILE.npz"
 
 
-def prepare(path: Path, request: Request, folder: Path, room: int = 2**62) -> Prepared:
+def prepare(path: Path, request: OwnRequest, folder: Path, room: int = 2**62) -> Prepared:
     """Write the model and its reference into `folder`; `room` is the memory in bytes that inputs may take.
 
     Raises ExportError, one line that begins with the file's name.
@@ -51,7 +51,7 @@ def _mount(folder: Path) -> Path:
     return next(each for each in (folder.resolve(), *folder.resolve().parents) if each.is_mount())
 
 
-def _prepare(path: Path, request: Request, folder: Path, room: int) -> Prepared:
+def _prepare(path: Path, request: OwnRequest, folder: Path, room: int) -> Prepared:
     model = parse(path)
     weights = {tensor.name for tensor in model.graph.initializer}  # up to IR 3 these are inputs, too
     items = [item for item in model.graph.input if item.name not in weights]
@@ -97,7 +97,7 @@ def _described(item: onnx.ValueInfoProto, array: Array) -> dict[str, object]:
     return {"name": item.name, "shape": list(array.shape), "dtype": str(array.dtype)}
 
 
-def _id(path: Path, request: Request, raw: bytes) -> str:
+def _id(path: Path, request: OwnRequest, raw: bytes) -> str:
     """Name a model by its file, its batch unless 1, and its content."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:STEM].strip("-.") or "model"
     stem += f"-b{request.batch}" if request.batch not in (None, 1) else ""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.export.errors import ExportError
-from bench.export.own.request import Prepared, Request
+from bench.export.own.request import OwnRequest, Prepared
 from bench.runtime.machine.process import die_with_parent, for_child
 
 SECONDS = 300.0  # for one file: reading it, and two runs
@@ -26,7 +26,7 @@ SHARE = 0.9  # of the free memory that a child may take
 ERRORS = 100_000  # bytes of a child's standard error that are kept
 
 
-def read(path: Path, request: Request, folder: Path, seconds: float = SECONDS) -> Prepared:
+def read(path: Path, request: OwnRequest, folder: Path, seconds: float = SECONDS) -> Prepared:
     """`prepare.prepare` in a child process. Raises ExportError, one line that begins with the file's name."""
     room = int(_free_memory() * SHARE)
     task = {
@@ -106,7 +106,7 @@ def main() -> int:
     from bench.export.own.prepare import prepare
 
     inputs = Path(task["inputs"]) if task["inputs"] else None
-    request = Request(task["dims"], task["values"], inputs, task["batch"])
+    request = OwnRequest(task["dims"], task["values"], inputs, task["batch"])
     try:
         found = prepare(Path(task["path"]), request, Path(task["folder"]), task["room"])
         answer: dict[str, Any] = {"prepared": dataclasses.asdict(found)}

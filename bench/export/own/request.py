@@ -12,7 +12,7 @@ from bench.record.printable import printable
 
 
 @dataclass(frozen=True)
-class Request:
+class OwnRequest:
     """`dims`: sizes of dynamic dimensions by name; `values`: constants by input; `inputs`: an npz of arrays.
 
     `test_set`: labelled data (see `labelled`), judged by `metric`; `pixels`: how images become numbers.
@@ -31,8 +31,8 @@ class Request:
 class Prepared:
     """A model ready for a bundle: its two files, its entry without paths and hashes, and the names it knows.
 
-    `known_dims` and `known_inputs` are what `Request.dims` and `Request.values` may name for this file;
-    `given_inputs` are the names in `Request.inputs`.
+    `known_dims` and `known_inputs` are what `OwnRequest.dims` and `OwnRequest.values` may name for this file;
+    `given_inputs` are the names in `OwnRequest.inputs`.
     """
 
     id: str
@@ -58,7 +58,7 @@ def assumption(name: str, entry: Mapping[str, Any], options: str = "--dim") -> s
     return printable(f"{name}: {sizes}, a batch of one; to measure another: {options} {first}")
 
 
-def check_names(request: Request, models: Sequence[Prepared]) -> None:
+def check_names(request: OwnRequest, models: Sequence[Prepared]) -> None:
     """Refuse, as an ExportError, a name of --dim, --value or --input that is none of any of the files."""
     dims = {name for model in models for name in model.known_dims}
     inputs = {name for model in models for name in model.known_inputs}

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from bench.export import ExportError
 from bench.export.own import values
 from bench.export.own.prepare import prepare
-from bench.export.own.request import Prepared, Request
+from bench.export.own.request import OwnRequest, Prepared
 from bench.record import onnx_graph
 from tests import matrix
 
@@ -21,7 +21,7 @@ FLOAT = TensorProto.FLOAT
 
 def read(path: Path, dims: dict[str, int] | None = None, **more: Any) -> Prepared:
     """What becomes of a file, its two files in a new folder beside it."""
-    return prepare(path, Request(dims or {}, **more), Path(tempfile.mkdtemp(dir=path.parent)))
+    return prepare(path, OwnRequest(dims or {}, **more), Path(tempfile.mkdtemp(dir=path.parent)))
 
 
 def value(name, shape, kind=FLOAT):

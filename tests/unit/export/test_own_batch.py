@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from bench import cli
 from bench.export import ExportError, OwnFiles, export
-from bench.export.own.request import Request
+from bench.export.own.request import OwnRequest
 from tests.unit.export.test_own_kinds import conv
 
 
@@ -40,7 +40,7 @@ def test_a_fixed_batch_is_measured_as_it_is_and_refused_as_another(tmp_path: Pat
 
 def test_a_size_by_name_wins_over_the_batch(tmp_path: Path) -> None:
     file = conv(tmp_path / "net.onnx", ["N", 3, "H", 8])
-    contents = export(tmp_path / "out", None, OwnFiles([file], Request({"H": 16})), batches=[2])
+    contents = export(tmp_path / "out", None, OwnFiles([file], OwnRequest({"H": 16})), batches=[2])
     assert shapes(contents) == [("onnx-net-b2", 2, [2, 3, 16, 8])]
 
 

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from bench.export import ExportError, count
 from bench.export.own import process
 from bench.export.own.prepare import STEM
-from bench.export.own.request import Request
+from bench.export.own.request import OwnRequest
 from tests.conftest import PATIENCE, wait_for
 from tests.unit.export.test_export_own import FLOAT, read, save, value
 
@@ -353,7 +353,7 @@ def test_a_name_that_is_no_text_is_refused(tmp_path, place):
 
 def in_child(path, folder, **options):
     folder.mkdir()
-    return process.read(path, Request(), folder, **options)
+    return process.read(path, OwnRequest(), folder, **options)
 
 
 def test_the_child_prepares_what_the_same_code_prepares_here(tmp_path):

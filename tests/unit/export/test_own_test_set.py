@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from bench.cli import build
 from bench.export.errors import ExportError
 from bench.export.own import images, labelled
-from bench.export.own.request import Prepared, Request
+from bench.export.own.request import OwnRequest, Prepared
 from bench.record import schema
 from tests.unit.export.test_export_own import read, save, value
 
@@ -31,7 +31,7 @@ def flat(path: Path, shape: tuple[int, ...] = (1, 3, 4, 4), kind: int = TensorPr
 
 
 def added(model: Prepared, source: Path, folder: Path, **more: Any) -> tuple[np.ndarray, np.ndarray]:
-    made = labelled.add(model, Request(test_set=source, **more), folder)
+    made = labelled.add(model, OwnRequest(test_set=source, **more), folder)
     stored = np.load(made.test_set)  # type: ignore[arg-type]
     return stored["input.0"], stored["label"]
 

@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def shares(run: Path) -> list[reading.Share]:
+def shares(run: Path) -> list[reading.FileShare]:
     return list(reading._shares(run))
 
 

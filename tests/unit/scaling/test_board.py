@@ -62,8 +62,8 @@ def test_on_a_device_that_likes_multiples_the_method_keeps_more_than_the_others(
     prices = board("vgg11")
     line = direction.of(prices.architecture, None)
     limit = 0.2 * prices.figures(prices.architecture.default_widths)["latency"]
-    task = budgets.Task(prices.architecture, prices.dataset, {"latency": limit}, prices.figures)
-    aligned = budgets.Task(prices.architecture, prices.dataset, {"latency": limit}, prices.figures, 8)
+    task = budgets.BudgetTask(prices.architecture, prices.dataset, {"latency": limit}, prices.figures)
+    aligned = budgets.BudgetTask(prices.architecture, prices.dataset, {"latency": limit}, prices.figures, 8)
     found = device.best(task, prices, line)
     assert task.use(found.widths) <= 1
     others = [budgets.largest(each, line, together=True) for each in (task, aligned)]

@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import replace
 
-from bench.budget.command import Answer, Asked
+from bench.budget.command import Asked, BudgetAnswer
 from bench.budget.measuring import Measured
 from bench.budget.rounds import Round
 from bench.budget.text import as_data
@@ -20,7 +20,7 @@ def test_what_nobody_knows_is_null() -> None:
     unknown = Estimate(math.nan, math.nan, math.nan)
     measured = Measured(Estimate(1e-3, 0.9e-3, math.inf), unknown)
     played = Round(guess, measured)
-    data = as_data(asked, Answer(guess, None, None, (played,), played))
+    data = as_data(asked, BudgetAnswer(guess, None, None, (played,), played))
     [found] = json.loads(json.dumps(data, allow_nan=False))["rounds"]
     assert found["guessed"] == {"latency": 1e-3, "memory": None}
     assert found["measured"]["memory"] == {"value": None, "low": None, "high": None}

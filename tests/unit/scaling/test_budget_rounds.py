@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from bench.budget import rounds
-from bench.budget.command import Answer, Asked
+from bench.budget.command import Asked, BudgetAnswer
 from bench.budget.measuring import Measured, interval
 from bench.budget.text import as_data
 from bench.cost import Estimate, ExtrapolationError
-from bench.scaling.budgets import Task, counts, largest
+from bench.scaling.budgets import BudgetTask, counts, largest
 from bench.scaling.direction import of
 from bench.scaling.within import Within, result
 from bench.zoo import architecture, dataset
@@ -26,7 +26,7 @@ def figures(widths: Sequence[int]) -> dict[str, float]:
 
 
 def guess(limits: Mapping[str, float], near: Sequence[int] | None = None) -> Within:
-    task = Task(VGG, CIFAR, limits, figures)
+    task = BudgetTask(VGG, CIFAR, limits, figures)
     return result(task, LINE, largest(task, LINE, together=True), None, None)
 
 
@@ -135,7 +135,9 @@ def test_an_answer_that_was_measured_is_told_to_scripts_too() -> None:
     chosen = rounds.best(played, limits)
     assert chosen is not None
     asked = Asked("vgg11", "cifar10", "uniform", limits, device="here")
-    data = json.loads(json.dumps(as_data(asked, Answer(chosen.guess, played=tuple(played), chosen=chosen))))
+    data = json.loads(
+        json.dumps(as_data(asked, BudgetAnswer(chosen.guess, played=tuple(played), chosen=chosen)))
+    )
     assert [each["measured"]["latency"]["value"] for each in data["rounds"]] == [
         each.measured.latency.value for each in played
     ]

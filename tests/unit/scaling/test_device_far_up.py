@@ -25,10 +25,10 @@ def board() -> Board:
     return Board(CostModel(find(str(PROFILE))), NET, CIFAR, extrapolate=True)
 
 
-def task(unit: int = 1) -> budgets.Task:
+def task(unit: int = 1) -> budgets.BudgetTask:
     whole = board().figures(NET.default_widths)["latency"]
     limits = {"latency": 0.3 * whole}
-    return budgets.Task(NET, CIFAR, limits, board().figures, unit, board().look_ahead)
+    return budgets.BudgetTask(NET, CIFAR, limits, board().figures, unit, board().look_ahead)
 
 
 def score(widths: list[int], x: float) -> float:

@@ -69,7 +69,7 @@ def score(widths: Sequence[int], x: float, line: direction.Direction) -> float:
     return direction.worth(TINY, CIFAR, line.widths(x)) - direction.FAITH * float(departure)
 
 
-def by_trying_all(task: budgets.Task, line: direction.Direction) -> float:
+def by_trying_all(task: budgets.BudgetTask, line: direction.Direction) -> float:
     """The best score of all widths within 40 % of a point of the curve, and within the budgets."""
     best, use = -math.inf, cache(task.use)
     start = budgets.crossing(task, line)
@@ -94,7 +94,7 @@ def test_it_is_never_worse_than_all_widths_that_could_be_tried_nor_over_a_budget
 ) -> None:
     board = Board()
     whole = board.figures(TINY.default_widths)
-    task = budgets.Task(TINY, CIFAR, {k: share * whole[k] for k, share in asked.items()}, board.figures)
+    task = budgets.BudgetTask(TINY, CIFAR, {k: share * whole[k] for k, share in asked.items()}, board.figures)
     line = direction.Direction(np.log([6.0, 8.0, 7.0]), np.array(slopes))
     found = device.best(task, board, line)
     assert task.use(found.widths) <= 1 + 1e-9
@@ -106,7 +106,7 @@ def test_it_is_never_worse_than_all_widths_that_could_be_tried_nor_over_a_budget
 def test_widths_lie_where_the_board_charges_least() -> None:
     board = Board()
     line = direction.of(TINY, None)
-    task = budgets.Task(TINY, CIFAR, {"latency": board.figures((8, 8, 8))["latency"]}, board.figures)
+    task = budgets.BudgetTask(TINY, CIFAR, {"latency": board.figures((8, 8, 8))["latency"]}, board.figures)
     found = device.raised(task, device.best(task, board, line).widths)
     assert task.use(found) <= 1
     assert [width % 4 for width in found[1:]] == [0, 0]  # into the stem's would be a change of layout
@@ -116,7 +116,9 @@ def test_widths_lie_where_the_board_charges_least() -> None:
 
 def test_where_only_counts_are_limited_the_faster_of_two_networks_is_taken() -> None:
     board, line = Board(), direction.of(TINY, None)
-    task = budgets.Task(TINY, CIFAR, {"params": float(TINY.cost((13, 18, 15), CIFAR).params)}, board.figures)
+    task = budgets.BudgetTask(
+        TINY, CIFAR, {"params": float(TINY.cost((13, 18, 15), CIFAR).params)}, board.figures
+    )
     found, plain = (device.best(task, each, line).widths for each in (board, Counts(TINY, CIFAR)))
     assert max(task.use(found), task.use(plain)) <= 1
     assert board.figures(found)["latency"] < 0.9 * board.figures(plain)["latency"]
@@ -125,7 +127,7 @@ def test_where_only_counts_are_limited_the_faster_of_two_networks_is_taken() -> 
 def test_what_a_price_leaves_of_a_target_is_filled_where_it_costs_least() -> None:
     board, line = Board(), direction.of(TINY, None)
     target = float(TINY.cost((27, 37, 31), CIFAR).params)
-    task = budgets.Task(TINY, CIFAR, {"params": target}, board.figures)
+    task = budgets.BudgetTask(TINY, CIFAR, {"params": target}, board.figures)
     found = device.best(task, board, line).widths
     full = device.filled(task, found, lambda widths: board.figures(widths)["latency"])
     assert 0.97 * target <= TINY.cost(full, CIFAR).params <= target
@@ -134,7 +136,7 @@ def test_what_a_price_leaves_of_a_target_is_filled_where_it_costs_least() -> Non
 
 def test_an_unreachable_budget_names_the_least_and_its_network() -> None:
     board = Board()
-    task = budgets.Task(TINY, CIFAR, {"latency": 1.1e-5, "params": 1e6}, board.figures)
+    task = budgets.BudgetTask(TINY, CIFAR, {"latency": 1.1e-5, "params": 1e6}, board.figures)
     with pytest.raises(UnreachableError) as refused:
         device.best(task, board, direction.of(TINY, None))
     assert "\n" not in str(refused.value)
