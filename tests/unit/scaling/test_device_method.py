@@ -116,9 +116,8 @@ def test_widths_lie_where_the_board_charges_least() -> None:
 
 def test_where_only_counts_are_limited_the_faster_of_two_networks_is_taken() -> None:
     board, line = Board(), direction.of(TINY, None)
-    task = budgets.BudgetTask(
-        TINY, CIFAR, {"params": float(TINY.cost((13, 18, 15), CIFAR).params)}, board.figures
-    )
+    params = float(TINY.cost((13, 18, 15), CIFAR).params)
+    task = budgets.BudgetTask(TINY, CIFAR, {"params": params}, board.figures)
     found, plain = (device.best(task, each, line).widths for each in (board, Counts(TINY, CIFAR)))
     assert max(task.use(found), task.use(plain)) <= 1
     assert board.figures(found)["latency"] < 0.9 * board.figures(plain)["latency"]
