@@ -23,6 +23,7 @@ __all__ = [
     "number",
     "optional",
     "parse",
+    "size",
     "words",
 ]
 
@@ -50,6 +51,11 @@ def words(option: str, *texts: str | None) -> list[str]:
                 raise BadInput(f"{option} {text!r}: a value is missing; separate values with one comma")
             found += parts
     return found
+
+
+def size(count: int) -> str:
+    """Return bytes as people read them: `512 MB`, `12.3 GB`."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 MISSING = "–"

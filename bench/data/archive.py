@@ -1,6 +1,5 @@
 """The official archives: found or fetched, and never trusted without their checksum."""
 
-import hashlib
 import os
 import urllib.error
 import urllib.request
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data.errors import DataError
+from bench.record.files import sha256_of
 
 BLOCK = 1 << 20  # bytes
 TIMEOUT = 60  # seconds without a byte
@@ -38,7 +38,7 @@ class Archive:
             path = path / self.file if path.is_dir() else path
         if not path.is_file():
             raise DataError(self._instructions(path))
-        self._verify(path, sha256(path))
+        self._verify(path, sha256_of(str(path)))
         return path
 
     def _instructions(self, path: Path) -> str:
@@ -64,7 +64,7 @@ class Archive:
                 while block := source.read(BLOCK):
                     file.write(block)
                 os.fsync(file.fileno())
-            self._verify(Path(url), sha256(partial))
+            self._verify(Path(url), sha256_of(str(partial)))
             partial.replace(path)
         except (urllib.error.URLError, OSError, ValueError) as error:
             if isinstance(error, DataError):
@@ -72,9 +72,3 @@ class Archive:
             raise DataError(f"{url} cannot be fetched: {error}") from None
         finally:
             partial.unlink(missing_ok=True)
-
-
-def sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

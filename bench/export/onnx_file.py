@@ -194,11 +194,11 @@ def _beside(path: Path, location: str) -> Path:
 
 
 def _unreadable(location: str, reason: object) -> str:
-    name = first_line(location) if location else "a file without a name"
-    return f"its weights in {name} cannot be read: {first_line(reason)}"
+    name = library_words(location) if location else "a file without a name"
+    return f"its weights in {name} cannot be read: {library_words(reason)}"
 
 
-def first_line(error: object, limit: int = 200) -> str:
+def library_words(error: object, limit: int = 200) -> str:
     """Return what a library reports, in one line without its own prefix and without colour codes."""
     text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     text = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(text.split()))

@@ -8,8 +8,7 @@ from bench.record.measured import ProcessLatency
 from bench.record.types import Environment, Error, OutputCheck, Record
 from orchestrate.devices import Device
 from orchestrate.doctor.checks import Check
-from orchestrate.engine.room import shown
-from orchestrate.quantities import number
+from orchestrate.quantities import number, size
 
 # The steps of a measuring process, each with the rung of the memory ladder that shows that it was reached.
 STEPS = (
@@ -145,12 +144,12 @@ def memory(record: Record) -> Check:
     """Return what the process took, on a GPU as far as that can be read."""
     name = f"memory ({record['job']['precision']})"
     rung = next(each for each in record["memory"]["rungs"] if each["rung"] == "steady_trimmed")
-    text = f"{shown(rung['rss'])} resident" if rung["rss"] else "resident size unknown"
+    text = f"{size(rung['rss'])} resident" if rung["rss"] else "resident size unknown"
     if record["job"]["backend"] != "tensorrt":
         return Check(name, "ok", text)
     backend = rung.get("backend") or {}
     seen = [
-        f"{label} {shown(value)}"
+        f"{label} {size(value)}"
         for label, value in (
             ("nvmap", rung.get("nvmap")),
             ("GPU free", rung.get("gpu_free") or backend.get("gpu_free")),

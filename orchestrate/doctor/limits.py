@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from orchestrate.devices import Device
 from orchestrate.doctor.checks import Check
 from orchestrate.doctor.probe import Facts
-from orchestrate.engine.room import shown
+from orchestrate.quantities import size
 
 THROTTLE_BITS = {0: "undervoltage", 1: "clock capped", 2: "throttled", 3: "soft temperature limit"}
 PROGRAMS_32_BIT = "the programs on the board are 32-bit"
@@ -49,7 +49,7 @@ def _room(facts: Facts, device: Device) -> Iterator[Check]:
         ("memory", facts.memory_available, least.min_free_memory, "stop what uses it (a desktop?)"),
     ):
         if free is not None:
-            text = f"{shown(free)} free, {shown(wanted)} wanted"
+            text = f"{size(free)} free, {size(wanted)} wanted"
             yield _judged(name, text, free >= wanted, f"{advice}, or lower min_free_{name} of its limits")
 
 

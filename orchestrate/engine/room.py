@@ -4,6 +4,7 @@ import re
 
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.errors import DiskFull, EngineError
+from orchestrate.quantities import size
 
 MOVE = (
     'move Docker to a larger disk, such as an NVMe ("data-root": "/mnt/nvme/docker" in '
@@ -31,10 +32,5 @@ def free_bytes(engine: Engine) -> int | None:
 def check(host: str, free: int | None, wanted: int, what: str) -> None:
     """Raise DiskFull, with what helps, where less is free than wanted."""
     if free is not None and free < wanted:
-        text = f"{what} needs {shown(wanted)} there, {shown(free)} are free: nothing was sent"
+        text = f"{what} needs {size(wanted)} there, {size(free)} are free: nothing was sent"
         raise DiskFull(host, text, MOVE)
-
-
-def shown(count: int) -> str:
-    """Return bytes as people read them: `512 MB`, `12.3 GB`."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -39,9 +39,9 @@ class Commands:
             advice = "run it by hand, let the board reboot, and start the run again"
             raise RebootWanted(f"`{shown}` wants a reboot of the board: {advice}")
         if done.code and PASSWORD.search(done.err):
-            raise PasswordWanted(f"`{shown}` failed with code {done.code}: {spoken(done.err)}: {SUDOERS}")
+            raise PasswordWanted(f"`{shown}` failed with code {done.code}: {last_line(done.err)}: {SUDOERS}")
         if done.code:
-            raise CommandFailed(f"`{shown}` failed with code {done.code}: {spoken(done.err or done.out)}")
+            raise CommandFailed(f"`{shown}` failed with code {done.code}: {last_line(done.err or done.out)}")
         return output
 
     def script(self, text: str) -> str:
@@ -49,8 +49,8 @@ class Commands:
         return self.engine.run(["sh", "-s"], timeout=COMMAND_SECONDS, stdin=text.encode()).out
 
 
-def spoken(text: str) -> str:
+def last_line(text: str) -> str:
     """Return the last line of a command's complaint: sudo and nvpmodel first print what they try, then what
     failed."""
     lines = [line for line in text.splitlines() if line.strip()]
-    return first_line(lines[-1], 200) if lines else "it said nothing"
+    return first_line(lines[-1], 200) if lines else "it printed nothing"

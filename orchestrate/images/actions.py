@@ -17,6 +17,7 @@ from orchestrate.images import bake, context, lockfile, ship
 from orchestrate.images import build as builder
 from orchestrate.images.manifest import Project, Target, open_project
 from orchestrate.images.show import Steps, Transfer
+from orchestrate.quantities import size
 
 LOOPBACK = re.compile(r"(?:127\.[0-9.]+|localhost|\[::1\]):([0-9]+)(?:/|$)")
 Item = TypeVar("Item")
@@ -62,7 +63,7 @@ def build(choice: Choice, base: str | None, cache: bool, prepare: bool, verbose:
             built = builder.build(project, target, engine, steps, cache)
         if choice.lock:  # the project's own lock is for what was pushed
             lockfile.record(choice.lock, target.name, target.platform, built)
-        say(f"{target.key}: {built.tag} {built.content[7:19]} {built.size / 1e6:.0f} MB")
+        say(f"{target.key}: {built.tag} {built.content[7:19]} {size(built.size)}")
 
     with connected() as engine:
         try:

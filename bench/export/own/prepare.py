@@ -14,7 +14,7 @@ import onnx
 
 from bench.export import count
 from bench.export.errors import ExportError
-from bench.export.onnx_file import first_line, graphs, parse, too_large
+from bench.export.onnx_file import graphs, library_words, parse, too_large
 from bench.export.own import dims, values
 from bench.export.own.request import OwnRequest, Prepared
 from bench.export.reference import TOLERANCE, Array, pack
@@ -225,8 +225,8 @@ def _explain(model: onnx.ModelProto, error: BackendError, made_up: bool) -> str:
         try:
             onnx.checker.check_model(model)
         except (onnx.checker.ValidationError, ValueError) as broken:
-            return f"not a valid ONNX model: {first_line(broken)}"
-    reason = first_line(error.message)
+            return f"not a valid ONNX model: {library_words(broken)}"
+    reason = library_words(error.message)
     if lacking := re.match(r"Could not find an implementation for (\w+)\((\d+)\)", reason):
         reason = (
             f"it has no {lacking[1]} of opset {lacking[2]} for these types; export with another opset or type"

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from bench import data
-from bench.data import archive, cifar, tinyimagenet
+from bench.data import cifar, tinyimagenet
+from bench.record.files import sha256_of
 from tests.conftest import require
 
 RANDOM = np.random.default_rng(0)
@@ -36,7 +37,7 @@ def tar(path, members):
 
 def official(monkeypatch, registry, key, path):
     """Take this small archive for the official one: the rest of the code is as ever."""
-    monkeypatch.setitem(registry, key, replace(registry[key], sha256=archive.sha256(path)))
+    monkeypatch.setitem(registry, key, replace(registry[key], sha256=sha256_of(str(path))))
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def tiny(tmp_path, monkeypatch):
         file.writestr(f"{top}/train/n01/images/n01_1.JPEG", jpeg(128, "L"))
         file.writestr(f"{top}/val/val_annotations.txt", "val_0.JPEG\tn02\t0\t0\t9\t9\n")
         file.writestr(f"{top}/val/images/val_0.JPEG", jpeg((0, 255, 0)))
-    monkeypatch.setattr(tinyimagenet, "ARCHIVE", replace(tinyimagenet.ARCHIVE, sha256=archive.sha256(path)))
+    monkeypatch.setattr(tinyimagenet, "ARCHIVE", replace(tinyimagenet.ARCHIVE, sha256=sha256_of(str(path))))
     return path
 
 

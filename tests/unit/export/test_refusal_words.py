@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from bench.export import ExportError
-from bench.export.onnx_file import first_line
+from bench.export.onnx_file import library_words
 from tests.unit.export.test_export_own import read, save, value
 from tests.unit.export.test_own_kinds import INT64, conv
 
@@ -86,7 +86,7 @@ WORDS = {
 
 @pytest.mark.parametrize("said", WORDS)
 def test_of_onnxruntimes_words_those_for_the_reader_are_shown(said):
-    assert first_line(said) == WORDS[said]
+    assert library_words(said) == WORDS[said]
 
 
 @pytest.mark.parametrize("place", ["branch", "function"])
