@@ -22,7 +22,8 @@ def definitions(body: list[ast.stmt], inside: str = "") -> Iterator[str]:
                 yield inside + node.name
                 yield from definitions(node.body, f"{inside}{node.name}.")
             case ast.Assign():
-                yield from (inside + target.id for target in node.targets if isinstance(target, ast.Name))
+                parts = (part for target in node.targets for part in ast.walk(target))
+                yield from (inside + part.id for part in parts if isinstance(part, ast.Name))
             case ast.AnnAssign(target=ast.Name(id=name)):
                 yield inside + name
             case ast.If() | ast.Try():

@@ -32,8 +32,8 @@ def test_24576_noisy_samples_take_under_90_kilobytes() -> None:
         ({"data": "%%%"}, "damaged"),
         ({"data": "aGVsbG8="}, "damaged"),
         ({"data": 7}, "not an object"),
-        ({"n": 3}, "says n = 3 but holds 2"),
-        ({"n": 1}, "says n = 1"),
+        ({"n": 3}, "states n = 3 but holds 2"),
+        ({"n": 1}, "states n = 1"),
         ({"n": -1}, "allowed is 0 to"),
         ({"n": True}, "allowed is 0 to"),
         ({"n": 10**9}, "allowed is 0 to"),
@@ -52,7 +52,7 @@ def test_a_zip_bomb_is_not_unpacked() -> None:
     import zlib
 
     bomb = base64.b64encode(zlib.compress(bytes(50_000_000))).decode()
-    with pytest.raises(ValueError, match="says n = 10"):
+    with pytest.raises(ValueError, match="states n = 10"):
         samples.decode({**samples.encode([1]), "n": 10, "data": bomb})
 
 
