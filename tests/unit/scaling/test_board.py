@@ -44,6 +44,17 @@ def test_its_sums_are_the_model_s_predictions(name: str, data: str) -> None:
         assert (found["params"], found["macs"]) == (cost.params, cost.macs)
 
 
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_networks_that_are_priced_together_have_the_figures_of_each_alone(name: str) -> None:
+    draw, together = random.Random(name), board(name)
+    networks = [
+        [draw.choice([draw.randint(1, 40), 64]) for _ in together.architecture.layers] for _ in range(9)
+    ]
+    together.look_ahead(networks)
+    for widths in networks:
+        assert together.figures(widths) == pytest.approx(board(name).figures(widths), rel=1e-12)
+
+
 def test_a_path_through_the_grid_costs_what_its_network_costs() -> None:
     prices, draw = board("preact_resnet18"), np.random.default_rng(4)
     candidates = [sorted({int(w) for w in draw.integers(3, 90, 3)} | {64}) for _ in range(17)]
