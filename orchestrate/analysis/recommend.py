@@ -203,7 +203,7 @@ def _answer(dataset: str, rows: Iterable[Any], limits: ModelLimits) -> Recommend
     judged = sorted((judge(row, limits) for row in rows), key=lambda c: order(c.row))
     best = next((candidate for candidate in judged if candidate.verdict == FITS), None)
     front = {id(candidate) for candidate in _front(judged, limits)}
-    marked = [replace(c, pareto=id(c) in front, lost=_lost(c, best, limits)) for c in judged]
+    marked = [replace(c, pareto=id(c) in front, lost=_lost(c, best)) for c in judged]
     chosen = next((c for c in marked if best and c.row is best.row), None)
     others = sorted((c for c in marked if c is not chosen), key=lambda c: (ORDER[c.verdict], c.excess))
     return Recommendation(dataset, chosen, tuple(others))
@@ -218,7 +218,7 @@ def _front(ranked: list[Candidate], limits: ModelLimits) -> list[Candidate]:
     return found
 
 
-def _lost(candidate: Candidate, best: Candidate | None, limits: ModelLimits) -> str:
+def _lost(candidate: Candidate, best: Candidate | None) -> str:
     """Why this one is not the recommended one, in words."""
     if candidate.verdict == FAILS:
         return "; ".join(candidate.notes)

@@ -40,7 +40,7 @@ def check(
     chosen = choose(known, names or ["local", *device_files.own(file)], device_files.named(file))
     found = visit.visit_all(chosen)
     if deep:
-        found = deepened(found, chosen, file, as_json)
+        found = deepened(found, chosen, file)
     typer.echo(json.dumps(checks.as_json(found), indent=1)) if as_json else show.show(found)
     if deep and not as_json:
         typer.echo(SHAREABLE)
@@ -48,7 +48,7 @@ def check(
 
 
 def deepened(
-    found: dict[str, "list[Check]"], chosen: dict[str, "Device"], file: Path | None, as_json: bool
+    found: dict[str, "list[Check]"], chosen: dict[str, "Device"], file: Path | None
 ) -> dict[str, "list[Check]"]:
     """Add what the known network shows on devices that can be reached; nothing private is in the result."""
     from orchestrate.console import make_console

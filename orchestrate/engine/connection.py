@@ -167,14 +167,14 @@ class Engine:
                 raise error.__cause__ from None
             if isinstance(error.__cause__, SHAPE_EXCEPTIONS):
                 raise nonsense(self.host, error) from error
-            raise self._why_not(error) from error
+            raise self._why_not() from error
         except SHAPE_EXCEPTIONS as error:
             raise nonsense(self.host, error) from error
 
     def _make(self, **options: object) -> docker.DockerClient:
         return client.make(self.host, self.own, self.logins, base_url=self._url, **options)
 
-    def _why_not(self, error: Exception) -> EngineError:
+    def _why_not(self) -> EngineError:
         """The socket gave nothing: find out why, with one command on the board."""
         if self.tunnel is not None and not self.tunnel.alive:
             return ssh.explain(self.host, self.tunnel.log)
