@@ -129,10 +129,7 @@ def design(
     again: Annotated[
         int,
         typer.Option(
-            metavar="N",
-            min=0,
-            max=200,
-            help="instead: so many networks of --after, those that the fit explains least",
+            metavar="N", min=0, max=200, help="instead: the N of --after that the fit explains least"
         ),
     ] = 0,
     as_json: AsJson = False,

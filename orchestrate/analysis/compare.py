@@ -121,15 +121,11 @@ def compare(
     if not both and not lost:
         why = nothing_valid(a, b, changed, names) or _nothing_common(*there)
         raise BadInput(f"nothing to compare: {why}")
-    sides = [{key: _measured(side[key]) for key in both} for side in (before, after)]
-    changes = [change for key in both for change in _changes(key, sides[0][key], sides[1][key])]
+    changes = [each for key in both for each in _changes(key, _measured(before[key]), _measured(after[key]))]
     changes += _overall(changes)
     return RunComparison(
         changes=tuple(_judged(changes, threshold)),
-        figures=tuple(
-            {"device": d, "job": j, "before": _headlines(before[d, j]), "after": _headlines(after[d, j])}
-            for d, j in both
-        ),
+        figures=tuple(_figures(key, before[key], after[key]) for key in both),
         lost=tuple(f"{d}, {j}: {lost[d, j]}" for d, j in sorted(lost)),
         alone=(*_alone(before, after, lost), *_failed_alone(failed, failed_of(a), lost, changed)),
         unlike=tuple(_unlike(before, after, [key for key in both if key not in paired])),
@@ -137,6 +133,11 @@ def compare(
         environment=tuple(_environment(a, b)),
         threshold=threshold,
     )
+
+
+def _figures(key: Key, before: AnyJob, after: AnyJob) -> dict[str, object]:
+    device, job = key
+    return {"device": device, "job": job, "before": _headlines(before), "after": _headlines(after)}
 
 
 def _need_records(study: Study) -> None:
