@@ -23,6 +23,7 @@ COMMAND = re.compile(r"\b(bench|orchestrate) ([a-z]+\b[^`\n|#&;]*)")
 OPTION = re.compile(r"(?<!\S)\[?(--?[a-z][a-z-]*)")
 MODULE = re.compile(r"`([\w/]*\w\.py)(?:: (\w+))?`")
 MODULES = [path for top in ("bench", "orchestrate", "tests") for path in (ROOT / top).rglob("*.py")]
+TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 PLACE = re.compile(r"\b(?:tests|bench|orchestrate|docs|manifests|images)/[\w./*-]*\w")
 NOT_OURS = {"docs/operators.md", "jetson_containers/l4t_version.py"}  # of onnx-tensorrt, jetson-containers
 TO_BE_MADE = re.compile(r"NAME|DATASET")
@@ -37,6 +38,11 @@ def commands(page: Path) -> list[tuple[str, str]]:
 
 def options(command: Any) -> set[str]:
     return {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help"}
+
+
+def made(text: str) -> set[str]:
+    """The make targets that a text names."""
+    return set(re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, flags=re.MULTILINE))
 
 
 def name(page: Path) -> str:
@@ -66,13 +72,16 @@ def test_the_readme_shows_every_command_of_both_programs() -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=name)
 def test_a_path_a_link_and_a_make_target_that_a_page_names_are_there(page: Path) -> None:
-    text, makefile = page.read_text(), (ROOT / "Makefile").read_text()
+    text = page.read_text()
     for place in set(PLACE.findall(text)) - NOT_OURS:
         assert TO_BE_MADE.search(place) or any(ROOT.glob(place)), place
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (page.parent / link).exists(), link
-    for target in re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, flags=re.MULTILINE):
-        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"make {target}"
+    assert made(text) <= TARGETS
+
+
+def test_a_make_target_that_the_code_names_is_there() -> None:
+    assert {path: missing for path in MODULES if (missing := made(path.read_text()) - TARGETS)} == {}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=name)
