@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,8 +67,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Signals and examples that do not depend on who started the tests, nor on how busy the machine is."""
     # Workers share the cores: threads that wait for one another there cost more than they bring.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Nothing of what is collected is garbage: looking for some, again and again, takes seconds.
-    gc.disable()
     # What a process has compiled, the next finds: the suite starts hundreds, and each worker rewrites all.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
@@ -80,10 +78,15 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("busy")
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """From here on garbage is looked for, but not among modules and tests, which stay to the end."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage meanwhile, which takes seconds, nor later among modules and tests, which stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # Files that share what is slow to start, a cluster of Ray, or boards with the job image: one worker's.

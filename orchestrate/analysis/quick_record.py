@@ -81,12 +81,12 @@ def _struct(check: sound.Check, types: Mapping[str, Any]) -> Any:
     """An object some of whose fields have a type of their own: only a struct may leave a field unparsed."""
     known = sound.demand(check)
     assert isinstance(known, sound.Object)
-    required = {f.key: _type(f.check) for f in known.fields if f.required and f.key not in types}
-    optional = [(f.key, UNION[_type(f.check), UnsetType], UNSET) for f in known.fields if not f.required]
+    required = {f.key: type_of(f.check) for f in known.fields if f.required and f.key not in types}
+    optional = [(f.key, UNION[type_of(f.check), UnsetType], UNSET) for f in known.fields if not f.required]
     return msgspec.defstruct("Sound", [*types.items(), *required.items(), *optional])
 
 
-def _type(check: sound.Check) -> Any:
+def type_of(check: sound.Check) -> Any:
     """The type of what surely passes `check`: of null alone where no type says it."""
     known = sound.demand(check)
     return _TYPES[type(known)](known) if type(known) in _TYPES else None
@@ -106,19 +106,19 @@ def _fraction(known: sound.Number) -> Any:
 
 
 def _object(known: sound.Object) -> Any:
-    types = {f.key: _type(f.check) if f.required else NotRequired[_type(f.check)] for f in known.fields}
+    types = {f.key: type_of(f.check) if f.required else NotRequired[type_of(f.check)] for f in known.fields}
     return TYPED_DICT("Sound", types)
 
 
 def _anything(known: sound.Anything) -> Any:
     """What is flat, or flat inside one list or object: deeper is rare, and for others to judge."""
     text = ANNOTATED[str, Meta(max_length=known.longest)]
-    flat = UNION[_type(record_fields.number_or_null), bool, text]
+    flat = UNION[type_of(record_fields.number_or_null), bool, text]
     return UNION[flat, DICT[text, flat], LIST[flat]]
 
 
 def _listing(known: sound.Listing) -> Any:
-    return ANNOTATED[LIST[_type(known.inner)], Meta(min_length=known.least, max_length=known.most)]
+    return ANNOTATED[LIST[type_of(known.inner)], Meta(min_length=known.least, max_length=known.most)]
 
 
 _TYPES: Mapping[type, Callable[[Any], Any]] = {
@@ -126,9 +126,9 @@ _TYPES: Mapping[type, Callable[[Any], Any]] = {
     sound.Boolean: lambda known: bool,
     sound.Choice: lambda known: LITERAL[known.allowed],
     sound.Listing: _listing,
-    sound.Mapping: lambda known: DICT[str, _type(known.inner)],
+    sound.Mapping: lambda known: DICT[str, type_of(known.inner)],
     sound.Matching: lambda known: ANNOTATED[str, Meta(pattern=rf"\A(?:{known.pattern.pattern})")],
-    sound.Nullable: lambda known: UNION[_type(known.inner), None],
+    sound.Nullable: lambda known: UNION[type_of(known.inner), None],
     sound.Number: _number,
     sound.Object: _object,
     sound.Text: lambda known: ANNOTATED[str, Meta(max_length=known.longest)],

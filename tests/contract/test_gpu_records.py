@@ -40,7 +40,7 @@ def tensorrt(bundle: Path, model: Path, **changes: Any) -> dict[str, Any]:
     return models.job(bundle, model, backend="tensorrt", **changes)
 
 
-@pytest.fixture(scope="module", params=[RELEASES[0], pytest.param(RELEASES[-1], marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[pytest.param(RELEASES[0], marks=pytest.mark.slow), RELEASES[-1]])
 def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("gpu")
     bundle = folder / "bundle"

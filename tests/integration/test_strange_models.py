@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import matrix, strange
+from tests import matrix, models, strange
 from tests.conftest import PATIENCE
 from tests.unit.orchestrate import sample
 
@@ -72,10 +72,18 @@ def test_a_run_measures_every_kind_it_can_and_says_of_each_other_why_not(
 
 def test_a_loop_without_end_has_a_limit(root: Path, tmp_path: Path) -> None:
     strange.write(tmp_path, "endless")
-    words = ("bench.cli", "export", "--out", "o", "--onnx", "endless.onnx")
-    done = command(root, tmp_path, *words, ORBITBENCH_ONNX_TIMEOUT="2")
-    assert done.returncode == 2
-    assert "takes more than 2 s; is there a loop without end?" in done.stderr
+    models.mlp(tmp_path / "sound.onnx")
+    seconds = 2
+
+    def told(name: str) -> str:
+        words = ("bench.cli", "export", "--out", name, "--onnx", f"{name}.onnx")
+        done = command(root, tmp_path, *words, ORBITBENCH_ONNX_TIMEOUT=str(seconds))
+        assert done.returncode == (2 if "takes more" in done.stderr else 0), done.stderr
+        return done.stderr
+
+    while "takes more" in told("sound"):  # on a busy machine the start of a process alone
+        seconds *= 2
+    assert f"takes more than {seconds} s; is there a loop without end?" in told("endless")
 
 
 ASKED = {  # what a refusal advises, where the file itself is not to blame

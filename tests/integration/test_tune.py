@@ -14,12 +14,12 @@ from bench.record import schema
 from tests.conftest import PATIENCE, ROOT
 
 pytestmark = pytest.mark.integration
-# Fewer measurements than a profile worth having needs. Turns that disagree are measured again, twice at
-# most: on a busy machine nearly all.
+# Fewer measurements than a profile worth having needs, a network of each architecture among them. Turns that
+# disagree are measured again, twice at most: on a busy machine nearly all.
 FEW = """
 from orchestrate.execution import tune
 tune.AGAIN = 0
-tune.Tuning.stages = lambda wanted: [tune.Stage(parts=9, networks=3)]
+tune.Tuning.stages = lambda wanted: [tune.Stage(parts=8, networks=4)]
 from orchestrate.cli import main
 main()
 """

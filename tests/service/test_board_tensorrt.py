@@ -67,6 +67,12 @@ def tactics(fleet: Fleet, folder: Path, device: str, width: int) -> dict[str, An
     return found
 
 
+def inside(board: Board, program: str, *words: str) -> str:
+    """What a program prints that has the kept tactics in /t."""
+    job = ("run", "--rm", "-v", f"{VOLUME}:/t", "--entrypoint", program, rootfs.GPU_IMAGE)
+    return board.docker(*job, *words)
+
+
 def test_a_deep_check_builds_an_engine_in_each_precision(
     board: Board, job_fleet: Fleet, tmp_path: Path
 ) -> None:
@@ -82,10 +88,11 @@ def test_a_deep_check_builds_an_engine_in_each_precision(
 def test_kept_tactics_serve_the_next_run_and_without_the_key_nothing_is_kept(
     board: Board, job_fleet: Fleet, tmp_path: Path
 ) -> None:
-    assert tactics(job_fleet, tmp_path, "forgetful", 16)["reused"] is False
-    assert board.docker("volume", "ls", "-q").split() == []
-    first = tactics(job_fleet, tmp_path, "keeper", 16)  # the same again: that run has left it nothing
+    first = tactics(job_fleet, tmp_path, "keeper", 16)
     second = tactics(job_fleet, tmp_path, "keeper", 24)
+    kept = inside(board, "ls", "-ln", "--full-time", "/t")
+    assert tactics(job_fleet, tmp_path, "forgetful", 16)["reused"] is False, "though the same was kept"
+    assert inside(board, "ls", "-ln", "--full-time", "/t") == kept
     part = Part("board", "tactics")
     reused = [first["reused"], second["reused"]]
     try:
@@ -95,5 +102,4 @@ def test_kept_tactics_serve_the_next_run_and_without_the_key_nothing_is_kept(
     finally:
         part.write()
     assert board.docker("volume", "ls", "-q").split() == [VOLUME], "the runs' own volumes are gone"
-    owner = ["run", "--rm", "-v", f"{VOLUME}:/t", "--entrypoint", "stat", rootfs.GPU_IMAGE, "-c", "%u", "/t"]
-    assert board.docker(*owner).strip() == "65532"
+    assert inside(board, "stat", "-c", "%u", "/t").strip() == "65532"

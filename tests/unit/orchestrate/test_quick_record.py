@@ -13,6 +13,7 @@ from orchestrate.analysis import quick_record, reading
 from tests import synthetic
 from tests.conftest import ROOT
 from tests.fuzz import mutate
+from tests.places import changed, places
 from tests.unit.orchestrate.test_quick_json import PLACED
 from tests.unit.record.test_sound import KINDS
 
@@ -41,7 +42,8 @@ def test_records_are_accepted_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     run = synthetic.write(synthetic.Study(architectures=("vgg11",), ratios=(0.5,)), tmp_path)
     (run / "bench-a/records/real.json").write_text(json.dumps(RECORDS[0]))
     monkeypatch.setattr(schema, "check_document", lambda *_, **__: pytest.fail("slow"))
-    found = [job for share in reading._shares(run) for job in reading.read(share)]
+    with reading.begun([run]) as jobs:
+        found = list(jobs)
     assert [type(job).__name__ for job in found] == ["Job"] * 3
 
 
@@ -56,29 +58,11 @@ def test_spoilt_records_are_accepted_only_by_both(seed: int) -> None:
     assert "ok" in kinds
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Any:
-    """The path of one value of each kind: of lists the first and the last element."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from places(inner, (*path, key))
-    elif isinstance(value, list) and value:
-        yield from places(value[0], (*path, 0))
-    yield path
-
-
-def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
-    if not path:
-        return by
-    copy = list(value) if isinstance(value, list) else dict(value)
-    copy[path[0]] = replaced(value[path[0]], path[1:], by)
-    return copy
-
-
 @pytest.mark.parametrize("text", PLACED)
 def test_an_odd_value_anywhere_is_accepted_only_by_both(text: str) -> None:
     odd = text.encode("utf-8", "surrogateescape")
-    for path in places(RECORDS[0]):
-        accepted(json.dumps(replaced(RECORDS[0], path, "@")).encode().replace(b'"@"', odd))
+    for path in [(), *places(RECORDS[0])]:
+        accepted(json.dumps(changed(RECORDS[0], path, "@")).encode().replace(b'"@"', odd))
 
 
 @pytest.mark.parametrize(
@@ -105,12 +89,12 @@ def test_a_key_that_the_schema_does_not_know_is_for_the_schema_to_judge() -> Non
 def test_an_environment_is_as_deep_as_in_its_file() -> None:
     for depth in (files.MAX_DEPTH - 4, files.MAX_DEPTH + 1):
         deep = json.loads("[" * depth + "]" * depth)
-        data = json.dumps(replaced(RECORDS[0], ("environment", "kernel"), deep)).encode()
+        data = json.dumps(changed(RECORDS[0], ("environment", "kernel"), deep)).encode()
         assert (accepted(data) is None) == (depth > files.MAX_DEPTH)
 
 
 def test_a_contradiction_is_for_the_schema_to_name() -> None:
-    assert accepted(json.dumps(replaced(RECORDS[0], ("validity", "valid"), False)).encode()) is None
+    assert accepted(json.dumps(changed(RECORDS[0], ("validity", "valid"), False)).encode()) is None
 
 
 def test_equal_models_and_environments_are_one_object() -> None:
@@ -123,7 +107,7 @@ def test_equal_models_and_environments_are_one_object() -> None:
 
 @pytest.mark.parametrize(("check", "good", "bad"), KINDS)
 def test_the_type_of_a_check_accepts_nothing_else(check: Any, good: list[Any], bad: list[Any]) -> None:
-    decode = msgspec.json.Decoder(quick_record._type(check)).decode
+    decode = msgspec.json.Decoder(quick_record.type_of(check)).decode
     for value in bad:
         try:
             data = json.dumps(value, allow_nan=False).encode()
@@ -139,4 +123,8 @@ def test_the_type_of_a_check_accepts_nothing_else(check: Any, good: list[Any], b
 
 
 def test_what_no_type_says_is_accepted_as_null_alone() -> None:
-    assert quick_record._type(checks.inner_path) is None
+    decode = msgspec.json.Decoder(quick_record.type_of(checks.inner_path)).decode
+    assert decode(b"null") is None
+    for other in (b'"models/a.onnx"', b"1", b"{}", b"[]", b"true"):
+        with pytest.raises(msgspec.MsgspecError):
+            decode(other)

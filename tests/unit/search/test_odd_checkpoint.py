@@ -10,7 +10,8 @@ from bench.search.descent import CHECKPOINT, Search, StoppedError
 from bench.search.errors import SearchInputError
 from bench.search.settings import recipe
 from bench.zoo import architecture, dataset
-from tests.odd import ODD, changed, places
+from tests.odd import ODD
+from tests.places import changed, places
 
 ARCHITECTURE, DIGITS = architecture("preact_resnet18"), dataset("digits")
 SETTINGS = recipe(

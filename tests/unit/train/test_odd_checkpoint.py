@@ -16,7 +16,8 @@ from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer
 from bench.work.resumable import Place
 from bench.zoo import architecture, dataset
-from tests.odd import ODD, changed, places
+from tests.odd import ODD
+from tests.places import changed, places
 
 torch.set_num_threads(1)
 RECIPE = Recipe(epochs=2, batch=600, milestones=(2,), flip=False, ema=0.9)
