@@ -9,6 +9,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import select
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -117,8 +118,9 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
             except errors as error:
                 _complain(program, error)
                 raise typer.Exit(getattr(error, "exit_code", 1)) from None
-            except BrokenPipeError:  # the reader has left (`| head`)
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where the rest is flushed to
+            except BrokenPipeError:
+                if not _readers_left():
+                    raise
                 raise typer.Exit(130) from None
             except OSError as error:
                 if error.filename is None:
@@ -131,6 +133,17 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
                 raise typer.Exit(130) from None
 
     return Commands
+
+
+def _readers_left() -> bool:
+    """Return whether who reads our output or our messages has left (`| head`); the rest goes nowhere."""
+    outputs = select.poll()
+    outputs.register(sys.stdout, 0)
+    outputs.register(sys.stderr, 0)
+    left = [number for number, event in outputs.poll(0) if event & select.POLLERR]
+    for number in left:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return bool(left)
 
 
 def _complain(program: str, problem: object) -> None:

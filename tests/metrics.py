@@ -1,4 +1,4 @@
-"""Sizes and shape of the code, to compare two states of it: `python -m tests.metrics` (--rev NAME: an older one).
+"""Sizes and shape of the code, to compare two states of it: `python -m tests.metrics` (--rev: an older one).
 
 Prints a table, or with --json an object. It reads files as text and imports nothing of what it counts.
 """

@@ -141,7 +141,7 @@ class Solver:
             self.anchor = Anchor(wanted.item, measured.latency)
 
     def answer(self) -> BudgetAnswer:
-        """BudgetAnswer without measuring."""
+        """Return the answer without measuring."""
         return self._answer(self.guess(self.asked.limits))
 
     def measured(self, played: rounds.Played) -> BudgetAnswer:

@@ -15,7 +15,7 @@ import typer
 from bench.cli_app import experiments, options_of
 from bench.record.printable import one_line
 from bench.record.quantities import counted
-from bench.work.signals import terminated_is_interrupted
+from bench.work.signals import BUT_CTRL_C, terminated_is_interrupted
 
 if TYPE_CHECKING:
     from bench.export import Progress
@@ -132,7 +132,7 @@ def export(options: ExportOptions) -> None:
     if experiment:
         cache = writable_paths.folder("--cache", options.cache or caches.default_folder())
     own = OwnFiles(options.onnx, request, options.onnx_timeout)
-    with terminated_is_interrupted(), _progress() as progress:
+    with terminated_is_interrupted(BUT_CTRL_C), _progress() as progress:
         contents = make(options.out, experiment, own, sizes, cache, weights, options.data, progress)
     _tell(options, contents)
 

@@ -14,7 +14,7 @@ import typer
 from bench.cli_app import options_of
 from bench.commands.export import own_request
 from bench.record.quantities import counted
-from bench.work.signals import terminated_is_interrupted
+from bench.work.signals import BUT_CTRL_C, terminated_is_interrupted
 
 if TYPE_CHECKING:
     from bench.export.own.request import OwnRequest, Prepared
@@ -115,7 +115,7 @@ def _play(options: VersusOptions) -> tuple[list[dict[str, Any]], list[Round]]:
 
     request = own_request(options.dim, options.value, options.inputs)
     setup, paths = _setup(options), (options.a, options.b)
-    with terminated_is_interrupted(), TemporaryDirectory(prefix="orbitbench-versus-") as folder:
+    with terminated_is_interrupted(BUT_CTRL_C), TemporaryDirectory(prefix="orbitbench-versus-") as folder:
         once = dict.fromkeys(paths)  # a file against itself is prepared once
         prepared = {path: _prepare(path, request, Path(folder, str(n))) for n, path in enumerate(once)}
         models = [prepared[path] for path in paths]

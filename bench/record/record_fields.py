@@ -132,8 +132,8 @@ _output_check = fields(
         "correlation": nullable(number(-1, maximum=1)),
     },
 )
-_notes = listing(fields({"code": name, "message": text}, {"process": count}), most=1000)
-_invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {"process": count})
+_notes = listing(fields({"code": name, "message": text}, {"process": nullable(count)}), most=1000)
+_invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {"process": nullable(count)})
 _sensor = fields(
     {},
     {

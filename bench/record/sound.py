@@ -37,9 +37,9 @@ class _Absent:
     """In place of a field that an object does not have."""
 
 
-def declare(check: Check, demand: Demand) -> None:
-    """Declare that whatever meets `demand` passes `check`."""
-    _DEMANDS[check] = demand
+def declare(check: Check, known: Demand) -> None:
+    """Declare that whatever meets the demand `known` passes `check`."""
+    _DEMANDS[check] = known
 
 
 def demand(check: Check) -> Demand:

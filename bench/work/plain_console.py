@@ -1,12 +1,16 @@
 """A terminal's console for the text of strangers: model ids, file names, reasons from other tools."""
 
-from contextlib import suppress
+import os
+import signal
+import threading
 from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.text import Text
 
 from bench.record.printable import printable
+
+TERM, DEFAULT = signal.SIGTERM, signal.SIG_DFL
 
 
 class ReaderLeftError(KeyboardInterrupt):
@@ -17,9 +21,15 @@ class PlainConsole(Console):
     """A console to which every string is text: neither markup, nor emoji codes, nor control characters."""
 
     def on_broken_pipe(self) -> NoReturn:
-        """Raise ReaderLeftError; Rich would exit, which ends only the thread that prints."""
-        with suppress(SystemExit):
-            super().on_broken_pipe()  # what is printed from now on goes nowhere
+        """Raise ReaderLeftError; Rich would exit, and silence standard output whichever stream was left.
+
+        In another thread this ends the thread alone. The command is told by a signal, where it hears that.
+        """
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # where the rest is flushed to
+        main = threading.main_thread()
+        if threading.current_thread() is not main and main.ident and signal.getsignal(TERM) is not DEFAULT:
+            signal.pthread_kill(main.ident, TERM)
         raise ReaderLeftError
 
     def render_str(self, text: str, **options: Any) -> Text:

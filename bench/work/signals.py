@@ -6,11 +6,12 @@ would leave the runtime at work behind us.
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+BUT_CTRL_C = (signal.SIGTERM, signal.SIGHUP)  # where nothing is left at work, a second Ctrl-C may end it all
 
 
 class Signals:
@@ -31,7 +32,9 @@ class Signals:
 
 
 @contextmanager
-def terminated_is_interrupted() -> Iterator[Signals]:
+def terminated_is_interrupted(
+    numbers: Iterable[signal.Signals] = NUMBERS,
+) -> Iterator[Signals]:
     """Treat SIGTERM (a CI's time limit) and a lost terminal like Ctrl-C, and interrupt once only.
 
     A shell's `&` starts programs that ignore SIGINT: that stays so. Outside the main thread, which alone gets
@@ -40,7 +43,7 @@ def terminated_is_interrupted() -> Iterator[Signals]:
     """
     handler = Signals()
     in_main = threading.current_thread() is threading.main_thread()
-    taken = [number for number in NUMBERS if in_main and signal.getsignal(number) is not signal.SIG_IGN]
+    taken = [number for number in numbers if in_main and signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in taken}
     try:
         yield handler

@@ -102,6 +102,8 @@ def build_all(taken: Sequence[Taken]) -> list[Job | ValueError]:
 
     A ValueError in place of a job whose samples do not decode.
     """
+    if not taken:
+        return []
     try:
         return list(_built(taken))
     except ValueError as error:

@@ -14,11 +14,6 @@ LONG = b"," + 19 * b"0"  # a whole number of 19 digits begins as `_STARTS` makes
 _STARTS = bytes.maketrans(b"123456789:[- \t\r\n", b"000000000,,,,,,,")
 
 
-def read(path: str) -> Any:
-    """Return the JSON value in a regular file; BadFileError for what `files.read_json` refuses."""
-    return parse(files.read_bytes(path, files.MAX_BYTES), path)
-
-
 def parse(data: bytes, path: str) -> Any:
     """Return the JSON value of `data`; `path` names it in messages. BadFileError as `files.parse_json`."""
     if data[:1] != b"{" or b"\\" in data or len(data) > files.MAX_NODES or LONG in data.translate(_STARTS):

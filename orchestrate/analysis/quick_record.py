@@ -17,7 +17,8 @@ from bench.record import files, job_fields, loads, record_fields, schema, sound
 from bench.record.types import Json
 from orchestrate.analysis import quick_json
 
-SHARED = 256  # models and environments kept, which many records of a run have in common
+SHARED = 64  # models and environments kept, which many records of a run have in common
+SHARED_BYTES = 16384  # one is of 0.3 to 3 kB, and takes up to 25 times as much when it is parsed
 
 
 def parse(data: bytes) -> Json | None:
@@ -47,16 +48,20 @@ def _fields(parsed: Any) -> Json:
     return {key: value for key, value in msgspec.structs.asdict(parsed).items() if value is not UNSET}
 
 
-@lru_cache(maxsize=SHARED)
 def _part(data: bytes, check: sound.Check) -> Json:
-    """A value that others share, parsed and checked; ValueError where it is not sound.
+    """A value that others may share, parsed and checked; ValueError where it is not sound."""
+    return (_kept if len(data) <= SHARED_BYTES else _parsed)(data, check)
 
-    It is parsed inside two objects, the most that it is in: their depth counts too.
-    """
+
+def _parsed(data: bytes, check: sound.Check) -> Json:
+    """It is parsed inside two objects, the most that it is in: their depth counts too."""
     value: Json = quick_json.parse(b'{"":{"":' + data + b"}}", "")[""][""]
     if not sound.passes(check, value):
         raise ValueError("not sound")
     return value
+
+
+_kept = lru_cache(maxsize=SHARED)(_parsed)
 
 
 @lru_cache(maxsize=1)
@@ -75,6 +80,7 @@ LIST: Any = list
 LITERAL: Any = Literal
 TYPED_DICT: Any = TypedDict
 UNION: Any = Union
+NOTHING: Any = ANNOTATED[str, Meta(min_length=1, max_length=0)]
 
 
 def _struct(check: sound.Check, types: Mapping[str, Any]) -> Any:
@@ -87,9 +93,9 @@ def _struct(check: sound.Check, types: Mapping[str, Any]) -> Any:
 
 
 def type_of(check: sound.Check) -> Any:
-    """The type of what surely passes `check`: of null alone where no type says it."""
+    """The type of what surely passes `check`: of nothing where no type says it."""
     known = sound.demand(check)
-    return _TYPES[type(known)](known) if type(known) in _TYPES else None
+    return _TYPES[type(known)](known) if type(known) in _TYPES else NOTHING
 
 
 def _number(known: sound.Number) -> Any:

@@ -161,7 +161,10 @@ def _refusal(record: Json) -> tuple[str, str] | None:
 
 
 def _share_parts(taken: Taken, batch: Sequence[Taken]) -> None:
-    """Let a job have the objects of the one before where they are equal: less to keep and to pass on."""
+    """Let a job have the objects of the one before where they are equal: less to keep and to pass on.
+
+    `quick_record` has done so for nearly all; this is for records that it left to others.
+    """
     for key in ("environment", "model") if batch else ():
         before = batch[-1].known[key]
         if taken.known[key] == before:

@@ -75,7 +75,7 @@ class BoardRunner:
 
     # What is there
 
-    def lock_owner(self) -> LockOwner | None:
+    def own_container(self) -> LockOwner | None:
         """Return our own container, None when there is none or it is another run's."""
         found = self.board.lock_owner()
         ours = found is not None and self.mine.items() <= dict(found.labels).items()
@@ -83,12 +83,12 @@ class BoardRunner:
 
     def alive(self) -> bool:
         """Return whether our container runs."""
-        found = self.lock_owner()
+        found = self.own_container()
         return found is not None and found.alive
 
     def lines(self) -> Iterator[bytes]:
         """Yield lines of the container's log that were not seen yet, to its end."""
-        if self.lock_owner() is None:
+        if self.own_container() is None:
             return
         for line in follow(self.board, seen=self.seen):
             self.seen += line is not None
@@ -99,7 +99,7 @@ class BoardRunner:
 
         Where only the volume is left, a container to read through is made first.
         """
-        if self.lock_owner() is None and not self.reopen():
+        if self.own_container() is None and not self.reopen():
             return None
         try:
             found = self.board.fetch(f"{DATA}/out/records/{job}.json")
@@ -138,7 +138,7 @@ class BoardRunner:
     def status(self) -> str:
         """Return the board's status of this run, in a few words."""
         found = self.board.lock_owner()
-        if self.lock_owner() is not None and found is not None:
+        if self.own_container() is not None and found is not None:
             return "at work" if found.alive else f"ended ({self.exit_reason()}), to be collected"
         if self.volume in self.board.volumes("orbitbench.run"):
             return "stopped, its records are still there"
@@ -148,7 +148,7 @@ class BoardRunner:
 
     def tail(self, lines: int) -> list[str]:
         """Return the last lines of the container's log."""
-        return self.board.tail(lines=lines).splitlines() if self.lock_owner() is not None else []
+        return self.board.tail(lines=lines).splitlines() if self.own_container() is not None else []
 
     # What is done there
 
@@ -185,7 +185,7 @@ class BoardRunner:
         found = self.board.lock_owner()
         if found is None:
             return
-        if self.lock_owner() is not None or (self.break_lock and not found.alive):
+        if self.own_container() is not None or (self.break_lock and not found.alive):
             self.board.remove()  # its volume, with all records, stays
         elif not found.alive and (run := found.labels.get("orbitbench.run", "")).endswith(f"-{CHECK}"):
             self.board.remove()
@@ -226,13 +226,13 @@ class BoardRunner:
 
     def discard(self, jobs: set[str]) -> None:
         """Make jobs run again: what the board has of this run goes (all good records are here)."""
-        if self.lock_owner() is not None:
+        if self.own_container() is not None:
             self.board.remove()
         self.board.remove_volume(self.volume)
 
     def stop(self) -> None:
         """End the container, keeping its volume."""
-        if self.lock_owner() is not None:
+        if self.own_container() is not None:
             self.board.stop(grace=STOP_SECONDS)
 
     def restore(self) -> None:

@@ -1,7 +1,6 @@
 """What a person sees while devices work: a live table on a terminal, plain lines anywhere else."""
 
 import json
-import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -139,8 +138,10 @@ class View:
         line = f"{time.strftime('%H:%M:%S')} {device}: " + "  ".join(part for part in parts if part)
         try:
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        except ReaderLeftError:  # in the thread of one device
-            interrupt()
+        except ReaderLeftError:
+            if threading.current_thread() is threading.main_thread():
+                raise
+            # In the thread of one device: the main thread has been told, and ends it.
 
 
 class LiveView(View):
@@ -186,13 +187,6 @@ class LiveView(View):
             if len(self.rows) > room:
                 table.caption = f"and {len(self.rows) - room} more"
         return table
-
-
-def interrupt() -> None:
-    """Interrupt the main thread: who reads us has left (`| head`), as when a terminal is lost."""
-    main = threading.main_thread().ident
-    if main is not None:
-        signal.pthread_kill(main, signal.SIGTERM)
 
 
 def view(console: Console, devices: list[str]) -> View:

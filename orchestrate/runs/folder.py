@@ -231,7 +231,7 @@ def find_run(name: str, results: Path) -> Path:
 
     BadInput lists the known ones.
     """
-    if name and "/" not in name:
+    if name and "/" not in name and results.is_dir():
         if (results / name).is_dir():
             return results / name
         known = known_runs(results)

@@ -114,12 +114,15 @@ function lost(a, b) {
   return JOBS.latency[b] > JOBS.latency[a] ? "slower" : "larger";
 }
 
-// Where a name is written, so that it stays within its panel: to the right of a point at the left, and so on.
-function beside(i, rows) {
-  const logs = rows.map((k) => Math.log(JOBS.latency[k])),
-    least = Math.min(...logs),
-    share = (Math.log(JOBS.latency[i]) - least) / (Math.max(...logs) - least || 1);
-  return `top ${share < 0.3 ? "right" : share < 0.7 ? "center" : "left"}`;
+// Where a name is written, so that it stays within the panel of `rows`: to the right of a point at the left, and so on.
+function placed(rows) {
+  const logs = rows.map((i) => Math.log(JOBS.latency[i])),
+    least = logs.reduce((a, b) => Math.min(a, b), Infinity),
+    width = logs.reduce((a, b) => Math.max(a, b), -Infinity) - least || 1;
+  return (i) => {
+    const share = (Math.log(JOBS.latency[i]) - least) / width;
+    return `top ${share < 0.3 ? "right" : share < 0.7 ? "center" : "left"}`;
+  };
 }
 
 function recommendPlot(width) {
@@ -151,6 +154,7 @@ function recommendPlot(width) {
     };
     annotations.push(panelTitle(`<b>${dataset || "your own files"}</b>`, `x${suffix}`, `y${suffix}`));
     const here = rows.filter((i) => JOBS.dataset[i] === dataset);
+    const beside = placed(here);
     const chosen = best(here.filter((i) => judged(i).verdict === "fits"));
     traces.push(frontLine(here, suffix, t));
     for (const method of distinct(rows.map((i) => JOBS.series[i])).sort()) {
@@ -161,7 +165,7 @@ function recommendPlot(width) {
         type: "scatter",
         name: `${dataset} ${look(method).name}`,
         mode: "markers+text",
-        textposition: mine.map((i) => beside(i, here)),
+        textposition: mine.map(beside),
         cliponaxis: false,
         text: mine.map((i) => (own || (i === chosen && width >= 560) ? fileName(JOBS.model[i]) : "")),
         xaxis: `x${suffix}`,

@@ -97,6 +97,16 @@ def test_a_contradiction_is_for_the_schema_to_name() -> None:
     assert accepted(json.dumps(changed(RECORDS[0], ("validity", "valid"), False)).encode()) is None
 
 
+def test_a_large_environment_is_not_kept_for_others() -> None:
+    large = {**RECORDS[0]["environment"], "cpu": "x" * quick_record.SHARED_BYTES}
+    data = json.dumps({**RECORDS[0], "environment": large}).encode()
+    first, second = (quick_record.parse(data) for _ in range(2))
+    assert first == second
+    assert first is not None
+    assert second is not None
+    assert first["environment"] is not second["environment"]
+
+
 def test_equal_models_and_environments_are_one_object() -> None:
     first, second = (quick_record.parse(json.dumps(RECORDS[0]).encode()) for _ in range(2))
     assert first is not None
@@ -122,9 +132,10 @@ def test_the_type_of_a_check_accepts_nothing_else(check: Any, good: list[Any], b
         assert decode(json.dumps(value).encode()) == value
 
 
-def test_what_no_type_says_is_accepted_as_null_alone() -> None:
+def test_what_no_type_says_is_never_accepted_but_for_null_where_that_may_be() -> None:
+    of_null = quick_record.type_of(checks.nullable(checks.inner_path))
+    assert msgspec.json.decode(b"null", type=of_null) is None
     decode = msgspec.json.Decoder(quick_record.type_of(checks.inner_path)).decode
-    assert decode(b"null") is None
-    for other in (b'"models/a.onnx"', b"1", b"{}", b"[]", b"true"):
+    for other in (b"null", b'"models/a.onnx"', b'""', b"1", b"{}", b"[]", b"true"):
         with pytest.raises(msgspec.MsgspecError):
             decode(other)

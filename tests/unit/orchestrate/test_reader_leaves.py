@@ -3,14 +3,15 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from bench.work.plain_console import PlainConsole, ReaderLeftError
 from bench.work.signals import terminated_is_interrupted
-from orchestrate.execution import progress
 from orchestrate.execution.follower import Follower, Stop, drive
 from orchestrate.execution.progress import View
 from tests.conftest import PATIENCE, ROOT
@@ -20,12 +21,11 @@ from tests.unit.orchestrate.test_follow import FakeRunner
 BOARDS = tuple(f"b{number}" for number in range(20))
 
 
-class Unread(View):
-    """A view whose very first line has no reader any more."""
-
-    def say(self, device: str, state: str) -> None:
-        """Where Rich meets a broken pipe."""
-        progress.interrupt()
+def unread_console() -> PlainConsole:
+    """A console whose very first line has no reader any more."""
+    read, write = os.pipe()
+    os.close(read)
+    return PlainConsole(file=os.fdopen(write, "w"))
 
 
 class Working(FakeRunner):
@@ -42,7 +42,7 @@ def test_a_reader_gone_before_the_first_line_interrupts_while_boards_are_still_b
 ) -> None:
     run, stop = sample.run(tmp_path, "a", devices=BOARDS), Stop()
     runners = {name: Working(name) for name in BOARDS}
-    view = Unread(Console(quiet=True), list(BOARDS))
+    view = View(unread_console(), list(BOARDS))
     followers = [Follower(runners[name], folder, view, stop) for name, folder in run.devices.items()]
     with terminated_is_interrupted(), pytest.raises(KeyboardInterrupt):
         drive(followers, view, stop, lambda: True)
@@ -94,6 +94,41 @@ def test_a_command_that_only_prints_ends_as_interrupted_without_a_word(
     sample.real_run(tmp_path / "results", models=1)
     done = unread(tmp_path, program, *words)
     assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_thread_that_redraws_a_table_interrupts_the_main_one() -> None:
+    console = unread_console()
+
+    def draw() -> None:
+        with suppress(ReaderLeftError):
+            console.print("a row")
+
+    def wait() -> None:
+        threading.Thread(target=draw).start()
+        threading.Event().wait(PATIENCE)
+
+    with terminated_is_interrupted(), pytest.raises(KeyboardInterrupt):
+        wait()
+
+
+MESSAGES = """
+from bench.work.plain_console import PlainConsole, ReaderLeftError
+try:
+    PlainConsole(stderr=True).print("a message")
+except ReaderLeftError:
+    print("output")
+"""
+
+
+def test_who_reads_no_messages_still_gets_the_output() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        words, output = [sys.executable, "-c", MESSAGES], subprocess.PIPE
+        done = subprocess.run(words, cwd=ROOT, stdout=output, stderr=write, timeout=PATIENCE, check=True)
+    finally:
+        os.close(write)
+    assert done.stdout == b"output\n"
 
 
 def test_an_error_that_nobody_reads_keeps_its_exit_code(tmp_path: Path) -> None:

@@ -102,3 +102,12 @@ def test_every_command_that_takes_a_name_completes_it(program: str, words: str, 
     application = {"bench": bench_cli, "orchestrate": cli}[program].build()
     done = CliRunner().invoke(application, [], env=asked, prog_name=program)
     assert done.output.split() == ([found] if found else [])
+
+
+def test_a_run_s_folder_is_found_where_a_file_has_the_name_of_the_results(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "results").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert find_run("mine", Path("results")) == Path("mine")
+    with pytest.raises(BadInput, match="--results results: this is a file"):
+        find_run("other", Path("results"))
