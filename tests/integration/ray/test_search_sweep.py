@@ -109,7 +109,7 @@ def test_the_dry_run_tells_searches_fits_and_models_that_wait_for_one(folder: Pa
     )
     text = bench(*SWEEP, "--dry-run").stdout
     assert "search of preact_resnet18 on digits: reduced, rounds: 1, at most about" in text
-    assert "1 searches and 1 trainings" in text
+    assert "1 search and 1 training," in text
     assert sorted(folder.rglob("*")) == before
 
 

@@ -112,7 +112,7 @@ def test_random_weights_get_no_test_set_and_a_line_says_what_to_train(tmp_path: 
     assert by_name.pop("mobilenetv2-digits-uniform-w0.1") is None
     assert all(by_name.values())
     (line,) = [line for line in result.stderr.splitlines() if "test set" in line]
-    assert "no test set for 1 models" in line
+    assert "no test set for 1 model," in line
     assert "bench train mobilenetv2-digits-uniform-w0.1" in line
 
 

@@ -63,8 +63,8 @@ WRONG = {
     "two labels": ({"x": ONES, "y": TWO, "label": TWO}, "several arrays of labels: label, y"),
     "not a number": ({"x": ONES * np.nan, "y": np.array([0, 1])}, "images hold NaN or infinite values"),
     "too large": ({"x": ONES.astype("f8") * 1e300, "y": TWO}, "the array of images holds 1e\\+300"),
-    "label beyond": ({"x": ONES, "y": np.array([0, 48])}, "label 48 is none of the model's 48 outputs"),
-    "label below": ({"x": ONES, "y": np.array([0, -1])}, "label -1 is none of the model's 48 outputs"),
+    "label beyond": ({"x": ONES, "y": np.array([0, 48])}, "label 48 is not among the model's outputs: 0 to"),
+    "label below": ({"x": ONES, "y": np.array([0, -1])}, "label -1 is not among the model's outputs: 0 to"),
     "labels of floats": ({"x": ONES, "y": np.array([0.0, 1.0])}, "labels are one whole number an image"),
     "type": ({"x": ONES.astype(complex), "y": np.array([0, 1])}, "images are of type complex128"),
 }  # fmt: skip
@@ -89,7 +89,7 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
 def test_top5_needs_five_outputs(tmp_path: Path) -> None:
     model = read(flat(tmp_path / "m.onnx", (1, 1, 2, 2)))
     source = npz(tmp_path / "t.npz", x=np.ones((1, 1, 2, 2), "f4"), y=np.array([0]))
-    with pytest.raises(ExportError, match="--metric top5: the model has 4 outputs only"):
+    with pytest.raises(ExportError, match="--metric top5: the model has only 4 outputs"):
         added(model, source, tmp_path, metric="top5")
 
 
