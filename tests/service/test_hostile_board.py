@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchestrate.engine import errors, ssh
@@ -23,8 +24,8 @@ from tests.service.fleet import Fleet
 pytestmark = pytest.mark.service
 IMAGE, VOLUME = "orbitbench/busybox:test", "orbitbench-hostile"
 LABELS = {"orbitbench.run": "hostile"}
-FLOOD = "while :; do head -c 1000000 /dev/zero; done"
-DROPS = "while :; do printf x; sleep 0.2; done"
+FLOOD = "while head -c 1000000 /dev/zero; do :; done"  # it ends where nobody reads, as DROPS does
+DROPS = "while printf x; do sleep 0.2; done"
 
 
 @pytest.fixture(scope="module")
@@ -61,17 +62,26 @@ def outcome(call: Callable[[], object]) -> str:
     return "no error"
 
 
+def running(script: str) -> bool:
+    """Whether a board, whose processes are seen from here, still runs it."""
+    return any(
+        script in words for each in psutil.process_iter(["cmdline"]) for words in each.info["cmdline"] or ()
+    )
+
+
 @pytest.mark.parametrize("script", [FLOOD, f"({FLOOD}) >&2"], ids=["output", "errors"])
 def test_a_command_that_prints_without_end_is_ended(script: str, peak, matrix: Part) -> None:
     got = outcome(lambda: ssh.run("board1", ["sh", "-c", script]))
     ok = got.startswith("BadAnswer") and peak() < 200e6
     where = "standard error" if "2" in script else "standard output"
     matrix.add(f"ssh, {where} without end", "BadAnswer, under 200 MB more", f"{got}; +{peak()} bytes", ok)
+    wait_for(lambda: not running(script), "it goes on at the board, and takes a core from all other tests")
 
 
 def test_a_command_that_prints_a_byte_now_and_then_ends_with_its_time(matrix: Part) -> None:
     got = outcome(lambda: ssh.run("board1", ["sh", "-c", DROPS], timeout=2))
     matrix.add("ssh, a byte every 0.2 s", "CommandHung after the time", got, got.startswith("CommandHung"))
+    wait_for(lambda: not running(DROPS), "it goes on at the board")
 
 
 def test_a_command_that_leaves_its_output_open_ends_with_its_time(matrix: Part) -> None:
