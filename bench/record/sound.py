@@ -3,7 +3,7 @@
 A report reads thousands of records of hundreds of values, nearly all of them sound. A check that is a call a
 value takes three times as long as comparisons in a row, so those are written out once for each object that
 the schema describes, and compiled. Whatever they do not accept is left to the checks, which alone refuse.
-A parser that checks types and ranges while it parses can be told the same demands.
+A parser that checks types and ranges while it parses can be given the same demands.
 """
 
 from typing import Any, Callable, Dict, List, NamedTuple, Pattern, Tuple, Union

@@ -30,7 +30,7 @@ FARTHEST_X = 60.0  # from the default network: exp(60) is far beyond any
 class BudgetTask:
     """What widths are wanted for; `figures` gives at least the quantities of `limits`.
 
-    look_ahead: told of networks whose figures will be asked for, where many at once take less time.
+    look_ahead: called with networks whose figures will be asked for, where many at once take less time.
     """
 
     architecture: Architecture

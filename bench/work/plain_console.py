@@ -23,7 +23,7 @@ class PlainConsole(Console):
     def on_broken_pipe(self) -> NoReturn:
         """Raise ReaderLeftError; Rich would exit, and silence standard output whichever stream was left.
 
-        In another thread this ends the thread alone. The command is told by a signal, where it hears that.
+        In another thread this ends the thread alone; where SIGTERM is handled, it interrupts the command.
         """
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # where the rest is flushed to

@@ -93,7 +93,7 @@ def _struct(check: sound.Check, types: Mapping[str, Any]) -> Any:
 
 
 def type_of(check: sound.Check) -> Any:
-    """The type of what surely passes `check`: of nothing where no type says it."""
+    """The type of what surely passes `check`: of nothing where no type can express it."""
     known = sound.demand(check)
     return _TYPES[type(known)](known) if type(known) in _TYPES else NOTHING
 

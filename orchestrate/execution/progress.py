@@ -141,7 +141,7 @@ class View:
         except ReaderLeftError:
             if threading.current_thread() is threading.main_thread():
                 raise
-            # In the thread of one device: the main thread has been told, and ends it.
+            # In the thread of one device: the main thread is interrupted already, and ends it.
 
 
 class LiveView(View):
