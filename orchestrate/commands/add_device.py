@@ -9,6 +9,7 @@ from orchestrate.commands.devices import File
 from orchestrate.commands.devices import app as devices
 
 
+@devices.command("add")
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="what the device will be called")],
     host: Annotated[
@@ -33,5 +34,4 @@ def add(
 
 
 def register(_root: typer.Typer) -> None:
-    """Add the command below `devices`."""
-    devices.command("add")(add)
+    """Add nothing: the command belongs to the group `devices`."""

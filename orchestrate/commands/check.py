@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SHAREABLE = "names of users, hosts and home folders are left out: this can be pasted into an issue as it is"
 
 
+@devices.command("check")
 def check(
     names: Annotated[
         list[str] | None,
@@ -70,5 +71,4 @@ def deepened(
 
 
 def register(_root: typer.Typer) -> None:
-    """Add the command below `devices`."""
-    devices.command("check")(check)
+    """Add nothing: the command belongs to the group `devices`."""

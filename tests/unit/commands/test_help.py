@@ -43,6 +43,17 @@ def test_the_commands_of_the_readme_are_among_those_looked_at() -> None:
     )
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_second_application_of_one_process_registers_no_command_twice(program: str) -> None:
+    def registered(app: typer.Typer) -> list[tuple[str | None, Any]]:
+        found = [(command.name, command.callback) for command in app.registered_commands]
+        groups = [group.typer_instance for group in app.registered_groups if group.typer_instance]
+        return found + [command for group in groups for command in registered(group)]
+
+    once, again = (registered(PROGRAMS[program].build()) for _ in range(2))
+    assert again == once
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_says_what_it_does_and_names_values_instead_of_types(command: str) -> None:
     text = shown(command)
