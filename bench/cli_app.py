@@ -7,10 +7,7 @@ import dataclasses
 import errno
 import importlib
 import inspect
-import os
 import pkgutil
-import select
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import ModuleType
@@ -20,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from bench.record.printable import printable
+from bench.work.left_readers import discard_unread
 
 T = TypeVar("T")
 
@@ -119,7 +117,7 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
                 _complain(program, error)
                 raise typer.Exit(getattr(error, "exit_code", 1)) from None
             except BrokenPipeError:
-                if not _readers_left():
+                if not discard_unread():
                     raise
                 raise typer.Exit(130) from None
             except OSError as error:
@@ -133,17 +131,6 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
                 raise typer.Exit(130) from None
 
     return Commands
-
-
-def _readers_left() -> bool:
-    """Return whether who reads our output or our messages has left (`| head`); the rest goes nowhere."""
-    outputs = select.poll()
-    outputs.register(sys.stdout, 0)
-    outputs.register(sys.stderr, 0)
-    left = [number for number, event in outputs.poll(0) if event & select.POLLERR]
-    for number in left:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-    return bool(left)
 
 
 def _complain(program: str, problem: object) -> None:

@@ -247,8 +247,8 @@ def _train(tasks: "list[TrainingTask]", options: SweepOptions) -> tuple[list[str
             errors.append(str(outcome.error))
             typer.echo(f"{number}/{len(tasks)} {outcome.error}", err=True)
         else:  # at once: what is done stays, whatever happens to the rest
-            typer.echo(f"{number}/{len(tasks)} {outcome.task}: {outcome.result['top1']:.2f}%", err=True)
             paths.add(str(publish(outcome.task, options.out, options.accuracy)))
+            typer.echo(f"{number}/{len(tasks)} {outcome.task}: {outcome.result['top1']:.2f}%", err=True)
     return sorted(paths), errors
 
 

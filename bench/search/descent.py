@@ -30,6 +30,7 @@ from bench.search.errors import SearchInputError
 from bench.search.round import Examples, Round
 from bench.search.settings import Settings
 from bench.version import package_version, revision
+from bench.work.resumable import saved_if_interrupted
 from bench.work.structure import Many, mismatch
 from bench.zoo import Architecture, Dataset
 
@@ -138,7 +139,8 @@ class Search:
         while now.stopped is None:
             now.step()
             self.seconds = before + time.monotonic() - began
-            progress(self, now)
+            with saved_if_interrupted(lambda: self._save(now)):
+                progress(self, now)
             if stop():
                 self._save(now)
                 raise StoppedError

@@ -20,7 +20,7 @@ from bench.train.result import STRUCTURE, Result, Top1
 from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer
 from bench.version import package_version, revision
-from bench.work.resumable import Place, asked_to_stop, hold_folder
+from bench.work.resumable import Place, asked_to_stop, hold_folder, saved_if_interrupted
 from bench.work.structure import mismatch
 from bench.work.torch_device import check_device
 
@@ -41,8 +41,8 @@ def train(task: TrainingTask, place: Place, report: Report = lambda trainer: Non
     """Train `task` to its end and return its result; one that is finished is returned as it is.
 
     `report` is called after every minibatch. Interrupted at any point, the next call goes on from the last
-    checkpoint. SIGINT and SIGTERM write one, then raise KeyboardInterrupt. Raises DivergedError, and
-    TrainInputError where the folder holds another training.
+    checkpoint. SIGINT and SIGTERM write one, then raise KeyboardInterrupt; an interruption by `report` writes
+    one too. Raises DivergedError, and TrainInputError where the folder holds another training.
     """
     refuse_layout(task.recipe, place.device)
     folder = task.folder(place.out)
@@ -106,7 +106,8 @@ def _loop(
             trainer.step()
             if trainer.minibatch == 0:
                 trainer.note_top1(*test)
-            report(trainer)
+            with saved_if_interrupted(lambda: _save(trainer, folder)):
+                report(trainer)
             if stop() or time.monotonic() - saved >= every:
                 _save(trainer, folder)
                 saved = time.monotonic()

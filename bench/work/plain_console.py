@@ -1,6 +1,5 @@
 """A terminal's console for the text of strangers: model ids, file names, reasons from other tools."""
 
-import os
 import signal
 import threading
 from typing import Any, NoReturn
@@ -9,12 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.record.printable import printable
+from bench.work.left_readers import ReaderLeftError, discard
 
 TERM, DEFAULT = signal.SIGTERM, signal.SIG_DFL
-
-
-class ReaderLeftError(KeyboardInterrupt):
-    """Nobody reads the output any more (`| head`): the same as Ctrl-C to whatever is at work."""
 
 
 class PlainConsole(Console):
@@ -26,7 +22,7 @@ class PlainConsole(Console):
         In another thread this ends the thread alone; where SIGTERM is handled, it interrupts the command.
         """
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # where the rest is flushed to
+        discard(self.file.fileno())
         main = threading.main_thread()
         if threading.current_thread() is not main and main.ident and signal.getsignal(TERM) is not DEFAULT:
             signal.pthread_kill(main.ident, TERM)

@@ -70,3 +70,13 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def saved_if_interrupted(save: Callable[[], None]) -> Iterator[None]:
+    """Call `save` where what is inside, between two steps, is interrupted: who reads its lines may leave."""
+    try:
+        yield
+    except (BrokenPipeError, KeyboardInterrupt):
+        save()
+        raise

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.work.plain_console import ReaderLeftError
+from bench.work.left_readers import ReaderLeftError
 from orchestrate.console import first_line
 
 Event = dict[str, Any]

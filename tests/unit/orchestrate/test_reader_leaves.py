@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.work.plain_console import PlainConsole, ReaderLeftError
+from bench.work.left_readers import ReaderLeftError
+from bench.work.plain_console import PlainConsole
 from bench.work.signals import terminated_is_interrupted
 from orchestrate.execution.follower import Follower, Stop, drive
 from orchestrate.execution.progress import View
@@ -112,7 +113,8 @@ def test_a_thread_that_redraws_a_table_interrupts_the_main_one() -> None:
 
 
 MESSAGES = """
-from bench.work.plain_console import PlainConsole, ReaderLeftError
+from bench.work.left_readers import ReaderLeftError
+from bench.work.plain_console import PlainConsole
 try:
     PlainConsole(stderr=True).print("a message")
 except ReaderLeftError:

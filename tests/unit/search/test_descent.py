@@ -108,6 +108,16 @@ def test_stopped_at_random_minibatches_it_ends_the_same(finished: Search, tmp_pa
     assert run.rounds == finished.rounds
 
 
+def test_progress_that_nobody_reads_any_more_leaves_a_checkpoint(tmp_path: Path) -> None:
+    def unread(run: Search, now: Round) -> None:
+        if now.minibatch == 2:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        search(tmp_path, quick(iterations=1)).run(unread)
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["round"]["minibatch"] == 2
+
+
 def test_killed_outright_the_same_command_ends_the_same(finished: Search, tmp_path: Path, root: Path) -> None:
     """SIGKILL leaves no time to save: what was done since the last checkpoint is done again."""
     code = (

@@ -128,13 +128,15 @@ def test_it_learns(digits):
 
 
 class Interrupted:
-    """A report that interrupts at a given minibatch, as Ctrl-C does."""
+    """A report that interrupts at a given minibatch: as Ctrl-C does, or as one does whose reader has left."""
 
-    def __init__(self, at):
-        self.at = at
+    def __init__(self, at, unread=False):
+        self.at, self.unread = at, unread
 
     def __call__(self, trainer):
         if trainer.steps[0] == self.at:
+            if self.unread:
+                raise BrokenPipeError
             signal.raise_signal(signal.SIGINT)
 
 
@@ -153,6 +155,13 @@ def test_interrupted_and_run_again_it_gives_the_same_files_as_in_one_go(tmp_path
     states = [torch.load(task().folder(p.out) / WEIGHTS, weights_only=True)["state"] for p in (once, twice)]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert sorted(p.name for p in folder.iterdir()) == [".lock", WEIGHTS, RESULT]
+
+
+def test_a_report_that_nobody_reads_any_more_leaves_what_was_trained(tmp_path):
+    place = Place(tmp_path)
+    with pytest.raises(BrokenPipeError):
+        train(task(), place, Interrupted(2, unread=True))
+    assert train(task(), place)["resumed_at"] == 2
 
 
 def test_a_finished_training_is_not_done_again(tmp_path):
