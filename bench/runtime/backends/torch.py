@@ -17,6 +17,7 @@ from bench.runtime.machine.clock import now_ns
 
 if TYPE_CHECKING:
     import numpy
+    import torch
 
 
 class TorchBackend(Backend):
@@ -27,13 +28,13 @@ class TorchBackend(Backend):
     def import_library(self) -> None:
         """Import torch and onnx; BackendError `library_missing`."""
         try:
-            self._torch: Any = importlib.import_module("torch")
-            self._onnx: Any = importlib.import_module("onnx")
+            self._torch = importlib.import_module("torch")
+            self._onnx = importlib.import_module("onnx")
         except ImportError as error:
             raise BackendError("library_missing", str(error), "pip install torch onnx") from error
-        self._module: Any = None
-        self._inputs: List[Any] = []
-        self._results: List[Any] = []
+        self._module: Optional[torch.nn.Module] = None
+        self._inputs: List[torch.Tensor] = []
+        self._results: List[torch.Tensor] = []
         self._first: Optional[float] = None
         self._names: List[str] = []
         self._threads_before: Optional[int] = None
@@ -63,7 +64,7 @@ class TorchBackend(Backend):
             raise BackendError(
                 "model_unreadable", "%s is no ONNX file: %s" % (path, error), "export the bundle again"
             ) from error
-        self._module, tensors = build_module(self._torch, self._onnx, model, self.settings)
+        self._module, tensors = build_module(model, self.settings)
         self._names = [tensor.name for tensor in tensors]
         if self.settings.options.get("compile"):
             self._compile(tensors)
@@ -108,7 +109,7 @@ class TorchBackend(Backend):
 
     def infer(self) -> None:
         """One forward pass; a CPU has finished when it returns."""
-        if not self._inputs:
+        if self._module is None or not self._inputs:
             raise BackendError("inference_failed", "infer before bind, or after exit", "bind the inputs")
         try:
             with self._torch.inference_mode():
@@ -134,8 +135,8 @@ class TorchBackend(Backend):
         compiled."""
         from bench.runtime.backends import torch_profile
 
-        compiled = bool(self.settings.options.get("compile"))
-        return torch_profile.events(self._torch, self._module, self._inputs, runs, compiled)
+        assert self._module is not None  # bound
+        return torch_profile.events(self._module, self._inputs, runs)
 
     def memory(self) -> Dict[str, int]:
         """Return `weights`: bytes of the file's tensors, each held once."""
