@@ -132,6 +132,12 @@ def design(
             metavar="N", min=0, max=200, help="instead: the N of --after that the fit explains least"
         ),
     ] = 0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0.05, max=600, help="of each one's turns [default: 1.2, of a part 0.6]"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose what to measure and write it as a bundle; `--after` puts parts where the fit is poor.
@@ -150,12 +156,12 @@ def design(
         items = choice.surprising(known, again)
         if not items:
             raise InputError(f"--again: {after} has no whole network that the others could explain")
-        contents = tuning.write(out, items, "tune-again", processes=AGAIN, profiled=True)
+        contents = tuning.write(out, items, "tune-again", seconds, processes=AGAIN, profiled=True)
     elif not (parts or networks):
         raise InputError("nothing to measure: give --parts or --networks at least 1, or --again")
     else:
         items = choice.choose(parts, networks, seed, known)
-        contents = tuning.write(out, items, "tune" if known is None else "tune-more", profiled=True)
+        contents = tuning.write(out, items, "tune" if known is None else "tune-more", seconds, profiled=True)
     text = f"bundle of {counted(len(items), 'measurement')}: {out}"
     typer.echo(json.dumps({"bundle": str(out), **contents}) if as_json else text)
 

@@ -14,12 +14,15 @@ from bench.record import schema
 from tests.conftest import PATIENCE, ROOT
 
 pytestmark = pytest.mark.integration
-# Fewer measurements than a profile worth having needs, a network of each architecture among them. Turns that
-# disagree are measured again, twice at most: on a busy machine nearly all.
+# Fewer and shorter measurements than a profile worth having needs, a network of each architecture among them.
+# Turns that disagree are measured again, twice at most: on a busy machine nearly all.
 FEW = """
 from orchestrate.execution import tune
+class Short(tune.Stage):
+    def words(self, number, measured):
+        return [*super().words(number, measured), "--seconds", "0.05"]
 tune.AGAIN = 0
-tune.Tuning.stages = lambda wanted: [tune.Stage(parts=8, networks=4)]
+tune.Tuning.stages = lambda wanted: [Short(parts=8, networks=4)]
 from orchestrate.cli import main
 main()
 """
