@@ -10,12 +10,10 @@ does not. A pair's ratio carries the noise of its two jobs, so the scatter of pa
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from orchestrate.analysis.quick_scipy import special
 
 LEVEL = 0.95
 FEWEST = 3  # pairs that an interval over pairs needs
@@ -51,16 +49,25 @@ class Estimate(NamedTuple):
 NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 
+def _special() -> Any:
+    """scipy's special functions, loaded when asked for: a run of few samples in one process needs none."""
+    from orchestrate.analysis.quick_scipy import special
+
+    return special
+
+
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: float) -> float:
     """Return the quantile of Student's t; NaN for unknown freedom."""
-    return float(special.stdtrit(freedom, probability))
+    return math.nan if math.isnan(freedom) else float(_special().stdtrit(freedom, probability))
 
 
 def _t_quantiles(probability: float, freedom: Floats) -> Floats:
     """Student's quantiles of many degrees of freedom, of which few are distinct; NaN where unknown."""
+    if np.isnan(freedom).all():
+        return freedom
     distinct, places = np.unique(freedom, return_inverse=True)
-    quantiles: Floats = special.stdtrit(distinct, probability)[places]
+    quantiles: Floats = _special().stdtrit(distinct, probability)[places]
     return quantiles
 
 
@@ -70,7 +77,9 @@ def discarded(n: int, p: float) -> int:
 
     The largest t with P(Binomial(n, 1 - p) <= t) <= 1 - c.
     """
-    low, high = 0, n
+    if p**n > 1 - EARLY_STOPPING_CONFIDENCE:
+        return 0
+    special, low, high = _special(), 0, n
     while low < high:
         middle = (low + high + 1) // 2
         if special.bdtr(middle, n, 1 - p) <= 1 - EARLY_STOPPING_CONFIDENCE:
@@ -174,7 +183,7 @@ def p_value(value: float, error: float, freedom: int) -> float:
         return 1.0
     if error == 0:
         return 0.0 if value else 1.0
-    return 2 * float(special.stdtr(freedom, -abs(value) / error))
+    return 2 * float(_special().stdtr(freedom, -abs(value) / error))
 
 
 def difference(above: Sequence[float], below: Sequence[float]) -> Difference:
@@ -267,7 +276,7 @@ def of_share(percent: float, images: int) -> Estimate:
     """Return a share of `images`, in percent, with Wilson's interval (1927): other images give another."""
     if not images > 0 or math.isnan(percent):
         return Estimate(percent, math.nan, math.nan, 0)
-    z = float(special.ndtri((1 + LEVEL) / 2))
+    z = float(_special().ndtri((1 + LEVEL) / 2))
     share, scale = percent / 100, 1 + z * z / images
     centre = (share + z * z / (2 * images)) / scale
     half = z * math.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2) / scale
