@@ -58,7 +58,7 @@ def run(
 
     with nullcontext() if ray.is_initialized() else session(address):
         remote: Any = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=RETRIES)(attempt)
-        _refuse_too_large(ray.cluster_resources(), share)  # type: ignore[no-untyped-call]
+        _refuse_too_large(ray.cluster_resources(), share)
         waiting = {remote.remote(work, task, share.threads): task for task in tasks}
         yield from _as_they_end(waiting)
 
