@@ -124,6 +124,11 @@ def job(bundle: Path, model: Path, with_reference: bool = True, **changes: Any) 
             "tolerance": 1e-4,
             "made_by": "onnxruntime",
         }
+    return job_of(described, **changes)
+
+
+def job_of(described: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A job on a model as a bundle describes it."""
     base = {
         "backend": "onnxruntime",
         "precision": "fp32",
@@ -133,7 +138,7 @@ def job(bundle: Path, model: Path, with_reference: bool = True, **changes: Any) 
         "measure": {},
     }
     made = {"model": described, **base, **changes}
-    name = f"{model.stem}--{made['backend']}-{made['precision']}-t{made['threads']}"
+    name = f"{described['id']}--{made['backend']}-{made['precision']}-t{made['threads']}"
     return {"id": name, **made}
 
 

@@ -27,15 +27,7 @@ def test_two_models_run_in_the_image_under_qemu_user_with_the_outputs_of_x86(
     export = [sys.executable, "-m", "bench.cli", "export", "smoke", "--out", str(bundle)]
     subprocess.run(export, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE)
     described = json.loads((bundle / "bundle.json").read_text())["models"]
-    base = {
-        "backend": "onnxruntime",
-        "precision": "fp32",
-        "threads": 1,
-        "batch": 1,
-        "options": {},
-        "measure": {},
-    }
-    jobs = [{"id": f"{model['id']}--onnxruntime-fp32-t1", "model": model, **base} for model in described]
+    jobs = [models.job_of(model) for model in described]
     short = {**models.QUICK, "processes": 1, "min_samples": 3, "max_samples": 3, "timeout_seconds": 200}
     models.job_list(tmp_path / "jobs.json", bundle, jobs, measure=short)
     docker = ["/usr/bin/docker", "-H", bench.engine.docker_host]

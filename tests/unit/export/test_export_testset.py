@@ -83,13 +83,7 @@ def test_trained_models_of_a_data_set_share_one_file_of_all_its_test_images(
 def test_the_device_counts_what_the_training_counted(tmp_path: Path, training: Any) -> None:
     found = bundle(export(tmp_path, training, GROUPS + "test_set: true\n"))
     quick = {"processes": 1, "min_samples": 11, "max_seconds": 0.1, "min_seconds": 0}
-    jobs = [
-        {
-            "id": model["id"], "model": model, "backend": "onnxruntime", "precision": "fp32", "threads": 1,
-            "batch": 1, "options": {}, "measure": quick,
-        }
-        for model in found["models"]
-    ]  # fmt: skip
+    jobs = [models.job_of(model, id=model["id"], measure=quick) for model in found["models"]]
     listed = models.job_list(tmp_path / "jobs.json", tmp_path / "bundle", jobs, device=tmp_path.name)
     assert main([str(listed), str(tmp_path / "out")]) == 0
     for name, said in training["said"].items():
