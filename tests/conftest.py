@@ -93,6 +93,7 @@ def pytest_collection() -> Generator[None, object, object]:
 TOGETHER = {
     "tests/integration/ray": ("tests/integration/ray/",),
     "tests/service/boards": (
+        "tests/service/test_board_hashes.py",
         "tests/service/test_board_tensorrt.py",
         "tests/service/test_devices_check_deep.py",
         "tests/service/test_fleet_run.py",

@@ -242,6 +242,31 @@ class Board:
     def free_disk(self) -> None:
         self.sh("rm -f /var/lib/docker/fill")
 
+    def clean(self) -> None:
+        """Remove every container and volume."""
+        for listed, removed in (("ps -aq", "rm -f"), ("volume ls -q", "volume rm -f")):
+            if found := self.docker(*listed.split()).split():
+                self.docker(*removed.split(), *found)
+
+    def mend(self) -> None:
+        """Take back every fault, and clear away what was being done when it struck."""
+        try:
+            first_process(self.folder)
+        except ProcessLookupError:
+            self.switch_on()
+        self.link(True)
+        self.throttle(None)
+        self.sh("iptables --wait -F INPUT; iptables --wait -F OUTPUT")
+        self.sh("pkill -CONT -x dockerd; rm -f /var/lib/docker/fill; true")
+        for answers, start in (
+            (self._sshd_answers, self.start_sshd),
+            (self._engine_answers, self.start_dockerd),
+        ):
+            if not answers():
+                start()
+        self.wait_ready()
+        self.clean()
+
     # Inside
 
     @property

@@ -3,13 +3,15 @@
 import concurrent.futures
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.conftest import require
+from orchestrate.engine.connection import Engine
+from tests.conftest import children, end, require
 from tests.service import qboard, rootfs
 from tests.service.board import Board, sweep
 from tests.service.fleet import Fleet, missing
@@ -30,6 +32,30 @@ def browser() -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield started
         started.close()
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: "pytest.CallInfo[None]"
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note a failure for the fixtures that are taken down next."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def no_failure_fails_the_next(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a failed test has left at work here ends, and its boards are as before: others use them."""
+    before = children()
+    yield
+    if request.node.stash.get(FAILED, False):
+        end({one for one in psutil.Process().children() if one.pid not in before})
+        if "fleet" in request.fixturenames:
+            request.getfixturevalue("fleet").mend()
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +92,15 @@ def fleet(
         for board in fleet.boards.values():
             load_image(board, rootfs.busybox())
         yield fleet
+
+
+@pytest.fixture(scope="module")
+def engine1(fleet: Fleet) -> Iterator[Engine]:
+    """One connection to board1 for all tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
+        with Engine("board1") as engine:
+            yield engine
 
 
 @pytest.fixture(scope="session")

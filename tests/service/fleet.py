@@ -71,6 +71,11 @@ class Fleet:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             list(pool.map(Board.down, self.boards.values()))
 
+    def mend(self) -> None:
+        """Make the boards as they were before a test that failed."""
+        for board in self.boards.values():
+            board.mend()
+
     @property
     def ssh_config(self) -> Path:
         return self.folder / "ssh_config"

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tarfile
 import warnings
-from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,7 +28,21 @@ PACKAGES = "python3.11,libstdc++6,dash,coreutils,base-files,base-passwd,libc-bin
 UNUSED = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/i18n", "./var/lib/dpkg")
 JOB_IMAGE = "orbitbench/job:test"
 GPU_IMAGE = "orbitbench/gpu-job:test"
-TOOLS = ("transformers", "quantization", "tools", "distutils", "f2py")  # of packages: no job needs them
+SLOW_IMAGE = "orbitbench/slow-job:test"
+TOOLS = (
+    "test",
+    "transformers",
+    "quantization",
+    "tools",
+    "distutils",
+    "f2py",
+)  # of packages: no job needs them
+FOR_C = "libonnxruntime.so."  # for programs in C: Python's module holds the same once more
+SLOW_START = """\
+import sys, time
+if sys.orig_argv[-1] == "bench.runtime.supervise.worker":
+    time.sleep(1)
+"""
 FAKES_NEED = ("onnx", "protobuf", "ml_dtypes", "typing_extensions")
 
 
@@ -49,11 +62,8 @@ def tar_of(entries: dict[str, bytes | str], mode: int = 0o755) -> bytes:
     return buffer.getvalue()
 
 
-def description(
-    layers: Iterable[bytes], tag: str, architecture: str, config: object
-) -> dict[str, bytes | str]:
-    """The two JSON files beside the layers in what `docker load` takes."""
-    digests = [sha256(layer).hexdigest() for layer in layers]
+def description(digests: list[str], tag: str, architecture: str, config: object) -> dict[str, bytes | str]:
+    """The two JSON files beside the layers, of these digests, in what `docker load` takes."""
     image = json.dumps(
         {
             "architecture": architecture,
@@ -68,11 +78,18 @@ def description(
     return {name: image, "manifest.json": json.dumps(manifest).encode()}
 
 
-def image_of(layers: bytes | list[bytes], tag: str, architecture: str = HOST, **config: object) -> bytes:
-    """What `docker load` takes, with `config` (Cmd, Env, User ...) and any architecture we claim."""
+def image_of(
+    layers: bytes | list[bytes], tag: str, architecture: str = HOST, there: int = 0, **config: object
+) -> bytes:
+    """What `docker load` takes, with `config` (Cmd, Env, User ...) and any architecture we claim.
+
+    The first `there` layers are only named: an engine that has them in another image asks for no more.
+    """
     layers = [layers] if isinstance(layers, bytes) else layers
-    files = {f"{sha256(layer).hexdigest()}/layer.tar": layer for layer in layers}
-    return tar_of({**files, **description(layers, tag, architecture, config)})
+    digests = [sha256(layer).hexdigest() for layer in layers]
+    files = {f"{digest}/layer.tar": layer for digest, layer in zip(digests, layers, strict=True)}
+    sent = dict(list(files.items())[there:])
+    return tar_of({**sent, **description(digests, tag, architecture, config)})
 
 
 @functools.cache
@@ -98,42 +115,46 @@ def cannot_build_jobs() -> str:
 @functools.cache
 def jobs() -> bytes:
     """`orbitbench/job:test`: bench.runtime with onnxruntime, as user 65532 in /data."""
-    return image_of(
-        [_system_layer(), _packages_layer(), _code_layer()],
-        JOB_IMAGE,
-        User="65532:65532",
-        WorkingDir="/data",
-        Env=[
-            "PATH=/usr/bin:/bin",
-            "PYTHONPATH=/opt/bench:/opt/site",
-            "PYTHONDONTWRITEBYTECODE=1",
-            "HOME=/tmp",
-        ],
-        Entrypoint=["python3", "-m", "bench.runtime"],
-    )
+    return _runs_jobs(_job_layers(), JOB_IMAGE, "/opt/bench:/opt/site")
+
+
+@functools.cache
+def slow_jobs() -> bytes:
+    """`orbitbench/slow-job:test`, for an engine with `jobs`: its measuring processes idle for a second first.
+
+    A job then lasts long enough to be hurt, and takes no core from other tests meanwhile.
+    """
+    layers = [*_job_layers(), tar_of({"opt/slow/sitecustomize.py": SLOW_START.encode()})]
+    return _runs_jobs(layers, SLOW_IMAGE, "/opt/slow:/opt/bench:/opt/site", there=len(layers) - 1)
 
 
 @functools.cache
 def gpu_jobs(release: str = "8.5.2") -> bytes:
-    """`orbitbench/gpu-job:test`: the same with the pretend TensorRT and GPU of tests/fakes inside."""
+    """`orbitbench/gpu-job:test`, for an engine with `jobs`: with tests/fakes' pretend TensorRT and GPU."""
     site, shims = "/opt/bench:/opt/site:/opt/fakes-site", "/opt/fakes/tests/fakes/path:/opt/fakes"
-    layers = [
-        _system_layer(),
-        _packages_layer(),
-        _packages_layer(FAKES_NEED, "opt/fakes-site"),
-        _fakes_layer(),
-    ]
+    there = _job_layers()
+    layers = [*there, _packages_layer(FAKES_NEED, "opt/fakes-site"), _fakes_layer()]
+    return _runs_jobs(layers, GPU_IMAGE, f"{shims}:{site}", f"FAKE_TENSORRT={release}", there=len(there))
+
+
+@functools.cache
+def _job_layers() -> list[bytes]:
+    return [_system_layer(), _packages_layer(), _code_layer()]
+
+
+def _runs_jobs(layers: list[bytes], tag: str, python_path: str, *env: str, there: int = 0) -> bytes:
     return image_of(
-        [*layers, _code_layer()],
-        GPU_IMAGE,
+        layers,
+        tag,
+        there=there,
         User="65532:65532",
         WorkingDir="/data",
         Env=[
             "PATH=/usr/bin:/bin",
-            f"PYTHONPATH={shims}:{site}",
+            f"PYTHONPATH={python_path}",
             "PYTHONDONTWRITEBYTECODE=1",
             "HOME=/tmp",
-            f"FAKE_TENSORRT={release}",
+            *env,
         ],
         Entrypoint=["python3", "-m", "bench.runtime"],
     )
@@ -179,12 +200,13 @@ def _packages_layer(names: tuple[str, ...] = ("numpy", "onnxruntime"), place: st
         with tarfile.open(fileobj=buffer, mode="w") as target:
             for distribution in found:
                 for file in distribution.files or ():
-                    if not left_out.intersection(file.parts) and file.locate().exists():
+                    wanted = not left_out.intersection(file.parts) and not file.name.startswith(FOR_C)
+                    if wanted and file.locate().exists():
                         _file(target, Path(str(file.locate())), f"{place}/{file}")
         return _compiled(buffer.getvalue())
 
     versions = [(each.name, each.version) for each in found]
-    return _cached("packages", f"with bytecode {place} without {TOOLS} {versions}", make)
+    return _cached("packages", f"with bytecode {place} without {TOOLS} {FOR_C} {versions}", make)
 
 
 def _fakes_layer() -> bytes:

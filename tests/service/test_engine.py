@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import dataclasses
-import hashlib
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,6 +22,7 @@ from tests import matrix
 from tests.conftest import PATIENCE, ROOT, wait_for
 from tests.service import rootfs
 from tests.service.board import Board as Machine
+from tests.service.connected import with_volume
 from tests.service.fleet import Fleet
 
 pytestmark = pytest.mark.service
@@ -41,25 +42,11 @@ def ssh_config(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
 
 
-@pytest.fixture(scope="module")
-def engine1(fleet: Fleet):
-    """One connection to board1; tests that break it open it again."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
-        with Engine("board1") as engine:
-            yield engine
-
-
 @pytest.fixture
-def board(engine1: Engine, ssh_config: None):
+def board(engine1: Engine, ssh_config: None) -> Iterator[Board]:
     """A connected Board on board1, free before and after."""
-    board = Board(engine1)
-    board.create_volume("orbitbench-test", LABELS)
-    yield board
-    if not engine1.alive:
-        engine1.open()
-    board.remove()
-    board.remove_volume("orbitbench-test")
+    with with_volume(engine1, "orbitbench-test", LABELS) as board:
+        yield board
 
 
 def output(board: Board, seen: int = 0) -> list[bytes]:
@@ -178,18 +165,6 @@ def test_out_of_memory_is_seen(board: Board):
     board.start()
     output(board)
     assert board.state().out_of_memory
-
-
-def test_the_hashes_of_what_a_board_has_are_of_its_disk(job_fleet: Fleet, board: Board, tmp_path):
-    board.create(spec("true"))
-    board.send({"bundle/models/a.onnx": b"model", "jobs.json": b"{}"})
-    job_fleet["board1"].sh("echo changed >/var/lib/docker/volumes/orbitbench-test/_data/jobs.json")
-    found = board.hashes("orbitbench-test", rootfs.JOB_IMAGE, LABELS)
-    assert found == {
-        "bundle/models/a.onnx": (5, hashlib.sha256(b"model").hexdigest()),
-        "jobs.json": (8, hashlib.sha256(b"changed\n").hexdigest()),
-    }
-    assert "helper" not in job_fleet["board1"].docker("ps", "-a", "--format", "{{.Labels}}")
 
 
 def test_silence_yields_heartbeats_and_abandoning_ends_the_thread(board: Board):

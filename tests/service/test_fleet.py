@@ -48,6 +48,23 @@ def test_a_power_cut_keeps_the_disk_and_changes_the_boot_id(fleet: Fleet):
     assert board.sh("cat /proc/sys/kernel/random/boot_id") != before
 
 
+def test_boards_that_a_failed_test_has_hurt_are_mended(fleet: Fleet):
+    one, other = fleet.boards.values()
+    one.docker("run", "-d", "-v", "left:/data", "orbitbench/busybox:test", "sleep", "1000")
+    one.docker("pause", one.docker("ps", "-q").strip())
+    one.drop(True)
+    one.kill_sshd()
+    one.sh("kill -STOP $(cat /run/docker.pid)")
+    one.link(False)
+    other.power_cut()
+    fleet.mend()
+    config = fleet.write_ssh_config(name="ssh_config_mended")
+    for board in (one, other):
+        assert board.docker("ps", "-aq") == ""
+        assert board.docker("volume", "ls", "-q") == ""
+        assert boards.run("ssh", "-F", str(config), board.name, "hostname").strip() == board.name
+
+
 def test_a_small_disk_fills_up_and_empties(namespaces):
     with Board("small", disk_mb=64) as board:
         board.fill_disk()

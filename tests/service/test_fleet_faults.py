@@ -5,6 +5,7 @@ it is waiting, so three boards are hurt side by side, each by one fault after an
 """
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import signal
@@ -28,7 +29,6 @@ from tests.unit.orchestrate import sample
 pytestmark = pytest.mark.service
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = 3
-SECONDS = {"processes": 1, "min_seconds": 0.7, "max_seconds": 0.7, "max_samples": 100_000}
 ROWS: list[dict[str, Any]] = []
 
 
@@ -48,6 +48,7 @@ def small(
     """A board of its own: a small disk, and an engine that takes its containers down with it."""
     with Fleet(tmp_path_factory.mktemp("small"), "small", dockerd=(), disk_mb=700) as fleet:
         load_image(fleet["small"], job_image)
+        load_image(fleet["small"], rootfs.slow_jobs())
         yield fleet
 
 
@@ -56,10 +57,10 @@ class Scene:
 
     def __init__(self, fleet: Fleet, name: str, folder: Path, **device: Any) -> None:
         self.fleet, self.board, self.folder = fleet, fleet[name], folder
-        settings = {"transport": "docker", "host": name, "image": rootfs.JOB_IMAGE}
+        settings = {"transport": "docker", "host": name, "image": rootfs.SLOW_IMAGE}
         limits = {"min_free_disk": 0, "min_free_memory": 0}
         devices = {name: sample.device(**{**settings, "limits": limits, **device})}
-        self.run = sample.real_run(folder / "results", JOBS, devices, **SECONDS)
+        self.run = sample.real_run(folder / "results", JOBS, devices, processes=1)
         self.records = self.run.devices[name]
         self.finished: dict[str, bytes] = {}  # on the board when the fault struck
         self.processes: list[subprocess.Popen[str]] = []
@@ -144,11 +145,14 @@ class Scene:
         assert self.board.docker("volume", "ls", "-q") == ""
 
 
-def clean(board: Board) -> None:
-    for kind in ("ps -aq", "volume ls -q"):
-        found = board.docker(*kind.split()).split()
-        if found:
-            board.docker(*(("rm", "-f") if kind[0] == "p" else ("volume", "rm", "-f")), *found)
+@contextlib.contextmanager
+def held(board: Board) -> Iterator[None]:
+    """The run there goes no further meanwhile, however long that takes."""
+    board.docker("pause", "orbitbench")
+    try:
+        yield
+    finally:
+        board.docker("unpause", "orbitbench", check=False)
 
 
 class Fault(NamedTuple):
@@ -296,7 +300,7 @@ def disk_of_the_board_full(scene: Scene) -> None:
 @fault()
 def disk_here_full(scene: Scene) -> None:
     scene.records.records.mkdir()
-    shell("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(scene.records.records))
+    shell("mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(scene.records.records))
     try:
         said = scene.ends(scene.start(), 1)
         assert "No space left on device" in said
@@ -323,17 +327,16 @@ def orchestrator_killed(scene: Scene) -> None:
 def two_orchestrators(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
-    scene.board.docker("pause", "orbitbench")  # a holder that lives for as long as the others take
-    other = scene.beside("other")
-    other_id = other.run.path.rename(other.run.path.with_name("20261122-191501-tiny")).name
-    for name in ("plan.json", f"{scene.board.name}/jobs.json"):
-        file = other.run.path.with_name(other_id) / name
-        file.write_text(file.read_text().replace(sample.NAME, other_id))
-    said = other.ends(other.start("run", "--resume", other_id), 1)
-    assert f"held by run {scene.run.id}" in said
-    said = other.ends(other.start("run", "--resume", other_id, "--break-lock"), 1)
-    assert f"held by run {scene.run.id}" in said  # a living holder keeps its board
-    scene.board.docker("unpause", "orbitbench")
+    with held(scene.board):
+        other = scene.beside("other")
+        other_id = other.run.path.rename(other.run.path.with_name("20261122-191501-tiny")).name
+        for name in ("plan.json", f"{scene.board.name}/jobs.json"):
+            file = other.run.path.with_name(other_id) / name
+            file.write_text(file.read_text().replace(sample.NAME, other_id))
+        said = other.ends(other.start("run", "--resume", other_id), 1)
+        assert f"held by run {scene.run.id}" in said
+        said = other.ends(other.start("run", "--resume", other_id, "--break-lock"), 1)
+        assert f"held by run {scene.run.id}" in said  # a living holder keeps its board
     scene.ends(process, 0)
     scene.complete("two orchestrators at once", "the second is refused")
 
@@ -373,11 +376,11 @@ def clock_a_day_ahead(scene: Scene) -> None:
 def image_deleted_midway(scene: Scene) -> None:
     process = scene.begin()
     scene.note()
-    scene.board.docker("rmi", "-f", rootfs.JOB_IMAGE)
+    scene.board.docker("rmi", "-f", rootfs.SLOW_IMAGE)
     try:
         scene.ends(process, 0)
     finally:
-        scene.board.load(rootfs.jobs())
+        scene.board.load(rootfs.slow_jobs())
     scene.complete("image deleted midway", "by itself")
 
 
@@ -394,7 +397,8 @@ def slow_link(scene: Scene) -> None:
 @fault()
 def detached_and_collected(scene: Scene) -> None:
     scene.ends(scene.start("run", "--resume", scene.run.id, "--detach"), 0)
-    said = scene.ends(scene.start("status", scene.run.id), 1)
+    with held(scene.board):
+        said = scene.ends(scene.start("status", scene.run.id), 1)
     assert "at work" in said
     wait_for(lambda: len(scene.on_board()) == JOBS)
     scene.note()
@@ -407,10 +411,11 @@ def detached_and_collected(scene: Scene) -> None:
 @fault(signal.SIGTERM)
 def interrupted_without_a_terminal_the_board_is_left_at_work(scene: Scene, number: signal.Signals) -> None:
     process = scene.begin()
-    process.send_signal(number)
-    said = scene.ends(process, 130)
-    assert f"orchestrate run --resume {scene.run.id}" in said
-    assert scene.board.docker("ps", "-q") != ""
+    with held(scene.board):
+        process.send_signal(number)
+        said = scene.ends(process, 130)
+        assert f"orchestrate run --resume {scene.run.id}" in said
+        assert scene.board.docker("ps", "-q") != ""
     scene.note()
     scene.resumes()
     scene.complete(f"interrupted ({number.name})", "--resume")
@@ -452,9 +457,17 @@ def run_one(fault: Fault, scene: Scene) -> None:
     """One fault; whatever it left, the next finds the board as new."""
     try:
         fault.run(scene)
-    finally:
+    except BaseException:
         scene.end()
-        clean(scene.board)
+        scene.board.mend()
+        raise
+    scene.end()
+    scene.board.clean()
+
+
+@pytest.fixture
+def no_failure_fails_the_next() -> None:
+    """`run_one` sees to that: other faults are under way."""
 
 
 @pytest.fixture(scope="module")
@@ -465,6 +478,8 @@ def faults(
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
     wanted = {item.callspec.params["name"] for item in items if item.module is request.module}
     folder = tmp_path_factory.mktemp("faults")
+    for board in job_fleet.boards.values():
+        board.load(rootfs.slow_jobs())
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for name, fleet in {"board1": job_fleet, "board2": job_fleet, "small": small}.items():
             pool.submit(

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrate.engine.log_stream import follow
 from orchestrate.engine.tunnel import Tunnel
 from tests import matrix
 from tests.service.board import Board as Machine
+from tests.service.connected import with_volume
 from tests.service.fleet import Fleet
 
 pytestmark = pytest.mark.service
@@ -50,23 +52,11 @@ def config(fleet: Fleet, monkeypatch: pytest.MonkeyPatch):
     return use
 
 
-@pytest.fixture(scope="module")
-def engine1(fleet: Fleet):
-    """One connection to board1 for all tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ORBITBENCH_SSH_CONFIG", str(fleet.ssh_config))
-        with Engine("board1") as engine:
-            yield engine
-
-
 @pytest.fixture
-def board(fleet: Fleet, engine1: Engine, config):
+def board(engine1: Engine, config) -> Iterator[Board]:
     config()
-    board = Board(engine1)
-    board.create_volume("orbitbench-security", LABELS)
-    yield board
-    board.remove()
-    board.remove_volume("orbitbench-security")
+    with with_volume(engine1, "orbitbench-security", LABELS) as board:
+        yield board
 
 
 @pytest.mark.parametrize("extra", ["", TRUSTING])
