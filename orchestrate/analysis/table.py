@@ -4,6 +4,8 @@ Intervals are the columns `_low` and `_high`.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -116,35 +118,38 @@ def columns(jobs: Sequence[Job]) -> dict[str, Any]:
 
 def by_process(values: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     """Return (jobs, processes), NaN where a job has fewer."""
-    counts = [len(each) for each in values]
-    found = np.full((len(values), max(1, *counts, 1)), np.nan)
-    known = np.arange(found.shape[1]) < np.array(counts, dtype=int)[:, None]
-    found[known] = [value for each in values for value in each]
+    counts = np.fromiter(map(len, values), dtype=int, count=len(values))
+    found = np.full((len(values), counts.max(initial=1)), np.nan)
+    known = np.arange(found.shape[1]) < counts[:, None]
+    found[known] = np.fromiter(chain.from_iterable(values), dtype=float, count=counts.sum())
     return found
 
 
 def _sizes(jobs: Sequence[Job]) -> NDArray[np.float64]:
     """Return bytes as (memory.DEFINITIONS, jobs, processes), NaN where a job has fewer processes."""
-    found = np.full(
-        (len(memory.DEFINITIONS), len(jobs), max(1, *(job.sizes.shape[1] for job in jobs))), np.nan
-    )
-    for place, job in enumerate(jobs):
-        found[:, place, : job.sizes.shape[1]] = job.sizes
+    sizes = [job.sizes for job in jobs]
+    counts = np.array([each.shape[1] for each in sizes])
+    found = np.full((len(memory.DEFINITIONS), len(jobs), counts.max(initial=1)), np.nan)
+    found[:, np.arange(found.shape[2]) < counts[:, None]] = np.concatenate(sizes, axis=1)
     return found
 
 
 def _stated(jobs: Sequence[Job]) -> dict[str, Any]:
     """What needs no interval over processes."""
     facts = _of_models({id(job.model): job.model for job in jobs})
-    of_model = [facts[id(job.model)] for job in jobs]
-    found: dict[str, Any] = {key: [each[key] for each in of_model] for key in of_model[0]}
+    names = list(facts[id(jobs[0].model)])
+    of_model = zip(*(map(facts[id(job.model)].__getitem__, names) for job in jobs), strict=True)
+    found: dict[str, Any] = {name: list(values) for name, values in zip(names, of_model, strict=True)}
     for place, job in enumerate(jobs):
         if job.accuracy:
             for key, value in _accuracy(job.model.get("accuracy"), job.accuracy).items():
                 found[key][place] = value
-    found |= {name: [getattr(job, field) for job in jobs] for name, field in FIELDS.items()}
-    for name in STARTING:
-        found[name] = statistics.median_rows(by_process([getattr(job, name) for job in jobs]))
+    fields = zip(*map(attrgetter(*FIELDS.values()), jobs), strict=True)  # each job once: they are far apart
+    found |= {name: list(values) for name, values in zip(FIELDS, fields, strict=True)}
+    starts = zip(*map(attrgetter(*STARTING), jobs), strict=True)
+    found |= {
+        name: statistics.median_rows(by_process(each)) for name, each in zip(STARTING, starts, strict=True)
+    }
     return found | {
         "model": [job.model["id"] for job in jobs],
         "processes": [len(job.processes) for job in jobs],

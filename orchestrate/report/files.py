@@ -17,11 +17,18 @@ def write(report: Report, out: Path) -> Path:
     folder = out / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     confined.Folder(out).make("tables")  # a run may be a stranger's: his link is not written through
-    with forking.beside(lambda: _write_tables(report, folder)):
-        text = page.html(report)
+    with forking.beside(lambda: _tables_and_details(report, folder)) as details:
+        parts = page.parts(report)
+    text = page.html({**parts, "details": details()})
     target = out / "index.html"
     put(target, text)
     return target
+
+
+def _tables_and_details(report: Report, folder: Path) -> str:
+    """Write the tables; the page's details, about as much work as the page lacks then."""
+    _write_tables(report, folder)
+    return page.details(report)
 
 
 def _write_tables(report: Report, folder: Path) -> None:

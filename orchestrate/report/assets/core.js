@@ -1,6 +1,12 @@
 // Data, filters, numbers and figures. Data are columns: DATA.frames.jobs.latency[i] is the latency of job i
 // in seconds.
-const DATA = JSON.parse(document.getElementById("data").textContent);
+const DATA = embedded("data");
+const DETAILS = embedded("details");
+
+// What the page holds as JSON.
+function embedded(id) {
+  return JSON.parse(document.getElementById(id).textContent);
+}
 for (const frame of Object.values(DATA.frames))
   for (const [name, column] of Object.entries(frame))
     if (!Array.isArray(column)) frame[name] = column.at.map((i) => column.text[i]);

@@ -91,7 +91,7 @@ function ladder() {
     name: RUNG_NAMES[rung] || rung,
     y: rows.map(named),
     customdata: rows,
-    x: rows.map((i) => (DATA.steps[i][n] === null ? null : DATA.steps[i][n] * MB)),
+    x: rows.map((i) => (DETAILS.steps[i][n] === null ? null : DETAILS.steps[i][n] * MB)),
     marker: { color: RUNG_COLOURS[n] },
     hovertemplate: `${RUNG_NAMES[rung]}: %{x:.1f} MB<extra>%{y}</extra>`,
   }));
@@ -116,7 +116,7 @@ function distribution() {
     type: "scatter",
     name: named(i),
     mode: "lines+markers",
-    x: DATA.quantiles[i].map((q) => q * MS),
+    x: DETAILS.quantiles[i].map((q) => q * MS),
     y: QUANTILES.map((q) => q * 100),
     line: { color: colour(JOBS.series[i]), width: 2, dash: look(JOBS.series[i]).dash },
     marker: { symbol: look(JOBS.series[i]).symbol, size: 7, color: colour(JOBS.series[i]) },
@@ -146,10 +146,10 @@ function distribution() {
 
 function course() {
   const t = theme(),
-    rows = members().filter((i) => DATA.course[i]);
+    rows = members().filter((i) => DETAILS.course[i]);
   // Rows are of one length: a process of few samples has null in place of its last blocks.
   const processes = (i) =>
-    DATA.course[i].map(([order, length, ...all]) => [order, length, all.filter((b) => b !== null)]);
+    DETAILS.course[i].map(([order, length, ...all]) => [order, length, all.filter((b) => b !== null)]);
   const traces = rows.flatMap((i) =>
     processes(i).map(([order, length, blocks], p) => ({
       type: "scatter",
@@ -166,7 +166,7 @@ function course() {
       ),
     })),
   );
-  const [kept, all] = DATA.course_of;
+  const [kept, all] = DETAILS.course_of;
   const empty = sentences(
     `The course over time is kept for the ${kept} of ${all} jobs that moved most;`,
     "this pair is not among them.",

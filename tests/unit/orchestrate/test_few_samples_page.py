@@ -18,7 +18,7 @@ def test_the_course_of_a_process_of_few_samples_is_filled_with_null(tmp_path: Pa
     longer = next(synthetic.records(Study(architectures=("vgg11",), ratios=(1.0,), samples=40)))
     record["latency"]["processes"][0] = longer["latency"]["processes"][0]
     path.write_text(json.dumps(record))
-    course = json.loads(page.embedded(page.payload(report.build([run]))))["course"]
+    course = json.loads(page.details(report.build([run])))["course"]
     assert [len(row) for row in course["0"]] == [14, 14, 14]
     assert [row.count(None) for row in course["0"]] == [0, 1, 1]
     assert [row[-1] for row in course["0"]][1:] == [None, None]
