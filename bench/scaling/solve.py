@@ -6,6 +6,7 @@ have the target size; `nearest_step` the step of the staircase that comes closes
 widths, or groups of them, by one unit where even that step is too far off.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -17,15 +18,16 @@ Step = Callable[[float], list[int]]
 
 LARGEST = 1e11  # parameters or MACs beyond which a request is a slip of the pen
 FARTHEST_UNITS, FARTHEST = 2, 0.05  # how far a repair may move a width: steps, or a fraction of it
+SECANTS, NEAR, GAP = 12, 1e-9, 1e-13  # at most; a step that ends them; the bracket left (of x, or of one)
 SPAN = 200.0  # how far ln tau is searched; exp(200) is far beyond any network
 
 
 def real_root(size: Callable[[float], float], target: float, start: float) -> float:
-    """Return the x where the increasing function `size` crosses `target`, to the last bit that matters.
+    """Return the x where the increasing, positive `size` crosses `target`, to the last bit that matters.
 
     Raises UnreachableError if there is none within SPAN of `start`.
     """
-    low, high = _bracket(size, target, start)
+    low, high = _narrowed(size, target, *_bracket(size, target, start))
     while True:
         middle = 0.5 * (low + high)
         if middle <= low or middle >= high:
@@ -38,10 +40,15 @@ def real_root(size: Callable[[float], float], target: float, start: float) -> fl
 
 def nearest_step(step: Step, size: Size, target: float, start: float) -> list[int]:
     """Return the integer widths on the staircase `step` whose size comes nearest to `target`."""
-    low, high = _bracket(lambda x: size(step(x)), target, start)
+    known = functools.cache(size)  # two points between the same steps have the same widths
+
+    def of_step(x: float) -> float:
+        return known(tuple(step(x)))
+
+    low, high = _bracket(of_step, target, start)
     while high - low > 1e-12:
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if size(step(middle)) < target else (low, middle)
+        low, high = (middle, high) if of_step(middle) < target else (low, middle)
     return min(step(high), step(low), key=lambda widths: abs(size(widths) - target))
 
 
@@ -107,6 +114,23 @@ def _bracket(size: Callable[[float], float], target: float, start: float) -> tup
         high, width = high + width, width * 2
         if high > start + SPAN:
             raise UnreachableError(f"no network on this curve reaches {target:,.0f}")
+    return low, high
+
+
+def _narrowed(size: Callable[[float], float], target: float, low: float, high: float) -> tuple[float, float]:
+    """The bracket, drawn in by secants of ln(size), nearly straight in x: bisecting takes 50 steps."""
+    before, x, error = low, high, math.log(size(low) / target)
+    for _ in range(SECANTS):
+        now = math.log(size(x) / target)
+        if now == error or abs(x - before) < NEAR * max(1.0, abs(x)):
+            break
+        secant = x - now * (x - before) / (now - error)
+        before, x, error = x, min(max(secant, low), high), now
+    gap = GAP * max(1.0, abs(x))
+    if low < x - gap and size(x - gap) < target:
+        low = x - gap
+    if high > x + gap and size(x + gap) >= target:
+        high = x + gap
     return low, high
 
 

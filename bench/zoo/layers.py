@@ -32,6 +32,7 @@ class Cost:
 
 
 FREE = Cost()
+KEPT = 4096  # blocks of an architecture that are made and counted once: a solver's networks share most
 
 
 class Layer(Protocol):
@@ -196,13 +197,19 @@ class Gate:
 
 
 class Chain:
-    """Layers one after another, each with a name."""
+    """Layers one after another, each with a name; not to be changed once made."""
 
     def __init__(self, **layers: Layer) -> None:
         self.layers = layers
+        self._costs: dict[int, tuple[Cost, int]] = {}
 
     def cost(self, size: int) -> tuple[Cost, int]:
         """Return the sum over the layers."""
+        if size not in self._costs:
+            self._costs[size] = self._sum(size)
+        return self._costs[size]
+
+    def _sum(self, size: int) -> tuple[Cost, int]:
         params: float = 0
         macs: float = 0
         for layer in self.layers.values():

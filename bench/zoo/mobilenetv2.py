@@ -12,9 +12,11 @@ At 224 pixels the strides are the original's, 32 in all: the stem has stride 2.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from bench.zoo.datasets import Dataset
 from bench.zoo.layers import (
+    KEPT,
     Chain,
     Classifier,
     Conv,
@@ -56,6 +58,7 @@ def _conv(w_in: float, w_out: float, kernel: int, stride: int = 1) -> Chain:
     return Chain(conv=conv, norm=Norm(w_out), gate=Gate(w_out), relu=Relu(six=True))
 
 
+@lru_cache(KEPT, typed=True)  # integer widths have integer costs
 def _bottleneck(w_in: float, w_out: float, stride: int, expand: int) -> Chain:
     wide = w_in * expand
     branch = Chain(

@@ -14,9 +14,11 @@ stride 2.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from bench.zoo.datasets import Dataset
 from bench.zoo.layers import (
+    KEPT,
     Chain,
     Classifier,
     Conv,
@@ -61,6 +63,7 @@ def _stem(w_out: float, dataset: Dataset) -> dict[str, Layer]:
     return {"stem": Conv(3, w_out)}
 
 
+@lru_cache(KEPT, typed=True)  # integer widths have integer costs
 def _block(w_in: float, w_mid: float, w_out: float, stride: int) -> Chain:
     enter: dict[str, Layer] = {"norm1": Norm(w_in), "gate1": Gate(w_in), "relu1": Relu()}
     convs: dict[str, Layer] = {

@@ -10,9 +10,11 @@ batch norm, the others add it as it is. Nobody has published NeuralScale widths 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from bench.zoo.datasets import Dataset
 from bench.zoo.layers import (
+    KEPT,
     Chain,
     Classifier,
     Conv,
@@ -60,6 +62,7 @@ def _stem(w_out: float, dataset: Dataset) -> Chain:
     return Chain(conv=conv, norm=Norm(w_out), gate=Gate(w_out), relu=Relu(), **pool)
 
 
+@lru_cache(KEPT, typed=True)  # integer widths have integer costs
 def _bottleneck(w_in: float, w1: float, w2: float, w3: float, stride: int) -> Chain:
     branch = Chain(
         conv1=Conv(w_in, w1, 1),

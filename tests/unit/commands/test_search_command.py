@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from bench.cli import build
 from bench.scaling import fits
-from tests import matrix
+from tests import forked, matrix
 from tests.conftest import PATIENCE, wait_for
 
 SETTINGS = {
@@ -58,27 +56,19 @@ def listens(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_stopped_it_keeps_its_place_and_the_same_command_goes_on(
-    tmp_path: Path, root: Path, number: signal.Signals
+    tmp_path: Path, number: signal.Signals
 ) -> None:
     work, out = tmp_path / "work", tmp_path / "mine.yaml"
     place = ["--work", str(work), "--out", str(out)]
     command = ["search", "preact_resnet18", "-d", "digits", *QUICK, "--set", "warmup_epochs=400", *place]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench.cli", *command],
-        cwd=root,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = forked.started(tmp_path, forked.bench, *command)
     try:
         wait_for(lambda: work.exists() and listens(process.pid))
-        process.send_signal(number)
-        _, error = process.communicate(timeout=PATIENCE)
+        os.kill(process.pid, number)
     finally:
-        process.kill()
-        process.wait(PATIENCE)
-    assert process.returncode == 130, error
+        code = forked.ended(process, PATIENCE)
+    error = (tmp_path / "err").read_text()
+    assert code == 130, error
     assert error.strip().splitlines()[-1].endswith("the same command goes on from there")
     assert (work / "checkpoint.pt").exists()
     assert not out.exists()

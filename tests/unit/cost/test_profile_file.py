@@ -82,9 +82,9 @@ def test_an_unknown_profile_lists_the_known_ones(tmp_path, monkeypatch):
 
 def test_times_of_more_kernels_than_a_fit_takes_are_refused() -> None:
     data = copy.deepcopy(synthetic.data())
-    for each in data["measurements"]:
+    for each in data["measurements"][:23]:
         each["kernels"] = [1e-6] * 900
-    with pytest.raises(ManifestError, match="times of 77400 kernels, at most 20000"):
+    with pytest.raises(ManifestError, match="times of 20700 kernels, at most 20000"):
         reader.parse(yaml.safe_dump(data), Profile)
 
 

@@ -1,6 +1,5 @@
 """The digits are scikit-learn's own, read without importing the library."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import torch
 
 from bench.data import digits
 from bench.data.errors import DataError
+from tests import forked
+from tests.conftest import PATIENCE
 
 
 def test_they_are_what_the_library_loads() -> None:
@@ -32,7 +33,16 @@ def test_without_the_library_they_are_refused_in_one_line(monkeypatch: pytest.Mo
         digits.load("digits", "train")
 
 
-def test_the_library_is_not_imported(root: Path) -> None:
-    code = "import sys; from bench.data import load; load('digits', 'test'); print('sklearn' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+def print_whether_the_library_is_imported() -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("sklearn", "bench")]:
+        del sys.modules[name]
+    from bench.data import load
+
+    load("digits", "test")
+    print("sklearn" in sys.modules)
+
+
+def test_the_library_is_not_imported(tmp_path: Path) -> None:
+    process = forked.started(tmp_path, print_whether_the_library_is_imported)
+    assert forked.ended(process, PATIENCE) == 0, (tmp_path / "err").read_text()
+    assert (tmp_path / "out").read_text() == "False\n"

@@ -1,5 +1,6 @@
 """`bench export`: what lands in the folder, what is reported, and what an interruption leaves."""
 
+import io
 import json
 import os
 import shutil
@@ -15,11 +16,10 @@ import torch
 from typer.testing import CliRunner
 
 from bench import data
-from bench.cli import build
+from bench.cli import build, main
 from bench.export import cache
 from bench.record.files import sha256_of
 from bench.zoo import architecture, dataset
-from tests.conftest import PATIENCE
 from tests.models import mlp
 
 EXPERIMENT = """\
@@ -185,30 +185,28 @@ def test_a_target_that_no_widths_reach_names_the_model_before_anything_is_built(
     assert not (setting / "none").exists()
 
 
-def test_interrupted_it_leaves_no_bundle_and_what_was_done_is_not_done_again(setting, tmp_path):
-    text = EXPERIMENT.replace("ratios: [0.1]", f"ratios: {[0.1 + n / 100 for n in range(20)]}")
+class Interrupting(io.StringIO):
+    """Standard error that a Ctrl-C follows once the third model is at hand."""
+
+    def write(self, text):
+        if text.startswith("export 3/"):
+            signal.raise_signal(signal.SIGINT)
+        return super().write(text)
+
+
+def test_interrupted_it_leaves_no_bundle_and_what_was_done_is_not_done_again(tmp_path, monkeypatch):
+    text = EXPERIMENT.replace("ratios: [0.1]", f"ratios: {[0.05, 0.06, 0.07]}")
     (tmp_path / "long.yaml").write_text(text)
     out, store = tmp_path / "out", tmp_path / "cache"
-    command = [
-        sys.executable,
-        "-m",
-        "bench.cli",
-        "export",
-        tmp_path / "long.yaml",
-        "--out",
-        out,
-        "--cache",
-        store,
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    lines = iter(process.stderr.readline, "")
-    next(line for line in lines if line.startswith("export 3/"))
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
+    command = ["export", tmp_path / "long.yaml", "--out", out, "--cache", store]
+    monkeypatch.setattr(sys, "argv", ["bench", *map(str, command)])
+    monkeypatch.setattr(sys, "stderr", Interrupting())
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as ended:
+        main()
+    assert getattr(ended.value, "code", None) == 130
     assert not (out / "bundle.json").exists()
     kept = {path.name for path in store.iterdir()}
-    assert len(kept) >= 2
+    assert len(kept) == 2
     assert all(cache.get(store, name) for name in kept)
 
 

@@ -87,7 +87,7 @@ def _score(prices: Board, line: direction.Direction, widths: list[int]) -> float
     return max(
         direction.worth(prices.architecture, prices.dataset, line.widths(x))
         - direction.FAITH * float(np.mean((np.log(widths) - line.logs(x)) ** 2))
-        for x in np.linspace(middle - 0.3, middle + 0.3, 601)
+        for x in np.linspace(middle - 0.3, middle + 0.3, 121)
     )
 
 

@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from bench.search.errors import DivergedError, SearchInputError
 from bench.search.round import Round
 from bench.search.settings import Settings, recipe
 from bench.zoo import ARCHITECTURES, ZooError, architecture, dataset
+from tests import forked
 from tests.conftest import PATIENCE
 
 DIGITS = dataset("digits")
@@ -26,7 +25,6 @@ DIGITS = dataset("digits")
 # Seconds rather than minutes: one epoch of warm-up, a narrow network, few and large steps.
 QUICK = {
     "iterations": 2,
-    "image_size": 8,
     "batch": 192,
     "warmup_epochs": 1,
     "minibatches": 1,
@@ -36,7 +34,7 @@ QUICK = {
 
 def quick(name: str = "preact_resnet18", **changes: object) -> Settings:
     ratio = {"resnet50": 0.04, "vgg11": 0.04}.get(name, 0.08)
-    size = 32 if name == "vgg11" else 8
+    size = 32 if name == "vgg11" else 4
     units = max(1, int(sum(architecture(name).default_widths) * ratio) // 12)
     defaults = {**QUICK, "width_ratio": ratio, "image_size": size, "units": units, "learning_rate": 0.02}
     return recipe("reduced", architecture(name), DIGITS, **{**defaults, **changes})
@@ -118,26 +116,22 @@ def test_progress_that_nobody_reads_any_more_leaves_a_checkpoint(tmp_path: Path)
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["round"]["minibatch"] == 2
 
 
-def test_killed_outright_the_same_command_ends_the_same(finished: Search, tmp_path: Path, root: Path) -> None:
+def killed_at_the_17th_minibatch(folder: Path) -> None:
+    steps = []
+
+    def count(run: Search, now: Round) -> None:
+        steps.append(1)
+        run.every = 0 if len(steps) == 13 else 1e9  # these are kept, and what follows is not
+        if len(steps) == 17:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    search(folder, quick()).run(progress=count)
+
+
+def test_killed_outright_the_same_command_ends_the_same(finished: Search, tmp_path: Path) -> None:
     """SIGKILL leaves no time to save: what was done since the last checkpoint is done again."""
-    code = (
-        "import os, signal, torch; torch.set_num_threads(1)\n"
-        "from pathlib import Path\n"
-        "from bench.search.descent import Search\n"
-        "from bench.search.settings import Settings\n"
-        "from bench.zoo import architecture, dataset\n"
-        f"s = Settings(**{quick().as_data()!r})\n"
-        f"net, task, work = architecture('preact_resnet18'), dataset('digits'), Path({str(tmp_path)!r})\n"
-        "steps = []\n"
-        "def killed(run, now):\n"
-        "    steps.append(1)\n"
-        "    run.every = 0 if len(steps) == 13 else 1e9  # these are kept, and what follows is not\n"
-        "    len(steps) < 17 or os.kill(os.getpid(), signal.SIGKILL)\n"
-        "Search(net, task, s, work).run(progress=killed)"
-    )
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    killed = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, timeout=PATIENCE)
-    assert killed.returncode == -signal.SIGKILL
+    process = forked.started(tmp_path, killed_at_the_17th_minibatch, tmp_path)
+    assert forked.ended(process, PATIENCE) == -signal.SIGKILL, (tmp_path / "err").read_text()
     assert (tmp_path / CHECKPOINT).exists()
     run = search(tmp_path, quick())
     run.run()

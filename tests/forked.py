@@ -1,0 +1,50 @@
+"""A process of its own without a new interpreter's seconds: importing torch takes 3, an optimiser 2 more."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+
+def started(folder: Path, call: Callable[..., object], *args: object) -> BaseProcess:
+    """Start `call` in a process, which writes to `out` and `err` in `folder`; `ended` gives its exit code.
+
+    A fork of this process. Where torch sees a GPU it is a new interpreter: autograd refuses to run in a fork.
+    """
+    import torch
+
+    how = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "fork")
+    process = how.Process(target=_run, args=(folder, call, args), daemon=True)
+    process.start()
+    return process
+
+
+def ended(process: BaseProcess, patience: float) -> int | None:
+    """Wait for the process, and kill it after `patience` seconds; its exit code, or minus the signal."""
+    process.join(patience)
+    process.kill()
+    process.join()
+    return process.exitcode
+
+
+def bench(*words: str) -> None:
+    """The command `bench` with `words`."""
+    from bench.cli import main
+
+    sys.argv = ["bench", *words]
+    main()
+
+
+def _run(folder: Path, call: Callable[..., object], args: tuple[object, ...]) -> None:
+    import torch
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pytest's own handlers are not the command's
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
+    torch.set_num_threads(1)
+    call(*args)
