@@ -16,7 +16,7 @@ UNITS = {"": 1.0, **MEMORY.units}
 RESERVED = {"bundle", "report"}  # what else a run's folder holds
 
 
-def size(value: Any) -> Any:
+def size(value: object) -> object:
     """Read bytes from `64MB`, `1.5 GiB` or a plain number."""
     if not isinstance(value, str):
         return value
@@ -28,7 +28,7 @@ def size(value: Any) -> Any:
     return int(float(match[1]) * UNITS[match[2]])
 
 
-def unique(values: list[Any]) -> list[Any]:
+def unique(values: list[object]) -> list[object]:
     """Refuse a value that occurs twice: it would make two jobs of one name."""
     twice = sorted({str(value) for value in values if values.count(value) > 1})
     if twice:

@@ -5,7 +5,6 @@ text by `number` only (the page's scripts follow the same rule).
 """
 
 import math
-from typing import Any
 
 from bench.record import quantities
 from bench.record.quantities import ENERGY, MEMORY, PERCENT, SHARE, TIME, Kind, counted
@@ -61,7 +60,7 @@ def size(count: int) -> str:
 MISSING = "–"
 
 
-def number(value: Any, digits: int = 3) -> str:
+def number(value: object, digits: int = 3) -> str:
     """Return `value` with `digits` significant digits and no exponent; a dash where it is not known."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return MISSING

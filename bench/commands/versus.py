@@ -209,20 +209,21 @@ def ratio_of_turns(rounds: Sequence[Round]) -> Turns:
     return Turns(math.exp(shift), math.exp(shift - half), math.exp(shift + half), differs)
 
 
-def _options(given: list[str]) -> dict[str, Any]:
+def _options(given: list[str]) -> dict[str, object]:
     """NAME=VALUE each, the value as YAML reads it."""
     from bench.errors import InputError
     from bench.manifests import reader
 
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or name in found:
             raise InputError(f"--option {each}: give NAME=VALUE, each name once")
         try:
-            found[name] = reader.read_text(f"value: {value}", f"--option {name}").data["value"]
-        except (reader.ManifestError, TypeError, KeyError):
+            data = reader.read_text(f"value: {value}", f"--option {name}").data
+        except reader.ManifestError:
             raise InputError(f"--option {each}: {value!r} cannot be read as a value") from None
+        found[name] = data["value"] if isinstance(data, dict) else data
     return found
 
 

@@ -16,7 +16,7 @@ A leaf: it imports yaml, pydantic and of ours the errors alone, so that both com
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -61,7 +61,7 @@ class Source:
     """A parsed file: plain data, and the line of each key path."""
 
     file: str
-    data: Any
+    data: object
     lines: dict[KeyPath, int]
     problems: list[Problem]  # what is already known to be wrong: keys that occur twice
 
@@ -74,7 +74,7 @@ class Source:
         """Build `model` from the data; raises ManifestError with all its mistakes."""
         data, found = self.data, list(self.problems)
         if issubclass(model, Manifest) and isinstance(data, dict):
-            self._check_schema(model.SCHEMA)
+            self._check_schema(data.get("schema", model.SCHEMA), model.SCHEMA)
             data = {key: value for key, value in data.items() if key != "schema"}
         try:
             result = model.model_validate(data)
@@ -84,8 +84,7 @@ class Source:
             raise ManifestError(list(dict.fromkeys(sorted(found, key=lambda p: p.line or 0))))
         return result
 
-    def _check_schema(self, known: int) -> None:
-        schema = self.data.get("schema", known)
+    def _check_schema(self, schema: object, known: int) -> None:
         if type(schema) is not int or schema < 1:
             raise ManifestError(
                 [self.problem(("schema",), f"must be a whole number from 1 to {known}, not {schema!r}")]
@@ -122,7 +121,7 @@ def read_text(content: str, name: str = "<text>") -> Source:
     return Source(*yaml_text.read_text(content, name))
 
 
-def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+def json_schema(model: type[BaseModel]) -> dict[str, object]:
     """Describe `model` as JSON Schema (2020-12), for editors that complete and check YAML."""
     schema = model.model_json_schema()
     if issubclass(model, Manifest):

@@ -22,7 +22,7 @@ class Parsed(NamedTuple):
     """Plain data, and the line of each key path."""
 
     file: str
-    data: Any
+    data: object
     lines: dict[KeyPath, int]
     problems: list[Problem]  # keys that occur twice
 
@@ -66,7 +66,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 # YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema), but no octal and no infinity: tag,
 # what it looks like, its first characters, and how it becomes a value.
-_SCALARS: tuple[tuple[str, str, list[str], Callable[[str], Any]], ...] = (
+_SCALARS: tuple[tuple[str, str, list[str], Callable[[str], object]], ...] = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""], lambda _: None),
     (
         "bool",
@@ -115,7 +115,7 @@ class _Reader:
         self._open: set[int] = set()
         self._merged: dict[int, Pairs] = {}  # by node: what it holds once `<<` is resolved
 
-    def value(self, node: yaml.Node, path: KeyPath) -> Any:
+    def value(self, node: yaml.Node, path: KeyPath) -> object:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if len(self.lines) > MAX_NODES or id(node) in self._open:
             raise _wrong("aliases grow without end", node)
@@ -127,7 +127,7 @@ class _Reader:
         finally:
             self._open.remove(id(node))
 
-    def _build(self, node: yaml.Node, path: KeyPath) -> Any:
+    def _build(self, node: yaml.Node, path: KeyPath) -> object:
         if isinstance(node, yaml.MappingNode) and node.tag == _CORE + "map":
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode) and node.tag == _CORE + "seq":
@@ -137,9 +137,9 @@ class _Reader:
         except ValueError as error:
             raise _wrong(f"{dotted(path)}: {error}" if path else str(error), node) from None
 
-    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[Any, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[object, object]:
         self._report_duplicates(node, path)
-        result: dict[Any, Any] = {}
+        result: dict[object, object] = {}
         for key_node, value_node in self._pairs(node):
             key = _key(key_node)
             self.lines[*path, key] = key_node.start_mark.line + 1
@@ -157,7 +157,7 @@ class _Reader:
             self._merged[id(node)] = []  # of a mapping that merges itself
             own = [pair for pair in node.value if pair[0].tag != _MERGE]
             known = {_key(key) for key, _ in own}
-            brought: dict[Any, tuple[yaml.Node, yaml.Node]] = {}
+            brought: dict[object, tuple[yaml.Node, yaml.Node]] = {}
             for _, source in (pair for pair in node.value if pair[0].tag == _MERGE):
                 for each in source.value if isinstance(source, yaml.SequenceNode) else [source]:
                     for pair in self._pairs(each):
@@ -167,7 +167,7 @@ class _Reader:
         return self._merged[id(node)]
 
     def _report_duplicates(self, node: yaml.MappingNode, path: KeyPath) -> None:
-        first: dict[Any, int] = {}
+        first: dict[object, int] = {}
         for key_node, _ in node.value:
             key, line = _key(key_node), key_node.start_mark.line + 1
             if key in first and key != "<<":
@@ -180,7 +180,7 @@ def _wrong(problem: str, at: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
 
 
-def _scalar(node: yaml.Node) -> Any:
+def _scalar(node: yaml.Node) -> object:
     """The value of a scalar; an error for a tag that plain data has no use for, or that does not fit.
 
     ValueError for a number out of any range.

@@ -159,7 +159,7 @@ def precision_problem(name: str, precision: str, file: str = "fp32") -> Optional
 
 
 def option_problems(
-    name: str, options: Mapping[str, Any], precisions: Sequence[str] = ()
+    name: str, options: Mapping[str, object], precisions: Sequence[str] = ()
 ) -> List[Tuple[str, str]]:
     """Return (option, what is wrong with it) of each option that backend `name` does not know or cannot take.
 
@@ -177,7 +177,9 @@ def option_problems(
     return found
 
 
-def precision_of_options(name: str, options: Mapping[str, Any], precisions: Sequence[str]) -> Optional[str]:
+def precision_of_options(
+    name: str, options: Mapping[str, object], precisions: Sequence[str]
+) -> Optional[str]:
     """Return why backend `name` cannot run in these precisions with these options; None where it can.
 
     Of options that it does not know nothing is said.

@@ -194,9 +194,9 @@ def fields(required: Dict[str, Check], optional: Dict[str, Check]) -> Check:
 
     known = [sound.Field(key, each, True) for key, each in required.items()]
     known += [sound.Field(key, each, False) for key, each in optional.items()]
-    compiled = []  # type: List[Callable[[Any], bool]]
+    compiled = []  # type: List[Callable[[object], bool]]
 
-    def quickly() -> Callable[[Any], bool]:
+    def quickly() -> Callable[[object], bool]:
         """Compiled once it is asked for: a measuring process has no need of most."""
         if not compiled:
             compiled.append(sound.of_fields(known))

@@ -9,12 +9,12 @@ A parser that checks types and ranges while it parses can be given the same dema
 from typing import Any, Callable, Dict, List, NamedTuple, Pattern, Tuple, Union
 
 Check = Callable[..., None]
-Passes = Callable[[Any], bool]
+Passes = Callable[[object], bool]
 Names = Dict[str, Any]  # what an expression about `v` calls
 
 Anything = NamedTuple("Anything", [("longest", int), ("sane", Passes)])  # with texts of so many characters
 Boolean = NamedTuple("Boolean", [])
-Choice = NamedTuple("Choice", [("allowed", Tuple[Any, ...])])
+Choice = NamedTuple("Choice", [("allowed", Tuple[object, ...])])
 Every = NamedTuple("Every", [("checks", Tuple[Check, ...])])
 Listing = NamedTuple("Listing", [("inner", Check), ("least", int), ("most", int)])
 Mapping = NamedTuple("Mapping", [("inner", Check)])
@@ -90,16 +90,16 @@ _WRITERS = {
 }  # type: Dict[type, Callable[[Any, Names], str]]
 
 
-def named(value: Any, names: Names) -> str:
+def named(value: object, names: Names) -> str:
     """Return a name for a value in an expression."""
     name = "n{}".format(len(names))
     names[name] = value
     return name
 
 
-def passes(check: Check, value: Any) -> bool:
+def passes(check: Check, value: object) -> bool:
     """Return whether a check finds nothing wrong."""
-    problems: List[Any] = []
+    problems: List[object] = []
     check(value, "", problems)
     return not problems
 

@@ -1,6 +1,6 @@
 """The shapes of what the runtime passes on as JSON, for the type checker; `schema` checks them as data."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from bench.record.measured import Cold, OtherOperators, ProcessLatency, ProfiledOperator, UnexplainedMemory
 from bench.record.readings import Facts, Reading, Rung
@@ -8,7 +8,7 @@ from bench.record.typed_dict import TypedDict
 
 Json = Dict[str, Any]  # an object whose fields are checked where it is read, or are nobody's but its reader's
 Environment = Dict[str, Any]  # what may explain a figure; a backend or a board may report more than we know
-Build = Dict[str, Any]  # how an engine was built, as its backend reports it
+Build = Mapping[str, object]  # how an engine was built, as its backend reports it
 
 
 class Error(TypedDict):
@@ -90,6 +90,30 @@ class Measure(TypedDict, total=False):
     time_left: float  # once the first inference is known: until a process must end
 
 
+class InputShape(TypedDict):
+    """An input of a model; dtype: numpy's name."""
+
+    name: str
+    shape: List[int]
+    dtype: str
+
+
+class StatedAccuracy(TypedDict, total=False):
+    """An accuracy as a file of accuracies, or the user, states it, in percent; `best`: at the best epoch."""
+
+    value: Optional[float]
+    source: str
+    unit: str
+    metric: str
+    statistic: str
+    reference: str
+    seeds: Optional[int]
+    std: Optional[float]
+    n: Optional[int]
+    epoch: Optional[str]
+    best: Optional["StatedAccuracy"]
+
+
 class _ModelFile(File):
     id: str
 
@@ -103,8 +127,11 @@ class Model(_ModelFile, total=False):
     against: Optional[Against]
     batch: Optional[int]
     architecture: Optional[str]
-    accuracy: Optional[Dict[str, Any]]
-    inputs: List[Dict[str, Any]]
+    dataset: Optional[str]
+    accuracy: Optional[StatedAccuracy]
+    inputs: List[InputShape]
+    part: Optional[str]  # of a tuning: the part of the architecture that it is, None for the whole
+    tuned_widths: List[int]
 
 
 def files_of(model: Model) -> List[File]:

@@ -32,12 +32,12 @@ class ClusterError(InputError):
 
 
 @contextlib.contextmanager
-def session(address: str | None = None, **options: Any) -> Iterator[None]:
+def session(address: str | None = None) -> Iterator[None]:
     """Connect to Ray for the duration: to the cluster at `address`, or to a new one on this machine (None).
 
-    `options` go to `ray.init`. Raises ClusterError.
+    Raises ClusterError.
     """
-    with join(address, **options) if address not in (None, "local") else start(**options):
+    with join(address) if address not in (None, "local") else start():
         yield
 
 
@@ -58,7 +58,7 @@ def start(**options: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def join(address: str, **options: Any) -> Iterator[None]:
+def join(address: str) -> Iterator[None]:
     """Connect to a cluster, with the environment's token (RAY_AUTH_MODE=disabled does without); then leave.
 
     Raises ClusterError.
@@ -76,7 +76,7 @@ def join(address: str, **options: Any) -> Iterator[None]:
                 f"trust everybody, set {MODE}=disabled"
             )
         try:
-            _init(address, **options)
+            _init(address)
             yield
         finally:
             ray.shutdown()

@@ -1,15 +1,14 @@
 """How a figure's configuration is named: device, backend, precision, threads, batch."""
 
 from collections.abc import Mapping
-from typing import Any
 
 
-def configuration(of: Mapping[Any, Any]) -> str:
+def configuration(of: Mapping[str, object]) -> str:
     """Return `tx2, tensorrt fp16, 1 thread`."""
     return f"{of['device']}, {running(of)}"
 
 
-def running(of: Mapping[Any, Any]) -> str:
+def running(of: Mapping[str, object]) -> str:
     """Return `tensorrt fp16, 1 thread`."""
     threads = (
         "threads: library's choice"

@@ -20,7 +20,7 @@ class Frame:
     as somebody asks for a column.
     """
 
-    def __init__(self, columns: Mapping[str, Sequence[Any] | Column]) -> None:
+    def __init__(self, columns: Mapping[str, Sequence[object] | Column]) -> None:
         self._columns = {name: column(values) for name, values in columns.items()}
         lengths = {len(values) for values in self._columns.values()}
         if len(lengths) > 1:
@@ -29,7 +29,7 @@ class Frame:
         self._whole: tuple[Frame, Column] | None = None  # of which this is the rows at these positions
 
     @classmethod
-    def of_rows(cls, rows: Sequence[Mapping[str, Any]], names: Iterable[str] | None = None) -> Self:
+    def of_rows(cls, rows: Sequence[Mapping[str, object]], names: Iterable[str] | None = None) -> Self:
         """Return the frame of `rows`, with the columns `names`: by default those of the first row."""
         wanted = (rows[0] if rows else ()) if names is None else names
         return cls({name: [row.get(name) for row in rows] for name in wanted})
@@ -91,7 +91,7 @@ class Frame:
         """Return the rows of each value of some columns, in the order in which the values occur."""
         return {key: self.take(at) for key, at in self.places(names).items()}
 
-    def having(self, columns: Mapping[str, Sequence[Any] | Column]) -> "Frame":
+    def having(self, columns: Mapping[str, Sequence[object] | Column]) -> "Frame":
         """Return the frame with other or further columns."""
         return Frame({**{name: self[name] for name in self.names}, **columns})
 
@@ -101,7 +101,7 @@ class Frame:
         return Frame({name: self[name] for name in self.names if name not in left})
 
 
-def column(values: Sequence[Any] | Column) -> Column:
+def column(values: Sequence[object] | Column) -> Column:
     """Return whole numbers, truth values and numbers as arrays of such (None is NaN), the rest as objects."""
     if isinstance(values, np.ndarray):
         return values
@@ -127,7 +127,7 @@ def _places(keys: Iterable[Key]) -> dict[Key, list[int]]:
     return dict(found)
 
 
-def _comparable(values: Column) -> list[Any]:
+def _comparable(values: Column) -> list[object]:
     if values.dtype.kind != "f" or not np.isnan(values).any():
         return list(values.tolist())
     return [None if value != value else value for value in values.tolist()]

@@ -7,18 +7,18 @@ device is ready, `peak` the highest resident size that the kernel saw.
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.record.schema import RUNGS
 
-Rungs = Mapping[str, Mapping[str, Any]]  # the ladder of one process: rung -> readings
+Rungs = Mapping[str, Mapping[str, object]]  # the ladder of one process: rung -> readings
 Bytes = NDArray[np.float64]
 ORDER = RUNGS
 READINGS = ("rss", "pss", "uss", "peak_rss", "gpu_free", "nvmap")
-NOTHING: Mapping[str, Any] = {}
+NOTHING: Mapping[str, object] = {}
 MOMENTS = {"trimmed": "steady_trimmed", "untrimmed": "steady"}
 NAMES = {"own": "own", "uss": "USS", "pss": "PSS", "rss": "RSS"}
 
@@ -58,7 +58,7 @@ PROCESS, MODEL, PEAK = (
 _ALL = itemgetter(*READINGS)
 
 
-def rows(readings: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+def rows(readings: Sequence[Mapping[str, object]]) -> list[tuple[object, ...]]:
     """Return READINGS of each rung; None where an instrument was not there."""
     try:
         return list(map(_ALL, readings))
@@ -66,7 +66,7 @@ def rows(readings: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         return [tuple(map(each.get, READINGS)) for each in readings]
 
 
-def rows_of(ladder: Rungs) -> list[tuple[Any, ...]]:
+def rows_of(ladder: Rungs) -> list[tuple[object, ...]]:
     """Return READINGS of one process at each rung of ORDER."""
     return rows([ladder.get(rung, NOTHING) for rung in ORDER])
 
@@ -77,7 +77,7 @@ class Ladders:
     rows: READINGS at each rung of ORDER, process after process.
     """
 
-    def __init__(self, rows: Sequence[Sequence[Any]] | Bytes) -> None:
+    def __init__(self, rows: Sequence[Sequence[object]] | Bytes) -> None:
         table = np.array(rows, dtype=float).reshape(-1, len(ORDER), len(READINGS))
         self._sizes = {reading: table[:, :, place] for place, reading in enumerate(READINGS)}
         self._sizes["own"] = self._own()

@@ -2,12 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from bench.record.types import Json
 from orchestrate.analysis import turns
-from orchestrate.analysis.frame import Frame
+from orchestrate.analysis.frame import Frame, Row
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
 from orchestrate.analysis.table import MEASURED
 from orchestrate.quantities import counted
@@ -50,7 +50,7 @@ def accuracies(table: Frame) -> Accuracies:
     """
     found: Accuracies = {}
 
-    def note(row: Mapping[Any, Any], precision: str, accuracy: float) -> None:
+    def note(row: Row, precision: str, accuracy: float) -> None:
         if not math.isnan(accuracy):
             key = row["model"], precision
             found[key] = max(accuracy, found.get(key, accuracy))
@@ -75,23 +75,23 @@ def rows_predicted(table: Frame) -> list[Json]:
     return table.take(named).rows()
 
 
-def predicted_of(row: Mapping[Any, Any]) -> Json | None:
+def predicted_of(row: Row) -> Json | None:
     """Return what a profile of the row's own environment predicted of it; None where none did."""
     found: Json | None = row["source"].model.get("predicted")
     return found if found and is_of(row, found) else None
 
 
-def is_of(row: Mapping[Any, Any], found: Json) -> bool:
+def is_of(row: Row, found: Json) -> bool:
     """Return whether a profile's answer is of the environment that measured the row."""
     return _of_device(row, found) and not differences(row, found)
 
 
-def _of_device(row: Mapping[Any, Any], found: Json) -> bool:
+def _of_device(row: Row, found: Json) -> bool:
     """What a profile predicts is one inference of one image."""
     return bool(row["batch"] == 1 and all(row[key] == found[key] for key in SAME))
 
 
-def differences(row: Mapping[Any, Any], found: Json) -> list[str]:
+def differences(row: Row, found: Json) -> list[str]:
     """Return what of a prediction's environment is not the record's, each as `version 1.32.0, not 1.33.0`.
 
     Older models name neither version nor CPU of their profile.

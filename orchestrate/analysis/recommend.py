@@ -6,15 +6,15 @@ own answer.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrate.analysis.configuration import configuration
-from orchestrate.analysis.frame import Frame
+from orchestrate.analysis.frame import Frame, Row
 from orchestrate.analysis.memory import PROCESS
 from orchestrate.quantities import number
 
@@ -59,7 +59,7 @@ class ModelLimits:
 class Candidate:
     """One model in one way of running it, judged. `notes`: what it fails, or what puts it at risk."""
 
-    row: dict[str, Any]
+    row: Row
     verdict: str
     notes: tuple[str, ...]
     excess: float = 1.0  # how many times beyond its worst limit
@@ -72,7 +72,7 @@ class Candidate:
         return f"{self.row['model']} ({configuration(self.row)})"
 
 
-def bounds(row: dict[str, Any], figure: Figure, limits: ModelLimits) -> tuple[float, float, float]:
+def bounds(row: Row, figure: Figure, limits: ModelLimits) -> tuple[float, float, float]:
     """Return a figure and the ends of its interval, those of an unknown interval being the figure; NaN where
     unknown."""
     column = limits.column(figure)
@@ -81,7 +81,7 @@ def bounds(row: dict[str, Any], figure: Figure, limits: ModelLimits) -> tuple[fl
     return value, low if math.isfinite(low) else value, high if math.isfinite(high) else value
 
 
-def judge(row: dict[str, Any], limits: ModelLimits) -> Candidate:
+def judge(row: Row, limits: ModelLimits) -> Candidate:
     """Return a row of the table against the limits."""
     failed, risky, excess = [], [], 1.0
     for name, figure in FIGURES.items():
@@ -107,7 +107,7 @@ def judge(row: dict[str, Any], limits: ModelLimits) -> Candidate:
     return Candidate(row, verdict, tuple(failed or risky), excess)
 
 
-def beats(a: dict[str, Any], b: dict[str, Any], limits: ModelLimits) -> bool:
+def beats(a: Row, b: Row, limits: ModelLimits) -> bool:
     """Return whether `a` is nowhere worse than `b` and somewhere better, in all figures that both have."""
     better = False
     for figure in FIGURES.values():
@@ -122,7 +122,7 @@ def beats(a: dict[str, Any], b: dict[str, Any], limits: ModelLimits) -> bool:
     return better
 
 
-def order(row: Mapping[Any, Any]) -> tuple[float, ...]:
+def order(row: Row) -> tuple[float, ...]:
     """Sort the best first: most accurate, then fastest, smallest, most frugal; what is unknown last.
 
     Smallest by the main definition of memory, whatever definition is limited, so that there is one order.
@@ -199,7 +199,7 @@ def recommend(table: Frame, limits: ModelLimits) -> list[Recommendation]:
     return [_answer(dataset, rows.rows(), limits) for (dataset,), rows in groups]
 
 
-def _answer(dataset: str, rows: Iterable[Any], limits: ModelLimits) -> Recommendation:
+def _answer(dataset: str, rows: Iterable[Row], limits: ModelLimits) -> Recommendation:
     judged = sorted((judge(row, limits) for row in rows), key=lambda c: order(c.row))
     best = next((candidate for candidate in judged if candidate.verdict == FITS), None)
     front = {id(candidate) for candidate in _front(judged, limits)}

@@ -5,29 +5,29 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean, median
 from typing import Any
 
-from bench.record.types import Json
+from bench.record.types import Json, OperatorProfile, Record
 from orchestrate.analysis import memory
 from orchestrate.analysis.job import ladders
 
-Turns = list[tuple[int, int]]  # ns of the model and of the reference, one after the other
+Turns = list[list[int]]  # pairs: ns of the model and of the reference, one after the other
 
 
-def pairs(record: Mapping[str, Any]) -> list[tuple[int, int]]:
+def pairs(record: Record) -> list[tuple[int, int]]:
     """Return every pair of neighbouring turns of a record: ns of the model and of the reference."""
     return [(a, b) for part in record["latency"]["processes"] for a, b in part.get("turns") or ()]
 
 
-def ratio(record: Mapping[str, Any]) -> float:
+def ratio(record: Record) -> float:
     """Return the duration of the model over that of its reference: the median over its processes."""
     return math.exp(median(map(math.log, ratios(record))))
 
 
-def ratios(record: Mapping[str, Any]) -> list[float]:
+def ratios(record: Record) -> list[float]:
     """Return the ratio of each process: the median over its turns."""
     return [math.exp(median(_logarithms(turns))) for turns in _parts(record)]
 
 
-def levels(record: Mapping[str, Any]) -> list[tuple[float, float]]:
+def levels(record: Record) -> list[tuple[float, float]]:
     """Seconds of the model and of its reference in each process: means over its turns.
 
     A mean holds a machine's faster and slower moments by how long they last, for both alike; the longest and
@@ -42,7 +42,7 @@ def _mean(nanoseconds: Iterable[int]) -> float:
     return fmean(ordered[cut : len(ordered) - cut]) * 1e-9
 
 
-def doubt(record: Mapping[str, Any]) -> float:
+def doubt(record: Record) -> float:
     """Return the ratio's relative standard error, by how far its turns disagree (of the worst process)."""
     return max(map(_doubt, _parts(record)))
 
@@ -66,16 +66,16 @@ def _logarithms(turns: Turns) -> list[float]:
     return [math.log(model) - each for (model, _), each in zip(turns, near, strict=True)]
 
 
-def reference_seconds(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+def reference_seconds(records: Iterable[Record]) -> dict[str, float]:
     """Return the duration of each architecture's reference network on the undisturbed machine."""
     found: dict[str, float] = {}
     for record in records:
-        name = record["job"]["model"]["architecture"]
+        name = record["job"]["model"]["architecture"] or ""
         found[name] = min(found.get(name, math.inf), *(_undisturbed(part) * 1e-9 for part in _parts(record)))
     return found
 
 
-def _parts(record: Mapping[str, Any]) -> list[Turns]:
+def _parts(record: Record) -> list[Turns]:
     return [part["turns"] for part in record["latency"]["processes"] if part.get("turns")]
 
 
@@ -85,7 +85,7 @@ def _undisturbed(turns: Turns) -> float:
     return float(ordered[len(ordered) // 10])
 
 
-def measurement(record: Mapping[str, Any]) -> Json:
+def measurement(record: Record) -> Json:
     """Return what a profile keeps of a record (docs/formats.md)."""
     model = record["job"]["model"]
     ladder = ladders(record["memory"]["rungs"])
@@ -104,7 +104,7 @@ def measurement(record: Mapping[str, Any]) -> Json:
     }
 
 
-def _layers(profile: Mapping[str, Any] | None) -> list[list[Any]] | None:
+def _layers(profile: OperatorProfile | None) -> list[list[object]] | None:
     """[operator, MACs, bytes, seconds] of all that the library ran, in order; None without a profile."""
     if not profile or profile.get("error") or profile.get("others"):
         return None
@@ -113,7 +113,7 @@ def _layers(profile: Mapping[str, Any] | None) -> list[list[Any]] | None:
     ]
 
 
-def environment(record: Mapping[str, Any]) -> Json:
+def environment(record: Record) -> Json:
     """Return what a profile's latencies depend on beside the network."""
     job, seen = record["job"], record["environment"]
     named = {key: job[key] for key in ("backend", "precision", "threads")}

@@ -16,6 +16,8 @@ everything that the steps allocated, also after an error in any of them.
 
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
+from bench.record.types import Build
+
 if TYPE_CHECKING:
     import numpy
 
@@ -134,10 +136,10 @@ class Backend(object):
         """After `bind`: run `runs` inferences under the profiler; the events of each."""
         raise NotImplementedError
 
-    def build_info(self) -> Optional[Dict[str, Any]]:
+    def build_info(self) -> Optional[Build]:
         """Return how the engine was built or found in the cache; None where there is no build."""
         return None
 
-    def configuration(self) -> Dict[str, Any]:
+    def configuration(self) -> Dict[str, object]:
         """Return the options in force, defaults included, for the record's environment."""
         return dict(self.settings.options)

@@ -7,10 +7,19 @@ second one, with its own few hundred megabytes. Whatever is taken here is given 
 """
 
 import importlib
-from typing import Any, Callable, Dict, List, Tuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Tuple, Union
 
 from bench.runtime.backends import cuda_ctypes
 from bench.runtime.backends.base import BackendError
+
+if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
+    pass
+
+Driver = Union[ModuleType, cuda_ctypes.Driver]  # pycuda.driver, or ours of the same shape
 
 
 def import_driver() -> Any:
@@ -32,7 +41,7 @@ def import_driver() -> Any:
         ) from error
 
 
-def binding(driver: Any) -> str:
+def binding(driver: Driver) -> str:
     """Return how `driver` reaches CUDA: `ctypes`, or pycuda with its version."""
     if isinstance(driver, cuda_ctypes.Driver):
         return "ctypes"
@@ -43,11 +52,11 @@ def binding(driver: Any) -> str:
 class Gpu(object):
     """A device's primary context, current in this thread from `open` to `close`."""
 
-    def __init__(self, driver: Any, ordinal: int = 0) -> None:
+    def __init__(self, driver: Driver, ordinal: int = 0) -> None:
         self.driver, self.ordinal = driver, ordinal
         self.name, self.compute_capability = "", ""
         self.stream: Any = None
-        self._undo: List[Callable[[], Any]] = []
+        self._undo: List[Callable[[], object]] = []
 
     def open(self) -> "Gpu":
         """Make the context current and a stream in it; BackendError `device_missing` without a GPU."""
@@ -94,7 +103,7 @@ class Gpu(object):
     def pinned(self, shape: Tuple[int, ...], dtype: str) -> Any:
         """Return a page-locked host array, uninitialised: only such memory is copied asynchronously."""
         try:
-            array = self.driver.pagelocked_empty(shape, dtype)
+            array: Any = self.driver.pagelocked_empty(shape, dtype)
         except self.driver.Error as error:
             raise self.failure(
                 error, "inference_failed", "no page-locked host memory for %s" % (shape,)
@@ -121,7 +130,7 @@ class Gpu(object):
         self.close()
         self._undo = kept
 
-    def on_close(self, undo: Callable[[], Any]) -> None:
+    def on_close(self, undo: Callable[[], object]) -> None:
         """Call `undo` before anything older is given back."""
         self._undo.append(undo)
 

@@ -7,7 +7,7 @@ exist from CUDA 10.2 (JetPack 4.6) to 13.
 
 import ctypes
 from ctypes import POINTER, c_char_p, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
-from typing import Any, Dict, List, Tuple
+from typing import Callable, Dict, List, Tuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ LIBRARIES = (
     "/usr/lib/aarch64-linux-gnu/nvidia/libcuda.so.1",
 )
 HANDLE = POINTER(c_void_p)  # where a function writes a context, stream, event or pointer
-PROTOTYPES: Dict[str, List[Any]] = {
+PROTOTYPES: Dict[str, List[type]] = {
     "cuInit": [c_uint],
     "cuDriverGetVersion": [POINTER(c_int)],
     "cuGetErrorString": [c_int, POINTER(c_char_p)],
@@ -58,7 +58,7 @@ class OutOfMemoryError(Error):
     """It failed for want of memory."""
 
 
-def open_library() -> Any:
+def open_library() -> ctypes.CDLL:
     """Load libcuda; OSError where no place has it, with the loader's word on the first."""
     first = None
     for name in LIBRARIES:
@@ -75,15 +75,15 @@ class Driver(object):
     Error = Error
     MemoryError = OutOfMemoryError
 
-    def __init__(self, library: Any) -> None:
-        self._functions: Dict[str, Any] = {}
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._functions: Dict[str, Callable[..., int]] = {}
         for name, arguments in PROTOTYPES.items():
             function = getattr(library, name)
             function.argtypes, function.restype = arguments, c_int
             self._functions[name] = function
         self.Device = Devices(self)
 
-    def call(self, name: str, *arguments: Any) -> None:
+    def call(self, name: str, *arguments: object) -> None:
         """Call function `name`; raises OutOfMemoryError or Error with the driver's own words."""
         code = self._functions[name](*arguments)
         if code:
@@ -95,13 +95,13 @@ class Driver(object):
         unknown = self._functions["cuGetErrorString"](code, ctypes.byref(text))
         return "error %d" % code if unknown or not text.value else text.value.decode("ascii", "replace")
 
-    def integer(self, name: str, *arguments: Any) -> int:
+    def integer(self, name: str, *arguments: object) -> int:
         """Call a function that writes an int to its first argument; the int."""
         value = c_int()
         self.call(name, ctypes.byref(value), *arguments)
         return value.value
 
-    def handle(self, name: str, *arguments: Any) -> int:
+    def handle(self, name: str, *arguments: object) -> int:
         """Call a function that writes a pointer to its first argument; the pointer as a number."""
         value = c_void_p()
         self.call(name, ctypes.byref(value), *arguments)
@@ -125,20 +125,20 @@ class Driver(object):
         """Take `nbytes` of device memory."""
         return DeviceAllocation(self, nbytes)
 
-    def pagelocked_empty(self, shape: Tuple[int, ...], dtype: str) -> Any:
+    def pagelocked_empty(self, shape: Tuple[int, ...], dtype: str) -> np.ndarray:
         """Return an uninitialised page-locked array; its `base.free()` gives it back."""
         return np.asarray(HostAllocation(self, shape, dtype))
 
-    def memcpy_htod(self, dest: "DeviceAllocation", src: Any) -> None:
+    def memcpy_htod(self, dest: "DeviceAllocation", src: np.ndarray) -> None:
         """Copy an array to the device, and wait."""
         array = np.ascontiguousarray(src)
         self.call("cuMemcpyHtoD_v2", int(dest), _address(array), array.nbytes)
 
-    def memcpy_htod_async(self, dest: "DeviceAllocation", src: Any, stream: "Stream") -> None:
+    def memcpy_htod_async(self, dest: "DeviceAllocation", src: np.ndarray, stream: "Stream") -> None:
         """Enqueue a copy of a page-locked array to the device."""
         self.call("cuMemcpyHtoDAsync_v2", int(dest), _address(src), src.nbytes, stream.handle)
 
-    def memcpy_dtoh_async(self, dest: Any, src: "DeviceAllocation", stream: "Stream") -> None:
+    def memcpy_dtoh_async(self, dest: np.ndarray, src: "DeviceAllocation", stream: "Stream") -> None:
         """Enqueue a copy from the device to a page-locked array."""
         self.call("cuMemcpyDtoHAsync_v2", _address(dest), int(src), dest.nbytes, stream.handle)
 
@@ -151,7 +151,7 @@ class Driver(object):
         return Event(self)
 
 
-def _address(array: Any) -> int:
+def _address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 

@@ -7,9 +7,10 @@ that is truncated, damaged or of another key is treated as absent, with the reas
 import hashlib
 import json
 import os
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from bench.record import files
+from bench.record.typed_dict import TypedDict
 from bench.runtime.backends.cuda import Gpu
 from bench.runtime.backends.tensorrt_build import Order
 from bench.runtime.backends.tensorrt_calibration import calibration_file
@@ -17,9 +18,28 @@ from bench.runtime.backends.tensorrt_calibration import calibration_file
 FORMAT = 1
 
 
-def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Dict[str, Any]:
+class TimingKey(TypedDict):
+    """What shapes the timing of a layer."""
+
+    tensorrt: str
+    gpu: str
+    compute_capability: str
+    precision: str
+    build: int
+    options: Dict[str, object]
+
+
+class Key(TimingKey, total=False):
+    """What shapes an engine; model and calibration: SHA-256 of the files."""
+
+    model: str
+    batch: int
+    calibration: Optional[str]
+
+
+def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Key:
     """Return everything that shapes an engine. model: the ONNX file's sha256."""
-    key: Dict[str, Any] = {
+    key: Key = {
         "model": model,
         "tensorrt": tensorrt,
         "gpu": gpu.name,
@@ -35,15 +55,20 @@ def key_of(tensorrt: str, gpu: Gpu, model: str, order: Order) -> Dict[str, Any]:
     return key
 
 
-def timing_key(key: Dict[str, Any]) -> Dict[str, Any]:
+def timing_key(key: Key) -> TimingKey:
     """Return what a timing cache depends on: it serves all models of one build number, and grows with each.
 
     Shared between build numbers too, it would hand each build the tactics of the first, and replicate builds
     would no longer be replicates. Shapes of inputs belong to one model, timings to layers.
     """
-    shared = {name: value for name, value in key.items() if name not in ("model", "batch", "calibration")}
-    options = {name: value for name, value in key["options"].items() if name != "input_shapes"}
-    return dict(shared, options=options)
+    return {
+        "tensorrt": key["tensorrt"],
+        "gpu": key["gpu"],
+        "compute_capability": key["compute_capability"],
+        "precision": key["precision"],
+        "build": key["build"],
+        "options": {name: value for name, value in key["options"].items() if name != "input_shapes"},
+    }
 
 
 def timing_folder(folder: str) -> str:
@@ -51,13 +76,13 @@ def timing_folder(folder: str) -> str:
     return os.environ.get("ORBITBENCH_TIMING_CACHE") or folder
 
 
-def file_name(key: Dict[str, Any], kind: str) -> str:
+def file_name(key: TimingKey, kind: str) -> str:
     """Return the file name of a `kind` (engine | timing) of this key: a digest of the whole key."""
     digest = hashlib.sha256(_canonical(key)).hexdigest()
     return "%s-b%s-%s.%s" % (key["precision"], key["build"], digest[:24], kind)
 
 
-def read(folder: str, key: Dict[str, Any], kind: str) -> Tuple[Optional[bytes], Optional[str]]:
+def read(folder: str, key: TimingKey, kind: str) -> Tuple[Optional[bytes], Optional[str]]:
     """Return (payload, None), or (None, why it cannot be used), or (None, None) where there is none."""
     path = os.path.join(folder, file_name(key, kind))
     try:
@@ -77,7 +102,7 @@ def read(folder: str, key: Dict[str, Any], kind: str) -> Tuple[Optional[bytes], 
     return payload, None
 
 
-def write(folder: str, key: Dict[str, Any], kind: str, payload: bytes) -> str:
+def write(folder: str, key: TimingKey, kind: str, payload: bytes) -> str:
     """Store `payload`, whole or not at all; the file's path."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, file_name(key, kind))
@@ -86,7 +111,7 @@ def write(folder: str, key: Dict[str, Any], kind: str, payload: bytes) -> str:
     return path
 
 
-def discard(folder: str, key: Dict[str, Any], kind: str) -> None:
+def discard(folder: str, key: TimingKey, kind: str) -> None:
     """Remove the file of `key`, if it is there."""
     try:
         os.unlink(os.path.join(folder, file_name(key, kind)))
@@ -94,5 +119,5 @@ def discard(folder: str, key: Dict[str, Any], kind: str) -> None:
         pass
 
 
-def _canonical(key: Any) -> bytes:
+def _canonical(key: object) -> bytes:
     return json.dumps(key, sort_keys=True).encode("utf-8")

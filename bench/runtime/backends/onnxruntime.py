@@ -69,7 +69,7 @@ def explain(error: Exception, otherwise: str) -> BackendError:
     return BackendError(otherwise, text[:500], advice)
 
 
-def _entry(value: Any) -> str:
+def _entry(value: object) -> str:
     """A session entry's text; the library writes true and false as 1 and 0."""
     return str(int(value) if isinstance(value, bool) else value)
 
@@ -91,9 +91,9 @@ class OnnxRuntimeBackend(Backend):
         self._numpy, self._library = numpy, onnxruntime
         self._session: Any = None
         self._binding: Any = None
-        self._arrays: Dict[str, Any] = {}
+        self._arrays: Dict[str, numpy.ndarray] = {}
         self._inputs: Dict[str, Any] = {}
-        self._results: List[Any] = []
+        self._results: List[numpy.ndarray] = []
         self._known: Dict[str, int] = {}
         self._first: Optional[float] = None
         self._trace: Optional[str] = None
@@ -227,7 +227,7 @@ class OnnxRuntimeBackend(Backend):
         """Return onnxruntime and numpy."""
         return {"onnxruntime": str(self._library.__version__), "numpy": str(self._numpy.__version__)}
 
-    def configuration(self) -> Dict[str, Any]:
+    def configuration(self) -> Dict[str, object]:
         """Return the options that were in force, defaults included."""
         settings = self.settings.options
         return {

@@ -22,11 +22,14 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 
 from bench.record import files
+from bench.record.types import Build
 from bench.runtime.backends import engine_cache, tensorrt_build, tensorrt_child, tensorrt_profile
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends import tensorrt_dla as dla
 from bench.runtime.backends.base import Backend, BackendError, Event, Settings, Tensor
 from bench.runtime.backends.cuda import Gpu, import_driver, out_of_memory
+from bench.runtime.backends.engine_cache import Key
+from bench.runtime.backends.tensorrt_build import BuildInfo
 
 
 class TensorRtBackend(Backend):
@@ -47,11 +50,12 @@ class TensorRtBackend(Backend):
         self._start: Any = None
         self._end: Any = None
         self._io: List[api.IoTensor] = []
-        self._host: Dict[str, Any] = {}
+        self._host: Dict[str, np.ndarray] = {}
         self._copies_in: List[Tuple[Any, Any]] = []
         self._copies_out: List[Tuple[Any, Any]] = []
         self._enqueue: Any = None
-        self._build: Optional[Dict[str, Any]] = None
+        self._build: Optional[Build] = None
+        self._plan_bytes = 0
         self._cuda_versions: Dict[str, str] = {}
         self._ran = False
 
@@ -176,6 +180,7 @@ class TensorRtBackend(Backend):
         plan, complaint = engine_cache.read(folder, key, "engine")
         warnings = [complaint + ": built again"] if complaint else []
         engine, cached = self._deserialise(plan), plan is not None
+        info: BuildInfo = {}
         if engine is None:
             if cached:
                 warnings.append("TensorRT refused the cached engine: built again")
@@ -183,15 +188,14 @@ class TensorRtBackend(Backend):
             info = self._built(order, folder, key)
             plan, _ = engine_cache.read(folder, key, "engine")
             engine, cached = self._deserialise(plan), False
-        else:
-            info = {}
         if engine is None:
             raise self._refused("the engine just built cannot be loaded")
         info["warnings"] = warnings + info.get("warnings", [])
-        self._build = dict(info, cached=cached, build=order.build, key=key, plan_bytes=len(plan or b""))
+        self._plan_bytes = len(plan or b"")
+        self._build = dict(info, cached=cached, build=order.build, key=key, plan_bytes=self._plan_bytes)
         return engine
 
-    def _built(self, order: tensorrt_build.Order, folder: str, key: Dict[str, Any]) -> Dict[str, Any]:
+    def _built(self, order: tensorrt_build.Order, folder: str, key: Key) -> BuildInfo:
         if order.options.get("isolate_build", True):
             return tensorrt_child.build(order, folder, key)
         return tensorrt_child.build_here(self._trt, self._gpu, self._logger, order, folder, key)
@@ -236,7 +240,7 @@ class TensorRtBackend(Backend):
         found = {"gpu_free": free, "gpu_total": total}
         if self._engine is not None:
             found.update(api.engine_memory(self._trt, self._engine))
-            found["plan"] = int((self._build or {}).get("plan_bytes", 0))
+            found["plan"] = self._plan_bytes
         if self._host:
             found["io"] = sum(array.nbytes for array in self._host.values())
         return found
@@ -254,12 +258,12 @@ class TensorRtBackend(Backend):
         tf32 = self.settings.precision == "fp32" and self.settings.options.get("tf32", False)
         return "tf32" if tf32 else self.settings.precision
 
-    def configuration(self) -> Dict[str, Any]:
+    def configuration(self) -> Dict[str, object]:
         """Return the options in force, defaults included."""
         defaults = {"workspace_bytes": tensorrt_build.WORKSPACE, "tf32": False, "isolate_build": True}
         return dict(defaults, **self.settings.options)
 
-    def build_info(self) -> Optional[Dict[str, Any]]:
+    def build_info(self) -> Optional[Build]:
         """Return cached, build, seconds, flags, layers, dla, plan_bytes, timing_cache, key, warnings."""
         return self._build
 
@@ -269,7 +273,7 @@ class TensorRtBackend(Backend):
         return dict(found, **self._cuda_versions)
 
     # -- refusals ---------------------------------------------------------------------------------------
-    def _require(self, thing: Any, step: str) -> None:
+    def _require(self, thing: object, step: str) -> None:
         if thing is None:
             raise BackendError(
                 "inference_failed", "%s out of order, or after exit" % step, "follow the life cycle"
@@ -284,7 +288,7 @@ class TensorRtBackend(Backend):
         )
 
 
-def check_array(tensor: Tensor, arrays: Dict[str, Any]) -> None:
+def check_array(tensor: Tensor, arrays: Dict[str, np.ndarray]) -> None:
     """Refuse an input that is missing, or of another shape or type: a GPU would read beyond it."""
     array = arrays.get(tensor.name)
     got = None if array is None else (tuple(array.shape), str(array.dtype))

@@ -5,6 +5,7 @@ Versions are never compared: `hasattr` decides, so a release nobody has seen yet
 
 import collections
 import importlib
+from types import ModuleType
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 from bench.runtime.backends.base import BackendError, Tensor
@@ -40,7 +41,7 @@ def import_tensorrt() -> Any:
         ) from error
 
 
-def member_name(value: Any) -> str:
+def member_name(value: object) -> str:
     """Return the bare name of an enum's member: `DataType.FLOAT` -> `FLOAT`."""
     return str(value).rsplit(".", 1)[-1]
 
@@ -56,7 +57,7 @@ def make_logger(trt: Any) -> Any:
             self.errors: Deque[str] = collections.deque(maxlen=50)
             self.warnings: Deque[str] = collections.deque(maxlen=50)
 
-        def log(self, severity: Any, msg: str) -> None:
+        def log(self, severity: object, msg: str) -> None:
             level = member_name(severity)
             if level in ("INTERNAL_ERROR", "ERROR"):
                 self.errors.append(msg.strip())
@@ -70,7 +71,7 @@ def make_logger(trt: Any) -> Any:
     return Logger()
 
 
-def set_workspace(trt: Any, config: Any, nbytes: int) -> None:
+def set_workspace(trt: ModuleType, config: Any, nbytes: int) -> None:
     """Limit the builder's scratch memory: a memory pool from 8.4, an attribute before (8.2)."""
     if hasattr(config, "set_memory_pool_limit"):
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, nbytes)
@@ -78,7 +79,7 @@ def set_workspace(trt: Any, config: Any, nbytes: int) -> None:
         config.max_workspace_size = nbytes
 
 
-def has_flag(trt: Any, name: str) -> bool:
+def has_flag(trt: ModuleType, name: str) -> bool:
     """Return whether the builder knows this flag: from 11.0 on FP16 and INT8 are gone."""
     return hasattr(trt.BuilderFlag, name)
 
@@ -88,7 +89,7 @@ def lacks_fast(builder: Any, precision: str) -> bool:
     return getattr(builder, "platform_has_fast_" + precision, True) is False
 
 
-def io_tensors(trt: Any, engine: Any) -> List[IoTensor]:
+def io_tensors(trt: ModuleType, engine: Any) -> List[IoTensor]:
     """Return the inputs and outputs in binding order: named tensors from 8.5, numbered bindings before."""
     if hasattr(engine, "num_io_tensors"):
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
@@ -142,7 +143,7 @@ def enqueuer(context: Any, addresses: List[Tuple[str, int]], stream: int) -> Cal
     return lambda: bool(context.execute_async_v2(bindings, stream))
 
 
-def engine_memory(trt: Any, engine: Any) -> Dict[str, int]:
+def engine_memory(trt: ModuleType, engine: Any) -> Dict[str, int]:
     """Return bytes of device memory that the engine reports.
 
     `activations`: scratch and activations of one context, without weights and I/O buffers. `weights`: from

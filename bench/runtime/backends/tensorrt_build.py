@@ -8,14 +8,17 @@ alive beyond it.
 import re
 import time
 import traceback
+from types import ModuleType
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from bench.record.onnxfile import opset
+from bench.record.typed_dict import TypedDict
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends import tensorrt_dla as dla
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.cuda import Gpu, out_of_memory
 from bench.runtime.backends.tensorrt_calibration import calibration_batches, make_calibrator
+from bench.runtime.backends.tensorrt_dla import Placed
 
 WORKSPACE = 256 << 20  # bytes; from 8.4 on the default is the whole device: on a Jetson, all its memory
 
@@ -24,12 +27,25 @@ Order = NamedTuple(
     [("path", str), ("precision", str), ("batch", int), ("build", int), ("options", Dict[str, Any])],
 )
 
+
+class BuildInfo(TypedDict, total=False):
+    """How an engine was built; `timing_cache`: whether one was reused, and its bytes after the build."""
+
+    flags: List[str]
+    layers: int
+    workspace_bytes: int
+    seconds: float
+    warnings: List[str]
+    dla: Optional[Placed]
+    timing_cache: Dict[str, int]
+
+
 OUT_OF_MEMORY = ("out of memory", "outofmemory", "could not be allocated", "insufficient memory")
 
 
 def build_plan(
-    trt: Any, gpu: Gpu, logger: Any, order: Order, timing: bytes
-) -> Tuple[bytes, bytes, Dict[str, Any]]:
+    trt: ModuleType, gpu: Gpu, logger: Any, order: Order, timing: bytes
+) -> Tuple[bytes, bytes, BuildInfo]:
     """Return (engine, timing cache, how it was built); BackendError where it cannot be.
 
     `timing`: a serialised timing cache of this very build, or b"".
@@ -41,8 +57,14 @@ def build_plan(
         build.configure()
         build.use_timing(timing)
         plan, timing_out = build.run()
-        info = {"flags": build.flags, "layers": build.layers, "workspace_bytes": build.workspace}
-        info.update({"seconds": time.time() - started, "warnings": build.warnings, "dla": build.dla})
+        info: BuildInfo = {
+            "flags": build.flags,
+            "layers": build.layers,
+            "workspace_bytes": build.workspace,
+            "seconds": time.time() - started,
+            "warnings": build.warnings,
+            "dla": build.dla,
+        }
         return plan, timing_out, info
     except BaseException as error:
         forget_frames(error)
@@ -61,12 +83,12 @@ def forget_frames(error: Optional[BaseException]) -> None:
 class EngineBuild(object):
     """One build; `parse`, `configure`, `use_timing`, `run`, and always `close`."""
 
-    def __init__(self, trt: Any, gpu: Gpu, logger: Any, order: Order) -> None:
+    def __init__(self, trt: ModuleType, gpu: Gpu, logger: Any, order: Order) -> None:
         self.trt, self.gpu, self.logger, self.order = trt, gpu, logger, order
         self.flags: List[str] = []
         self.warnings: List[str] = []
         self.layers = 0
-        self.dla: Optional[Dict[str, Any]] = None
+        self.dla: Optional[Placed] = None
         self.workspace = int(order.options.get("workspace_bytes", WORKSPACE))
         self.network: Any = None
         self.config: Any = None
@@ -185,7 +207,7 @@ def input_shapes(network: Any) -> Dict[str, Tuple[int, ...]]:
     return {tensor.name: tuple(int(size) for size in tensor.shape) for tensor in tensors}
 
 
-def opset_warning(trt: Any, version: int) -> Optional[str]:
+def opset_warning(trt: ModuleType, version: int) -> Optional[str]:
     """From opset 18 on ReduceMean takes its axes as an input; the parsers of 8.x read the attribute alone.
 
     They then reduce over all axes without an error (onnx-tensorrt, release/8.2-GA to 8.6-GA,
@@ -216,7 +238,7 @@ def fix_shapes(network: Any, order: Order) -> None:
             )
 
 
-def network_precision(trt: Any, network: Any) -> str:
+def network_precision(trt: ModuleType, network: Any) -> str:
     """Return what the file itself asks for: int8 (it has quantise layers), fp16 (it has half tensors) or
     fp32."""
     half = False

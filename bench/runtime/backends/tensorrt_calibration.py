@@ -25,7 +25,7 @@ def calibration_file(model_path: str, options: Dict[str, Any]) -> Tuple[str, boo
 
 def calibration_batches(
     model_path: str, options: Dict[str, Any], shapes: Dict[str, Tuple[int, ...]]
-) -> Tuple[Dict[str, Any], Optional[str]]:
+) -> Tuple[Dict[str, np.ndarray], Optional[str]]:
     """Return (input name -> float32 array [samples, ...], a warning or None); samples fill whole batches."""
     path, only_reference = calibration_file(model_path, options)
     try:
@@ -53,7 +53,7 @@ def calibration_batches(
     return arrays, warning
 
 
-def make_calibrator(trt: Any, gpu: Gpu, arrays: Dict[str, Any], batch: int) -> Any:
+def make_calibrator(trt: Any, gpu: Gpu, arrays: Dict[str, np.ndarray], batch: int) -> Any:
     """Return an entropy calibrator that feeds `arrays` batch by batch from device buffers owned by `gpu`."""
 
     class Calibrator(trt.IInt8EntropyCalibrator2):  # type: ignore[misc]
@@ -86,7 +86,7 @@ def make_calibrator(trt: Any, gpu: Gpu, arrays: Dict[str, Any], batch: int) -> A
         def read_calibration_cache(self) -> None:
             return None  # the engine cache makes a second calibration rare, and a stale one is worse
 
-        def write_calibration_cache(self, cache: Any) -> None:
+        def write_calibration_cache(self, cache: object) -> None:
             return None
 
     return Calibrator()

@@ -9,20 +9,23 @@ A builder that is killed (a Jetson running out of memory) is a failed record, no
 import json
 import subprocess
 import sys
+from types import ModuleType
 from typing import Any, Dict
 
 from bench.runtime.backends import engine_cache, tensorrt_build
 from bench.runtime.backends import tensorrt_api as api
 from bench.runtime.backends.base import BackendError
 from bench.runtime.backends.cuda import Gpu, import_driver, out_of_memory
+from bench.runtime.backends.engine_cache import Key
+from bench.runtime.backends.tensorrt_build import BuildInfo
 from bench.runtime.machine.process import die_with_parent, for_child
 
 SIGKILL = -9
 
 
 def build_here(
-    trt: Any, gpu: Gpu, logger: Any, order: tensorrt_build.Order, folder: str, key: Dict[str, Any]
-) -> Dict[str, Any]:
+    trt: ModuleType, gpu: Gpu, logger: Any, order: tensorrt_build.Order, folder: str, key: Key
+) -> BuildInfo:
     """Build in this process, store engine and timing cache; how it went."""
     shared, place = engine_cache.timing_key(key), engine_cache.timing_folder(folder)
     saved, complaint = engine_cache.read(place, shared, "timing")
@@ -41,7 +44,7 @@ def build_here(
     return info
 
 
-def build(order: tensorrt_build.Order, folder: str, key: Dict[str, Any]) -> Dict[str, Any]:
+def build(order: tensorrt_build.Order, folder: str, key: Key) -> BuildInfo:
     """Build in a child process; its error is raised here."""
     request = json.dumps({"order": list(order), "folder": folder, "key": key}).encode("utf-8")
     child = subprocess.Popen(
@@ -68,7 +71,8 @@ def build(order: tensorrt_build.Order, folder: str, key: Dict[str, Any]) -> Dict
         ) from error
     if "error" in answer:
         raise BackendError(answer["error"]["kind"], answer["error"]["message"], answer["error"]["advice"])
-    return dict(answer["info"])
+    info: BuildInfo = answer["info"]
+    return info
 
 
 def main() -> int:
@@ -77,7 +81,7 @@ def main() -> int:
     request = json.load(sys.stdin)
     order = tensorrt_build.Order(*request["order"])
     try:
-        answer = {"info": _build_alone(order, request["folder"], request["key"])}
+        answer: Dict[str, object] = {"info": _build_alone(order, request["folder"], request["key"])}
     except BackendError as error:
         answer = {"error": {"kind": error.kind, "message": error.message, "advice": error.advice}}
     sys.stdout.write("\n" + json.dumps(answer) + "\n")
@@ -85,7 +89,7 @@ def main() -> int:
     return 1 if "error" in answer else 0
 
 
-def _build_alone(order: tensorrt_build.Order, folder: str, key: Dict[str, Any]) -> Dict[str, Any]:
+def _build_alone(order: tensorrt_build.Order, folder: str, key: Key) -> BuildInfo:
     trt = api.import_tensorrt()
     gpu = Gpu(import_driver(), int(order.options.get("device", 0))).open()
     try:

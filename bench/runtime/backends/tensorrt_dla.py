@@ -7,11 +7,21 @@ split or join layers (NVIDIA/TensorRT, include/NvInfer.h: setDefaultDeviceType, 
 kGPU_FALLBACK).
 """
 
+from types import ModuleType
 from typing import Any, Dict, List, Optional
 
+from bench.record.typed_dict import TypedDict
 from bench.runtime.backends.base import BackendError
 
 NAMED = 10  # layers that an error names
+
+
+class Placed(TypedDict):
+    """A network on a DLA core: how many layers it has, and the names of those left to the GPU."""
+
+    core: Optional[int]
+    layers: int
+    fallback: List[str]
 
 
 def core_of(options: Dict[str, Any]) -> Optional[int]:
@@ -20,8 +30,8 @@ def core_of(options: Dict[str, Any]) -> Optional[int]:
     return None if core is None else int(core)
 
 
-def place(trt: Any, builder: Any, network: Any, config: Any, options: Dict[str, Any]) -> Dict[str, Any]:
-    """Send the network to its DLA core; {core, layers, fallback: names of the layers that stay on the GPU}.
+def place(trt: ModuleType, builder: Any, network: Any, config: Any, options: Dict[str, Any]) -> Placed:
+    """Send the network to its DLA core; what of it runs there.
 
     The precision must be set before. BackendError where nothing, or not all that is wanted, runs there.
     """

@@ -10,8 +10,9 @@ not).
 import importlib
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Dict, List, Optional
 
+from bench.record.types import Build
 from bench.runtime.backends.base import Backend, BackendError, Event, Tensor
 from bench.runtime.machine.clock import now_ns
 
@@ -149,11 +150,11 @@ class TorchBackend(Backend):
         found = {"torch": str(self._torch.__version__), "onnx": str(self._onnx.__version__)}
         return dict(found, torch_threads=str(self._torch.get_num_threads()))
 
-    def configuration(self) -> Dict[str, Any]:
+    def configuration(self) -> Dict[str, object]:
         """Return the options in force, defaults included."""
         return dict({"compile": False, "threads": self._torch.get_num_threads()}, **self.settings.options)
 
-    def build_info(self) -> Optional[Dict[str, Any]]:
+    def build_info(self) -> Optional[Build]:
         """Return the seconds of torch.compile; None in eager mode."""
         if self._seconds is None:
             return None
