@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from bench.record import schema
+from orchestrate import cli
 from orchestrate.doctor import deep, private
 from orchestrate.doctor.checks import Check
 from orchestrate.execution import deep_check
@@ -156,9 +158,9 @@ def check(folder: Path, *words: str, **environment: str) -> "subprocess.Complete
     )
 
 
-def test_deep_wants_a_name(tmp_path: Path) -> None:
-    done = check(tmp_path, "--deep")
-    assert done.returncode == 2
+def test_deep_wants_a_name() -> None:
+    done = CliRunner().invoke(cli.build(), ["devices", "check", "--deep"])
+    assert done.exit_code == 2
     assert "devices check --deep NAME" in done.stderr
 
 

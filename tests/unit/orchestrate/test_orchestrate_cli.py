@@ -1,13 +1,16 @@
-"""The command line as a user types it: real processes, their exit codes and their lines."""
+"""The command line as a user types it: exit codes and lines, in real processes where these matter."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from orchestrate import cli
 from tests.conftest import PATIENCE
 
 HEAVY = ["torch", "numpy", "scipy", "onnx", "onnxruntime", "docker", "yaml", "plotly", "ray", "rich"]
@@ -49,14 +52,26 @@ def test_devices_are_listed_without_torch_or_docker(tmp_path: Path) -> None:
     names = [line.split()[0] for line in done.stdout.splitlines()[1:]]
     shipped = ["tx2", "xavier", "orin", "thor", "pi4", "pi5", "minipc", "gpu", "pi4-emulated"]
     assert names == ["local", *shipped]
-    assert json.loads(orchestrate("devices", "--json", cwd=tmp_path).stdout)["tx2"]["runtime"] == "nvidia"
-    assert "$schema" in json.loads(orchestrate("devices", "--json-schema", cwd=tmp_path).stdout)
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command line in this process, in an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(cli.build(), list(words))
+
+
+def test_devices_are_data_for_other_programs(ask: Callable[..., Result]) -> None:
+    assert json.loads(ask("devices", "--json").stdout)["tx2"]["runtime"] == "nvidia"
+    assert "$schema" in json.loads(ask("devices", "--json-schema").stdout)
 
 
 @pytest.mark.parametrize("words", [["devices"], ["images", "list"]])
-def test_tables_that_go_to_a_pipe_keep_each_row_on_one_line(tmp_path: Path, words: list[str]) -> None:
+def test_tables_that_go_to_a_pipe_keep_each_row_on_one_line(
+    tmp_path: Path, ask: Callable[..., Result], words: list[str]
+) -> None:
     table = orchestrate(*words, cwd=tmp_path, columns="").stdout.splitlines()
-    assert len(table) == 1 + len(json.loads(orchestrate(*words, "--json", cwd=tmp_path).stdout))
+    assert len(table) == 1 + len(json.loads(ask(*words, "--json").stdout))
 
 
 WRONG = {
@@ -85,15 +100,26 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_bad_input_is_one_clear_message_exit_2_and_leaves_no_trace(tmp_path: Path, what: str) -> None:
+def test_bad_input_is_one_clear_message_exit_2_and_leaves_no_trace(
+    tmp_path: Path, ask: Callable[..., Result], what: str
+) -> None:
     words, *said = WRONG[what]
-    done = orchestrate(*words, cwd=tmp_path)
-    assert done.returncode == 2
+    done = ask(*words)
+    assert done.exit_code == 2
     for part in said:
         assert part in done.stderr
-    assert "Traceback" not in done.stderr
+    assert isinstance(done.exception, SystemExit)
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_input_of_a_real_process_leaves_no_traceback(tmp_path: Path) -> None:
+    words, *said = WRONG["an unknown device"]
+    done = orchestrate(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert all(part in done.stderr for part in said)
+    assert done.stdout == ""
 
 
 def test_without_torch_a_run_says_what_to_install(tmp_path: Path) -> None:
