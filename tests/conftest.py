@@ -99,7 +99,7 @@ TOGETHER = {
         "tests/service/test_fleet_run.py",
     ),
 }
-# These take minutes, and mostly wait. Begun first, so that no worker is left with one of them at the end.
+# These take minutes. Begun first, so that no worker is left with one of them at the end.
 LONGEST = (
     "tests/service/test_fleet_faults.py",
     "tests/service/boards",
@@ -116,6 +116,11 @@ def unit_of(nodeid: str) -> str:
     """What one worker takes whole: a file, or several that are TOGETHER."""
     file = nodeid.partition("::")[0]
     return next((unit for unit, files in TOGETHER.items() if file.startswith(files)), file)
+
+
+def waits(unit: str) -> bool:
+    """Whether a unit waits, for engines and boards, more than it computes."""
+    return unit.startswith("tests/service")
 
 
 def rank(item: pytest.Item) -> int:
@@ -145,6 +150,15 @@ class ByUnit(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """Of four workers one computes while the others mostly wait for boards: neither core idles."""
+        others = [work for worker, work in self.assigned_work.items() if worker is not node]
+        waiting = sum(any(waits(unit) and not all(work[unit].values()) for unit in work) for work in others)
+        wanted = waiting < len(self.assigned_work) - len(self.assigned_work) // 4
+        if unit := next((unit for unit in self.workqueue if waits(unit) == wanted), None):
+            self.workqueue.move_to_end(unit, last=False)
+        super()._assign_work_unit(node)
 
     def remove_node(self, node: Any) -> str | None:
         """A test that ended its worker has failed, and is not run again: it would end the next one too."""
