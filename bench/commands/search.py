@@ -39,7 +39,7 @@ class SearchOptions:
         list[str],
         typer.Option("--set", metavar="NAME=VALUE", help="changes a setting of the recipe; may be repeated"),
     ] = field(default_factory=list)
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="of all that is random")] = 0
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="of all random numbers")] = 0
     iterations: Annotated[
         int | None, typer.Option(metavar="N", help="rounds of architecture descent [default: the recipe's]")
     ] = None

@@ -64,7 +64,7 @@ class TrainOptions:
     """What the command line asks for."""
 
     model: Annotated[str, typer.Argument(metavar="MODEL", help="its id, such as vgg11-digits-uniform-p0.25")]
-    seed: Annotated[int, typer.Option(metavar="N", min=0, max=1_000_000, help="of all that is random")] = 0
+    seed: Annotated[int, typer.Option(metavar="N", min=0, max=1_000_000, help="of all random numbers")] = 0
     recipe: RecipeName = None
     epochs: Epochs = None
     settings: Settings = field(default_factory=list)

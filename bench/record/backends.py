@@ -182,7 +182,7 @@ def precision_of_options(
 ) -> Optional[str]:
     """Return why backend `name` cannot run in these precisions with these options; None where it can.
 
-    Of options that it does not know nothing is said.
+    Options that it does not know are passed over.
     """
     allowed = find(name).options
     found = (_unperformed(key, allowed[key], precisions) for key in options if key in allowed)

@@ -26,6 +26,9 @@ MEMORY = "process"  # what a budget of memory limits
 MORE = 1.3  # weights of a network, up to which they are priced
 
 
+Single = tuple[int, int, tuple[int, ...], Hashable]  # segment, its entering width, its own, entering layout
+
+
 class Board:
     """The price list of an architecture on a device: parameters, MACs, seconds, bytes of memory.process.
 
@@ -44,7 +47,7 @@ class Board:
         self.segments = [Segment(part.name, part.entry, part.own) for part in self.parts]
         self.counts = Counts(architecture, dataset)
         self._patterns: dict[tuple[int, ...], Pattern] = {}
-        self._singles: dict[tuple[Hashable, ...], tuple[Floats, float, Hashable]] = {}
+        self._singles: dict[Single, tuple[Floats, float, Hashable]] = {}
         self._lowered: dict[tuple[int, int, Hashable], tuple[list[Priced], Hashable]] = {}
         self._held: dict[tuple[int, ...], Floats] = {}
         self._tables: dict[Kernel, Table] = {}  # by shape
@@ -66,39 +69,34 @@ class Board:
     def look_ahead(self, networks: Sequence[Sequence[int]]) -> None:
         """Price what these networks are made of, many at once; `figures` finds it, in a tenth of the time."""
         layouts = [self.start] * len(networks)
-        for n, segment in enumerate(self.segments):
-            keys = [
-                (n, 0 if segment.entry is None else widths[segment.entry],
-                 tuple(widths[i] for i in segment.own), layout)
-                for widths, layout in zip(networks, layouts, strict=True)
-            ]  # fmt: skip
+        for n in range(len(self.segments)):
+            keys = [self._key(n, widths, layout) for widths, layout in zip(networks, layouts, strict=True)]
             for layout in dict.fromkeys(layouts):
-                new = [key for key in dict.fromkeys(keys) if key[-1] == layout and key not in self._singles]
-                if new:
-                    entry, own = [key[1] for key in new], [key[2] for key in new]
-                    found = self.prices(n, np.array(entry), np.array(own, dtype=np.int64), layout)
-                    singles = zip(found.costs, found.peaks.tolist(), found.layouts, strict=True)
-                    self._singles.update(zip(new, singles, strict=True))
+                self._price([key for key in dict.fromkeys(keys) if key[-1] == layout])
             layouts = [self._singles[key][2] for key in keys]
 
     def _sums(self, widths: Sequence[int]) -> tuple[Floats, float]:
         """The segments' costs added up, and the largest of their peaks."""
         total, peak, layout = np.zeros(len(self.names)), 0.0, self.start
-        for n, segment in enumerate(self.segments):
-            entry = 0 if segment.entry is None else widths[segment.entry]
-            costs, live, layout = self._one(n, entry, tuple(widths[i] for i in segment.own), layout)
+        for n in range(len(self.segments)):
+            key = self._key(n, widths, layout)
+            self._price([key])
+            costs, live, layout = self._singles[key]
             total, peak = total + costs, max(peak, live)
         return total, peak
 
-    def _one(
-        self, segment: int, entry: int, own: tuple[int, ...], layout: Hashable
-    ) -> tuple[Floats, float, Hashable]:
-        """Costs, live activations and leaving layout of one segment; remembered."""
-        key = (segment, entry, own, layout)
-        if key not in self._singles:
-            found = self.prices(segment, np.array([entry]), np.array([own], dtype=np.int64), layout)
-            self._singles[key] = (found.costs[0], float(found.peaks[0]), found.layouts[0])
-        return self._singles[key]
+    def _key(self, segment: int, widths: Sequence[int], layout: Hashable) -> Single:
+        part = self.segments[segment]
+        entry = 0 if part.entry is None else widths[part.entry]
+        return segment, entry, tuple(widths[i] for i in part.own), layout
+
+    def _price(self, keys: Sequence[Single]) -> None:
+        """Remember costs, live activations and leaving layout of keys of one segment and layout."""
+        if new := [key for key in keys if key not in self._singles]:
+            entry, own = np.array([key[1] for key in new]), np.array([key[2] for key in new], dtype=np.int64)
+            found = self.prices(new[0][0], entry, own, new[0][3])
+            singles = zip(found.costs, found.peaks.tolist(), found.layouts, strict=True)
+            self._singles.update(zip(new, singles, strict=True))
 
     def room(self, name: str, limit: float, peak: float) -> float:
         """Return what a limit leaves for the segments: less the cost of any inference, and activations."""

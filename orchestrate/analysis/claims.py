@@ -18,6 +18,7 @@ from orchestrate.analysis.frame import Frame, Key, Row
 from orchestrate.analysis.statistics import FEWEST
 from orchestrate.quantities import counted
 
+MOST_TIMES = 50  # as many architectures as there are: what more would settle is not worth advising
 HOLDS, FAILS, UNSETTLED = "holds", "does not hold", "not enough data"
 
 
@@ -211,11 +212,10 @@ def _settle(claim: Claim, configuration: Row, estimate: statistics.Estimate, fou
     edges = [edge for edge in (claim.holds_from, claim.holds_to) if 0 < edge < math.inf]
     distance = min(abs(math.log(estimate.value / edge)) for edge in edges)
     width = math.log(estimate.high / estimate.low) / 2
-    if (
-        not distance
-        or (needed := math.ceil(estimate.groups * (width / distance) ** 2)) > 50 * estimate.groups
-    ):
+    times = (width / distance) ** 2 if distance else math.inf
+    if times > MOST_TIMES:
         return "the ratio lies at the edge of what is claimed: more data will hardly settle it"
+    needed = math.ceil(estimate.groups * times)
     return f"about {counted(needed, 'architecture')} that scatter like these in place of {estimate.groups}"
 
 

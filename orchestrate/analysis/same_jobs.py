@@ -102,14 +102,14 @@ def pair(
     before: Mapping[Key, AnyJob], after: Mapping[Key, AnyJob], changed: Mapping[Key, Key]
 ) -> tuple[dict[Key, AnyJob], dict[Key, str]]:
     """Return `after` with each of `changed_files` under the name it had before; those, in words."""
-    found, said = dict(after), {}
+    found, described = dict(after), {}
     for old, new in sorted(changed.items()):
         if old in before and new in after:
             found[old] = found.pop(new)
             hashes = [job.model["sha256"][:12] for job in (before[old], found[old])]
             name = f"{new[0]}, {own_name(new[1])}"
-            said[old] = f"{name}: the file has changed ({hashes[0]} -> {hashes[1]})"
-    return found, said
+            described[old] = f"{name}: the file has changed ({hashes[0]} -> {hashes[1]})"
+    return found, described
 
 
 def lost_jobs(

@@ -1,6 +1,6 @@
 """What this user's runs owe to boards: `restore` after `prepare`, also where a run died in between.
 
-Kept in the user's own state folder, never in a run's: folders of runs come from colleagues. A note says only
+Kept in the user's own state folder, never in a run's: folders of runs come from colleagues. A note has only
 that a restore is owed, to whom, and which power settings were found there; the commands are those of the
 device's entry in devices.yaml, or the program's own.
 """

@@ -56,8 +56,8 @@ def landscapes(questions: Sequence[Question]) -> list[tuple[Question, Landscape]
 def _elsewhere(asked: Question, found: Landscape) -> str:
     """What of a profile is not as it was when it predicted these networks; '' where all is."""
     wrong = differences(asked.rows[0], found.model_dump())
-    told = f"profile {found.profile} is of {'; '.join(wrong)} on {found.device}: no cost landscape of it"
-    return told if wrong else ""
+    reason = f"profile {found.profile} is of {'; '.join(wrong)} on {found.device}: no cost landscape of it"
+    return reason if wrong else ""
 
 
 def _note(text: str) -> None:

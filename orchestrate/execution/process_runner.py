@@ -171,15 +171,15 @@ class ProcessRunner:
         for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
             if not self.alive():
                 return
-            pid = self.lock_owner()
+            pid = self.owner_pid()
             (os.kill if number == signal.SIGTERM else os.killpg)(pid, number)
             end = time.monotonic() + patience
             while self.alive() and time.monotonic() < end:
                 time.sleep(POLL_SECONDS / 4)
         if self.alive():
-            raise OrbitError(f"process {self.lock_owner()} does not end; see {self.files.path(self.errors)}")
+            raise OrbitError(f"process {self.owner_pid()} does not end; see {self.files.path(self.errors)}")
 
-    def lock_owner(self) -> int:
+    def owner_pid(self) -> int:
         """Return the process id in the lock of a runtime that is at work."""
         try:
             pid = int(self.files.read(self.lock, 100))

@@ -1,6 +1,6 @@
 """Where a model's time goes: inferences under the library's own profiler, in a process that times nothing.
 
-What a profiler costs is in its figures: they are shares of an inference, not its latency. The host says
+What a profiler costs is in its figures: they are shares of an inference, not its latency. The host states
 whether their sum is near the latency that was measured without it.
 """
 

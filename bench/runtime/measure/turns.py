@@ -1,7 +1,7 @@
 """Two models in turns in one process: their ratio is free of the machine's own ups and downs.
 
 Neighbouring turns of some milliseconds meet nearly the same moment of a shared machine (bench/runtime/duel
-says more). Here one of the two is a reference that every job of a list is compared with. What one thread
+shows more). Here one of the two is a reference that every job of a list is compared with. What one thread
 computes on a CPU is timed by the process's CPU time: a long inference on a busy machine nearly always waits
 for a CPU somewhere, a short one seldom, which would distort their ratio. All else is timed by the clock.
 """
