@@ -99,21 +99,6 @@ def test_a_full_gpu_is_a_failed_record_with_advice(tmp_path: Path) -> None:
     assert "smaller model" in error["advice"]
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_a_lower_precision_is_judged_by_its_own_tolerance(tmp_path: Path, precision: str) -> None:
-    bundle = tmp_path / "bundle"
-    job = tensorrt(bundle, models.mlp(bundle / "models/net.onnx", width=64), precision=precision)
-    job["measure"] = {"processes": 1}
-    record = run(tmp_path, [job], FAKE_TENSORRT=RELEASES[0])[f"net--tensorrt-{precision}-t1"]
-    check = record["output_check"]
-    assert record["status"] == "ok", record["error"]
-    assert check["arithmetic"] == precision
-    assert check["max_abs_error"] > 1e-4  # beyond what fp32 is allowed: it computed in what it claims
-    if precision == "int8":
-        assert (check["tolerance"], check["top1_agreement"]) == (None, 1.0)
-        assert check["correlation"] > 0.9
-
-
 def runtime(path: Path, **environment: str) -> dict[str, Any]:
     """How `subprocess` runs the job list at `path` on the pretend TensorRT."""
     shims = os.pathsep.join([str(ROOT / "tests/fakes/path"), str(ROOT)])
@@ -124,22 +109,52 @@ def runtime(path: Path, **environment: str) -> dict[str, Any]:
     }
 
 
-def events_of(folder: Path, job: dict[str, Any], **environment: str) -> list[dict[str, Any]]:
-    """The lines of the runtime on one job."""
-    path = models.job_list(folder / "jobs.json", folder / "bundle", [job])
+def events_of(folder: Path, *jobs: dict[str, Any], **environment: str) -> list[dict[str, Any]]:
+    """The lines of the runtime on some jobs."""
+    path = models.job_list(folder / "jobs.json", folder / "bundle", list(jobs))
     done = subprocess.run(**runtime(path, **environment), capture_output=True, text=True, timeout=PATIENCE)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_builds_are_counted_apart_and_the_processes_share_them(tmp_path: Path) -> None:
-    bundle = tmp_path / "bundle"
-    measure = {"processes": 3, "builds": 2}
-    job = tensorrt(bundle, models.mlp(bundle / "models/net.onnx", width=16), measure=measure)
-    lines = events_of(tmp_path, job)
-    assert (lines[0]["processes"], lines[0]["builds"]) == (3, 2)
-    built = [(line["build"], line["status"]) for line in lines if line["event"] == "build"]
+LOWER = {"fp16": {"processes": 3, "builds": 2}, "int8": {"processes": 1}}
+
+
+@pytest.fixture(scope="module")
+def lower(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The lines and the records, by precision, of a run in lower precisions."""
+    folder = tmp_path_factory.mktemp("lower")
+    bundle = folder / "bundle"
+    net = models.mlp(bundle / "models/net.onnx", width=64)
+    jobs = [
+        tensorrt(bundle, net, precision=precision, measure=measure) for precision, measure in LOWER.items()
+    ]
+    lines = events_of(folder, *jobs)
+    records = [schema.load(str(path), "record") for path in (folder / "out/records").iterdir()]
+    return lines, {record["job"]["precision"]: record for record in records}
+
+
+@pytest.mark.parametrize("precision", LOWER)
+def test_a_lower_precision_is_judged_by_its_own_tolerance(lower: Any, precision: str) -> None:
+    record = lower[1][precision]
+    check = record["output_check"]
+    assert record["status"] == "ok", record["error"]
+    assert check["arithmetic"] == precision
+    assert check["max_abs_error"] > 1e-4  # beyond what fp32 is allowed: it computed in what it claims
+    if precision == "int8":
+        assert (check["tolerance"], check["top1_agreement"]) == (None, 1.0)
+        assert check["correlation"] > 0.9
+
+
+def test_builds_are_counted_apart_and_the_processes_share_them(lower: Any) -> None:
+    lines, records = lower
+    assert (lines[0]["processes"], lines[0]["builds"]) == (3 + 1, 2 + 1)
+    built = [
+        (line["build"], line["status"])
+        for line in lines
+        if line["event"] == "build" and line["job"] == "net--tensorrt-fp16-t1"
+    ]
     assert sorted(built) == [(0, "ok"), (0, "started"), (1, "ok"), (1, "started")]
-    record = schema.load(str(tmp_path / "out/records/net--tensorrt-fp32-t1.json"), "record")
+    record = records["fp16"]
     assert [process["build"] for process in record["latency"]["processes"]] == [0, 1, 0]
     assert record["environment"]["build"]["cached"] is False
     assert record["environment"]["build"]["layers"] > 0

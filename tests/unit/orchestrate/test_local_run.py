@@ -159,7 +159,13 @@ def test_interrupted_it_stops_the_runtime_and_says_how_to_go_on(
     assert run.finished()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "timeout"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="ctrl-c", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, id="timeout"),
+    ],
+)
 def test_interrupted_again_and_again_it_still_leaves_nothing_at_work(
     tmp_path: Path, running: subprocess.Popen[str], number: signal.Signals
 ) -> None:
@@ -192,27 +198,21 @@ def test_a_reader_that_leaves_is_an_interruption(tmp_path: Path, env: dict[str, 
     assert runtimes(Run(tmp_path / "results" / NAME)) == []
 
 
-def test_a_second_orchestrator_on_the_same_run_is_refused_with_the_name_of_the_first(
+def test_of_two_orchestrators_on_one_run_or_one_device_the_second_names_the_first(
     tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
 ) -> None:
+    other = sample.real_run(tmp_path / "elsewhere" / "results", models=1)
     with held(running):
-        second = resume(tmp_path, env)
-        _, err = second.communicate()
-    assert second.returncode == 1
+        same = resume(tmp_path, env)
+        elsewhere = resume(tmp_path / "elsewhere", env)
+        _, err = same.communicate()
+        out, _ = elsewhere.communicate()
+    assert same.returncode == 1
     assert f"is locked by process {running.pid}" in err
-    assert running.poll() is None
-
-
-def test_a_device_that_another_run_holds_is_busy_and_the_holder_is_named(
-    tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
-) -> None:
-    other = sample.real_run(tmp_path / "elsewhere" / "results")
-    with held(running):
-        second = resume(tmp_path / "elsewhere", env)
-        out, _ = second.communicate()
-    assert second.returncode == 1
+    assert elsewhere.returncode == 1
     assert f"held by run {NAME}" in out
     assert not other.finished()
+    assert running.poll() is None
 
 
 def test_a_model_that_is_none_fails_its_own_job_and_no_other(tmp_path: Path, env: dict[str, str]) -> None:
