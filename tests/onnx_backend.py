@@ -2,7 +2,7 @@
 
 `python -m tests.onnx_backend OUT EACH UNIT...` prints one JSON row as a case begins ({case, outcome: null}),
 and one as it ends: {case, outcome, said}. A unit is a module of operators, or a folder of cases that lie on
-disk; of a unit at most EACH cases are taken (0: all), in one bundle of its own. Export and measuring run in
+disk; of a unit at most EACH cases are taken (0: all), several units in a bundle. Export and measuring run in
 this process, by the very code that a run has in its child processes: some 1,900 interpreters would take an
 hour. Whoever starts it can skip cases by name (standard input, one a line): those that ended earlier. A case
 that takes longer than PATIENCE ends the process.
@@ -49,6 +49,7 @@ LIBRARY = "as onnxruntime itself, unlike what is shipped"
 NEEDLESS = "refused, though onnxruntime runs it"
 BLAMES = ("onnxruntime cannot run it", "not a valid ONNX model", "unsupported operator")
 PATIENCE = 300  # seconds
+TOGETHER = 8  # units in a bundle: the runtime tests itself before each
 NODES = sorted(
     module.name.removeprefix(f"{node_cases.__name__}.")
     for module in pkgutil.walk_packages(node_cases.__path__, f"{node_cases.__name__}.")
@@ -211,11 +212,11 @@ def _npz(place: Path, model: onnx.ModelProto, inputs: list[Any]) -> Path | None:
     return place / "x.npz"
 
 
-def measure_unit(folder: Path, unit: str, each: int, done: set[str], say: Say) -> None:
-    """Export every case of the unit that is not done, then measure those that were accepted."""
+def measure_units(folder: Path, units: list[str], each: int, done: set[str], say: Say) -> None:
+    """Export every case of the units that is not done, then measure those that were accepted."""
     folder.mkdir(parents=True)
     trial = Trial(folder)
-    for case in cases(unit, each):
+    for case in (case for unit in units for case in cases(unit, each)):
         if case.name in done:
             continue
         say(case.name, None, "")  # begun: should the process die now, it is this case's
@@ -228,7 +229,7 @@ def measure_unit(folder: Path, unit: str, each: int, done: set[str], say: Say) -
 
 
 def forget() -> None:
-    """Drop the unit's models: reading the memory ladder takes as long as the process is large."""
+    """Drop the units' models: reading the memory ladder takes as long as the process is large."""
     node_cases._NodeTestCases.clear()
     gc.collect()
     gc.freeze()
@@ -253,8 +254,8 @@ def main() -> None:
     model_run._libraries = functools.lru_cache(model_run._libraries)
     warnings.simplefilter("ignore")  # the cases divide by zero on purpose
     out, each, *units = sys.argv[1:]
-    for number, unit in enumerate(units):
-        measure_unit(Path(out) / str(number), unit, int(each), done, tell)
+    for n in range(0, len(units), TOGETHER):
+        measure_units(Path(out) / str(n), units[n : n + TOGETHER], int(each), done, tell)
 
 
 if __name__ == "__main__":

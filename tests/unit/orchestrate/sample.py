@@ -15,6 +15,7 @@ NAME = "20261122-191500-tiny"
 QUICK = {
     "processes": 2,
     "warmup": 1,
+    "warmup_seconds": 0.0,
     "min_samples": 5,
     "max_samples": 40,  # too few for a tail: the summary of a run in one process loads no scipy
     "min_seconds": 0.0,

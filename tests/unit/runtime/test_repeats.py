@@ -41,15 +41,21 @@ def run(folder: Path, disturbed: set[tuple[int, int]], **measure: Any) -> tuple[
     return schema.load(str(folder / "out/records" / f"{job['id']}.json"), "record"), events
 
 
-def test_a_disturbed_process_is_measured_again_and_the_record_counts(tmp_path: Path) -> None:
-    record, events = run(tmp_path, {(0, 0)})
+@pytest.fixture(scope="module")
+def disturbed_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[Any]]:
+    """The record, and the events, of a job whose second process met a load in its first attempt."""
+    return run(tmp_path_factory.mktemp("once"), {(1, 0)})
+
+
+def test_a_disturbed_process_is_measured_again_and_the_record_counts(disturbed_once: Any) -> None:
+    record, events = disturbed_once
     assert record["validity"]["valid"]
     assert [p["process"] for p in record["latency"]["processes"]] == [0, 1]
     assert "disturbed" in [e.get("status") for e in events]
 
 
-def test_the_disturbed_attempt_stays_in_the_record_with_its_samples_and_reason(tmp_path: Path) -> None:
-    record, _ = run(tmp_path, {(1, 0)})
+def test_the_disturbed_attempt_stays_in_the_record_with_its_samples_and_reason(disturbed_once: Any) -> None:
+    record, _ = disturbed_once
     (attempt,) = record["latency"]["disturbed"]
     assert attempt["process"] == 1
     assert attempt["samples"]["n"] > 0

@@ -56,7 +56,7 @@ def test_the_ratio_to_a_larger_reference_is_below_one_and_to_itself_about_one(bu
 def test_memory_is_that_of_the_model_alone(bundle: Path) -> None:
     small = models.cnn(bundle / "models/s.onnx", channels=8)
     alone = run(bundle, models.job(bundle, small))
-    huge = models.mlp(bundle / "models/huge.onnx", width=3000, depth=2)
+    huge = models.mlp(bundle / "models/huge.onnx", width=2000, depth=2)
     (bundle.parent / f"out/records/{alone['job']['id']}.json").unlink()
     for part in (bundle.parent / "out/parts").iterdir():
         part.unlink()
@@ -65,7 +65,7 @@ def test_memory_is_that_of_the_model_alone(bundle: Path) -> None:
     both = run(bundle, job)
     own = [{r["rung"]: r["rss"] for r in record["memory"]["rungs"]} for record in (alone, both)]
     grown = [ladder["steady_trimmed"] - ladder["device_initialised"] for ladder in own]
-    assert grown[1] < grown[0] + 30e6  # the other one has 72 MB of weights
+    assert grown[1] < grown[0] + 14e6  # the other one has 32 MB of weights
 
 
 def test_a_reference_that_is_missing_or_changed_is_a_failed_record(bundle: Path) -> None:

@@ -3,29 +3,26 @@
 import json
 import math
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bench.cli import build
 from bench.commands.versus import ratio_of_turns
 from bench.runtime.backends.base import BackendError
 from bench.runtime.duel.duel import Player, rounds
 from tests import models
-from tests.conftest import PATIENCE, ROOT
+from tests.conftest import PATIENCE
 
 QUICK = ["--rounds", "3", "--seconds", "0.1", "--turn", "2"]
 
 
-def versus(*words: Any) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "bench.cli", "versus", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+def versus(*words: Any) -> Result:
+    return CliRunner().invoke(build(), ["versus", *map(str, words)])
 
 
 def task(path: Path, timeout: float = PATIENCE) -> dict[str, Any]:
@@ -78,7 +75,7 @@ def test_a_larger_model_takes_longer_and_the_page_of_figures_says_so_beyond_the_
     small: Path, large: Path
 ) -> None:
     done = versus(small, large, *QUICK, "--fail-above", "1.05")
-    assert done.returncode == 1, done.stderr
+    assert done.exit_code == 1, done.stderr
     assert "more than 1.05 times as long" in done.stderr
     assert "differs" in done.stdout
     assert str(large) in done.stdout
@@ -88,7 +85,7 @@ def test_within_the_limit_the_exit_code_is_0_and_json_holds_every_pair_of_turns(
     small: Path, large: Path
 ) -> None:
     done = versus(large, small, *QUICK, "--fail-above", "1.05", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     other = json.loads(done.stdout)
     assert other["differs"]
     assert other["high"] < 1
@@ -110,7 +107,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(small: Path, tmp_path: 
             "option dla_core does not run fp32 (allowed: fp16, int8)",
         ),
     ):
-        done = CliRunner().invoke(build(), ["versus", *map(str, words)])
+        done = versus(*words)
         assert done.exit_code == 2
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
@@ -118,7 +115,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(small: Path, tmp_path: 
 
 def test_more_threads_than_a_run_takes_are_refused(small: Path) -> None:
     """100,000 hung for two minutes."""
-    done = CliRunner().invoke(build(), ["versus", str(small), str(small), "--threads", "257"])
+    done = versus(small, small, "--threads", "257")
     assert (done.exit_code, "less than or equal to 256" in done.stderr) == (2, True)
 
 
@@ -126,7 +123,7 @@ def test_a_broken_model_is_named(small: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
     done = versus(small, broken, *QUICK)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert done.stderr.startswith(f"bench: {broken}: ")
 
 

@@ -40,6 +40,14 @@ def task(seed=0, settings=QUICK, widths=(4,) * 8):
     return TrainingTask(model, "vgg11", "digits", "uniform", 0.01, "width", *numbers, settings)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained")
+    for seed in (0, 1):
+        train(task(seed), Place(out))
+    return out
+
+
 def run_to_end(trainer):
     while not trainer.finished:
         trainer.step()
@@ -120,7 +128,7 @@ def test_a_loss_that_leaves_the_numbers_stops_it_with_advice(digits):
 
 def test_it_learns(digits):
     settings = Recipe(
-        epochs=6, batch=32, learning_rate=0.05, milestones=(5,), momentum=0.9, flip=False, crop=2
+        epochs=3, batch=32, learning_rate=0.05, milestones=(3,), momentum=0.9, flip=False, crop=2
     )
     trainer = run_to_end(Trainer(task(settings=settings, widths=(8, 8, 16, 16, 16, 16, 16, 16)), *digits))
     assert trainer.history[-1]["loss"] < 0.3 * math.log(10)
@@ -140,9 +148,9 @@ class Interrupted:
             signal.raise_signal(signal.SIGINT)
 
 
-def test_interrupted_and_run_again_it_gives_the_same_files_as_in_one_go(tmp_path):
-    once, twice = Place(tmp_path / "once"), Place(tmp_path / "twice")
-    whole = train(task(), once)
+def test_interrupted_and_run_again_it_gives_the_same_files_as_in_one_go(trained, tmp_path):
+    once, twice = Place(trained), Place(tmp_path)
+    whole = json.loads((task().folder(once.out) / RESULT).read_text())
     with pytest.raises(KeyboardInterrupt):
         train(task(), twice, Interrupted(5))
     folder = task().folder(twice.out)
@@ -164,9 +172,9 @@ def test_a_report_that_nobody_reads_any_more_leaves_what_was_trained(tmp_path):
     assert train(task(), place)["resumed_at"] == 2
 
 
-def test_a_finished_training_is_not_done_again(tmp_path):
-    first = train(task(), Place(tmp_path))
-    assert train(task(), Place(tmp_path), Interrupted(1)) == first
+def test_a_finished_training_is_not_done_again(trained):
+    first = json.loads((task().folder(trained) / RESULT).read_text())
+    assert train(task(), Place(trained), Interrupted(1)) == first
 
 
 def test_a_folder_of_another_training_is_left_alone(tmp_path):
@@ -198,14 +206,6 @@ def test_channels_last_is_refused_on_a_cpu_where_torch_crashes_with_it(tmp_path)
 def test_an_unusable_device_is_one_line(tmp_path):
     with pytest.raises(InputError, match="device 'cuda:99' cannot be used"):
         train(task(), Place(tmp_path, device="cuda:99"))
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    out = tmp_path_factory.mktemp("trained")
-    for seed in (0, 1):
-        train(task(seed), Place(out))
-    return out
 
 
 def test_the_accuracy_entry_is_the_mean_over_seeds_with_all_it_takes_to_do_it_again(
