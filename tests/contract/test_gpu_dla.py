@@ -132,7 +132,8 @@ def test_engines_of_two_cores_and_of_the_gpu_are_three(
 def test_a_record_holds_core_and_fallen_back_layers_though_a_child_built_the_engine(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     net = models.cnn(bundle / "models/net.onnx", channels=4, size=8)
-    job = models.job(bundle, net, backend="tensorrt", precision="fp16", options={"dla_core": 0})
+    one = {"processes": 1}
+    job = models.job(bundle, net, backend="tensorrt", precision="fp16", options={"dla_core": 0}, measure=one)
     path = models.job_list(tmp_path / "jobs.json", bundle, [job])
     shims = os.pathsep.join([str(ROOT / "tests/fakes/path"), str(ROOT)])
     fake = {"PYTHONPATH": shims, "FAKE_TENSORRT": "8.5", "FAKE_DLA_CORES": "2"}

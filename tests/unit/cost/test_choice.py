@@ -34,9 +34,10 @@ def test_what_surprised_is_a_bundle_of_several_processes(tmp_path: Path) -> None
     words = ["cost", "design", "--out", str(tmp_path / "bundle"), "--again", "2"]
     refused = CliRunner().invoke(build(), words)
     assert refused.exit_code == 2
-    done = CliRunner().invoke(build(), [*words, "--after", str(known), "--json"])
+    done = CliRunner().invoke(build(), [*words, "--after", str(known), "--seconds", "0.1", "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     measured = [(row["part"], row["widths"]) for row in synthetic.data()["measurements"]]
     assert [(each["part"], each["tuned_widths"]) in measured for each in found["models"]] == [True, True]
     assert found["experiment"]["measure"]["processes"] == 3
+    assert [each["against"]["seconds"] for each in found["models"]] == [0.1, 0.1]

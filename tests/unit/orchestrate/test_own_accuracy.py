@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from orchestrate import cli
 from orchestrate.errors import BadInput
 from orchestrate.execution.options import RunOptions, check
 from tests.conftest import PATIENCE
@@ -48,9 +50,10 @@ def test_a_measured_accuracy_decides_what_is_recommended(
     accuracy = stored["accuracy"]
     assert (accuracy["value"], accuracy["n"], accuracy["source"]) == (75.0, 20, "measured")
     run = json.loads(ran.stdout)["run"]
+    monkeypatch.chdir(tmp_path)
     limits = ["recommend", run, "--device", "local", "--max-latency", "10s", "--min-accuracy"]
-    assert orchestrate(*limits, "95").returncode == 1
-    assert "75" in orchestrate(*limits, "20").stdout
+    assert CliRunner().invoke(cli.build(), [*limits, "95"]).exit_code == 1
+    assert "75" in CliRunner().invoke(cli.build(), [*limits, "20"]).stdout
 
 
 @pytest.mark.parametrize(

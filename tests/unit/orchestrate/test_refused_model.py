@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from bench.record import schema
+from orchestrate import cli
 from orchestrate.devices import Device
 from orchestrate.errors import BadInput
 from orchestrate.execution import own_words
@@ -72,7 +74,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return invoke
 
 
-def test_a_run_measures_the_others_and_remembers_the_bad_one(tmp_path: Path, run: Any) -> None:
+def test_a_run_measures_the_others_and_remembers_the_bad_one(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sample.quick_local(tmp_path)
     mlp(tmp_path / "good.onnx", 16)
     (tmp_path / "bad.onnx").write_text("no model")
@@ -84,6 +88,7 @@ def test_a_run_measures_the_others_and_remembers_the_bad_one(tmp_path: Path, run
     folder = tmp_path / said["path"]
     schema.load(str(folder / "bundle/bundle.json"), "bundle")
     schema.load(str(folder / "local/jobs.json"), "jobs")
-    again = run("--resume", said["run"])
-    assert again.returncode == 1
+    monkeypatch.chdir(tmp_path)
+    again = CliRunner().invoke(cli.build(), ["run", "--resume", said["run"], "--no-report", "--json"])
+    assert again.exit_code == 1
     assert json.loads(again.stdout)["refused"] == said["refused"]
