@@ -10,12 +10,12 @@ from typing import Any
 from bench import zoo
 from bench.budget import measuring, rounds
 from bench.budget.measuring import Anchor, Measured, Wanted
-from bench.budget.rounds import Round
-from bench.cost import Estimate, Prediction, Profile
+from bench.budget.rounds import BudgetRound
+from bench.cost import PredictedFigure, Prediction, Profile
 from bench.cost.design import Item
 from bench.errors import InputError, JobError
 from bench.record.quantities import counted
-from bench.scaling.board import Board, of_profile
+from bench.scaling.board import DevicePrices, of_profile
 from bench.scaling.budgets import COUNTS, shown
 from bench.scaling.errors import UnreachableError
 from bench.scaling.fits import load_named
@@ -53,8 +53,8 @@ class BudgetAnswer:
     within: Within
     prediction: Prediction | None = None
     profile: Profile | None = None
-    played: tuple[Round, ...] = ()  # that were measured, in order
-    chosen: Round | None = None  # the one that is answered
+    played: tuple[BudgetRound, ...] = ()  # that were measured, in order
+    chosen: BudgetRound | None = None  # the one that is answered
     why: str = ""  # no further round was played
 
     @property
@@ -63,7 +63,7 @@ class BudgetAnswer:
         return self.chosen.measured if self.chosen else None
 
 
-def board(asked: Asked) -> Board | None:
+def board(asked: Asked) -> DevicePrices | None:
     """Return the device's price list; None without one."""
     if asked.device is None:
         return None
@@ -82,7 +82,7 @@ def solve(asked: Asked) -> BudgetAnswer:
 class Solver:
     """What answers one command: the architecture's prices on the device, and the method that chooses."""
 
-    def __init__(self, asked: Asked, prices: Board | None = None) -> None:
+    def __init__(self, asked: Asked, prices: DevicePrices | None = None) -> None:
         if asked.count != "true":
             raise InputError("budgets are of true counts: nobody has published another; leave --count away")
         self.asked, self.board = asked, prices or board(asked)
@@ -161,7 +161,7 @@ class Solver:
         return BudgetAnswer(found, self.board.predict(found.scaled.widths), self.board.model.profile, *played)
 
 
-def round_lines(asked: Asked, played: Round) -> list[str]:
+def round_lines(asked: Asked, played: BudgetRound) -> list[str]:
     """Return what was measured in a round, and how far the model's guess was, per budget of the device."""
     return [
         f"{NAMES[name]} measured {_spread(name, getattr(played.measured, name))}, "
@@ -171,5 +171,5 @@ def round_lines(asked: Asked, played: Round) -> list[str]:
     ]
 
 
-def _spread(name: str, estimate: Estimate) -> str:
+def _spread(name: str, estimate: PredictedFigure) -> str:
     return f"{shown(name, estimate.value)} ({shown(name, estimate.low)} to {shown(name, estimate.high)})"

@@ -18,7 +18,7 @@ from statistics import fmean, linear_regression, stdev, variance
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from bench.cost import Estimate, Profile
+from bench.cost import PredictedFigure, Profile
 from bench.cost.design import Item
 from bench.errors import InputError, JobError
 from bench.export import tuning
@@ -42,8 +42,8 @@ class Measured(NamedTuple):
     may be known less well.
     """
 
-    latency: Estimate
-    memory: Estimate
+    latency: PredictedFigure
+    memory: PredictedFigure
     own: float = 0.0
 
 
@@ -51,7 +51,7 @@ class Anchor(NamedTuple):
     """A network measured before, which another one is measured beside."""
 
     item: Item
-    latency: Estimate
+    latency: PredictedFigure
 
 
 class Wanted(NamedTuple):
@@ -118,8 +118,8 @@ def summed_up(profile: Profile, wanted: Wanted, found: Sequence[Figures]) -> Mea
     known = wanted.anchor.latency if wanted.anchor else None
     seconds = known.value if known else profile.seconds(wanted.item.architecture, 1.0)
     half = math.hypot(own, math.log(known.high / known.value) if known else 0.0)
-    latency = Estimate(*(seconds * math.exp(ratio + shift) for shift in (0.0, -half, half)))
-    unknown = Estimate(math.nan, math.nan, math.nan)
+    latency = PredictedFigure(*(seconds * math.exp(ratio + shift) for shift in (0.0, -half, half)))
+    unknown = PredictedFigure(math.nan, math.nan, math.nan)
     return Measured(latency, estimate(held) if len(held) > 1 else unknown, math.expm1(own))
 
 
@@ -141,10 +141,10 @@ def ratio_of(levels: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return fmean(ratios), _student(free) * deviation / math.sqrt(len(rest))
 
 
-def estimate(values: Sequence[float]) -> Estimate:
+def estimate(values: Sequence[float]) -> PredictedFigure:
     """Return the mean and 95 % interval over processes (Student's t)."""
     center, half = interval(values)
-    return Estimate(center, center - half, center + half)
+    return PredictedFigure(center, center - half, center + half)
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:

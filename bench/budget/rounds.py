@@ -40,7 +40,7 @@ Guess = Callable[
 
 
 @dataclass(frozen=True)
-class Round:
+class BudgetRound:
     """One guess: widths for the model's limits, and what was measured of them."""
 
     guess: Within
@@ -106,7 +106,7 @@ def decided(measured: Measured, limits: Limits, anchored: bool = False) -> bool:
 class Played(NamedTuple):
     """The rounds in order. why: what ended them before the last one allowed, or nothing."""
 
-    rounds: list[Round]
+    rounds: list[BudgetRound]
     why: str = ""
 
 
@@ -116,7 +116,7 @@ def playing(limits: Limits, most: int, guess: Guess) -> Generator[list[int], Mea
     The last round fits and uses a budget, or `why` is why there is no further one. UnreachableError where
     the model knows of no network within the limits.
     """
-    played: list[Round] = []
+    played: list[BudgetRound] = []
     aims = {name: FIRST.get(name, 1.0) * limit for name, limit in limits.items()}
     start: Sequence[int] | None = None
     while len(played) < most:
@@ -128,7 +128,7 @@ def playing(limits: Limits, most: int, guess: Guess) -> Generator[list[int], Mea
             return Played(played, _beyond(error, limits, played[-1]))
         if found is None:
             return Played(played, "no other network of the method comes nearer")
-        played.append(Round(found, (yield found.scaled.widths)))
+        played.append(BudgetRound(found, (yield found.scaled.widths)))
         if played[-1].enough(limits):
             return Played(played)
         aims, start = _corrected(limits, played)
@@ -136,7 +136,7 @@ def playing(limits: Limits, most: int, guess: Guess) -> Generator[list[int], Mea
 
 
 def _guessed(
-    guess: Guess, aims: Limits, start: Sequence[int] | None, played: Sequence[Round], limits: Limits
+    guess: Guess, aims: Limits, start: Sequence[int] | None, played: Sequence[BudgetRound], limits: Limits
 ) -> Within | None:
     """A network that was not measured yet; None where every aim near `aims` leads to one that was.
 
@@ -156,11 +156,13 @@ def _guessed(
     return None
 
 
-def _corrected(limits: Limits, played: Sequence[Round]) -> tuple[dict[str, float], Sequence[int] | None]:
+def _corrected(
+    limits: Limits, played: Sequence[BudgetRound]
+) -> tuple[dict[str, float], Sequence[int] | None]:
     """Limits on the model by the measurement that came nearest, and its network if it is near enough."""
     names = [name for name in limits if name not in COUNTS]
 
-    def missed(each: Round) -> float:
+    def missed(each: BudgetRound) -> float:
         """Return how far from the goals: the budget that is exceeded most, or used most."""
         return max(math.log(each.value(name)[0] / each.goal(name, limits[name])) for name in names)
 
@@ -176,7 +178,7 @@ def _corrected(limits: Limits, played: Sequence[Round]) -> tuple[dict[str, float
     return aims, nearest.guess.scaled.widths if near else None
 
 
-def _slope(played: Sequence[Round]) -> float:
+def _slope(played: Sequence[BudgetRound]) -> float:
     """Bytes of memory measured per byte guessed, between the last two networks; 1 before there are two."""
     if len(played) < 2:
         return 1.0
@@ -184,7 +186,7 @@ def _slope(played: Sequence[Round]) -> float:
     return min(max((b - d) / (a - c), 1 / STEEPEST), STEEPEST) if a != c else 1.0
 
 
-def _beyond(error: UnreachableError | ExtrapolationError, limits: Limits, last: Round) -> str:
+def _beyond(error: UnreachableError | ExtrapolationError, limits: Limits, last: BudgetRound) -> str:
     """The least of the model as the last measurement corrects it; the error's own words where unknown."""
     if not isinstance(error, UnreachableError) or not error.figures:
         return str(error)
@@ -210,7 +212,7 @@ def play(limits: Limits, most: int, guess: Guess, measure: Callable[[Sequence[in
         return found
 
 
-def best(played: Sequence[Round], limits: Limits) -> Round | None:
+def best(played: Sequence[BudgetRound], limits: Limits) -> BudgetRound | None:
     """Return the round that fits and uses most of the budgets; None where none fits."""
     fitting = [each for each in played if each.fits(limits)]
     return max(fitting, key=lambda each: each.used(limits), default=None)

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from bench.budget.command import NAMES, Asked, BudgetAnswer, round_lines, solve
-from bench.cost import UNKNOWN, Estimate, Prediction, Profile, known
+from bench.cost import UNKNOWN, PredictedFigure, Prediction, Profile, known
 from bench.manifests.methods import canonical
 from bench.scaling.budgets import shown
 
@@ -98,12 +98,12 @@ def _rounds(asked: Asked, found: BudgetAnswer) -> list[str]:
     return lines
 
 
-def _limited(prediction: Prediction) -> dict[str, Estimate]:
+def _limited(prediction: Prediction) -> dict[str, PredictedFigure]:
     """The quantities that budgets are of."""
     return {"latency": prediction.latency, "memory": prediction.process}
 
 
-def _predicted(name: str, estimate: Estimate) -> str:
+def _predicted(name: str, estimate: PredictedFigure) -> str:
     if math.isnan(estimate.value):
         return UNKNOWN
     value, low, high = (shown(name, each) for each in estimate)

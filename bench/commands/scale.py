@@ -12,7 +12,7 @@ from bench.record.quantities import counted
 
 if TYPE_CHECKING:
     from bench.scaling import Scaled
-    from bench.scaling.board import Board
+    from bench.scaling.board import DevicePrices
     from bench.scaling.regression import Regression
 
 Architecture = Annotated[
@@ -199,7 +199,7 @@ def _by_ratio(options: ScaleOptions, ratio: float, ratio_of: str) -> str:
     return "\n".join([as_text(asked, scaled), *text.prediction_lines(prediction, profile)])
 
 
-def _scaled(options: ScaleOptions, ratio: float, ratio_of: str) -> "tuple[Scaled, Board | None]":
+def _scaled(options: ScaleOptions, ratio: float, ratio_of: str) -> "tuple[Scaled, DevicePrices | None]":
     """Widths by the method that was asked for, and the price list of the device, where one is named."""
     from bench import zoo
     from bench.errors import InputError

@@ -13,7 +13,7 @@ from bench.record.quantities import counted
 
 if TYPE_CHECKING:
     from bench.search.descent import Search
-    from bench.search.round import Round
+    from bench.search.round import SearchRound
 
 LINE_EVERY = 10.0  # seconds between two lines of progress where no terminal is watching
 
@@ -102,7 +102,7 @@ class Progress:
         self.shown = self.began = 0.0  # at the end of the first minibatch, which warms caches up
         self.minibatches = 0
 
-    def __call__(self, run: "Search", now: "Round") -> None:
+    def __call__(self, run: "Search", now: "SearchRound") -> None:
         """Show where the search is, at most every LINE_EVERY seconds (a terminal: ten times as often)."""
         moment = time.monotonic()
         if not self.began:

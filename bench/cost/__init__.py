@@ -10,15 +10,15 @@ finds the kernels among what a profiler saw; `places` and `process` are Gaussian
 """
 
 from bench.cost.errors import ExtrapolationError, ProfileError
-from bench.cost.model import UNKNOWN, CostModel, Estimate, LayerCost, Prediction, SegmentCost, known
+from bench.cost.model import UNKNOWN, CostModel, LayerCost, PredictedFigure, Prediction, SegmentCost, known
 from bench.cost.profile import Profile, find
 
 __all__ = [
     "UNKNOWN",
     "CostModel",
-    "Estimate",
     "ExtrapolationError",
     "LayerCost",
+    "PredictedFigure",
     "Prediction",
     "Profile",
     "ProfileError",

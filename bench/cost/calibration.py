@@ -14,7 +14,7 @@ from bench.cost.fitting import Array, Sample
 from bench.cost.lowering import Kernel
 from bench.cost.memory import NAMES, MemoryFit, fit_memory, weights
 from bench.cost.places import Times, fit_times
-from bench.cost.process import Process, fit_process
+from bench.cost.process import GaussianProcess, fit_process
 from bench.cost.profile import Fitted, Measurement, Profile
 
 BLOCKS: tuple[Literal[1, 8, 16], ...] = (
@@ -30,11 +30,11 @@ KNOWN = 0.5  # share of measurements whose kernels a profiler must have seen: a 
 
 
 @dataclass(frozen=True)
-class Model:
+class KernelModel:
     """The time of any kernel."""
 
     times: Times
-    process: Process
+    process: GaussianProcess
 
     def seconds(self, kernels: Sequence[Kernel], whole: str | None) -> Array:
         """Return the time of each kernel, within a network of the architecture `whole` or by itself."""
@@ -75,7 +75,7 @@ class Calibration:
     """The fitted parts that CostModel predicts with."""
 
     block: int
-    model: Model
+    model: KernelModel
     memory: dict[str, MemoryFit]
     fitted: Fitted
 
@@ -92,11 +92,11 @@ def calibrate(profile: Profile) -> Calibration:
     return Calibration(fitted.block, fit(samples, fitted.block), memory, fitted)
 
 
-def fit(samples: Sequence[Sample], block: int) -> Model:
+def fit(samples: Sequence[Sample], block: int) -> KernelModel:
     """Return all parts of the model."""
     seen = fitting.Observed.of(samples)
     times = fit_times(samples, seen, fitting.fit_linear(samples, seen, block))
-    return Model(times, fit_process(samples, times))
+    return KernelModel(times, fit_process(samples, times))
 
 
 def judge(profile: Profile) -> Fitted:
@@ -135,7 +135,7 @@ def in_place(measurement: Measurement, block: int) -> list[float] | None:
     """Return the time of each kernel (s) where a profiler gave it; None where those it saw are others."""
     kernels = design.kernels(measurement.item, block)
     if measurement.layers:
-        return observed.match(kernels, [observed.Layer(*layer) for layer in measurement.layers])
+        return observed.match(kernels, [observed.ObservedLayer(*layer) for layer in measurement.layers])
     times = measurement.kernels or []
     return times if len(times) == len(kernels) and sum(times) > 0 else None
 

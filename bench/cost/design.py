@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.cost.graph import Operator, Value, trace
 from bench.cost.lowering import Kernel, graph
-from bench.cost.segments import Segment, segments
+from bench.cost.segments import CostSegment, segments
 from bench.zoo import ARCHITECTURES, Architecture, architecture, dataset
 
 DATASETS = ("cifar10", "tinyimagenet")  # 32 pixels and 10 classes, 64 pixels and 200 classes
@@ -91,17 +91,17 @@ def parts(count: int, seed: int, wanted: Sequence[tuple[str, str]] = ()) -> list
     return found
 
 
-def _balanced(places: Sequence[tuple[Segment, str]]) -> list[Segment]:
+def _balanced(places: Sequence[tuple[CostSegment, str]]) -> list[CostSegment]:
     """Segments repeated so that each architecture has the same share."""
     share = max(sum(name == other for _, other in places) for name in ARCHITECTURES)
-    found: list[Segment] = []
+    found: list[CostSegment] = []
     for name in ARCHITECTURES:
         own = [segment for segment, other in places if other == name]
         found += [own[i % len(own)] for i in range(share)] if own else []
     return found
 
 
-def _part(segment: Segment, point: np.ndarray[Any, Any]) -> Item | None:
+def _part(segment: CostSegment, point: np.ndarray[Any, Any]) -> Item | None:
     from scipy.special import ndtri
 
     indices = ([] if segment.entry is None else [segment.entry]) + list(segment.own)
@@ -195,7 +195,7 @@ def kernels(item: Item, block: int) -> list[Kernel]:
     return graph(made, output, block)
 
 
-def find(item: Item) -> Segment:
+def find(item: Item) -> CostSegment:
     """Return the segment that a part is of; StopIteration for a part that its architecture does not have."""
     all_ = segments(architecture(item.architecture), dataset(item.dataset))
     return next(segment for segment in all_ if segment.name == item.part)

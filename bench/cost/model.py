@@ -20,14 +20,14 @@ from bench.cost.errors import ExtrapolationError
 from bench.cost.graph import Value, trace
 from bench.cost.lowering import PLAIN, Kernel, lower
 from bench.cost.profile import Profile
-from bench.cost.segments import Segment, segments
+from bench.cost.segments import CostSegment, segments
 from bench.zoo import Architecture, Dataset
 
 UNKNOWN = "unknown: too few measurements of the profile hold it"
 ALIGNED = 8  # channels: what an odd width is compared with where the backend knows no blocks
 
 
-class Estimate(NamedTuple):
+class PredictedFigure(NamedTuple):
     """A value with its 95 % prediction interval."""
 
     value: float
@@ -47,10 +47,10 @@ def known(value: float) -> float | None:
 class Prediction(NamedTuple):
     """p50 of one inference (s) and memory (bytes). outside: why this is an extrapolation; empty where not."""
 
-    latency: Estimate
-    process: Estimate
-    model: Estimate
-    peak: Estimate
+    latency: PredictedFigure
+    process: PredictedFigure
+    model: PredictedFigure
+    peak: PredictedFigure
     outside: tuple[str, ...]
 
 
@@ -103,13 +103,13 @@ class CostModel:
         held, most = sum(cost.weights for cost in costs), max(cost.live for cost in costs)
         seconds = self.total_seconds(architecture, dataset, costs)
         spread = self.calibration.spread(self.kernels(architecture, widths, dataset), architecture.name)
-        latency = Estimate(seconds, seconds / spread, seconds * spread)
+        latency = PredictedFigure(seconds, seconds / spread, seconds * spread)
         process, model, peak = (self._memory(name, held, most) for name in ("process", "model", "peak"))
         return Prediction(latency, process, model, peak, outside)
 
-    def _memory(self, name: str, held: int, most: int) -> Estimate:
+    def _memory(self, name: str, held: int, most: int) -> PredictedFigure:
         value, half = self.memory(name, held, most), self.calibration.memory[name].half
-        return Estimate(value, max(value - half, 0.0), value + half)
+        return PredictedFigure(value, max(value - half, 0.0), value + half)
 
     def memory(self, name: str, weights: int, live: int) -> float:
         """Return the bytes of memory.NAME (process, model, peak) for these weights and activations.
@@ -133,17 +133,19 @@ class CostModel:
         """Return what weights of so many bytes cost an inference beside its segments."""
         return self.calibration.model.far(weights, architecture.name)
 
-    def segments(self, architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
+    def segments(self, architecture: Architecture, dataset: Dataset) -> tuple[CostSegment, ...]:
         """Return the network's segments in order."""
         return segments(architecture, dataset)
 
     def cost(
-        self, segment: Segment, entry_width: int, own_widths: Sequence[int], layout: str = START
+        self, segment: CostSegment, entry_width: int, own_widths: Sequence[int], layout: str = START
     ) -> SegmentCost:
         """Return what a segment costs for these widths; entry_width 0 and layout START for the first one."""
         return self._cost(segment, entry_width, tuple(own_widths), layout)
 
-    def _segment_cost(self, segment: Segment, entry: int, own: tuple[int, ...], layout: str) -> SegmentCost:
+    def _segment_cost(
+        self, segment: CostSegment, entry: int, own: tuple[int, ...], layout: str
+    ) -> SegmentCost:
         operators, output = segment.operators(entry, own)
         lowered = segment.lower(entry, own, self.block, layout)
         seconds = float(self.calibration.model.seconds(lowered.kernels, segment.architecture.name).sum())

@@ -22,7 +22,7 @@ MULTIPLIES = (CONVOLUTION, "linear")
 FREE = ("Flatten", "Reshape")  # move nothing
 
 
-class Layer(NamedTuple):
+class ObservedLayer(NamedTuple):
     """A row of a record's profile: what ran, multiply-accumulates and bytes as far as known, time (s)."""
 
     operator: str
@@ -31,7 +31,7 @@ class Layer(NamedTuple):
     seconds: float
 
 
-def match(kernels: Sequence[Kernel], layers: Sequence[Layer]) -> list[float] | None:
+def match(kernels: Sequence[Kernel], layers: Sequence[ObservedLayer]) -> list[float] | None:
     """Return the time of each kernel (s, what the profiler itself costs included).
 
     None where they are not these.

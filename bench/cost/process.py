@@ -27,7 +27,7 @@ NOISE = 0.03  # relative, of a measurement
 
 
 @dataclass
-class Process:
+class GaussianProcess:
     """The posterior of g and of the networks' offsets."""
 
     block: int
@@ -66,7 +66,7 @@ class Process:
         return math.sqrt(max(left, 0.0) + NOISE**2)
 
 
-def fit_process(samples: Sequence[Sample], times: Times) -> Process:
+def fit_process(samples: Sequence[Sample], times: Times) -> GaussianProcess:
     """Return the posterior given what the kernels' times leave of each measurement."""
     linear, variance = times.linear, AMPLITUDES[times.observed] ** 2
     fixed = np.array(
@@ -97,7 +97,7 @@ def fit_process(samples: Sequence[Sample], times: Times) -> Process:
         whole: {name: variance * (shares[name].T @ (left * (1 + WITHIN * inside * whole))) for name in shares}
         for whole in (False, True)
     }
-    return Process(linear.block, variance, seen, weights, offsets, shares, inverse, wholes)
+    return GaussianProcess(linear.block, variance, seen, weights, offsets, shares, inverse, wholes)
 
 
 def _offset(a: str | None, b: str | None) -> float:

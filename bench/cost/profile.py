@@ -51,7 +51,7 @@ class Environment(reader.Section):
         ]
 
 
-class Memory(reader.Section):
+class MeasuredMemory(reader.Section):
     """Bytes of a network (docs/measuring.md): memory.process, memory.model, memory.peak."""
 
     process: Bytes
@@ -69,7 +69,7 @@ class Measurement(reader.Section):
         min_length=1, max_length=64, description="of a part: its entry (0 is the image), then its own"
     )
     ratio: float = Field(ge=1e-6, lt=1e6, description="duration over that of its reference network, in turns")
-    memory: Memory | None = None
+    memory: MeasuredMemory | None = None
     kernels: list[Seconds] | None = Field(
         None, max_length=1000, description="s of each kernel in its place, by the library's profiler"
     )

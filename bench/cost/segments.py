@@ -19,7 +19,7 @@ PROBE = (48, 80)  # two widths: a segment belongs to the layers whose width chan
 
 
 @dataclass(frozen=True)
-class Segment:
+class CostSegment:
     """Consecutive children of the zoo's chain. name: of the first one.
 
     entry: index into the width vector of the stream that enters (None: the image); own: indices of the widths
@@ -64,18 +64,18 @@ class Segment:
 
 
 @lru_cache(maxsize=64)
-def segments(architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
+def segments(architecture: Architecture, dataset: Dataset) -> tuple[CostSegment, ...]:
     """Return the network's segments in order."""
     count = len(architecture.layers)
     base = architecture.network([PROBE[0]] * count, dataset)
     wider = [architecture.network([PROBE[i == at] for i in range(count)], dataset) for at in range(count)]
-    found: list[Segment] = []
+    found: list[CostSegment] = []
     size, decided = dataset.size, -1
     for children in _groups(base):
         plain = _described(base, children)
         own = tuple(i for i in range(decided + 1, count) if _described(wider[i], children) != plain)
         entry = decided if decided >= 0 else None
-        found.append(Segment(architecture, dataset, children[0], children, entry, own, size))
+        found.append(CostSegment(architecture, dataset, children[0], children, entry, own, size))
         decided = max([decided, *own])
         for name in children:
             size = base.layers[name].cost(size)[1]

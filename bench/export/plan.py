@@ -16,7 +16,7 @@ from bench.zoo import architecture, dataset
 
 if TYPE_CHECKING:
     from bench.cost import CostModel
-    from bench.scaling.board import Board
+    from bench.scaling.board import DevicePrices
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,13 @@ def _settled(request: Request, stand_ins: bool) -> Request:
     return replace(request, fit=request.stand_in if missing else None, stand_in=None)
 
 
-def _board(request: Request) -> "Board | None":
+def _board(request: Request) -> "DevicePrices | None":
     """The profile that widths are chosen on, as a price list."""
     if request.profile is None:
         return None
-    from bench.scaling.board import Board
+    from bench.scaling.board import DevicePrices
 
-    return Board(_model(request.profile), architecture(request.architecture), dataset(request.dataset))
+    return DevicePrices(_model(request.profile), architecture(request.architecture), dataset(request.dataset))
 
 
 @cache
@@ -131,7 +131,7 @@ def _model(profile: str) -> "CostModel":
     return CostModel(find(profile))
 
 
-def _predicted(board: "Board", request: Request, scaled: Scaled) -> dict[str, Any] | None:
+def _predicted(board: "DevicePrices", request: Request, scaled: Scaled) -> dict[str, Any] | None:
     """What the profile predicts of one image, with 95 % intervals; base units. None beyond its range and
     of a batch."""
     from bench.cost import ExtrapolationError
@@ -154,7 +154,7 @@ def _predicted(board: "Board", request: Request, scaled: Scaled) -> dict[str, An
     }
 
 
-def _scale(request: Request, board: "Board | None") -> Scaled:
+def _scale(request: Request, board: "DevicePrices | None") -> Scaled:
     from bench.scaling import fits, within
 
     fit = fits.load_named(request.fit) if request.fit else None

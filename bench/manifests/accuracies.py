@@ -39,7 +39,7 @@ class TrainingRun(reader.Section):
     torch: str
 
 
-class Best(reader.Section):
+class BestEpoch(reader.Section):
     """The best-epoch figure of a network whose `value` is of the last epoch."""
 
     value: float = Field(ge=0, le=100, description="percent")
@@ -56,7 +56,9 @@ class Entry(reader.Section):
     ratio_of: Literal["params", "width", "macs", "latency", "memory"]
     value: float = Field(ge=0, le=100, description="percent")
     std: float | None = Field(None, ge=0)
-    best: Best | None = Field(None, description="the same at each seed's best epoch, of a last-epoch value")
+    best: BestEpoch | None = Field(
+        None, description="the same at each seed's best epoch, of a last-epoch value"
+    )
     seeds: int = Field(ge=1)
     params: int = Field(ge=1)
     widths: list[Annotated[int, Field(ge=1)]]

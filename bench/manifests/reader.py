@@ -3,7 +3,7 @@
     devices = manifest.load(path, Devices)
 
 raises `ManifestError`, whose `problems` print as `FILE:LINE: path.to.key: what is wrong (allowed: a, b)`.
-Checks that need more than one file keep the `Source` and ask it for a key's line:
+Checks that need more than one file keep the `ParsedFile` and ask it for a key's line:
 
     source = manifest.read(path)
     devices = source.validate(Devices)
@@ -28,9 +28,9 @@ __all__ = [
     "KeyPath",
     "Manifest",
     "ManifestError",
+    "ParsedFile",
     "Problem",
     "Section",
-    "Source",
     "choices",
     "dotted",
     "json_schema",
@@ -57,7 +57,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Source:
+class ParsedFile:
     """A parsed file: plain data, and the line of each key path."""
 
     file: str
@@ -111,14 +111,14 @@ def parse(content: str, model: type[Model], name: str = "<text>") -> Model:
     return read_text(content, name).validate(model)
 
 
-def read(path: Path | str) -> Source:
+def read(path: Path | str) -> ParsedFile:
     """Parse the YAML file at `path` without checking it against a model."""
-    return Source(*yaml_text.read_file(path))
+    return ParsedFile(*yaml_text.read_file(path))
 
 
-def read_text(content: str, name: str = "<text>") -> Source:
+def read_text(content: str, name: str = "<text>") -> ParsedFile:
     """Do as `read` with text."""
-    return Source(*yaml_text.read_text(content, name))
+    return ParsedFile(*yaml_text.read_text(content, name))
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, object]:

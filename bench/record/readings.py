@@ -25,7 +25,7 @@ class Rung(TypedDict, total=False):
     backend: Dict[str, int]
 
 
-class Facts(TypedDict, total=False):
+class SpanFacts(TypedDict, total=False):
     """What happened around the samples of a process: seconds; None where unknown."""
 
     begin: float  # of the span, on the samples' clock

@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, Mapping, Optional
 
 from bench.record.measured import Cold, OtherOperators, ProcessLatency, ProfiledOperator, UnexplainedMemory
-from bench.record.readings import Facts, Reading, Rung
+from bench.record.readings import Reading, Rung, SpanFacts
 from bench.record.typed_dict import TypedDict
 
 Json = Dict[str, Any]  # an object whose fields are checked where it is read, or are nobody's but its reader's
@@ -35,26 +35,26 @@ class Validity(TypedDict):
     warnings: List[Note]
 
 
-class File(TypedDict):
+class BundleFile(TypedDict):
     """A file of the bundle: relative path and SHA-256."""
 
     file: str
     sha256: str
 
 
-class LabelledSet(File, total=False):
+class LabelledSet(BundleFile, total=False):
     """Labelled images, and by which metric they are judged (top1 by default)."""
 
     metric: str
 
 
-class Reference(File):
+class Reference(BundleFile):
     """Input and output of the original network, and how far (absolute) an output may be from it."""
 
     tolerance: float
 
 
-class Against(File):
+class Against(BundleFile):
     """A model that another is measured in turns with, for `seconds`, `turn_seconds` a turn."""
 
     seconds: float
@@ -114,7 +114,7 @@ class StatedAccuracy(TypedDict, total=False):
     best: Optional["StatedAccuracy"]
 
 
-class _ModelFile(File):
+class _ModelFile(BundleFile):
     id: str
 
 
@@ -134,7 +134,7 @@ class Model(_ModelFile, total=False):
     tuned_widths: List[int]
 
 
-def files_of(model: Model) -> List[File]:
+def files_of(model: Model) -> List[BundleFile]:
     """Return the files that a model needs on a device, each with `file` and `sha256`."""
     found = (model, model.get("reference"), model.get("test_set"), model.get("against"))
     return [part for part in found if part]
@@ -191,7 +191,7 @@ class Findings(TypedDict, total=False):
     """What is measured of a model, in the order in which it becomes known."""
 
     rungs: List[Rung]
-    facts: Facts
+    facts: SpanFacts
     latency: ProcessLatency
     residual: List[UnexplainedMemory]
     environment: Environment

@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.cost import CostModel, Prediction, find, memory
 from bench.cost.lowering import QUANTUM, Kernel, lower
-from bench.scaling.patterns import Pattern, Priced, Source, Table, held, source
+from bench.scaling.patterns import ChannelSource, Pattern, Priced, PriceTable, held, source
 from bench.scaling.segments import Counts, Floats, Ints, Prices, Segment
 from bench.zoo import Architecture, Dataset
 
@@ -29,7 +29,7 @@ MORE = 1.3  # weights of a network, up to which they are priced
 Single = tuple[int, int, tuple[int, ...], Hashable]  # segment, its entering width, its own, entering layout
 
 
-class Board:
+class DevicePrices:
     """The price list of an architecture on a device: parameters, MACs, seconds, bytes of memory.process.
 
     A segment's price in memory is its weights' bytes; `room` and `figures` turn them into the process's.
@@ -50,7 +50,7 @@ class Board:
         self._singles: dict[Single, tuple[Floats, float, Hashable]] = {}
         self._lowered: dict[tuple[int, int, Hashable], tuple[list[Priced], Hashable]] = {}
         self._held: dict[tuple[int, ...], Floats] = {}
-        self._tables: dict[Kernel, Table] = {}  # by shape
+        self._tables: dict[Kernel, PriceTable] = {}  # by shape
         self._far = 0.0  # seconds a byte of weights, for reading again what no cache holds
 
     def predict(self, widths: Sequence[int]) -> Prediction:
@@ -218,9 +218,9 @@ class Board:
             return np.column_stack([seconds, [memory.weights([each]) for each in kernels]])
 
         ends = self._channels(kernel.inner, widths) * MOST_CHANNELS + self._channels(kernel.outer, widths)
-        return self._tables.setdefault(kernel.shape, Table()).at(ends, priced)
+        return self._tables.setdefault(kernel.shape, PriceTable()).at(ends, priced)
 
-    def _channels(self, source: Source, widths: Ints) -> Ints:
+    def _channels(self, source: ChannelSource, widths: Ints) -> Ints:
         if source.width is None:
             return np.full(len(widths), source.factor)
         found = widths[:, source.width] * source.factor
@@ -237,6 +237,8 @@ class Board:
         return most
 
 
-def of_profile(name: str, architecture: Architecture, dataset: Dataset, extrapolate: bool = False) -> Board:
+def of_profile(
+    name: str, architecture: Architecture, dataset: Dataset, extrapolate: bool = False
+) -> DevicePrices:
     """Return the price list of a device's profile, by name or file."""
-    return Board(CostModel(find(name)), architecture, dataset, extrapolate)
+    return DevicePrices(CostModel(find(name)), architecture, dataset, extrapolate)

@@ -69,7 +69,7 @@ class Pattern(NamedTuple):
         return value._replace(channels=channels)
 
 
-class Source(NamedTuple):
+class ChannelSource(NamedTuple):
     """A kernel's channels: `factor` times number `width` of the widths, or `factor` itself."""
 
     width: int | None
@@ -81,11 +81,11 @@ class Priced(NamedTuple):
     """A kernel of a segment with channels that depend on its widths; `shape` is without them."""
 
     shape: Kernel
-    inner: Source
-    outer: Source
+    inner: ChannelSource
+    outer: ChannelSource
 
 
-class Table:
+class PriceTable:
     """Prices of one shape of kernels by their channels, c_in and c_out as one number: many at once."""
 
     def __init__(self) -> None:
@@ -109,11 +109,11 @@ class Table:
         return found
 
 
-def source(channels: int) -> Source:
+def source(channels: int) -> ChannelSource:
     """Return where a channel count comes from."""
     if isinstance(channels, Channels):
-        return Source(channels.width, channels.factor, channels.filled)
-    return Source(None, channels, False)
+        return ChannelSource(channels.width, channels.factor, channels.filled)
+    return ChannelSource(None, channels, False)
 
 
 def held(pattern: Pattern, widths: int) -> Floats:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bench.manifests.methods import WRITTEN, canonical
 from bench.scaling import budgets, device, direction, nudge, solve
-from bench.scaling.board import Board
+from bench.scaling.board import DevicePrices
 from bench.scaling.budgets import COUNTS, BudgetTask
 from bench.scaling.errors import NoFitError, ScalingError, UnreachableError
 from bench.scaling.fits import Fit
@@ -40,7 +40,7 @@ def within(
     limits: Mapping[str, float],
     fit: Fit | None = None,
     align: int | None = None,
-    board: Board | None = None,
+    board: DevicePrices | None = None,
     near: Sequence[int] | None = None,
 ) -> Within:
     """Return the largest network of a method within `limits` (params, macs, latency in s, memory in bytes).
@@ -83,7 +83,7 @@ def by_ratio(
     ratio_of: str,
     fit: Fit | None = None,
     align: int | None = None,
-    board: Board | None = None,
+    board: DevicePrices | None = None,
 ) -> Scaled:
     """Return widths for `ratio` times what the default network has, or takes on the board.
 
@@ -116,7 +116,7 @@ def by_ratio(
     return _met(BudgetTask(architecture, dataset, {of: target}, figures, align or 1), found.scaled)
 
 
-def _has_memory(board: Board | None) -> None:
+def _has_memory(board: DevicePrices | None) -> None:
     """ScalingError where a profile has no memory: too few of its measurements hold it."""
     if board is not None and math.isnan(board.memory_line[0]):
         raise ScalingError(f"profile {board.model.profile.name} holds no memory; tune the device again")
@@ -144,7 +144,9 @@ def _met(task: BudgetTask, scaled: Scaled) -> Scaled:
     return replace(scaled, widths=widths, error=error, params=params, macs=macs)
 
 
-def _solved(task: BudgetTask, line: direction.Direction, method: str, prices: Board | Counts) -> list[int]:
+def _solved(
+    task: BudgetTask, line: direction.Direction, method: str, prices: DevicePrices | Counts
+) -> list[int]:
     if method == "device":
         return _of_device(task, prices, line)
     return _used(task, line, budgets.largest(task, line, together=method == "uniform"))
@@ -178,7 +180,7 @@ def _fit(architecture: Architecture, dataset: Dataset, fit: Fit | None, needed: 
         return None
 
 
-def _of_device(task: BudgetTask, prices: Board | Counts, line: direction.Direction) -> list[int]:
+def _of_device(task: BudgetTask, prices: DevicePrices | Counts, line: direction.Direction) -> list[int]:
     """The device method's widths: the best, with what costs nothing, and what is left of the budgets used."""
     widths = device.raised(task, device.best(task, prices, line).widths)
     if "latency" in prices.names and set(task.limits) <= set(COUNTS):

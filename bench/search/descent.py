@@ -27,8 +27,8 @@ from bench.scaling.counts import counter
 from bench.scaling.fits import Fit, Provenance
 from bench.scaling.regression import Regression, regress
 from bench.search.errors import SearchInputError
-from bench.search.round import Examples, Round
-from bench.search.settings import Settings
+from bench.search.round import Examples, SearchRound
+from bench.search.settings import SearchSettings
 from bench.version import package_version, revision
 from bench.work.resumable import saved_if_interrupted
 from bench.work.structure import Many, mismatch
@@ -64,7 +64,7 @@ class Search:
 
     architecture: Architecture
     dataset: Dataset
-    settings: Settings
+    settings: SearchSettings
     folder: Path
     device: str = "cpu"
     root: Path | str | None = None
@@ -75,7 +75,7 @@ class Search:
 
     def run(
         self,
-        progress: Callable[[Search, Round], None] = lambda search, now: None,
+        progress: Callable[[Search, SearchRound], None] = lambda search, now: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Fit:
         """Search to the end, from the checkpoint where there is one; the fit of the last round.
@@ -117,9 +117,9 @@ class Search:
             beta=last["beta"],
         )
 
-    def _round(self, examples: Examples) -> Round:
+    def _round(self, examples: Examples) -> SearchRound:
         number = len(self.rounds) + 1
-        return Round(self.architecture, self.dataset, self._widths(), self.settings, number, examples)
+        return SearchRound(self.architecture, self.dataset, self._widths(), self.settings, number, examples)
 
     def _widths(self) -> list[int]:
         """What the next round starts with."""
@@ -133,7 +133,9 @@ class Search:
         few = self.settings.widen_below
         return [w + few if w < few else w for w in widths]
 
-    def _train(self, now: Round, progress: Callable[[Search, Round], None], stop: Callable[[], bool]) -> None:
+    def _train(
+        self, now: SearchRound, progress: Callable[[Search, SearchRound], None], stop: Callable[[], bool]
+    ) -> None:
         began = saved = time.monotonic()
         before = self.seconds
         while now.stopped is None:
@@ -148,7 +150,7 @@ class Search:
                 self._save(now)
                 saved = time.monotonic()
 
-    def _finish(self, now: Round) -> None:
+    def _finish(self, now: SearchRound) -> None:
         rows = now.pruner.record()
         found = regress(rows, counter(self.architecture, self.dataset))
         self.rounds.append(_summary(now, rows, found))
@@ -198,7 +200,7 @@ class Search:
         names = {"architecture": self.architecture.name, "dataset": self.dataset.name}
         return {"format": FORMAT, **names, "data": self.sha256, **self.settings.as_data()}
 
-    def _save(self, now: Round | None) -> None:
+    def _save(self, now: SearchRound | None) -> None:
         buffer = io.BytesIO()
         state = {
             "identity": self._identity(),
@@ -266,7 +268,7 @@ class Search:
             raise SearchInputError(f"{path}: not a checkpoint ({problem}); delete it to start again")
 
 
-def _summary(now: Round, rows: list[list[int]], found: Regression) -> RoundSummary:
+def _summary(now: SearchRound, rows: list[list[int]], found: Regression) -> RoundSummary:
     return {
         "round": now.number,
         "start_widths": now.widths,
@@ -283,7 +285,7 @@ def _summary(now: Round, rows: list[list[int]], found: Regression) -> RoundSumma
 
 
 def _examples(
-    dataset: Dataset, settings: Settings, device: str, root: Path | str | None
+    dataset: Dataset, settings: SearchSettings, device: str, root: Path | str | None
 ) -> tuple[Examples, str]:
     """The training split on the device, resized, with its own statistics; and its SHA-256."""
     images, labels = data.load(dataset.name, "train", root)

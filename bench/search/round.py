@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from bench.data import augment
 from bench.search.errors import DivergedError
 from bench.search.pruner import Pruner
-from bench.search.settings import Settings
+from bench.search.settings import SearchSettings
 from bench.work.structure import Many, Some
 from bench.zoo import Architecture, Dataset
 from bench.zoo.modules import weights
@@ -39,7 +39,7 @@ class Examples:
     deviation: torch.Tensor
 
 
-class Round:
+class SearchRound:
     """Network, optimiser and pruner of one round, and how far it has come."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Round:
         architecture: Architecture,
         dataset: Dataset,
         widths: Sequence[int],
-        settings: Settings,
+        settings: SearchSettings,
         number: int,
         examples: Examples,
     ) -> None:

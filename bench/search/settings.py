@@ -11,7 +11,7 @@ from bench.zoo import Architecture, Dataset
 
 
 @dataclass(frozen=True)
-class Settings:
+class SearchSettings:
     """Published values (NeuralScale's released search on CIFAR) unless stated otherwise."""
 
     seed: int = 0
@@ -73,20 +73,20 @@ class Settings:
         return asdict(self)
 
 
-def published(architecture: Architecture, dataset: Dataset) -> Settings:
+def published(architecture: Architecture, dataset: Dataset) -> SearchSettings:
     """Return the settings of the searches that the published figures come from."""
     if dataset.size > 32:
         warmup = 15 if architecture.name == "mobilenetv2" else 10
-        return Settings(
+        return SearchSettings(
             batch=100, minibatches=100, crop=0, rotate=20.0, warmup_epochs=warmup, decay_on_multiples=True
         )
-    return Settings(flip=dataset.name != "digits")
+    return SearchSettings(flip=dataset.name != "digits")
 
 
-def reduced(architecture: Architecture, dataset: Dataset) -> Settings:
+def reduced(architecture: Architecture, dataset: Dataset) -> SearchSettings:
     """Return settings for minutes on one CPU core: a narrow network, small images. Not comparable."""
     width_ratio = 0.25
-    return Settings(
+    return SearchSettings(
         iterations=2,
         width_ratio=width_ratio,
         image_size=32 if architecture.name == "vgg11" else dataset.size // 2,  # VGG halves five times
@@ -110,11 +110,11 @@ def check_recipe(name: str) -> None:
         raise SearchInputError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
 
 
-def recipe(name: str, architecture: Architecture, dataset: Dataset, **changes: Any) -> Settings:
+def recipe(name: str, architecture: Architecture, dataset: Dataset, **changes: Any) -> SearchSettings:
     """Return the settings called `name`, with `changes` (those that are None are left out)."""
     check_recipe(name)
     refuse_unloadable(dataset.name)
-    known = {field.name for field in fields(Settings)}
+    known = {field.name for field in fields(SearchSettings)}
     for key in changes:
         if key not in known:
             raise SearchInputError(f"unknown setting {key!r}; known: {', '.join(sorted(known))}")
@@ -125,7 +125,7 @@ def recipe(name: str, architecture: Architecture, dataset: Dataset, **changes: A
 
 def parse(pairs: list[str]) -> dict[str, object]:
     """Read settings given as NAME=VALUE, each converted to the type of its default."""
-    kinds = {field.name: type(getattr(Settings(), field.name)) for field in fields(Settings)}
+    kinds = {field.name: type(getattr(SearchSettings(), field.name)) for field in fields(SearchSettings)}
     parsed: dict[str, object] = {}
     for pair in pairs:
         name, _, value = pair.partition("=")

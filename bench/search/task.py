@@ -11,13 +11,13 @@ import torch
 from bench.scaling import scale
 from bench.scaling.fits import STAND_IN, Fit
 from bench.search.descent import Search
-from bench.search.round import Round
-from bench.search.settings import Settings, recipe
+from bench.search.round import SearchRound
+from bench.search.settings import SearchSettings, recipe
 from bench.work.resumable import Place, asked_to_stop, hold_folder
 from bench.work.torch_device import check_device
 from bench.zoo import architecture, dataset
 
-Progress = Callable[[Search, Round], None]
+Progress = Callable[[Search, SearchRound], None]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SearchTask:
     architecture: str
     dataset: str
     recipe: str
-    settings: Settings
+    settings: SearchSettings
 
     def __str__(self) -> str:
         return f"search of {self.architecture} on {self.dataset}"

@@ -13,7 +13,7 @@ from orchestrate.errors import BadInput
 Positive = Annotated[float, Field(gt=0)]
 
 
-class Stated(reader.Section):
+class StatedClaim(reader.Section):
     """One claim. It holds where the whole interval of the ratio method / baseline is in holds_from ..
 
     holds_to.
@@ -67,7 +67,7 @@ class ClaimsFile(reader.Manifest):
     kind: Literal["orbitbench.claims"] = "orbitbench.claims"
     name: str
     source: str = Field("", description="who claims this, and where")
-    claims: list[Stated] = Field(min_length=1)
+    claims: list[StatedClaim] = Field(min_length=1)
 
     @model_validator(mode="after")
     def unique(self) -> Self:

@@ -10,7 +10,7 @@ from typer.models import OptionInfo
 from bench.cli_app import experiments, options_of
 from orchestrate.commands import complete
 from orchestrate.commands.devices import DEVICES
-from orchestrate.execution.options import Stated
+from orchestrate.execution.options import StatedOptions
 
 REPORT: OptionInfo = typer.Option("--report/--no-report", help="write the page at the end")
 RESULTS: OptionInfo = typer.Option(metavar="DIR", envvar="ORBITBENCH_RESULTS", help="the folder of all runs")
@@ -23,7 +23,7 @@ Trust = Annotated[bool, TRUST]
 
 
 @dataclass(frozen=True)
-class Typed(Stated):
+class Typed(StatedOptions):
     """The options as they are typed: these besides need to be read."""
 
     threads: str | None = None
@@ -130,7 +130,7 @@ def run(typed: Typed) -> None:
         typed.profile,
     )
     batches = whole("--batch", typed.batch, 1, 1024, "1,8")
-    stated = {each.name: getattr(typed, each.name) for each in fields(Stated)}
+    stated = {each.name: getattr(typed, each.name) for each in fields(StatedOptions)}
     raise typer.Exit(study.main(RunOptions(sweep=swept, batches=batches, **stated), typed.as_json))
 
 

@@ -48,7 +48,7 @@ class Host:
         self.engine, self.known, self.device = engine, known, known[name]
         self.commands = Commands(engine)
         self.power = power.Power(self.commands)
-        self.note = owed.Note(name, self.device.host, run)
+        self.note = owed.OwedRestore(name, self.device.host, run)
         self.throttled: int | None = None  # the firmware's bits when this run began
         self.seen = 0  # the bits of `now` that were set whenever it was asked since
         self.asked = 0.0  # when that was, on the monotonic clock
@@ -131,7 +131,7 @@ class Host:
                 say(f"restoring what {note.run} left behind")
                 self.settle(note)
 
-    def settle(self, note: owed.Note) -> None:
+    def settle(self, note: owed.OwedRestore) -> None:
         """Run `restore` of a note's device as devices.yaml has it now; the note goes once all succeeded."""
         device = self.known.get(note.device)
         if device is None or device.host != note.host:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Stated:
+class StatedOptions:
     """Options that a run uses as the command line states them."""
 
     devices: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ def _as_planned() -> "Sweep":
 
 
 @dataclass(frozen=True)
-class RunOptions(Stated):
+class RunOptions(StatedOptions):
     """What the command line asked for."""
 
     sweep: "Sweep" = field(default_factory=_as_planned)

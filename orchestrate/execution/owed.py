@@ -22,7 +22,7 @@ SETTING = re.compile(r"[a-z0-9_]{1,40}")  # a mode's number, a policy, a governo
 
 
 @dataclass(frozen=True)
-class Note:
+class OwedRestore:
     """The restore that a run owes to the board behind a device. `host` is None for this machine.
 
     power, before: the kind of power settings, and what they were (see `power`).
@@ -56,23 +56,23 @@ def folder() -> confined.Folder:
     return confined.Folder(path)
 
 
-def write(note: Note) -> None:
+def write(note: OwedRestore) -> None:
     """Keep a note until it is dropped."""
     folder().write(note.name, json.dumps(asdict(note)).encode())
 
 
-def drop(note: Note) -> None:
+def drop(note: OwedRestore) -> None:
     """The restore has been done."""
     folder().remove(note.name)
 
 
-def notes() -> Iterator[Note]:
+def notes() -> Iterator[OwedRestore]:
     """Yield every note that can be read; what else lies there is left alone."""
     here = folder()
     for name in here.names():
         try:
             value = json.loads(here.read(name, NOTE_BYTES))
-            note = Note(
+            note = OwedRestore(
                 value["device"], value["host"], value["run"], value.get("power"), value.get("before", {})
             )
         except (OSError, StoreFailed, ValueError, KeyError, TypeError, RecursionError):
@@ -81,7 +81,7 @@ def notes() -> Iterator[Note]:
             yield note
 
 
-def sound(note: Note) -> bool:
+def sound(note: OwedRestore) -> bool:
     """Return whether the settings in a note are words that may be put back."""
     words = note.before.items() if isinstance(note.before, dict) else [(None, None)]
     plain = all(isinstance(word, str) and SETTING.fullmatch(word) for pair in words for word in pair)

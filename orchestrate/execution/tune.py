@@ -42,7 +42,7 @@ UNFIT = ("fake_backend", "wrong_output")  # reasons for which turns count as lit
 
 
 @dataclass(frozen=True)
-class Stage:
+class TuneStage:
     """How much one run measures: parts, whole networks, and networks measured before that surprise most."""
 
     parts: int = 0
@@ -66,14 +66,14 @@ class Tuning:
     sweep: Sweep
     manifest: Path | None = None
 
-    def stages(self) -> list[Stage]:
+    def stages(self) -> list[TuneStage]:
         """Two thirds networks, a seventh parts chosen by the first fit, then what surprises most again."""
         networks = max(4, 2 * self.measurements // 3)
         if self.measurements < ALL_STAGES:
-            return [Stage(parts=self.measurements - networks, networks=networks)]
+            return [TuneStage(parts=self.measurements - networks, networks=networks)]
         later, again = self.measurements // 7, self.measurements // 20
         parts = self.measurements - networks - later - again
-        return [Stage(parts=parts, networks=networks), Stage(parts=later), Stage(again=again)]
+        return [TuneStage(parts=parts, networks=networks), TuneStage(parts=later), TuneStage(again=again)]
 
 
 def main(wanted: Tuning, as_json: bool = False) -> int:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 # Turns that disagree are measured again, twice at most: on a busy machine nearly all.
 FEW = """
 from orchestrate.execution import tune
-class Short(tune.Stage):
+class Short(tune.TuneStage):
     def words(self, number, measured):
         return [*super().words(number, measured), "--seconds", "0.05"]
 tune.AGAIN = 0

@@ -24,14 +24,14 @@ from tests.unit.cost import synthetic_profile as synthetic
 from tests.unit.orchestrate import sample
 
 pytestmark = pytest.mark.integration
-STAGES = [tune.Stage(parts=3, networks=13), tune.Stage(parts=2), tune.Stage(again=1)]
+STAGES = [tune.TuneStage(parts=3, networks=13), tune.TuneStage(parts=2), tune.TuneStage(again=1)]
 SLOWED, DOUBTFUL, HOPELESS = 3, 5, 7  # of the networks: as a whole at first, in its first turns, always
 
 
 class Tiny(tune.Tuning):
     """A tuning of few measurements, in all three stages."""
 
-    def stages(self) -> list[tune.Stage]:
+    def stages(self) -> list[tune.TuneStage]:
         return STAGES
 
 

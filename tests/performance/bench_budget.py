@@ -22,7 +22,7 @@ from bench.cost import Profile
 from bench.errors import InputError, JobError
 from bench.record import files
 from bench.scaling import direction, fits
-from bench.scaling.board import Board
+from bench.scaling.board import DevicePrices
 from bench.zoo import ARCHITECTURES, architecture, dataset
 
 PROFILE = os.environ.get("ORBITBENCH_PROFILE", "local")
@@ -43,7 +43,7 @@ Row = dict[str, Any]
 
 
 @cache
-def prices(name: str) -> Board:
+def prices(name: str) -> DevicePrices:
     """The profile's price list of an architecture."""
     found = board(Asked(name, "cifar10", "device", {}, device=PROFILE, extrapolate=True))
     assert found is not None
@@ -63,7 +63,7 @@ class Case:
         self.asked, self.solver = asked, Solver(asked, list_of)
         self.answer: BudgetAnswer | None = None
         self.refusal = ""
-        self.played: list[rounds.Round] = []
+        self.played: list[rounds.BudgetRound] = []
         self.wanted: Wanted | None = None  # what waits to be measured
         self._rounds: Generator[list[int], Measured, rounds.Played] = rounds.playing(
             limits, most, self.solver.guess

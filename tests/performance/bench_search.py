@@ -10,8 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from bench import data
 from bench.search.pruner import Pruner
-from bench.search.round import Examples, Round
-from bench.search.settings import Settings
+from bench.search.round import Examples, SearchRound
+from bench.search.settings import SearchSettings
 from bench.zoo import architecture, dataset
 from tests.plain_pruner import PlainPruner
 
@@ -98,12 +98,12 @@ def step() -> list[dict[str, Any]]:
     ]
 
 
-def _round() -> Round:
+def _round() -> SearchRound:
     task = dataset("digits")
     images, labels = data.load("digits", "train")
-    settings = Settings(batch=32, warmup_epochs=0, minibatches=1, units=1, crop=1, flip=False)
+    settings = SearchSettings(batch=32, warmup_epochs=0, minibatches=1, units=1, crop=1, flip=False)
     widths = [w // 4 for w in architecture("vgg11").default_widths]
-    return Round(architecture("vgg11"), task, widths, settings, 1, Examples(images, labels))
+    return SearchRound(architecture("vgg11"), task, widths, settings, 1, Examples(images, labels))
 
 
 BENCHMARKS = [pruning, step]

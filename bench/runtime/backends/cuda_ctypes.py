@@ -50,11 +50,11 @@ OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
 CAPABILITY = (75, 76)  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
 
 
-class Error(Exception):
+class CudaError(Exception):
     """A call of the driver failed."""
 
 
-class OutOfMemoryError(Error):
+class OutOfMemoryError(CudaError):
     """It failed for want of memory."""
 
 
@@ -72,7 +72,7 @@ def open_library() -> ctypes.CDLL:
 class Driver(object):
     """The functions of libcuda that we use, each with its prototype; an error code raises `Error`."""
 
-    Error = Error
+    Error = CudaError
     MemoryError = OutOfMemoryError
 
     def __init__(self, library: ctypes.CDLL) -> None:
@@ -81,13 +81,13 @@ class Driver(object):
             function = getattr(library, name)
             function.argtypes, function.restype = arguments, c_int
             self._functions[name] = function
-        self.Device = Devices(self)
+        self.Device = CudaDevices(self)
 
     def call(self, name: str, *arguments: object) -> None:
         """Call function `name`; raises OutOfMemoryError or Error with the driver's own words."""
         code = self._functions[name](*arguments)
         if code:
-            kind = OutOfMemoryError if code == OUT_OF_MEMORY else Error
+            kind = OutOfMemoryError if code == OUT_OF_MEMORY else CudaError
             raise kind("%s failed: %s" % (name.partition("_v")[0], self._words(code)))
 
     def _words(self, code: int) -> str:
@@ -155,7 +155,7 @@ def _address(array: np.ndarray) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-class Devices(object):
+class CudaDevices(object):
     """`driver.Device`: counts GPUs, and called with a number it returns that one."""
 
     def __init__(self, driver: Driver) -> None:
@@ -165,12 +165,12 @@ class Devices(object):
         """Return the number of GPUs."""
         return self._driver.integer("cuDeviceGetCount")
 
-    def __call__(self, ordinal: int) -> "Device":
+    def __call__(self, ordinal: int) -> "CudaDevice":
         """Return GPU number `ordinal`."""
-        return Device(self._driver, self._driver.integer("cuDeviceGet", ordinal))
+        return CudaDevice(self._driver, self._driver.integer("cuDeviceGet", ordinal))
 
 
-class Device(object):
+class CudaDevice(object):
     """One GPU."""
 
     def __init__(self, driver: Driver, number: int) -> None:
@@ -289,5 +289,5 @@ def _destroy(driver: Driver, function: str, handle: int) -> None:
     if handle:
         try:
             driver.call(function, handle)
-        except Error:
+        except CudaError:
             pass  # its context died, and the object with it

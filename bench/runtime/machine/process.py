@@ -7,7 +7,7 @@ import time
 from typing import Callable, Dict, List, NamedTuple, Optional
 
 from bench.record.parent_process import die_with
-from bench.record.readings import Facts
+from bench.record.readings import SpanFacts
 from bench.runtime.machine.clock import now_ns, read_together
 from bench.runtime.machine.procfs import find, read_text
 
@@ -97,11 +97,11 @@ def snapshot() -> Snapshot:
     return Snapshot(waiting_seconds(), time.process_time(), machine_cpu(), clocks())
 
 
-def difference(before: Snapshot, after: Snapshot) -> Facts:
+def difference(before: Snapshot, after: Snapshot) -> SpanFacts:
     """Return facts about the span between two snapshots; seconds, None where unknown."""
     begin, end = before.clocks["monotonic"], after.clocks["monotonic"]
     span, own = end - begin, after.cpu - before.cpu
-    facts: Facts = {"span": span, "cpu": own, "waiting": None, "others": None, "steal": None}
+    facts: SpanFacts = {"span": span, "cpu": own, "waiting": None, "others": None, "steal": None}
     facts["begin"], facts["end"] = begin, end
     if before.waiting is not None and after.waiting is not None:
         facts["waiting"] = max(0.0, after.waiting - before.waiting)

@@ -6,7 +6,7 @@ from typing import List, NamedTuple, Optional
 from bench.record.measure import MAX_DRIFT, MIN_SAMPLES
 from bench.record.measured import ProcessLatency
 from bench.record.quantities import counted
-from bench.record.readings import Facts, Reading
+from bench.record.readings import Reading, SpanFacts
 from bench.record.types import Environment, Measure, Note, Part
 
 MAX_STEAL = 0.02  # share of the span that a hypervisor took from the machine
@@ -44,7 +44,7 @@ def disturbances(part: Part) -> List[str]:
 
 def judge(
     entry: Judged,
-    facts: Facts,
+    facts: SpanFacts,
     sensors: List[Reading],
     environment: Environment,
     around: Optional[List[Reading]] = None,
@@ -112,7 +112,7 @@ def _samples(verdict: Verdict, entry: Judged) -> None:
         verdict.warnings.append(note("drift", message))
 
 
-def _rivals(verdict: Verdict, entry: Judged, facts: Facts) -> None:
+def _rivals(verdict: Verdict, entry: Judged, facts: SpanFacts) -> None:
     span, others = facts["span"], facts.get("others")
     waiting, steal = facts.get("waiting"), facts.get("steal")
     allowed = entry["plan"]["max_waiting"]
@@ -133,7 +133,7 @@ def _rivals(verdict: Verdict, entry: Judged, facts: Facts) -> None:
         verdict.warnings.append(note("busy", message))
 
 
-def _clocks(verdict: Verdict, facts: Facts) -> None:
+def _clocks(verdict: Verdict, facts: SpanFacts) -> None:
     span = facts["span"]
     if abs(facts.get("raw_gap", 0.0)) > CLOCK_RATE * span + 1e-4:
         message = "the monotonic clock ran {:+.2%} off the hardware's".format(-facts["raw_gap"] / span)

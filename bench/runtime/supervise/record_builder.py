@@ -5,7 +5,7 @@ from typing import List, Optional, Sequence
 
 from bench.record import loads, samples, schema
 from bench.record.checks import Problem
-from bench.record.readings import Facts, Reading
+from bench.record.readings import Reading, SpanFacts
 from bench.record.types import (
     Disturbed,
     Environment,
@@ -47,7 +47,7 @@ def finish_part(part: Part, environment: Environment, sensors: List[Reading]) ->
     return {**part, "error": error, "sensors": moved, "validity": validity, "environment": own}
 
 
-def surrounding(sensors: List[Reading], span: Facts) -> List[Reading]:
+def surrounding(sensors: List[Reading], span: SpanFacts) -> List[Reading]:
     """Return the readings during the samples, the last one before and the first one after: short measurements
     have none of their own."""
     before = [s for s in sensors if s["t"] < span["begin"]][-1:]

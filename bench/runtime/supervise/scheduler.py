@@ -10,7 +10,7 @@ from typing import Callable, Deque, Dict, List, Optional, Tuple
 from bench.record import files, measure, schema
 from bench.record.measured import SelfTest
 from bench.record.readings import Reading
-from bench.record.types import Disturbed, Error, File, Job, Part, Record, Task, files_of
+from bench.record.types import BundleFile, Disturbed, Error, Job, Part, Record, Task, files_of
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.machine.environment import describe
 from bench.runtime.machine.nvmap import total_bytes
@@ -172,7 +172,7 @@ class Scheduler(object):
             "folder": self.store.out,
         }
 
-    def _inside(self, described: Optional[File]) -> Optional[str]:
+    def _inside(self, described: Optional[BundleFile]) -> Optional[str]:
         return os.path.join(self.jobs.bundle, described["file"]) if described else None
 
     def _tell(self, step: Step, part: Part) -> None:

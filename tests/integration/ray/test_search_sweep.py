@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from bench.cli import build
 from bench.manifests import search_path
 from bench.scaling import fits
-from bench.search.round import Examples, Round
+from bench.search.round import Examples, SearchRound
 from bench.search.sweep import gpu_hours
 from bench.search.task import most_work, plan_search
 from bench.work import cluster
@@ -87,7 +87,7 @@ def test_the_estimate_is_what_the_first_round_needs_at_most_times_the_rounds() -
     examples = Examples(images, labels, torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
     net, shape = architecture("preact_resnet18"), dataset("digits")
     widths = [max(1, round(w * 0.04)) for w in net.default_widths]
-    first = Round(net, shape, widths, task.settings, 1, examples)
+    first = SearchRound(net, shape, widths, task.settings, 1, examples)
     macs, seen = most_work(task)
     assert seen == pytest.approx(3 * 479 * first.whole(), rel=0.05)  # widths are rounded otherwise here
     assert gpu_hours(task, tflops=2) == pytest.approx(6 * macs * seen / 2e12 / 3600)

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from bench.cost import CostModel, Estimate, ExtrapolationError, ProfileError, design
+from bench.cost import CostModel, ExtrapolationError, PredictedFigure, ProfileError, design
 from bench.cost.calibration import judge, observe, samples_of
 from bench.cost.fitting import profiler_cost
 from bench.cost.profile import Fitted, Profile
@@ -27,7 +27,7 @@ def some_widths(name: str, seed: int, unit: int = 1) -> list[int]:
     return [max(unit, 2, int(w * random.uniform(0.15, 0.7)) // unit * unit) for w in net.default_widths]
 
 
-def estimates(model: CostModel, name: str) -> Iterator[tuple[Estimate, float]]:
+def estimates(model: CostModel, name: str) -> Iterator[tuple[PredictedFigure, float]]:
     """Predicted and true latencies of networks that were not measured, one a data set."""
     for seed, data in enumerate(DATASETS):
         widths = some_widths(name, seed)
@@ -176,4 +176,4 @@ def test_a_few_accidental_matches_of_a_profiler_that_sees_other_kernels_count_fo
 
 
 def test_figures_that_are_unknown_are_null_in_json() -> None:
-    assert Estimate(math.nan, 1.0, math.nan).data() == {"value": None, "low": 1.0, "high": None}
+    assert PredictedFigure(math.nan, 1.0, math.nan).data() == {"value": None, "low": 1.0, "high": None}

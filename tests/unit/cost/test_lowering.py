@@ -142,7 +142,7 @@ def test_the_profiler_sees_the_kernels_of_parts_and_networks(name, tmp_path):
         assert observed.match(kernels, [row._replace(macs=1) for row in layers]) is None
 
 
-def profiled(item: design.Item, folder: Path) -> list[observed.Layer]:
+def profiled(item: design.Item, folder: Path) -> list[observed.ObservedLayer]:
     """What the profiler of one inference tells."""
     operators, _, image = design.operators(item)
     (folder / "model.onnx").write_bytes(onnx_bytes(operators, image))
@@ -153,4 +153,4 @@ def profiled(item: design.Item, folder: Path) -> list[observed.Layer]:
     with backend:
         backend.bind(make_inputs(backend.load(str(folder / "model.onnx")), None, 1))
         [events] = backend.profile(1)
-    return [observed.Layer(e.operator, e.macs, e.bytes, e.seconds) for e in events]
+    return [observed.ObservedLayer(e.operator, e.macs, e.bytes, e.seconds) for e in events]

@@ -252,7 +252,7 @@ def test_an_owners_own_lists_still_run_around_the_program(boards: Boards) -> Non
     "before", [{"mode": "0; reboot"}, {"../x": "performance"}, {"mode": 3}, ["mode"], {}]
 )
 def test_a_note_with_anything_but_plain_settings_is_not_put_back(boards: Boards, before: object) -> None:
-    owed.write(owed.Note("board", "jetson", sample.NAME, "jetson", before))  # type: ignore[arg-type]
+    owed.write(owed.OwedRestore("board", "jetson", sample.NAME, "jetson", before))  # type: ignore[arg-type]
     assert list(owed.notes()) == []
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bench.cost import CostModel
-from bench.cost.profile import Memory
+from bench.cost.profile import MeasuredMemory
 from bench.scaling import budgets, device, direction
-from bench.scaling.board import Board
+from bench.scaling.board import DevicePrices
 from bench.scaling.errors import ScalingError
 from bench.scaling.grid import grid
 from bench.scaling.within import by_ratio, within
@@ -22,8 +22,8 @@ def model() -> CostModel:
     return CostModel(profile())
 
 
-def board(name: str, data: str = "cifar10") -> Board:
-    return Board(model(), architecture(name), dataset(data), extrapolate=True)
+def board(name: str, data: str = "cifar10") -> DevicePrices:
+    return DevicePrices(model(), architecture(name), dataset(data), extrapolate=True)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -81,7 +81,7 @@ def test_on_a_device_that_likes_multiples_the_method_keeps_more_than_the_others(
     assert found.score > max(_score(prices, line, widths) for widths in others)
 
 
-def _score(prices: Board, line: direction.Direction, widths: list[int]) -> float:
+def _score(prices: DevicePrices, line: direction.Direction, widths: list[int]) -> float:
     """The best score that any point of the direction gives a network."""
     middle = line.nearest(widths)[0]
     return max(
@@ -94,7 +94,7 @@ def _score(prices: Board, line: direction.Direction, widths: list[int]) -> float
 def test_a_profile_without_memory_refuses_a_budget_of_memory() -> None:
     full = profile()
     bare = [m.model_copy(update={"memory": None}) for m in full.measurements]
-    made = Board(
+    made = DevicePrices(
         CostModel(full.model_copy(update={"measurements": bare})), architecture("vgg11"), dataset("cifar10")
     )
     for ask in (
@@ -109,9 +109,9 @@ def test_a_profile_without_memory_refuses_a_budget_of_memory() -> None:
 
 def test_a_profile_by_which_nothing_takes_memory_has_no_ratio_of_it() -> None:
     full = profile()
-    nothing = Memory(process=0, model=0, peak=0)
+    nothing = MeasuredMemory(process=0, model=0, peak=0)
     bare = [m.model_copy(update={"memory": nothing}) for m in full.measurements]
-    made = Board(
+    made = DevicePrices(
         CostModel(full.model_copy(update={"measurements": bare})), architecture("vgg11"), dataset("cifar10")
     )
     with pytest.raises(ScalingError, match="vgg11 takes no memory: there is no ratio of it"):

@@ -13,8 +13,8 @@ import pytest
 
 from bench.budget import rounds
 from bench.budget.measuring import Measured
-from bench.cost import CostModel, Estimate
-from bench.scaling.board import Board
+from bench.cost import CostModel, PredictedFigure
+from bench.scaling.board import DevicePrices
 from bench.scaling.fits import load_named
 from bench.scaling.within import Within, within
 from bench.zoo import architecture, dataset
@@ -26,11 +26,11 @@ HALF = 0.008  # of a measured interval
 
 
 @cache
-def prices(name: str) -> Board:
-    return Board(CostModel(profile()), architecture(name), dataset("cifar10"), extrapolate=True)
+def prices(name: str) -> DevicePrices:
+    return DevicePrices(CostModel(profile()), architecture(name), dataset("cifar10"), extrapolate=True)
 
 
-def told(board: Board, widths: Sequence[int], off: float, seed: int) -> float:
+def told(board: DevicePrices, widths: Sequence[int], off: float, seed: int) -> float:
     """What the device really takes."""
     model, total = board.model, board.model.base_seconds(board.architecture, board.dataset)
     parts, held = board.parts, 0
@@ -43,12 +43,12 @@ def told(board: Board, widths: Sequence[int], off: float, seed: int) -> float:
     return off * (total + model.far_seconds(board.architecture, held))
 
 
-def device(board: Board, off: float, seed: int) -> Callable[[Sequence[int]], Measured]:
+def device(board: DevicePrices, off: float, seed: int) -> Callable[[Sequence[int]], Measured]:
     def measure(widths: Sequence[int]) -> Measured:
         seconds = told(board, widths, off, seed)
         held = board.figures(widths)["memory"]
-        latency = Estimate(seconds, seconds * (1 - HALF), seconds * (1 + HALF))
-        return Measured(latency, Estimate(held, held, held))
+        latency = PredictedFigure(seconds, seconds * (1 - HALF), seconds * (1 + HALF))
+        return Measured(latency, PredictedFigure(held, held, held))
 
     return measure
 

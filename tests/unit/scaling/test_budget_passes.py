@@ -8,19 +8,19 @@ import pytest
 
 from bench.budget import measuring, rounds
 from bench.budget.measuring import Anchor, Figures, Measured, Wanted
-from bench.cost import Estimate
+from bench.cost import PredictedFigure
 from bench.cost.design import Item
 from tests.unit.cost.synthetic_profile import profile
 
 LIMITS = {"latency": 1e-3}
-UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
+UNKNOWN = PredictedFigure(float("nan"), float("nan"), float("nan"))
 FIRST, SECOND = (Wanted(Item("vgg11", "cifar10", None, (width,) * 8)) for width in (8, 16))
 
 
 def of_budget(value: float, half: float, own: float) -> Measured:
     """A measured latency and half its interval as shares of the budget."""
     low, middle, high = (LIMITS["latency"] * (value + shift) for shift in (-half, 0, half))
-    return Measured(Estimate(middle, low, high), UNKNOWN, own)
+    return Measured(PredictedFigure(middle, low, high), UNKNOWN, own)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_passes_end_and_every_process_of_all_of_them_counts() -> None:
 
 
 def test_a_network_beside_another_one_has_that_one_s_doubt_too() -> None:
-    anchor = Anchor(FIRST.item, Estimate(2e-3, 2e-3 / 1.02, 2e-3 * 1.02))
+    anchor = Anchor(FIRST.item, PredictedFigure(2e-3, 2e-3 / 1.02, 2e-3 * 1.02))
     asked: list[list[Wanted]] = []
     wanted = Wanted(SECOND.item, anchor)
     take = taking({wanted: [1.05] * 3}, asked)

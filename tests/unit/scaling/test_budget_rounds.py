@@ -9,7 +9,7 @@ from bench.budget import rounds
 from bench.budget.command import Asked, BudgetAnswer
 from bench.budget.measuring import Measured, interval
 from bench.budget.text import as_data
-from bench.cost import Estimate, ExtrapolationError
+from bench.cost import ExtrapolationError, PredictedFigure
 from bench.scaling.budgets import BudgetTask, counts, largest
 from bench.scaling.direction import of
 from bench.scaling.within import Within, result
@@ -37,8 +37,8 @@ def device(off: float, spread: float) -> Callable[[Sequence[int]], Measured]:
         told = figures(widths)
         seconds = told["latency"] * off
         return Measured(
-            Estimate(seconds, seconds * (1 - spread), seconds * (1 + spread)),
-            Estimate(told["memory"], told["memory"] - 1e5, told["memory"] + 1e5),
+            PredictedFigure(seconds, seconds * (1 - spread), seconds * (1 + spread)),
+            PredictedFigure(told["memory"], told["memory"] - 1e5, told["memory"] + 1e5),
         )
 
     return measure
@@ -122,7 +122,7 @@ def test_a_process_that_holds_far_more_than_guessed_is_no_reason_to_aim_below_no
 
     def measure(widths: Sequence[int]) -> Measured:
         held = 3 * figures(widths)["memory"]
-        return Measured(Estimate(1e-3, 1e-3, 1e-3), Estimate(held, held, held))
+        return Measured(PredictedFigure(1e-3, 1e-3, 1e-3), PredictedFigure(held, held, held))
 
     played = rounds.play(limits, 3, aimed, measure)
     assert min(aims) > 0

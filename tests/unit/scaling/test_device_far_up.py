@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.cost import CostModel, find
 from bench.scaling import budgets, device, direction
-from bench.scaling.board import Board
+from bench.scaling.board import DevicePrices
 from bench.scaling.fits import load_named
 from bench.zoo import architecture, dataset
 
@@ -21,8 +21,8 @@ LINE = direction.of(NET, load_named("mobilenetv2-cifar100"))
 
 
 @cache
-def board() -> Board:
-    return Board(CostModel(find(str(PROFILE))), NET, CIFAR, extrapolate=True)
+def board() -> DevicePrices:
+    return DevicePrices(CostModel(find(str(PROFILE))), NET, CIFAR, extrapolate=True)
 
 
 def task(unit: int = 1) -> budgets.BudgetTask:

@@ -14,8 +14,8 @@ from bench.scaling import fits, scale
 from bench.scaling.regression import read_record
 from bench.search.descent import CHECKPOINT, Search, StoppedError
 from bench.search.errors import DivergedError, SearchInputError
-from bench.search.round import Round
-from bench.search.settings import Settings, recipe
+from bench.search.round import SearchRound
+from bench.search.settings import SearchSettings, recipe
 from bench.zoo import ARCHITECTURES, ZooError, architecture, dataset
 from tests import forked
 from tests.conftest import PATIENCE
@@ -32,7 +32,7 @@ QUICK = {
 }
 
 
-def quick(name: str = "preact_resnet18", **changes: object) -> Settings:
+def quick(name: str = "preact_resnet18", **changes: object) -> SearchSettings:
     ratio = {"resnet50": 0.04, "vgg11": 0.04}.get(name, 0.08)
     size = 32 if name == "vgg11" else 4
     units = max(1, int(sum(architecture(name).default_widths) * ratio) // 12)
@@ -45,7 +45,9 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def search(folder: Path, settings: Settings, name: str = "preact_resnet18", **options: object) -> Search:
+def search(
+    folder: Path, settings: SearchSettings, name: str = "preact_resnet18", **options: object
+) -> Search:
     return Search(architecture(name), DIGITS, settings, folder, **options)  # type: ignore[arg-type]
 
 
@@ -107,7 +109,7 @@ def test_stopped_at_random_minibatches_it_ends_the_same(finished: Search, tmp_pa
 
 
 def test_progress_that_nobody_reads_any_more_leaves_a_checkpoint(tmp_path: Path) -> None:
-    def unread(run: Search, now: Round) -> None:
+    def unread(run: Search, now: SearchRound) -> None:
         if now.minibatch == 2:
             raise BrokenPipeError
 
@@ -119,7 +121,7 @@ def test_progress_that_nobody_reads_any_more_leaves_a_checkpoint(tmp_path: Path)
 def killed_at_the_17th_minibatch(folder: Path) -> None:
     steps = []
 
-    def count(run: Search, now: Round) -> None:
+    def count(run: Search, now: SearchRound) -> None:
         steps.append(1)
         run.every = 0 if len(steps) == 13 else 1e9  # these are kept, and what follows is not
         if len(steps) == 17:
@@ -235,7 +237,7 @@ def test_closed_gates_stay_closed_and_no_optimiser_holds_a_gate(tmp_path: Path) 
     run = search(tmp_path, quick(iterations=1))
     seen: list[int] = []
 
-    def watch(_: Search, now: Round) -> None:
+    def watch(_: Search, now: SearchRound) -> None:
         values = torch.cat([gate.weight.detach() for gate in now.gates])
         assert set(values.tolist()) <= {0.0, 1.0}
         assert torch.equal(values.bool(), now.pruner.open)

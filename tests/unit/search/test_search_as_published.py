@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from bench.search.round import Examples, Round
-from bench.search.settings import Settings, recipe
+from bench.search.round import Examples, SearchRound
+from bench.search.settings import SearchSettings, recipe
 from bench.zoo import architecture, dataset
 
 
-def released(settings: Settings, tiny: bool) -> list[float]:
+def released(settings: SearchSettings, tiny: bool) -> list[float]:
     """The rate of each epoch from 1, as their adjust functions change it: step by step, nothing derived."""
     rate, rates, warmup = 0.1, [], settings.warmup_epochs
     for epoch in range(1, 80):
@@ -42,7 +42,7 @@ def test_what_comes_in_at_the_border_is_black(change: dict) -> None:
     settings = recipe("reduced", architecture("vgg11"), dataset("digits"), batch=16, flip=False, **change)
     mean, deviation = torch.full((1, 3, 1, 1), 0.6), torch.full((1, 3, 1, 1), 0.2)
     examples = Examples(torch.ones(16, 3, 32, 32), torch.zeros(16, dtype=torch.int64), mean, deviation)
-    now = Round(architecture("vgg11"), dataset("digits"), [2] * 8, settings, 1, examples)
+    now = SearchRound(architecture("vgg11"), dataset("digits"), [2] * 8, settings, 1, examples)
     images, _ = now._batch()
     values = images.unique()
     assert torch.allclose(values[[0, -1]], torch.tensor([-3.0, 2.0]), atol=1e-5)
