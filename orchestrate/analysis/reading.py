@@ -13,7 +13,7 @@ from bench.record import files, loads, schema
 from bench.record.files import BadFileError
 from bench.record.parent_process import die_with
 from bench.record.types import Json
-from orchestrate.analysis import forking, quick_json, quick_record, under_load
+from orchestrate.analysis import forking, quick_json, quick_record, statistics, under_load
 from orchestrate.analysis.job import Job, Taken, build_all, take
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import first_line, printable
@@ -69,6 +69,7 @@ def _in_processes(shares: Sequence[FileShare], workers: int) -> Iterator[Iterato
     import multiprocessing
     from concurrent.futures.process import ProcessPoolExecutor  # 30 ms that few need
 
+    statistics.special_functions()  # before the fork: else every process loads them
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, initializer=die_with, initargs=(os.getpid(),)) as pool:
         try:

@@ -49,8 +49,8 @@ class Estimate(NamedTuple):
 NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 
-def _special() -> Any:
-    """scipy's special functions, loaded when asked for: a run of few samples in one process needs none."""
+def special_functions() -> Any:
+    """Return scipy's, loaded when asked for: the summary of few samples in one process needs none."""
     from orchestrate.analysis.quick_scipy import special
 
     return special
@@ -59,7 +59,7 @@ def _special() -> Any:
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: float) -> float:
     """Return the quantile of Student's t; NaN for unknown freedom."""
-    return math.nan if math.isnan(freedom) else float(_special().stdtrit(freedom, probability))
+    return math.nan if math.isnan(freedom) else float(special_functions().stdtrit(freedom, probability))
 
 
 def _t_quantiles(probability: float, freedom: Floats) -> Floats:
@@ -67,7 +67,7 @@ def _t_quantiles(probability: float, freedom: Floats) -> Floats:
     if np.isnan(freedom).all():
         return freedom
     distinct, places = np.unique(freedom, return_inverse=True)
-    quantiles: Floats = _special().stdtrit(distinct, probability)[places]
+    quantiles: Floats = special_functions().stdtrit(distinct, probability)[places]
     return quantiles
 
 
@@ -79,7 +79,7 @@ def discarded(n: int, p: float) -> int:
     """
     if p**n > 1 - EARLY_STOPPING_CONFIDENCE:
         return 0
-    special, low, high = _special(), 0, n
+    special, low, high = special_functions(), 0, n
     while low < high:
         middle = (low + high + 1) // 2
         if special.bdtr(middle, n, 1 - p) <= 1 - EARLY_STOPPING_CONFIDENCE:
@@ -183,7 +183,7 @@ def p_value(value: float, error: float, freedom: int) -> float:
         return 1.0
     if error == 0:
         return 0.0 if value else 1.0
-    return 2 * float(_special().stdtr(freedom, -abs(value) / error))
+    return 2 * float(special_functions().stdtr(freedom, -abs(value) / error))
 
 
 def difference(above: Sequence[float], below: Sequence[float]) -> Difference:
@@ -276,7 +276,7 @@ def of_share(percent: float, images: int) -> Estimate:
     """Return a share of `images`, in percent, with Wilson's interval (1927): other images give another."""
     if not images > 0 or math.isnan(percent):
         return Estimate(percent, math.nan, math.nan, 0)
-    z = float(_special().ndtri((1 + LEVEL) / 2))
+    z = float(special_functions().ndtri((1 + LEVEL) / 2))
     share, scale = percent / 100, 1 + z * z / images
     centre = (share + z * z / (2 * images)) / scale
     half = z * math.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2) / scale
