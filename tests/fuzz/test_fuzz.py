@@ -12,7 +12,7 @@ from tests.fuzz.targets import TARGETS
 from tests.matrix import Part
 
 MATRIX = Part("hostile", "fuzz")
-INPUTS = 60  # of each target
+INPUTS = 40  # of each target
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -54,9 +54,10 @@ def by_value() -> Iterator[ModuleType]:
             setattr(package, part, kept[f"bench.record.{part}"])
 
 
-def test_a_spoilt_document_has_the_same_problems(by_value: ModuleType) -> None:
+@pytest.mark.parametrize("count", [500, pytest.param(5000, marks=pytest.mark.slow)])
+def test_a_spoilt_document_has_the_same_problems(by_value: ModuleType, count: int) -> None:
     rng, kinds = random.Random(13), set()
-    for _ in range(1500):
+    for _ in range(count):
         document = mutate.document(rng.choice(RECORDS), rng)
         wanted = by_value.problems(document, None)
         assert [tuple(each) for each in schema.problems(document, None)] == [tuple(each) for each in wanted]

@@ -52,14 +52,23 @@ def taylor(module: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) 
 
 
 @torch.no_grad()
-def brute_force(module: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
-    """Mean squared change of a minibatch's loss when a unit is gone, unit by unit."""
+def brute_force(module: nn.Sequential, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+    """Mean squared change of a minibatch's loss when a unit is gone, unit by unit.
 
-    def losses() -> torch.Tensor:
-        return torch.stack([cross_entropy(module(images), labels) for images, labels in batches])
+    What comes before a gate is computed once, for all minibatches, which are of one size.
+    """
+    images, labels = (torch.cat(each) for each in zip(*batches, strict=True))
+    changes = []
+    for place, gate in enumerate(module):
+        if not isinstance(gate, Gate):
+            continue
+        entering, rest = module[:place](images), module[place:]
 
-    whole, changes = losses(), []
-    for gate in gates(module):
+        def losses(entering: torch.Tensor = entering, rest: nn.Module = rest) -> torch.Tensor:
+            each = cross_entropy(rest(entering), labels, reduction="none")
+            return each.view(len(batches), -1).mean(1)
+
+        whole = losses()
         for unit in range(len(gate.weight)):
             gate.weight[unit] = 0
             changes.append((losses() - whole).square().mean())
