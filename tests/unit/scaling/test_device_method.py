@@ -66,7 +66,11 @@ class Board:
 
 def score(widths: Sequence[int], x: float, line: direction.Direction) -> float:
     departure = np.mean((np.log(widths) - line.logs(x)) ** 2)
-    return direction.worth(TINY, CIFAR, line.widths(x)) - direction.FAITH * float(departure)
+    return worth(x, line) - direction.FAITH * float(departure)
+
+
+def worth(x: float, line: direction.Direction) -> float:
+    return direction.worth(TINY, CIFAR, line.widths(x))
 
 
 def by_trying_all(task: budgets.BudgetTask, line: direction.Direction) -> float:
@@ -77,8 +81,9 @@ def by_trying_all(task: budgets.BudgetTask, line: direction.Direction) -> float:
     for x in (start + n * step for n in range(-10, 30)):
         logs = line.logs(x).tolist()
         every = [range(math.ceil(math.exp(g - REACH)), int(math.exp(g + REACH)) + 1) for g in logs]
-        fitting = [w for w in product(*every) if use(w) <= 1]
-        best = max(best, max((score(w, x, line) for w in fitting), default=-math.inf))
+        if fitting := [w for w in product(*every) if use(w) <= 1]:
+            departure = np.mean((np.log(fitting) - line.logs(x)) ** 2, axis=1).min()
+            best = max(best, worth(x, line) - direction.FAITH * float(departure))
     return best
 
 
