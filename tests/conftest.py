@@ -89,8 +89,10 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-# Files that share what is slow to start, a cluster of Ray, or boards with the job image: one worker's.
+# Files that share what is slow to start, a cluster of Ray, a Debian for arm64, or boards with the job image: one
+# worker's.
 TOGETHER = {
+    "tests/service/arm64": ("tests/service/test_arm64_image.py", "tests/service/test_emulation.py"),
     "tests/integration/ray": ("tests/integration/ray/",),
     "tests/service/boards": (
         "tests/service/test_board_hashes.py",

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrate.images import context
+from orchestrate.images.manifest import OWN_BASE, open_project
 from tests.conftest import PATIENCE, ROOT, require
 
-PACKAGES = "python3.11-minimal,libpython3.11-stdlib,libc-bin,base-files"
 CODE = """
 import json, os
 from bench.runtime.machine.emulation import emulated
@@ -20,28 +21,16 @@ print(json.dumps([os.uname().machine, emulated()]))
 
 @pytest.fixture(scope="session")
 def arm64_root() -> Path:
-    """An arm64 Debian with Python, unpacked without running any of it; kept in build/."""
+    """The own base for arm64, a Debian with Python, unpacked without running any of it; kept in build/."""
     root = ROOT / "build" / "arm64-python"
     if (root / "complete").exists():
         return root
     require(shutil.which("mmdebstrap"), "mmdebstrap (apt-get install mmdebstrap)")
-    require(shutil.which("qemu-aarch64-static"), "qemu-aarch64-static (apt-get install qemu-user-static)")
+    project = open_project(ROOT, "test.local/orbitbench")
+    folder = context.prepare(project, project.target(OWN_BASE, "linux/arm64"))
     shutil.rmtree(root, ignore_errors=True)
-    root.parent.mkdir(exist_ok=True)
-    archive = root.with_suffix(".tar")
-    command = [
-        "mmdebstrap",
-        "--arch=arm64",
-        "--variant=extract",
-        f"--include={PACKAGES}",
-        "bookworm",
-        archive,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-    require(done.returncode == 0, f"an arm64 Debian (mmdebstrap said: {done.stderr[-200:]})")
-    root.mkdir()
-    subprocess.run(["tar", "-xf", archive, "-C", root, "--exclude=./dev/*"], check=True)
-    archive.unlink()
+    root.mkdir(parents=True)
+    subprocess.run(["tar", "-xf", folder / "rootfs.tar", "-C", root, "--exclude=./dev/*"], check=True)
     (root / "complete").touch()
     return root
 
