@@ -89,8 +89,8 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-# Files that share what is slow to start, a cluster of Ray, a Debian for arm64, or boards with the job image: one
-# worker's.
+# Files that share what is slow to start: a Debian for arm64, a cluster of Ray, or boards with the job image.
+# They are one worker's.
 TOGETHER = {
     "tests/service/arm64": ("tests/service/test_arm64_image.py", "tests/service/test_emulation.py"),
     "tests/integration/ray": ("tests/integration/ray/",),

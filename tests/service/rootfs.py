@@ -16,6 +16,9 @@ import warnings
 from hashlib import sha256
 from pathlib import Path
 
+from orchestrate.images import bake
+from orchestrate.images import rootfs as debian
+from orchestrate.images.manifest import OWN_BASE, open_project
 from tests.conftest import ROOT, one_at_a_time
 
 HOST = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
@@ -24,7 +27,6 @@ BUSYBOX = Path("/bin/busybox")
 APPLETS = ("sh", "sleep", "echo", "cat", "ls", "dd", "true", "false", "seq", "date", "id", "touch", "mkdir")
 APPLETS += ("env", "wc", "cp", "sync", "ln", "rm", "grep", "yes", "head", "mkfifo", "truncate")
 CACHE = ROOT / "build/testbed"
-PACKAGES = "python3.11,libstdc++6,dash,coreutils,base-files,base-passwd,libc-bin"  # of Debian 12
 UNUSED = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/i18n", "./var/lib/dpkg")
 JOB_IMAGE = "orbitbench/job:test"
 GPU_IMAGE = "orbitbench/gpu-job:test"
@@ -172,23 +174,30 @@ def _cached(name: str, key: str, make: object) -> bytes:
     return path.read_bytes()
 
 
+def own_base(arch: str = HOST) -> Path:
+    """The Debian that images are built on where no registry is reached, as tar: made once, kept in build/."""
+    project = open_project(ROOT, "test.local/orbitbench")
+    target = project.target(OWN_BASE, f"linux/{arch}")
+    folder = ROOT / bake.CONTEXTS / target.context_name
+    folder.mkdir(parents=True, exist_ok=True)
+    with one_at_a_time(f"own-base-{arch}"):
+        debian.make(target, folder)
+    return folder / "rootfs.tar"
+
+
 def _system_layer() -> bytes:
+    archive = own_base()
+
     def make() -> bytes:
-        command = ["mmdebstrap", "--quiet", "--variant=extract", f"--include={PACKAGES}", "bookworm", "-"]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         buffer = io.BytesIO()
-        with (
-            tarfile.open(fileobj=io.BytesIO(done.stdout)) as source,
-            tarfile.open(fileobj=buffer, mode="w") as target,
-        ):
+        with tarfile.open(archive) as source, tarfile.open(fileobj=buffer, mode="w") as target:
             for entry in source:
                 if not entry.name.startswith(UNUSED) and not entry.isdev():
                     target.addfile(entry, source.extractfile(entry) if entry.isreg() else None)
-            _link(target, "./usr/bin/python3", "python3.11")
             _folder(target, "./data", 65532)
         return _compiled(buffer.getvalue())
 
-    return _cached("system", f"with bytecode {PACKAGES}", make)
+    return _cached("system", f"with bytecode {archive.with_suffix('.sha256').read_text()}", make)
 
 
 def _packages_layer(names: tuple[str, ...] = ("numpy", "onnxruntime"), place: str = "opt/site") -> bytes:

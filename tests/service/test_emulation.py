@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate.images import context
-from orchestrate.images.manifest import OWN_BASE, open_project
 from tests.conftest import PATIENCE, ROOT, require
+from tests.service import rootfs
 
 CODE = """
 import json, os
@@ -26,11 +25,9 @@ def arm64_root() -> Path:
     if (root / "complete").exists():
         return root
     require(shutil.which("mmdebstrap"), "mmdebstrap (apt-get install mmdebstrap)")
-    project = open_project(ROOT, "test.local/orbitbench")
-    folder = context.prepare(project, project.target(OWN_BASE, "linux/arm64"))
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    subprocess.run(["tar", "-xf", folder / "rootfs.tar", "-C", root, "--exclude=./dev/*"], check=True)
+    subprocess.run(["tar", "-xf", rootfs.own_base("arm64"), "-C", root, "--exclude=./dev/*"], check=True)
     (root / "complete").touch()
     return root
 

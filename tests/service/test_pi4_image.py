@@ -13,7 +13,7 @@ from orchestrate.images import build
 from orchestrate.images.manifest import OWN_BASE, Project, Target, open_project
 from tests import models
 from tests.conftest import ROOT, require
-from tests.service import trees
+from tests.service import rootfs, trees
 from tests.service.board import Board
 
 pytestmark = pytest.mark.service
@@ -36,6 +36,7 @@ def here(engine: Board) -> Iterator[ImageEngine]:
 def image(here: ImageEngine, target: Target) -> ImageInfo:
     """The image as `orchestrate images build pi4 --base base` makes it."""
     require(shutil.which("mmdebstrap"), "the own base needs the Debian package mmdebstrap")
+    rootfs.own_base()  # other tests make it, too
     built = build.build(open_project(ROOT, target.registry), target, here, lambda _line: None)
     return here.get(built.tag)
 
