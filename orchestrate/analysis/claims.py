@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from orchestrate.analysis import efficiency, memory, pairs, statistics
-from orchestrate.analysis.frame import Frame, Key, Row
+from orchestrate.analysis.configuration import Configuration
+from orchestrate.analysis.frame import Frame, Key
 from orchestrate.analysis.statistics import FEWEST
 from orchestrate.quantities import counted
 
@@ -81,7 +82,7 @@ class Answer:
     """
 
     claim: Claim
-    configuration: Row
+    configuration: Configuration
     verdict: str
     estimate: statistics.Estimate
     ranking: efficiency.Ranking | None
@@ -140,7 +141,7 @@ class _Pairs:
         self.table = table
         self.made: dict[Key, tuple[Frame, dict[Key, Frame]]] = {}
 
-    def of(self, comparison: pairs.Comparison, configuration: Row) -> Frame:
+    def of(self, comparison: pairs.Comparison, configuration: Configuration) -> Frame:
         key = comparison[2:]
         if key not in self.made:
             every = pairs.of(self.table, comparison)
@@ -149,7 +150,7 @@ class _Pairs:
         return apart.get(tuple(configuration.values()), none)
 
 
-def _asked(table: Frame, claims: list[Claim], sought: _Pairs) -> Iterator[tuple[Claim, Row, Frame]]:
+def _asked(table: Frame, claims: list[Claim], sought: _Pairs) -> Iterator[tuple[Claim, Configuration, Frame]]:
     """Each claim with each configuration that it is about, and the pairs found there."""
     configurations = [configuration for configuration, _ in efficiency.configurations(table)]
     for claim in claims:
@@ -158,7 +159,7 @@ def _asked(table: Frame, claims: list[Claim], sought: _Pairs) -> Iterator[tuple[
                 yield claim, configuration, sought.of(claim.comparison, configuration)
 
 
-def _answer(claim: Claim, configuration: Row, every: Frame, level: float, sought: _Pairs) -> Answer:
+def _answer(claim: Claim, configuration: Configuration, every: Frame, level: float, sought: _Pairs) -> Answer:
     """One answer; `level` is that of all verdicts together."""
     found = pairs.decided(every)
     estimate = pairs.mean(found, claim.quantity)
@@ -184,7 +185,9 @@ def _answer(claim: Claim, configuration: Row, every: Frame, level: float, sought
     )
 
 
-def _beside(claim: Claim, configuration: Row, sought: _Pairs) -> Iterator[tuple[str, statistics.Estimate]]:
+def _beside(
+    claim: Claim, configuration: Configuration, sought: _Pairs
+) -> Iterator[tuple[str, statistics.Estimate]]:
     for comparison in claim.beside:
         found = stated(claim, pairs.decided(sought.of(comparison, configuration)))
         mean = pairs.mean(found, claim.quantity)
@@ -192,7 +195,7 @@ def _beside(claim: Claim, configuration: Row, sought: _Pairs) -> Iterator[tuple[
             yield comparison.label, mean
 
 
-def _settle(claim: Claim, configuration: Row, estimate: statistics.Estimate, found: Frame) -> str:
+def _settle(claim: Claim, configuration: Configuration, estimate: statistics.Estimate, found: Frame) -> str:
     """What to do about 'not enough data'; '' where the verdict is clear."""
     if claim.verdict(estimate) != UNSETTLED:
         return ""

@@ -1,6 +1,18 @@
 """How a figure's configuration is named: device, backend, precision, threads, batch."""
 
 from collections.abc import Mapping
+from typing import TypedDict
+
+
+class Configuration(TypedDict):
+    """How models ran: figures of two configurations are never mixed."""
+
+    device: str
+    processor: str
+    backend: str
+    precision: str
+    threads: int
+    batch: int
 
 
 def configuration(of: Mapping[str, object]) -> str:

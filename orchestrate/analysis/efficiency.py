@@ -1,11 +1,12 @@
 """Efficiency under every memory definition at once; memory split into a floor and a price a parameter."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from orchestrate.analysis import memory, pairs, statistics
+from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame, Key
 from orchestrate.analysis.table import CONFIGURATION, STAND_IN
 
@@ -69,10 +70,19 @@ def ranking(means: dict[str, statistics.Estimate]) -> Ranking:
     return Ranking(verdict, up, down, unclear)
 
 
-def configurations(table: Frame) -> Iterator[tuple[dict[str, Any], Frame]]:
+def configurations(table: Frame) -> Iterator[tuple[Configuration, Frame]]:
     """Yield the rows of each device in each way of running, apart: ratios never mix them."""
     for key, rows in split_by_configuration(table).items():
-        yield dict(zip(CONFIGURATION, key, strict=True)), rows
+        device, processor, backend, precision, threads, batch = key
+        found: Configuration = {
+            "device": device,
+            "processor": processor,
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            "batch": batch,
+        }
+        yield found, rows
 
 
 def split_by_configuration(rows: Frame) -> dict[Key, Frame]:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from bench.manifests import methods
 from orchestrate.analysis import memory, statistics
+from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import Job
 from orchestrate.analysis.records import Study
 
-CONFIGURATION = ["device", "processor", "backend", "precision", "threads", "batch"]
+CONFIGURATION = list(Configuration.__annotations__)
 MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "fit", "fit_quality", "widths"]
 SIZES = ["params", "macs"]
 STAND_IN = "stand-in"

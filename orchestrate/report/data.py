@@ -22,6 +22,7 @@ from orchestrate.analysis import (
     statistics,
     under_load,
 )
+from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import Job, Process, flat
 from orchestrate.analysis.predicted import elsewhere
@@ -45,7 +46,7 @@ class Report:
     study: Study
     frames: Frames
     answers: list[claims.Answer]
-    configurations: list[dict[str, Any]]
+    configurations: list[Configuration]
     unasked: list[claims.Claim]  # about a kind of processor that no device here has
     absent: tuple[Absent, ...] = ()  # planned, without a record
     apart: tuple[str, ...] = ()  # predictions that are not compared, and why
@@ -67,7 +68,7 @@ def build(
     return Report(study, frames, found, configurations, unasked, absent, elsewhere(table))
 
 
-def _frames(study: Study, table: Frame, configurations: list[dict[str, Any]], ask: Ask | None) -> Frames:
+def _frames(study: Study, table: Frame, configurations: list[Configuration], ask: Ask | None) -> Frames:
     """Every dataset but the claims'."""
     paired = {c.key: pairs.of(table, c) for c in pairs.COMPARISONS}
     predicted = predicted_rows.frame(table)
@@ -99,7 +100,7 @@ def own_only(study: Study) -> bool:
     return bool(study.excluded) and all(same_jobs.is_own(each.job) for each in study.excluded)
 
 
-def _numbered(frame: Frame, configurations: list[dict[str, Any]]) -> Frame:
+def _numbered(frame: Frame, configurations: list[Configuration]) -> Frame:
     """The frame with `config`, the position of each row's configuration."""
     if not len(frame):
         return frame
@@ -117,7 +118,7 @@ ASKED = [(quantity, "") for quantity in PLAIN_QUANTITIES] + [
 ]
 
 
-def _means(paired: Frames, configurations: list[dict[str, Any]]) -> Frame:
+def _means(paired: Frames, configurations: list[Configuration]) -> Frame:
     """Mean ratio of every quantity in every comparison and configuration, under every memory definition."""
     columns = [pairs.column(quantity, name) for quantity, name in ASKED]
     found = []
