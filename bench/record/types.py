@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from bench.record.measured import Cold, OtherOperators, ProcessLatency, ProfiledOperator, UnexplainedMemory
 from bench.record.readings import Reading, Rung, SpanFacts
+from bench.record.stated import StatedAccuracy
 from bench.record.typed_dict import TypedDict
 
 Json = Dict[str, Any]  # an object whose fields are checked where it is read, or are nobody's but its reader's
@@ -96,22 +97,6 @@ class InputShape(TypedDict):
     name: str
     shape: List[int]
     dtype: str
-
-
-class StatedAccuracy(TypedDict, total=False):
-    """An accuracy as a file of accuracies, or the user, states it, in percent; `best`: at the best epoch."""
-
-    value: Optional[float]
-    source: str
-    unit: str
-    metric: str
-    statistic: str
-    reference: str
-    seeds: Optional[int]
-    std: Optional[float]
-    n: Optional[int]
-    epoch: Optional[str]
-    best: Optional["StatedAccuracy"]
 
 
 class _ModelFile(BundleFile):

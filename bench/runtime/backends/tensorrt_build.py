@@ -58,13 +58,9 @@ def build_plan(
         build.use_timing(timing)
         plan, timing_out = build.run()
         info: BuildInfo = {
-            "flags": build.flags,
-            "layers": build.layers,
-            "workspace_bytes": build.workspace,
-            "seconds": time.time() - started,
-            "warnings": build.warnings,
-            "dla": build.dla,
-        }
+            "flags": build.flags, "layers": build.layers, "workspace_bytes": build.workspace,
+            "seconds": time.time() - started, "warnings": build.warnings, "dla": build.dla,
+        }  # fmt: skip
         return plan, timing_out, info
     except BaseException as error:
         forget_frames(error)

@@ -1,0 +1,21 @@
+"""The shapes of what is stated of a model, not measured; parts of a job list."""
+
+from typing import Optional
+
+from bench.record.typed_dict import TypedDict
+
+
+class StatedAccuracy(TypedDict, total=False):
+    """An accuracy as a file of accuracies, or the user, states it, in percent; `best`: at the best epoch."""
+
+    value: Optional[float]
+    source: str
+    unit: str
+    metric: str
+    statistic: str
+    reference: str
+    seeds: Optional[int]
+    std: Optional[float]
+    n: Optional[int]
+    epoch: Optional[str]
+    best: Optional["StatedAccuracy"]
