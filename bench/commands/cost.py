@@ -23,6 +23,16 @@ app = typer.Typer(no_args_is_help=True, help=ABOUT)
 Measurements = Annotated[
     Path | None, typer.Option(metavar="FILE", help="JSON of what is measured so far, as `fit` takes it")
 ]
+Again = Annotated[
+    int,
+    typer.Option(metavar="N", min=0, max=200, help="instead: the N of --after that the fit explains least"),
+]
+TurnSeconds = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS", min=0.05, max=600, help="of each one's turns [default: 1.2, of a part 0.6]"
+    ),
+]
 
 
 def register(root: typer.Typer) -> None:
@@ -126,18 +136,8 @@ def design(
     networks: Annotated[int, typer.Option(metavar="N", min=0, max=200, help="whole networks")] = 126,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="decides what is chosen")] = 1,
     after: Measurements = None,
-    again: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=0, max=200, help="instead: the N of --after that the fit explains least"
-        ),
-    ] = 0,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", min=0.05, max=600, help="of each one's turns [default: 1.2, of a part 0.6]"
-        ),
-    ] = None,
+    again: Again = 0,
+    seconds: TurnSeconds = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose what to measure and write it as a bundle; `--after` puts parts where the fit is poor.

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -219,11 +220,12 @@ def _options(given: list[str]) -> dict[str, object]:
         name, equals, value = each.partition("=")
         if not equals or name in found:
             raise InputError(f"--option {each}: give NAME=VALUE, each name once")
-        try:
+        data: object = None
+        with suppress(reader.ManifestError):
             data = reader.read_text(f"value: {value}", f"--option {name}").data
-        except reader.ManifestError:
-            raise InputError(f"--option {each}: {value!r} cannot be read as a value") from None
-        found[name] = data["value"] if isinstance(data, dict) else data
+        if not isinstance(data, dict):
+            raise InputError(f"--option {each}: {value!r} cannot be read as a value")
+        found[name] = data["value"]
     return found
 
 

@@ -23,7 +23,7 @@ SPAN = 200.0  # how far ln tau is searched; exp(200) is far beyond any network
 
 
 def real_root(size: Callable[[float], float], target: float, start: float) -> float:
-    """Return the x where the increasing, positive `size` crosses `target`, to the last bit that matters.
+    """Return the x where the increasing `size` crosses `target`, to the last bit that matters.
 
     Raises UnreachableError if there is none within SPAN of `start`.
     """
@@ -119,6 +119,8 @@ def _bracket(size: Callable[[float], float], target: float, start: float) -> tup
 
 def _narrowed(size: Callable[[float], float], target: float, low: float, high: float) -> tuple[float, float]:
     """The bracket, drawn in by secants of ln(size), nearly straight in x: bisecting takes 50 steps."""
+    if size(low) <= 0:  # so small that it has no logarithm, as products without a constant term become
+        return low, high
     before, x, error = low, high, math.log(size(low) / target)
     for _ in range(SECANTS):
         now = math.log(size(x) / target)

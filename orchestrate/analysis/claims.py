@@ -19,7 +19,7 @@ from orchestrate.analysis.frame import Frame, Key
 from orchestrate.analysis.statistics import FEWEST
 from orchestrate.quantities import counted
 
-MOST_TIMES = 50  # as many architectures as there are: what more would settle is not worth advising
+MOST_TIMES = 50  # times the architectures that there are: what more would settle is not worth advising
 HOLDS, FAILS, UNSETTLED = "holds", "does not hold", "not enough data"
 
 

@@ -1,7 +1,7 @@
 """Efficiency under every memory definition at once; memory split into a floor and a price a parameter."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -73,16 +73,7 @@ def ranking(means: dict[str, statistics.Estimate]) -> Ranking:
 def configurations(table: Frame) -> Iterator[tuple[Configuration, Frame]]:
     """Yield the rows of each device in each way of running, apart: ratios never mix them."""
     for key, rows in split_by_configuration(table).items():
-        device, processor, backend, precision, threads, batch = key
-        found: Configuration = {
-            "device": device,
-            "processor": processor,
-            "backend": backend,
-            "precision": precision,
-            "threads": threads,
-            "batch": batch,
-        }
-        yield found, rows
+        yield cast(Configuration, dict(zip(CONFIGURATION, key, strict=True))), rows
 
 
 def split_by_configuration(rows: Frame) -> dict[Key, Frame]:

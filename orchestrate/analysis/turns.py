@@ -70,7 +70,8 @@ def reference_seconds(records: Iterable[Record]) -> dict[str, float]:
     """Return the duration of each architecture's reference network on the undisturbed machine."""
     found: dict[str, float] = {}
     for record in records:
-        name = record["job"]["model"]["architecture"] or ""
+        if not (name := record["job"]["model"]["architecture"]):
+            continue  # a user's own file, which no profile is made of
         found[name] = min(found.get(name, math.inf), *(_undisturbed(part) * 1e-9 for part in _parts(record)))
     return found
 

@@ -40,7 +40,7 @@ SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 
 
 def html(parts: Mapping[str, str]) -> str:
-    """Return the whole page as text, the same for the same records; parts: `parts` and `details`."""
+    """Return the whole page as text, the same for the same records; parts: as `parts`, and the `details`."""
     texts = re.split(r"\{\{(\w+)\}\}", asset("page.html"))  # text, name, text, name, ..., text
     return "".join(parts[piece] if index % 2 else piece for index, piece in enumerate(texts))
 
@@ -189,7 +189,7 @@ def numbers(values: NDArray[np.float64]) -> Raw:
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """To 6 significant digits, by whole numbers and exact powers of ten: no further digit is written."""
+    """To 6 significant digits; what is between 1e-17 and 1e21 in size is written with no further digit."""
     with np.errstate(all="ignore"):  # of 0, of what is not known, and of what is too small for a power
         places = 5 - np.nan_to_num(np.floor(np.log10(np.abs(values))), posinf=0, neginf=0).astype(int)
         power = POWERS[np.minimum(np.abs(places), len(POWERS) - 1)]

@@ -8,16 +8,10 @@ second one, with its own few hundred megabytes. Whatever is taken here is given 
 
 import importlib
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Tuple, Union
+from typing import Any, Callable, Dict, List, Tuple, Union
 
 from bench.runtime.backends import cuda_ctypes
 from bench.runtime.backends.base import BackendError
-
-if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
-    pass
 
 Driver = Union[ModuleType, cuda_ctypes.Driver]  # pycuda.driver, or ours of the same shape
 

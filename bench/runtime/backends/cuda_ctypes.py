@@ -70,7 +70,7 @@ def open_library() -> ctypes.CDLL:
 
 
 class Driver(object):
-    """The functions of libcuda that we use, each with its prototype; an error code raises `Error`."""
+    """The functions of libcuda that we use, each with its prototype; an error code raises `CudaError`."""
 
     Error = CudaError
     MemoryError = OutOfMemoryError
@@ -84,7 +84,7 @@ class Driver(object):
         self.Device = CudaDevices(self)
 
     def call(self, name: str, *arguments: object) -> None:
-        """Call function `name`; raises OutOfMemoryError or Error with the driver's own words."""
+        """Call function `name`; raises OutOfMemoryError or CudaError with the driver's own words."""
         code = self._functions[name](*arguments)
         if code:
             kind = OutOfMemoryError if code == OUT_OF_MEMORY else CudaError

@@ -134,7 +134,8 @@ class Graph(torch.nn.Module):
     def _values(self, given: Sequence[torch.Tensor]) -> Dict[str, torch.Tensor]:
         values = dict(zip(self.inputs, given))
         values.update({name: getattr(self, slot) for name, slot in self.slots.items()})
-        return dict(values, **{"": ABSENT})
+        values[""] = ABSENT
+        return values
 
 
 def multiplications(operator: str, taken: Inputs, made: torch.Tensor) -> Optional[int]:
