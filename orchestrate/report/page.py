@@ -9,14 +9,23 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrate.analysis import memory, pairs, recommend
 from orchestrate.analysis.frame import Column, Frame
 from orchestrate.console import printable
-from orchestrate.report import absent, data, measured, own_models, profile, tables, text, verdict_cards
+from orchestrate.report import (
+    absent,
+    data,
+    measured,
+    own_models,
+    profile,
+    rounding,
+    tables,
+    text,
+    verdict_cards,
+)
 from orchestrate.report.columns import Table
 from orchestrate.report.data import Report
 
@@ -35,7 +44,6 @@ SCRIPTS = (
 )
 UNUSED = ("source", "processor", "record", "mean", "best", "file_bytes", "accuracy_reference",
           "accuracy_stated", "accuracy_best", "widths", "fit", "epochs_differ")  # fmt: skip
-POWERS = np.array([float(f"1e{exponent}") for exponent in range(309)])  # 10.0**n is not always the nearest
 SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 
 
@@ -184,19 +192,7 @@ def numbers(values: NDArray[np.float64]) -> Raw:
 
     Null for what is not known.
     """
-    text = msgspec.json.encode(_rounded(values).tolist()).decode()  # half the time of '%.6g'
-    return Raw(text.replace(".0,", ",").replace(".0]", "]"))
-
-
-def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """To 6 significant digits; what is between 1e-17 and 1e21 in size is written with no further digit."""
-    with np.errstate(all="ignore"):  # of 0, of what is not known, and of what is too small for a power
-        places = 5 - np.nan_to_num(np.floor(np.log10(np.abs(values))), posinf=0, neginf=0).astype(int)
-        power = POWERS[np.minimum(np.abs(places), len(POWERS) - 1)]
-        found: NDArray[np.float64] = np.where(
-            places < 0, np.round(values / power) * power, np.round(values * power) / power
-        )
-    return found
+    return Raw(rounding.as_json(values, 6))
 
 
 def _table(table: Table) -> dict[str, Any]:

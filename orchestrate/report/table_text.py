@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.record.printable import one_line
 from orchestrate.analysis.frame import Frame
-from orchestrate.report import text
+from orchestrate.report import rounding, text
 from orchestrate.report.columns import Column, Table
 
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet computes, also behind blanks, tabs and line ends
@@ -71,10 +71,8 @@ def written(values: NDArray[np.float64]) -> list[str]:
 
 
 def _each(values: NDArray[np.float64]) -> list[str]:
-    texts = ("%.9g " * len(values) % tuple(values.tolist())).split()  # one call: a number costs a third
-    for place in np.flatnonzero(~np.isfinite(values)).tolist():
-        texts[place] = ""
-    return texts
+    texts = rounding.as_json(values, 9)[1:-1].replace("null", "")
+    return texts.split(",") if len(values) else []
 
 
 def _safe(value: str) -> str:

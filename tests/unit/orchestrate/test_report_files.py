@@ -127,8 +127,10 @@ def test_numbers_have_three_digits_and_never_an_exponent(value: float | None, sh
     "numbers", [[0.0, 1 / 3, -2e-9, math.nan, math.inf] * 50, list(np.arange(300) / 7), []]
 )
 def test_a_number_in_a_csv_has_nine_digits_however_often_it_comes(numbers: list[float]) -> None:
-    expected = [f"{number:.9g}" if math.isfinite(number) else "" for number in numbers]
-    assert table_text.written(np.array(numbers, dtype=float)) == expected
+    expected = [float(f"{number:.9g}") if math.isfinite(number) else "" for number in numbers]
+    shown = table_text.written(np.array(numbers, dtype=float))
+    assert [each and float(each) for each in shown] == expected
+    assert all(len(each) <= len("-0.123456789") for each in shown)
 
 
 def test_text_cannot_break_out_of_a_table_or_run_in_a_spreadsheet() -> None:

@@ -12,7 +12,7 @@ SIZES: dict[str, Callable[[float], float]] = {
     "straight": lambda x: math.exp(14 + 2 * x),
     "steep": lambda x: math.exp(12 + 60 * x),
     "a floor": lambda x: 1e5 + math.exp(8 * x),
-    "none below a point": lambda x: math.exp(900 * x),  # 0.0 at -1: it has no logarithm
+    "none below a point": lambda x: math.exp(min(900 * x, 700)),  # 0.0 at -1: it has no logarithm
     "a step": lambda x: 1e3 if x < 0.7 else 1e7,
 }
 
@@ -34,5 +34,5 @@ def test_it_is_where_bisecting_ends(name: str, target: float) -> None:
         return size(x)
 
     found = real_root(counted, target, 0.0)
-    assert found == pytest.approx(bisected(lambda x: min(size(min(x, 0.78)), 1e300), target), abs=1e-15)
-    assert name in ("a step", "none below a point") or len(calls) < 40
+    assert found == pytest.approx(bisected(size, target), abs=1e-15)
+    assert name not in ("powers", "straight", "steep") or len(calls) < 40
