@@ -203,9 +203,24 @@ def children() -> set[int]:
 
 
 def end(processes: set[psutil.Process]) -> None:
-    """Kill `processes` and all that they started."""
+    """Kill `processes` and all that they started; return when they hold nothing any more."""
+    doomed: list[psutil.Process] = []
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for one in [*process.children(recursive=True), process]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    one.kill()
+            doomed += [*process.children(recursive=True), process]
+    for one in doomed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    wait_for(lambda: all(map(gone, doomed)), f"killed, and still there: {doomed}")
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether a process has ended; that nobody has asked yet how is no matter.
+
+    One of several threads is shown as ended before the others have closed its files.
+    """
+    try:
+        ended = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    except psutil.NoSuchProcess:
+        return True
+    return ended or not process.is_running()  # its number may be another's by now

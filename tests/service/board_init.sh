@@ -32,6 +32,9 @@ exec setsid env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/sbin/sshd -D -e -f /r
 S
 cat >/run/start-dockerd <<S
 #!/bin/sh
+# A living engine may be slow to answer: a second one would start on the same data. What a dead one left goes:
+# its number may be another program's by now.
+case \$(readlink "/proc/\$(cat /run/docker.pid)/exe") in */dockerd) exit ;; esac 2>/dev/null
 rm -f /run/docker.pid
 exec setsid env -i PATH=/run/engine/usr/sbin:/run/engine/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root ${ENGINE:+/run/engine}/usr/sbin/dockerd --cgroup-parent /orbitbench/$NUMBER \\
   -H unix:///run/docker.sock -H unix:///run/board/shared/docker.sock ${DOCKERD_ARGS:-} \\

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import shutil
-import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,8 @@ def browser() -> Iterator[Any]:
 
 
 FAILED = pytest.StashKey[bool]()
+BEFORE = pytest.StashKey[set[int]]()  # our child processes, before a test had any
+FLEET = pytest.StashKey[Fleet]()  # the session's, while it is up
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,12 +51,29 @@ def pytest_runtest_makereport(
 @pytest.fixture(autouse=True)
 def no_failure_fails_the_next(request: pytest.FixtureRequest) -> Iterator[None]:
     """What a failed test has left at work here ends, and its boards are as before: others use them."""
-    before = children()
+    request.node.stash[BEFORE] = children()
     yield
     if request.node.stash.get(FAILED, False):
-        end({one for one in psutil.Process().children() if one.pid not in before})
-        if "fleet" in request.fixturenames:
-            request.getfixturevalue("fleet").mend()
+        mend(request.node)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Function) -> Iterator[None]:
+    """A failure while a test is taken down comes too late for the fixture."""
+    try:
+        return (yield)
+    except (Exception, pytest.fail.Exception):
+        if BEFORE in item.stash:
+            mend(item)
+        raise
+
+
+def mend(item: pytest.Function) -> None:
+    """End what `item` has started, and mend the session's boards where it used those: files have own ones."""
+    end({one for one in psutil.Process().children() if one.pid not in item.stash[BEFORE]})
+    fleet = item.session.stash.get(FLEET, None)
+    if fleet and item.funcargs.get("fleet") is fleet:
+        fleet.mend()
 
 
 @pytest.fixture(scope="session")
@@ -85,13 +103,18 @@ def load_image() -> Callable[[Board, bytes], None]:
 
 @pytest.fixture(scope="session")
 def fleet(
-    namespaces: None, tmp_path_factory: pytest.TempPathFactory, load_image: Callable[[Board, bytes], None]
+    namespaces: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    load_image: Callable[[Board, bytes], None],
+    request: pytest.FixtureRequest,
 ) -> Iterator[Fleet]:
     """Two boards, `board1` and `board2`, with stock sshd limits and orbitbench/busybox:test loaded."""
     with Fleet(Path(tmp_path_factory.mktemp("fleet")), "board1", "board2") as fleet:
         for board in fleet.boards.values():
             load_image(board, rootfs.busybox())
+        request.session.stash[FLEET] = fleet
         yield fleet
+        del request.session.stash[FLEET]
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +131,8 @@ def job_image(namespaces: None) -> bytes:
     """orbitbench/job:test (rootfs.JOB_IMAGE), bench.runtime with onnxruntime, to `load_image` on a board."""
     reason = rootfs.cannot_build_jobs()
     require(not reason, reason)
-    try:
+    with rootfs.or_skip():
         return rootfs.jobs()
-    except subprocess.CalledProcessError as error:
-        require(False, f"the job image for tests cannot be built: {error}")
-        raise
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,10 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, end
 from tests.service import board as boards
 from tests.service import leases, rootfs
 from tests.service.board import Board
@@ -57,12 +58,27 @@ def test_boards_that_a_failed_test_has_hurt_are_mended(fleet: Fleet):
     one.sh("kill -STOP $(cat /run/docker.pid)")
     one.link(False)
     other.power_cut()
+    other.switch_on()  # by the test itself: what a failed test has started ends
+    assert other.process
+    end({psutil.Process(other.process.pid)})
     fleet.mend()
     config = fleet.write_ssh_config(name="ssh_config_mended")
     for board in (one, other):
         assert board.docker("ps", "-aq") == ""
         assert board.docker("volume", "ls", "-q") == ""
         assert boards.run("ssh", "-F", str(config), board.name, "hostname").strip() == board.name
+
+
+def test_a_living_engine_that_is_slow_to_answer_is_not_started_again(fleet: Fleet):
+    board = fleet["board1"]
+    number = board.sh("cat /run/docker.pid")
+    board.sh("kill -STOP $(cat /run/docker.pid)")
+    try:
+        board.sh("/run/start-dockerd")
+    finally:
+        board.sh(f"kill -CONT {number}")
+    assert board.sh("cat /run/docker.pid") == number
+    assert board.docker("version", "-f", "ok").strip() == "ok"
 
 
 def test_a_small_disk_fills_up_and_empties(namespaces):
