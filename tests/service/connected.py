@@ -13,10 +13,12 @@ def with_volume(engine: Engine, name: str, labels: Mapping[str, str]) -> Iterato
     _reopen(engine)
     board = Board(engine)
     board.create_volume(name, dict(labels))
-    yield board
-    _reopen(engine)
-    board.remove()
-    board.remove_volume(name)
+    try:
+        yield board
+    finally:
+        _reopen(engine)
+        board.remove()
+        board.remove_volume(name)
 
 
 def _reopen(engine: Engine) -> None:
