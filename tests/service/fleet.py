@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from orchestrate.errors import OrbitError
 from tests.service import board as boards
 from tests.service import leases, rootfs
 from tests.service.board import Board, run
@@ -124,11 +125,13 @@ def command_up(count: int) -> int:
     devices.write_text(
         DEVICES + "".join(DEVICE.format(name=name, image=rootfs.JOB_IMAGE) for name in fleet.boards)
     )
-    if reason := rootfs.cannot_build_jobs():
-        print(f"without an image: {reason}", file=sys.stderr)
-    else:
+    try:
+        if reason := rootfs.cannot_build_jobs():
+            raise OrbitError(reason)
         for board in fleet.boards.values():
             board.load(rootfs.jobs())
+    except OrbitError as error:
+        print(f"without an image: {error}", file=sys.stderr)
     print(f"export ORBITBENCH_SSH_CONFIG={fleet.ssh_config} ORBITBENCH_DEVICES={devices}")
     print("orchestrate devices check")
     print("orchestrate run --all --experiment demo")

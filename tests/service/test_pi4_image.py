@@ -12,7 +12,7 @@ from orchestrate.engine.image_store import ImageEngine, ImageInfo, connected
 from orchestrate.images import build
 from orchestrate.images.manifest import OWN_BASE, Project, Target, open_project
 from tests import models
-from tests.conftest import ROOT, require
+from tests.conftest import ROOT
 from tests.service import rootfs, trees
 from tests.service.board import Board
 
@@ -35,8 +35,8 @@ def here(engine: Board) -> Iterator[ImageEngine]:
 @pytest.fixture(scope="module")
 def image(here: ImageEngine, target: Target) -> ImageInfo:
     """The image as `orchestrate images build pi4 --base base` makes it."""
-    require(shutil.which("mmdebstrap"), "the own base needs the Debian package mmdebstrap")
-    rootfs.own_base()  # other tests make it, too
+    with rootfs.or_skip():
+        rootfs.own_base()  # other tests make it, too
     built = build.build(open_project(ROOT, target.registry), target, here, lambda _line: None)
     return here.get(built.tag)
 
