@@ -2,6 +2,8 @@
 
 Every fault hurts a real run on a pretend board: ssh, engine, container and runtime are the real ones. Most of
 it is waiting, so three boards are hurt side by side, each by one fault after another; a test is one's end.
+Most faults strike while the next measuring process idles (rootfs.SLOW_START); `container_killed` strikes one
+that computes.
 """
 
 import concurrent.futures
@@ -29,6 +31,14 @@ from tests.unit.orchestrate import sample
 pytestmark = pytest.mark.service
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = 3
+# A process has onnxruntime in memory from after its idle second to its end.
+KILL_WHEN_COMPUTING = """
+set -e
+export DOCKER_HOST=unix:///run/docker.sock
+first=$(docker inspect -f '{{.State.Pid}}' orbitbench)
+until grep -qs onnxruntime_pybind11 /proc/[0-9]*/maps; do [ -d /proc/$first ] || exit; sleep .01; done
+docker kill orbitbench
+"""
 ROWS: list[dict[str, Any]] = []
 
 
@@ -120,6 +130,11 @@ class Scene:
         """Remember what is finished at this moment, here or on the board."""
         self.finished = {**self.on_board(), **self.kept()}
 
+    def note_midway(self) -> None:
+        """The same where a fault is to strike a run: work must be left to hurt."""
+        self.note()
+        assert len(self.finished) < JOBS, "all was finished before the fault: is rootfs.SLOW_START at work?"
+
     def ends(self, process: subprocess.Popen[str], code: int, seconds: float = PATIENCE) -> str:
         """Wait for the end; what it said."""
         out, err = process.communicate(timeout=seconds)
@@ -183,7 +198,7 @@ def fault(*values: Any, board: str = "") -> Callable[[Callable[..., None]], Call
 @fault()
 def link_cut_and_mended(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     scene.board.link(False)
     time.sleep(2)
     scene.board.link(True)
@@ -194,7 +209,7 @@ def link_cut_and_mended(scene: Scene) -> None:
 @fault()
 def link_cut_for_good(scene: Scene) -> None:
     process = scene.begin("run", "--resume", scene.run.id, "--patience", "1")
-    scene.note()
+    scene.note_midway()
     scene.board.link(False)
     said = scene.ends(process, 1)
     assert f"to go on: orchestrate run --resume {scene.run.id}" in said
@@ -208,7 +223,7 @@ def link_cut_for_good(scene: Scene) -> None:
 @fault()
 def sshd_killed(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     scene.board.kill_sshd()
     time.sleep(1)
     scene.board.start_sshd()
@@ -220,7 +235,7 @@ def sshd_killed(scene: Scene) -> None:
 @fault("TERM")
 def engine_restarted_with_live_restore(scene: Scene, sign: str) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     scene.board.kill_dockerd(sign)
     scene.board.start_dockerd()
     scene.ends(process, 0)
@@ -230,7 +245,7 @@ def engine_restarted_with_live_restore(scene: Scene, sign: str) -> None:
 @fault(board="small")
 def engine_restarted_without_live_restore(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     scene.board.kill_dockerd("KILL")
     scene.board.start_dockerd()
     if process.wait(PATIENCE):  # the containers went down with it: seen as killed, or started again at once
@@ -241,7 +256,7 @@ def engine_restarted_without_live_restore(scene: Scene) -> None:
 @fault()
 def power_cut(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     scene.board.power_cut()
     scene.board.switch_on()
     scene.ends(process, 0)
@@ -251,8 +266,8 @@ def power_cut(scene: Scene) -> None:
 @fault()
 def container_killed(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
-    scene.board.docker("kill", "orbitbench")
+    scene.note_midway()
+    scene.board.sh(KILL_WHEN_COMPUTING)
     assert "its container was killed" in scene.ends(process, 1)
     scene.note()
     scene.resumes()
@@ -262,7 +277,7 @@ def container_killed(scene: Scene) -> None:
 @fault()
 def container_removed(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     scene.board.docker("rm", "-f", "orbitbench")
     scene.ends(process, 1)
     scene.resumes()
@@ -272,7 +287,7 @@ def container_removed(scene: Scene) -> None:
 @fault()
 def out_of_memory(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     scene.board.docker("update", "--memory", "8m", "--memory-swap", "8m", "orbitbench", check=False)
     code = process.wait(PATIENCE)
     said = "".join(process.communicate())
@@ -286,7 +301,7 @@ def out_of_memory(scene: Scene) -> None:
 @fault(board="small")
 def disk_of_the_board_full(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     scene.board.fill_disk()
     code = process.wait(PATIENCE)
     said = "".join(process.communicate())
@@ -326,7 +341,7 @@ def orchestrator_killed(scene: Scene) -> None:
 @fault()
 def two_orchestrators(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     with held(scene.board):
         other = scene.beside("other")
         other_id = other.run.path.rename(other.run.path.with_name("20261122-191501-tiny")).name
@@ -363,7 +378,7 @@ def clock_a_day_ahead(scene: Scene) -> None:
         "import time\nreal = time.time\ntime.time = lambda: real() + 86400\n"
     )
     process = scene.begin(PYTHONPATH=f"{folder}:{ROOT}")
-    scene.note()
+    scene.note_midway()
     scene.ends(process, 0)
     scene.complete("our clock a day ahead", "by itself")
     facts = [
@@ -375,7 +390,7 @@ def clock_a_day_ahead(scene: Scene) -> None:
 @fault()
 def image_deleted_midway(scene: Scene) -> None:
     process = scene.begin()
-    scene.note()
+    scene.note_midway()
     scene.board.docker("rmi", "-f", rootfs.SLOW_IMAGE)
     try:
         scene.ends(process, 0)
