@@ -17,14 +17,16 @@ ATTEMPTS = 3  # a busy machine may spoil one
 
 def memory_error() -> float:
     """Return the relative error of the ladder's reader for an allocation of known size whose pages are all
-    touched."""
-    kind = "uss" if process_memory()["uss"] is not None else "rss"
-    before = process_memory()[kind] or 0
+    touched.
+
+    By RSS: USS also moves when another process maps the libraries that we have mapped, or ends.
+    """
+    before = process_memory()["rss"] or 0
     # Fresh pages of the kernel's: an allocator may hand out memory that the process has touched before.
     block = mmap.mmap(-1, KNOWN_BYTES, flags=mmap.MAP_PRIVATE + mmap.MAP_ANONYMOUS)
     for page in range(0, KNOWN_BYTES, mmap.PAGESIZE):
         block[page] = 1
-    grown = (process_memory()[kind] or 0) - before
+    grown = (process_memory()["rss"] or 0) - before
     block.close()
     return grown / float(KNOWN_BYTES) - 1
 
