@@ -4,29 +4,36 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from bench.record.parent_process import die_with
 
-def started(folder: Path, call: Callable[..., object], *args: object) -> BaseProcess:
-    """Start `call` in a process, which writes to `out` and `err` in `folder`; `ended` gives its exit code.
+
+@contextmanager
+def started(folder: Path, call: Callable[..., object], *args: object) -> Iterator[BaseProcess]:
+    """A process at `call`, which writes to `out` and `err` in `folder`; it has ended when the block has.
 
     A fork of this process. Where torch sees a GPU it is a new interpreter: autograd refuses to run in a fork.
     """
     import torch
 
     how = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "fork")
-    process = how.Process(target=_run, args=(folder, call, args), daemon=True)
+    process = how.Process(target=_run, args=(os.getpid(), folder, call, args), daemon=True)
     process.start()
-    return process
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
-def ended(process: BaseProcess, patience: float) -> int | None:
-    """Wait for the process, and kill it after `patience` seconds; its exit code, or minus the signal."""
+def ended(process: BaseProcess, patience: float) -> int:
+    """Its exit code, or minus the signal; the test fails where it has not ended after `patience` seconds."""
     process.join(patience)
-    process.kill()
-    process.join()
+    assert process.exitcode is not None, f"still at work after {patience} s"
     return process.exitcode
 
 
@@ -38,7 +45,8 @@ def bench(*words: str) -> None:
     main()
 
 
-def _run(folder: Path, call: Callable[..., object], args: tuple[object, ...]) -> None:
+def _run(parent: int, folder: Path, call: Callable[..., object], args: tuple[object, ...]) -> None:
+    die_with(parent)
     import torch
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pytest's own handlers are not the command's

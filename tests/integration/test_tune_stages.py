@@ -152,7 +152,10 @@ class Workshop:
         wanted = [Path(word).read_text() if word.endswith(".json") else word for word in arguments[3:]]
         bundle = self.kept / hashlib.sha256("\n".join(wanted).encode()).hexdigest()
         if not bundle.exists():
-            self.run("design", "--out", str(bundle), *arguments[3:])
+            draft = bundle.with_suffix(".draft")
+            shutil.rmtree(draft, ignore_errors=True)  # of a test that failed meanwhile
+            self.run("design", "--out", str(draft), *arguments[3:])
+            draft.rename(bundle)
         shutil.copytree(bundle, out, dirs_exist_ok=True)
         return ""
 

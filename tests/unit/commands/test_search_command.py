@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from typer.testing import CliRunner, Result
 from bench.cli import build
 from bench.scaling import fits
 from tests import forked, matrix
-from tests.conftest import PATIENCE, wait_for
+from tests.conftest import PATIENCE, ROOT, wait_for
 
 SETTINGS = {
     "width_ratio": 0.04,
@@ -61,11 +63,12 @@ def test_stopped_it_keeps_its_place_and_the_same_command_goes_on(
     work, out = tmp_path / "work", tmp_path / "mine.yaml"
     place = ["--work", str(work), "--out", str(out)]
     command = ["search", "preact_resnet18", "-d", "digits", *QUICK, "--set", "warmup_epochs=400", *place]
-    process = forked.started(tmp_path, forked.bench, *command)
-    try:
-        wait_for(lambda: work.exists() and listens(process.pid))
-        os.kill(process.pid, number)
-    finally:
+    with forked.started(tmp_path, forked.bench, *command) as process:
+        pid = process.pid
+        assert pid
+        wait_for(lambda: not process.is_alive() or (work.exists() and listens(pid)))
+        if process.is_alive():  # or it has failed, and says why
+            os.kill(pid, number)
         code = forked.ended(process, PATIENCE)
     error = (tmp_path / "err").read_text()
     assert code == 130, error
@@ -75,6 +78,16 @@ def test_stopped_it_keeps_its_place_and_the_same_command_goes_on(
     refused = bench("search", "preact_resnet18", "-d", "digits", *QUICK, *place)
     assert refused.exit_code == 2
     assert "warmup_epochs 400 there, 1 here" in refused.stderr
+
+
+def test_a_process_of_its_own_comes_as_far_as_the_data(tmp_path: Path) -> None:
+    """The other tests begin in a process that has imported all that a search needs."""
+    words = ["search", "vgg11", "-d", "cifar10", "--data", str(tmp_path / "nowhere"), "--work", str(tmp_path)]
+    command = [sys.executable, "-m", "bench.cli", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "nowhere" in done.stderr
 
 
 MISTAKES = {

@@ -43,6 +43,6 @@ def print_whether_the_library_is_imported() -> None:
 
 
 def test_the_library_is_not_imported(tmp_path: Path) -> None:
-    process = forked.started(tmp_path, print_whether_the_library_is_imported)
-    assert forked.ended(process, PATIENCE) == 0, (tmp_path / "err").read_text()
+    with forked.started(tmp_path, print_whether_the_library_is_imported) as process:
+        assert forked.ended(process, PATIENCE) == 0, (tmp_path / "err").read_text()
     assert (tmp_path / "out").read_text() == "False\n"

@@ -1,6 +1,5 @@
 """`bench export`: what lands in the folder, what is reported, and what an interruption leaves."""
 
-import io
 import json
 import os
 import shutil
@@ -185,13 +184,18 @@ def test_a_target_that_no_widths_reach_names_the_model_before_anything_is_built(
     assert not (setting / "none").exists()
 
 
-class Interrupting(io.StringIO):
-    """Standard error that a Ctrl-C follows once the third model is at hand."""
+class Interrupting:
+    """Writes files, and is met by a Ctrl-C with the third model's reference half written."""
 
-    def write(self, text):
-        if text.startswith("export 3/"):
+    def __init__(self, write):
+        self.write, self.references = write, 0
+
+    def __call__(self, path, data):
+        self.references += path.name == "reference.npz"
+        if self.references == 3:
+            path.write_bytes(data[: len(data) // 2])
             signal.raise_signal(signal.SIGINT)
-        return super().write(text)
+        self.write(path, data)
 
 
 def test_interrupted_it_leaves_no_bundle_and_what_was_done_is_not_done_again(tmp_path, monkeypatch):
@@ -200,12 +204,14 @@ def test_interrupted_it_leaves_no_bundle_and_what_was_done_is_not_done_again(tmp
     out, store = tmp_path / "out", tmp_path / "cache"
     command = ["export", tmp_path / "long.yaml", "--out", out, "--cache", store]
     monkeypatch.setattr(sys, "argv", ["bench", *map(str, command)])
-    monkeypatch.setattr(sys, "stderr", Interrupting())
+    writing = Interrupting(cache.files.write)
+    monkeypatch.setattr(cache.files, "write", writing)
     with pytest.raises((SystemExit, KeyboardInterrupt)) as ended:
         main()
     assert getattr(ended.value, "code", None) == 130
+    assert writing.references == 3
     assert not (out / "bundle.json").exists()
-    kept = {path.name for path in store.iterdir()}
+    kept = {path.name for path in store.iterdir()}  # a half-written one would lie in a hidden folder here
     assert len(kept) == 2
     assert all(cache.get(store, name) for name in kept)
 

@@ -201,8 +201,8 @@ def test_a_reader_that_leaves_is_an_interruption(tmp_path: Path, env: dict[str, 
 def test_of_two_orchestrators_on_one_run_or_one_device_the_second_names_the_first(
     tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
 ) -> None:
-    other = sample.real_run(tmp_path / "elsewhere" / "results", models=1)
     with held(running):
+        other = sample.real_run(tmp_path / "elsewhere" / "results", models=1)
         same = resume(tmp_path, env)
         elsewhere = resume(tmp_path / "elsewhere", env)
         _, err = same.communicate()

@@ -74,8 +74,9 @@ def test_a_load_that_stays_makes_the_record_invalid_and_costs_at_most_half_as_mu
 
 
 def test_it_is_measured_again_before_the_profile_which_stays_the_last(tmp_path: Path) -> None:
-    _, events = run(tmp_path, {(0, 0), (1, 0)}, profile=True)
+    record, events = run(tmp_path, {(0, 0), (1, 0)}, profile=True)
     assert [e["process"] for e in events if e["event"] == "process"] == [0, 1, 0, 1, 2]
+    assert [p["process"] for p in record["latency"]["processes"]] == [0, 1]
 
 
 @pytest.mark.parametrize("repeats", [0, 1])

@@ -218,14 +218,45 @@ def test_an_output_unlike_the_reference_fails(board: Board) -> None:
         assert board.record(job)["output_check"]["max_abs_error"] == pytest.approx(1, rel=1e-4)
 
 
-def test_a_hanging_inference_is_killed_when_its_time_is_up(board: Board) -> None:
-    job = board.add(models.hanging, measure={"timeout_seconds": 1})
+def plug_in(folder: Path, name: str, module: str, clock: str) -> dict[str, str]:
+    """The environment of a runtime that knows the backend `name`, and whose clock is as `clock` leaves it."""
+    info = folder / f"{name}_backend-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-backend\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[orbitbench.backends]\n{name} = {name}_backend:DECLARATION\n")
+    (folder / f"{name}_backend.py").write_text(module)
+    (folder / "sitecustomize.py").write_text(clock)
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+LATER = """
+import os, time
+real = time.perf_counter_ns
+time.perf_counter_ns = lambda: real() + 10**13 * os.path.exists(os.environ["ORBITBENCH_TEST"])
+"""
+HANGING = """
+import os, pathlib
+from bench.record.backends import backend
+from bench.runtime.backends.onnxruntime import OnnxRuntimeBackend
+DECLARATION = backend("hanging_backend:Hanging")
+class Hanging(OnnxRuntimeBackend):
+    def bind(self, arrays):
+        pathlib.Path(os.environ["ORBITBENCH_TEST"]).touch()
+        super().bind(arrays)
+"""
+
+
+def test_a_hanging_inference_is_killed_when_its_time_is_up(board: Board, tmp_path: Path) -> None:
+    """Its time is up as soon as it hangs, and not before: the clock then jumps hours ahead."""
+    env, mark = plug_in(tmp_path, "hanging", HANGING, LATER), tmp_path / "hangs"
+    job = board.add(models.hanging, backend="hanging", measure={"timeout_seconds": 2 * PATIENCE})
     with case("hanging inference", "failed record, kind timeout, no process left") as seen:
-        board.finish(env={**os.environ, "ORBITBENCH_TEST": str(board.folder)})
+        board.finish(env={**env, "ORBITBENCH_TEST": str(mark)})
         error = board.failure(job)
         seen["got"] = f"{error['kind']}: {error['message']}"
         assert error["kind"] == "timeout"
-        assert not with_environment(str(board.folder))
+        assert mark.exists()
+        assert not with_environment(str(mark))
 
 
 AHEAD = """
@@ -247,16 +278,11 @@ class Slow(NullBackend):
 def test_a_slow_model_is_measured_with_fewer_samples_not_timed_out(board: Board, tmp_path: Path) -> None:
     """With all of its 700 samples it would take an hour. It sets its process's clock ahead instead of
     waiting, so that a busy machine, which is late in all else, has as much time left for the samples."""
-    info = tmp_path / "slow_backend-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow-backend\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[orbitbench.backends]\nslow = slow_backend:DECLARATION\n")
-    (tmp_path / "slow_backend.py").write_text(SLOW)
-    (tmp_path / "sitecustomize.py").write_text(AHEAD)
+    env = plug_in(tmp_path, "slow", SLOW, AHEAD)
     measure = {"warmup": 50, "min_samples": 700, "max_samples": 2000, "max_seconds": 1e4, "processes": 1}
     job = board.add(models.mlp, backend="slow", measure=measure)
     with case("slow model", "ok, fewer samples, and the record says so") as seen:
-        code, error = board.finish(env={**os.environ, "PYTHONPATH": str(tmp_path)})
+        code, error = board.finish(env=env)
         assert code == 0, error
         record = board.record(job)
         assert record["status"] == "ok", record["error"]

@@ -132,8 +132,8 @@ def killed_at_the_17th_minibatch(folder: Path) -> None:
 
 def test_killed_outright_the_same_command_ends_the_same(finished: Search, tmp_path: Path) -> None:
     """SIGKILL leaves no time to save: what was done since the last checkpoint is done again."""
-    process = forked.started(tmp_path, killed_at_the_17th_minibatch, tmp_path)
-    assert forked.ended(process, PATIENCE) == -signal.SIGKILL, (tmp_path / "err").read_text()
+    with forked.started(tmp_path, killed_at_the_17th_minibatch, tmp_path) as process:
+        assert forked.ended(process, PATIENCE) == -signal.SIGKILL, (tmp_path / "err").read_text()
     assert (tmp_path / CHECKPOINT).exists()
     run = search(tmp_path, quick())
     run.run()
