@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bench.cli import build
+from bench.scaling import fits
 from tests import matrix
 from tests.conftest import PATIENCE
 
@@ -81,6 +82,18 @@ def test_fit_prints_json_and_writes_a_fit_that_scale_takes(tmp_path: Path) -> No
     )
     assert mine["widths"] == theirs["widths"]
     assert (mine["fit"], theirs["fit"]) == ("mine", "vgg11-cifar10")
+
+
+def test_a_fit_so_steep_that_sizes_below_it_round_to_nothing_gives_widths(tmp_path: Path) -> None:
+    """Its MACs, products of widths alone, become 0.0 far below the target, which has no logarithm."""
+    steep = tmp_path / "steep.yaml"
+    fits.save(fits.load_named("vgg11-cifar10").model_copy(update={"beta": [60.0] * 8}), steep)
+    asked = ("-d", "cifar10", "-m", "neuralscale", "-r", "0.25", "--ratio-of", "macs", "--json")
+    result = bench("scale", "vgg11", *asked, "--fit", str(steep))
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert len(found["widths"]) == 8
+    assert found["macs"] == pytest.approx(found["target_macs"], rel=0.005)
 
 
 SCALE = ("scale", "vgg11", "-d", "cifar10", "--ratio-of", "params")
