@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from bench.record import files, loads, schema
 from bench.record.files import BadFileError
-from bench.record.parent_process import die_with
 from bench.record.types import Json
 from orchestrate.analysis import forking, quick_json, quick_record, statistics, under_load
 from orchestrate.analysis.job import Job, Taken, build_all, take
@@ -71,7 +70,7 @@ def _in_processes(shares: Sequence[FileShare], workers: int) -> Iterator[Iterato
 
     statistics.special_functions()  # before the fork: else every process loads them
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, initializer=die_with, initargs=(os.getpid(),)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=forking.begin, initargs=(os.getpid(),)) as pool:
         try:
             yield _each(pool.map(read, shares))
         finally:
