@@ -101,7 +101,8 @@ class Graph(torch.nn.Module):
         self, nodes: List[Node], constants: Dict[str, torch.Tensor], inputs: List[str], outputs: List[str]
     ) -> None:
         super(Graph, self).__init__()
-        self.nodes, self.inputs, self.outputs = nodes, inputs, outputs
+        self.steps = [(OPERATORS[node.operator], node) for node in nodes]  # once, not at every inference
+        self.inputs, self.outputs = inputs, outputs
         self.slots = {name: "constant_%d" % index for index, name in enumerate(constants)}
         for name, tensor in constants.items():
             self.register_buffer(self.slots[name], tensor)
@@ -109,9 +110,9 @@ class Graph(torch.nn.Module):
     def forward(self, *given: torch.Tensor) -> List[torch.Tensor]:
         """Run all nodes, on one tensor an input."""
         values = self._values(given)
-        for node in self.nodes:
+        for function, node in self.steps:
             taken = [values[name] for name in node.sources]
-            values[node.targets[0]] = OPERATORS[node.operator](taken, node.attributes)
+            values[node.targets[0]] = function(taken, node.attributes)
         return [values[name] for name in self.outputs]
 
     def marked(self, work: Dict[str, Optional[int]]) -> Callable[..., None]:
@@ -122,11 +123,11 @@ class Graph(torch.nn.Module):
 
         def run(*given: torch.Tensor) -> None:
             values = self._values(given)
-            for node in self.nodes:
+            for function, node in self.steps:
                 label = "%s: %s" % (node.targets[0], node.operator)
                 taken = [values[name] for name in node.sources]
                 with torch.profiler.record_function(label):
-                    values[node.targets[0]] = OPERATORS[node.operator](taken, node.attributes)
+                    values[node.targets[0]] = function(taken, node.attributes)
                 work[label] = multiplications(node.operator, taken, values[node.targets[0]])
 
         return run
