@@ -109,7 +109,7 @@ Precision = Literal["fp32", "fp16", "int8"]
 Threads = Annotated[int, Field(ge=0, le=256, strict=True)]
 Once = AfterValidator(unique)
 Command = Annotated[list[Argument], Field(min_length=1)]
-Measure = Literal[
+MeasureSetting = Literal[
     "processes",
     "warmup",
     "min_samples",

@@ -18,7 +18,7 @@ from orchestrate.device_values import (
     Host,
     Image,
     Matching,
-    Measure,
+    MeasureSetting,
     Name,
     Once,
     Precision,
@@ -68,7 +68,7 @@ class Device(reader.Section):
     options: dict[Word, Scalar | dict[Entry, Scalar]] = Field(
         {}, description="for the backend; kept in every record"
     )
-    measure: dict[Measure, int | float | bool] = Field(  # int first: counts stay whole numbers
+    measure: dict[MeasureSetting, int | float | bool] = Field(  # int first: counts stay whole numbers
         {}, description="overrides the experiment's, such as max_seconds: 10"
     )
     keep_tactics: bool = Field(

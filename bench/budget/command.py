@@ -15,8 +15,8 @@ from bench.cost import PredictedFigure, Prediction, Profile
 from bench.cost.design import Item
 from bench.errors import InputError, JobError
 from bench.record.quantities import counted
-from bench.scaling.board import DevicePrices, of_profile
 from bench.scaling.budgets import COUNTS, shown
+from bench.scaling.device_prices import DevicePrices, of_profile
 from bench.scaling.errors import UnreachableError
 from bench.scaling.fits import load_named
 from bench.scaling.within import Within, within
@@ -63,7 +63,7 @@ class BudgetAnswer:
         return self.chosen.measured if self.chosen else None
 
 
-def board(asked: Asked) -> DevicePrices | None:
+def prices_on_device(asked: Asked) -> DevicePrices | None:
     """Return the device's price list; None without one."""
     if asked.device is None:
         return None
@@ -74,7 +74,7 @@ def board(asked: Asked) -> DevicePrices | None:
 def solve(asked: Asked) -> BudgetAnswer:
     """Return the widths for the limits, by the counts and by the model of the device."""
     solver = Solver(asked)
-    if solver.board is None or not (asked.measure and asked.on_device):
+    if solver.prices is None or not (asked.measure and asked.on_device):
         return solver.answer()
     return solver.measured(rounds.play(asked.limits, asked.rounds, solver.guess, solver.measure))
 
@@ -85,7 +85,7 @@ class Solver:
     def __init__(self, asked: Asked, prices: DevicePrices | None = None) -> None:
         if asked.count != "true":
             raise InputError("budgets are of true counts: nobody has published another; leave --count away")
-        self.asked, self.board = asked, prices or board(asked)
+        self.asked, self.prices = asked, prices or prices_on_device(asked)
         self.fit = load_named(asked.fit) if asked.fit else None
         self.anchor: Anchor | None = None  # what networks are measured beside
 
@@ -94,27 +94,27 @@ class Solver:
         network, data = zoo.architecture(self.asked.architecture), zoo.dataset(self.asked.dataset)
         asked = self.asked
         try:
-            found = within(network, data, asked.method, limits, self.fit, asked.align, self.board, near)
+            found = within(network, data, asked.method, limits, self.fit, asked.align, self.prices, near)
         except UnreachableError as error:
             raise self._marked(error) from None
-        if self.board is not None:
-            self.board.predict(found.scaled.widths)
+        if self.prices is not None:
+            self.prices.predict(found.scaled.widths)
         return found
 
     def _marked(self, error: UnreachableError) -> UnreachableError:
         """The error, which states it where the network that it names lies beyond the tuned widths."""
-        if self.board is None or not self.asked.on_device or not error.widths:
+        if self.prices is None or not self.asked.on_device or not error.widths:
             return error
-        if not self.board.model.outside(self.board.architecture, error.widths, self.board.dataset):
+        if not self.prices.model.outside(self.prices.architecture, error.widths, self.prices.dataset):
             return error
         text = f"{error} (extrapolated: beyond the widths that were tuned)"
         return UnreachableError(text, error.widths, error.figures)
 
     def measure(self, widths: Sequence[int]) -> Measured:
         """Measure widths on the device."""
-        assert self.board is not None
+        assert self.prices is not None
         wanted = self.wanted(widths)
-        [found] = measuring.measure(self.board.model.profile, [wanted], self.decided).values()
+        [found] = measuring.measure(self.prices.model.profile, [wanted], self.decided).values()
         self.learn(wanted, found)
         return found
 
@@ -156,9 +156,10 @@ class Solver:
         return self._answer(chosen.guess, tuple(played.rounds), chosen, played.why)
 
     def _answer(self, found: Within, *played: Any) -> BudgetAnswer:
-        if self.board is None:
+        if self.prices is None:
             return BudgetAnswer(found)
-        return BudgetAnswer(found, self.board.predict(found.scaled.widths), self.board.model.profile, *played)
+        prediction = self.prices.predict(found.scaled.widths)
+        return BudgetAnswer(found, prediction, self.prices.model.profile, *played)
 
 
 def round_lines(asked: Asked, played: BudgetRound) -> list[str]:

@@ -12,7 +12,7 @@ from bench.record.quantities import counted
 
 if TYPE_CHECKING:
     from bench.scaling import Scaled
-    from bench.scaling.board import DevicePrices
+    from bench.scaling.device_prices import DevicePrices
     from bench.scaling.regression import Regression
 
 Architecture = Annotated[
@@ -180,7 +180,7 @@ def _by_ratio(options: ScaleOptions, ratio: float, ratio_of: str) -> str:
     from bench.manifests.methods import canonical
     from bench.scaling.text import ByRatio, as_data, as_text
 
-    scaled, board = _scaled(options, ratio, ratio_of)
+    scaled, prices = _scaled(options, ratio, ratio_of)
     asked: ByRatio = {
         "architecture": options.arch,
         "dataset": options.dataset,
@@ -189,11 +189,11 @@ def _by_ratio(options: ScaleOptions, ratio: float, ratio_of: str) -> str:
         "ratio_of": ratio_of,
         "count": options.count,
     }
-    if board is None:
+    if prices is None:
         return json.dumps(as_data(asked, scaled)) if options.as_json else as_text(asked, scaled)
     from bench.budget import text
 
-    prediction, profile = board.predict(scaled.widths), board.model.profile
+    prediction, profile = prices.predict(scaled.widths), prices.model.profile
     if options.as_json:
         return json.dumps({**as_data(asked, scaled), **text.prediction_data(prediction, profile)})
     return "\n".join([as_text(asked, scaled), *text.prediction_lines(prediction, profile)])
@@ -208,19 +208,19 @@ def _scaled(options: ScaleOptions, ratio: float, ratio_of: str) -> "tuple[Scaled
 
     architecture, task = zoo.architecture(options.arch), zoo.dataset(options.dataset)
     fit = load_named(options.fit) if options.fit else None
-    board = None
+    prices = None
     if options.device is not None:
-        from bench.scaling.board import of_profile
+        from bench.scaling.device_prices import of_profile
 
-        board = of_profile(options.device, architecture, task, options.extrapolate)
+        prices = of_profile(options.device, architecture, task, options.extrapolate)
     asked = (architecture, task, options.method, ratio, ratio_of, fit, options.align)
     if options.method != "device" and ratio_of not in ("latency", "memory"):
-        return along_curve(*asked, options.count), board
+        return along_curve(*asked, options.count), prices
     from bench.scaling.within import by_ratio
 
     if options.count != "true":
         raise InputError(f"{options.method} by {ratio_of} is of true counts; leave --count away")
-    return by_ratio(*asked, board), board
+    return by_ratio(*asked, prices), prices
 
 
 def fit(

@@ -16,7 +16,7 @@ MARGIN = 0.25  # of the widths: how far the curve goes beyond the networks that 
 MOST = 600  # points: of a wider curve only the multiples of the block are kept, and the channel after each
 
 
-class Landscape(NamedTuple):
+class WidthCurve(NamedTuple):
     """Seconds of the parts that have `layer`'s channels, over `channels` (rising). block: channels of a step.
 
     share: of the layer in the first network's latency.
@@ -31,8 +31,8 @@ class Landscape(NamedTuple):
 
 def landscape(
     model: CostModel, architecture: Architecture, networks: Sequence[Sequence[int]], dataset: Dataset
-) -> tuple[Landscape, list[int]]:
-    """Find the costliest layer of the first network; return its landscape and the networks' widths in it.
+) -> tuple[WidthCurve, list[int]]:
+    """Find the costliest layer of the first network; return its curve and the networks' widths in it.
 
     networks: width vectors, all inside the tuned range.
     """
@@ -45,7 +45,7 @@ def landscape(
         _seconds(model, architecture, [*base[:layer], each, *base[layer + 1 :]], dataset, layer)
         for each in channels
     ]
-    return Landscape(architecture.layers[layer], share, unit, channels, seconds), marks
+    return WidthCurve(architecture.layers[layer], share, unit, channels, seconds), marks
 
 
 def _costliest(

@@ -16,7 +16,7 @@ from bench.zoo import architecture, dataset
 
 if TYPE_CHECKING:
     from bench.cost import CostModel
-    from bench.scaling.board import DevicePrices
+    from bench.scaling.device_prices import DevicePrices
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ def plan(
 
 def plan_one(request: Request, sources: Sequence[str] = (), weights: Path | None = None) -> Planned:
     """Do as `plan` for one request; raise ScalingError, or NoFitError where it needs a search first."""
-    board = _board(request)
-    scaled = _scale(request, board)
+    prices = _prices(request)
+    scaled = _scale(request, prices)
     known = lookup(request.architecture, request.dataset, scaled.widths, scaled.params, sources)
     trained = find(weights, request.of_one_image.id, scaled.widths) if weights else None
-    return Planned(request, scaled, known, trained, _predicted(board, request, scaled) if board else None)
+    return Planned(request, scaled, known, trained, _predicted(prices, request, scaled) if prices else None)
 
 
 def _settled(request: Request, stand_ins: bool) -> Request:
@@ -115,11 +115,11 @@ def _settled(request: Request, stand_ins: bool) -> Request:
     return replace(request, fit=request.stand_in if missing else None, stand_in=None)
 
 
-def _board(request: Request) -> "DevicePrices | None":
+def _prices(request: Request) -> "DevicePrices | None":
     """The profile that widths are chosen on, as a price list."""
     if request.profile is None:
         return None
-    from bench.scaling.board import DevicePrices
+    from bench.scaling.device_prices import DevicePrices
 
     return DevicePrices(_model(request.profile), architecture(request.architecture), dataset(request.dataset))
 
@@ -131,13 +131,13 @@ def _model(profile: str) -> "CostModel":
     return CostModel(find(profile))
 
 
-def _predicted(board: "DevicePrices", request: Request, scaled: Scaled) -> dict[str, Any] | None:
+def _predicted(prices: "DevicePrices", request: Request, scaled: Scaled) -> dict[str, Any] | None:
     """What the profile predicts of one image, with 95 % intervals; base units. None beyond its range and
     of a batch."""
     from bench.cost import ExtrapolationError
 
     try:
-        found = board.predict(scaled.widths)
+        found = prices.predict(scaled.widths)
     except ExtrapolationError:
         if request.ratio_of in ON_DEVICE:
             raise
@@ -146,19 +146,19 @@ def _predicted(board: "DevicePrices", request: Request, scaled: Scaled) -> dict[
         return None
     memory = found.process.data()
     return {
-        "profile": board.model.profile.name,
-        **board.model.profile.environment.model_dump(),
-        **({"emulated": board.model.profile.emulated} if board.model.profile.emulated else {}),
+        "profile": prices.model.profile.name,
+        **prices.model.profile.environment.model_dump(),
+        **({"emulated": prices.model.profile.emulated} if prices.model.profile.emulated else {}),
         "latency": found.latency.data(),
         "memory": None if memory["value"] is None else memory,
     }
 
 
-def _scale(request: Request, board: "DevicePrices | None") -> Scaled:
+def _scale(request: Request, prices: "DevicePrices | None") -> Scaled:
     from bench.scaling import fits, within
 
     fit = fits.load_named(request.fit) if request.fit else None
-    if request.method == "device" or board:
+    if request.method == "device" or prices:
         return within.by_ratio(
             architecture(request.architecture),
             dataset(request.dataset),
@@ -167,7 +167,7 @@ def _scale(request: Request, board: "DevicePrices | None") -> Scaled:
             request.ratio_of,
             fit,
             request.align,
-            board,
+            prices,
         )
     return scale(
         architecture(request.architecture),

@@ -53,7 +53,7 @@ Ratio = Annotated[float, Field(gt=0, le=4)]
 Align = Annotated[int, Field(ge=1, le=64)]
 
 
-class Measure(reader.Section):
+class MeasureSection(reader.Section):
     """How long and how often one job is measured; the fields of a job list's `measure` (docs/formats.md)."""
 
     processes: int = Field(default=DEFAULTS["processes"], ge=1, le=100, description="fresh processes a job")
@@ -107,7 +107,7 @@ class Measure(reader.Section):
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Measure":
+    def _ordered(self) -> "MeasureSection":
         for low, high in (("min_samples", "max_samples"), ("min_seconds", "max_seconds")):
             if getattr(self, low) > getattr(self, high):
                 raise ValueError(f"{low} ({getattr(self, low)}) is above {high} ({getattr(self, high)})")
@@ -168,7 +168,7 @@ class Experiment(reader.Manifest):
     description: str = ""
     groups: list[Group] = Field(min_length=1)
     batch: int = Field(default=1, ge=1, le=1024)
-    measure: Measure = Measure()
+    measure: MeasureSection = MeasureSection()
     training: Training = Training()
     test_set: StrictBool | Annotated[int, Field(strict=True, ge=1)] = Field(
         False, description="measure accuracy on the device: true, or on at most so many test images"

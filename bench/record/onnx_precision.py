@@ -30,7 +30,7 @@ SAME = {"Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"}  
 
 # What is known of a tensor: its type in use, the type it was stored in, whether DequantizeLinear made it.
 Value = NamedTuple("Value", [("kind", str), ("stored", str), ("dequantised", bool)])
-Layer = NamedTuple("Layer", [("operator", str), ("kinds", Set[str]), ("products", int)])
+Work = NamedTuple("Work", [("operator", str), ("kinds", Set[str]), ("products", int)])
 
 
 def precision(graph: Graph) -> str:
@@ -47,7 +47,7 @@ def precision(graph: Graph) -> str:
     return next(iter(kinds)) if len(kinds) == 1 and kinds <= FLOATS | {"int8"} else "mixed"
 
 
-def layers(graph: Graph) -> List[Layer]:
+def layers(graph: Graph) -> List[Work]:
     """Return the operators that carry the work: in what they compute, and how many products each output sums
     up."""
     values = {name: _stored(tensor) for name, tensor in graph.tensors.items()}
@@ -56,12 +56,12 @@ def layers(graph: Graph) -> List[Layer]:
     found = []
     for node in graph.nodes:
         if node.operator in INTEGER_WORK:
-            found.append(Layer(node.operator, {"int8"}, _products(node, graph.tensors)))
+            found.append(Work(node.operator, {"int8"}, _products(node, graph.tensors)))
         elif node.operator in PACKED_WORK:
             operand = values.get(node.inputs[0], _plain("")) if node.inputs else _plain("")
-            found.append(Layer(node.operator, {operand.kind or "fp32", "int4"}, 1))
+            found.append(Work(node.operator, {operand.kind or "fp32", "int4"}, 1))
         elif node.operator in WORK:
-            found.append(Layer(node.operator, _kinds(node, values), _products(node, graph.tensors)))
+            found.append(Work(node.operator, _kinds(node, values), _products(node, graph.tensors)))
         for output in node.outputs:
             values.setdefault(output, _result(node, values))
     return found

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from bench.manifests.methods import WRITTEN, canonical
 from bench.scaling import budgets, device, direction, nudge, solve
-from bench.scaling.board import DevicePrices
 from bench.scaling.budgets import COUNTS, BudgetTask
+from bench.scaling.device_prices import DevicePrices
 from bench.scaling.errors import NoFitError, ScalingError, UnreachableError
 from bench.scaling.fits import Fit
 from bench.scaling.segments import Counts
@@ -40,13 +40,13 @@ def within(
     limits: Mapping[str, float],
     fit: Fit | None = None,
     align: int | None = None,
-    board: DevicePrices | None = None,
+    prices: DevicePrices | None = None,
     near: Sequence[int] | None = None,
 ) -> Within:
     """Return the largest network of a method within `limits` (params, macs, latency in s, memory in bytes).
 
     `device` stays as near as possible to the direction of a fit, or of the default widths where there is
-    none. Latency and memory need a board. near: widths of this method that already come close, of which as
+    none. Latency and memory need prices. near: widths of this method that already come close, of which as
     few as possible are to be changed. Raises ScalingErrors as `scale` does, UnreachableError too.
     """
     if method not in WRITTEN:
@@ -54,22 +54,22 @@ def within(
     check_align(align)
     method, align = canonical(method, align)
     needed = sorted(set(limits) - set(COUNTS))
-    if needed and board is None:
+    if needed and prices is None:
         raise ScalingError(f"a budget of {' and '.join(needed)} needs a device's profile; give --device NAME")
-    _has_memory(board if "memory" in limits else None)
+    _has_memory(prices if "memory" in limits else None)
     if method != "uniform":
         fit = _fit(architecture, dataset, fit, needed=method != "device")
-    figures = board.figures if board else budgets.counts(architecture, dataset)
+    figures = prices.figures if prices else budgets.counts(architecture, dataset)
     task = BudgetTask(architecture, dataset, limits, figures, align or 1)
-    if board is not None:
-        task = replace(task, look_ahead=board.look_ahead)
+    if prices is not None:
+        task = replace(task, look_ahead=prices.look_ahead)
     line = direction.of(architecture, fit if method != "uniform" else None)
     moved = _moved(task, line, method, near) if near is not None else None
     use = task.use(moved) if moved is not None else 0.0
     if moved is not None and CLOSE <= use <= 1 + nudge.SETTLED:
         widths = moved
     else:
-        widths = _solved(task, line, method, board or Counts(architecture, dataset))
+        widths = _solved(task, line, method, prices or Counts(architecture, dataset))
         if moved is not None and task.use(widths) < use <= 1 + nudge.SETTLED:
             widths = moved
     return result(task, line, widths, fit if method != "uniform" else None, align)
@@ -83,12 +83,12 @@ def by_ratio(
     ratio_of: str,
     fit: Fit | None = None,
     align: int | None = None,
-    board: DevicePrices | None = None,
+    prices: DevicePrices | None = None,
 ) -> Scaled:
-    """Return widths for `ratio` times what the default network has, or takes on the board.
+    """Return widths for `ratio` times what the default network has, or takes on the device.
 
     ratio_of: as of `scale`, with its promise that counts are met within 0.5 %; or latency, memory (without
-    what a process takes that holds no network), which need a board and are kept below the ratio. On a board
+    what a process takes that holds no network), which need prices and are kept below the ratio. With prices
     `device` takes the network that costs least there.
     """
     if not (math.isfinite(ratio) and ratio > 0):
@@ -96,30 +96,30 @@ def by_ratio(
     if ratio_of not in RATIOS:
         raise ScalingError(f"no ratio of {ratio_of}; known: {', '.join(RATIOS)}")
     of = "params" if ratio_of == "width" else ratio_of
-    figures = board.figures if board else budgets.counts(architecture, dataset)
+    figures = prices.figures if prices else budgets.counts(architecture, dataset)
     default = architecture.default_widths
-    if of not in COUNTS and board is None:
+    if of not in COUNTS and prices is None:
         raise ScalingError(f"a ratio of {ratio_of} needs a device's profile; give --device NAME")
     if ratio_of == "width":
         target = target_size(
             architecture, lambda each: architecture.cost(each, dataset).params, ratio, "width"
         )
     else:
-        _has_memory(board if of == "memory" else None)
-        alone = board.memory_line[0] if board and of == "memory" else 0.0
+        _has_memory(prices if of == "memory" else None)
+        alone = prices.memory_line[0] if prices and of == "memory" else 0.0
         target = alone + ratio * (figures(default)[of] - alone)
         if not target > 0:
             raise ScalingError(f"by the profile {architecture.name} takes no {of}: there is no ratio of it")
-    found = within(architecture, dataset, method, {of: target}, fit, align, board)
+    found = within(architecture, dataset, method, {of: target}, fit, align, prices)
     if of not in COUNTS or abs(found.scaled.error) <= AT_MOST:
         return found.scaled
     return _met(BudgetTask(architecture, dataset, {of: target}, figures, align or 1), found.scaled)
 
 
-def _has_memory(board: DevicePrices | None) -> None:
+def _has_memory(prices: DevicePrices | None) -> None:
     """ScalingError where a profile has no memory: too few of its measurements hold it."""
-    if board is not None and math.isnan(board.memory_line[0]):
-        raise ScalingError(f"profile {board.model.profile.name} holds no memory; tune the device again")
+    if prices is not None and math.isnan(prices.memory_line[0]):
+        raise ScalingError(f"profile {prices.model.profile.name} holds no memory; tune the device again")
 
 
 def _met(task: BudgetTask, scaled: Scaled) -> Scaled:

@@ -31,7 +31,7 @@ class Process(NamedTuple):
 
 
 @dataclass(eq=False)
-class Job:
+class MeasuredJob:
     """A valid record, which nobody changes. `steps`: median ladder, bytes.
 
     Not frozen: so many fields, each set past the lock, take a tenth of the time that its arithmetic takes.
@@ -84,20 +84,20 @@ class Job:
 class Taken(NamedTuple):
     """What a job is made of, taken from its record at once: the whole records of a batch are megabytes."""
 
-    known: Json  # fields of Job that need no arithmetic
+    known: Json  # fields of MeasuredJob that need no arithmetic
     processes: Sequence[tuple[int, str]]  # order, started
     series: Sequence[samples.Packed]
     starts: Sequence[settling.Starts]
     readings: NDArray[np.float64]  # bytes, (processes x memory.ORDER, memory.READINGS)
 
 
-def build(record: Record) -> Job:
+def build(record: Record) -> MeasuredJob:
     """Return the job of one valid record; ValueError where its samples do not decode."""
     (job,) = _built([take(record)])
     return job
 
 
-def build_all(taken: Sequence[Taken]) -> list[Job | ValueError]:
+def build_all(taken: Sequence[Taken]) -> list[MeasuredJob | ValueError]:
     """Return the jobs of what was taken from records; the arithmetic of all together.
 
     A ValueError in place of a job whose samples do not decode.
@@ -153,7 +153,7 @@ def _known(record: Record, name: str) -> Json:
     }
 
 
-def _built(taken: Sequence[Taken]) -> Iterator[Job]:
+def _built(taken: Sequence[Taken]) -> Iterator[MeasuredJob]:
     series = samples.several([packed for each in taken for packed in each.series])
     alone = latency.of_processes(series)
     parts, of_processes = iter(series), iter(alone)
@@ -165,7 +165,7 @@ def _built(taken: Sequence[Taken]) -> Iterator[Job]:
     for each, figures, sizes in zip(taken, pooled, memories, strict=True):
         processes = tuple(map(_process, each.processes, each.series, of_processes))
         started = min(process.started for process in processes)
-        yield Job(
+        yield MeasuredJob(
             **each.known, **figures._asdict(), **next(settled)._asdict(), **sizes._asdict(),
             processes=processes, started=started,
         )  # fmt: skip

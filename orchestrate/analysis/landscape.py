@@ -28,7 +28,7 @@ class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Place(_Answer):
+class PlacedNetwork(_Answer):
     """A network, and the width that it gives the layer."""
 
     model: Name
@@ -57,7 +57,7 @@ class Landscape(_Answer):
     block: int = Field(ge=1, le=1024)
     channels: list[Channels] = Field(min_length=1, max_length=5000)
     seconds: list[Seconds] = Field(min_length=1, max_length=5000)
-    networks: list[Place] = Field(min_length=1, max_length=MOST_NETWORKS)
+    networks: list[PlacedNetwork] = Field(min_length=1, max_length=MOST_NETWORKS)
 
     @model_validator(mode="after")
     def _of_one_curve(self) -> Self:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from orchestrate.analysis import statistics
-from orchestrate.analysis.job import Job
+from orchestrate.analysis.job import MeasuredJob
 
 NEAR = 0.10  # the layers' sum and the latency differ by less: the profiler's durations may be believed
 
 
-class Layer(NamedTuple):
+class ProfiledLayer(NamedTuple):
     """A node, or all nodes of one kind: seconds of an inference, their share (0 to 1), work where known."""
 
     name: str
@@ -33,7 +33,7 @@ class TimeProfile:
 
     source: str
     runs: int
-    layers: tuple[Layer, ...]
+    layers: tuple[ProfiledLayer, ...]
     total: float
     latency: float
     padding: float | None
@@ -44,7 +44,7 @@ class TimeProfile:
         return abs(self.total / self.latency - 1) > NEAR
 
 
-def of(job: Job) -> TimeProfile | None:
+def of(job: MeasuredJob) -> TimeProfile | None:
     """Return the profile of a job; None where there is none, or where it failed or saw nothing."""
     found = job.profile
     if not found or found.get("error"):
@@ -57,28 +57,28 @@ def of(job: Job) -> TimeProfile | None:
     total = sum(row[2] for row in rows)
     if not total:
         return None
-    layers = tuple(Layer(*row[:3], row[2] / total, *row[3:]) for row in rows)
+    layers = tuple(ProfiledLayer(*row[:3], row[2] / total, *row[3:]) for row in rows)
     padding = _padding(layers, job.model.get("macs"))
     latency = statistics.of_processes(job.p50s).value
     return TimeProfile(found["source"], found["runs"], layers, total, latency, padding)
 
 
-def _padding(layers: Iterable[Layer], of_model: Any) -> float | None:
+def _padding(layers: Iterable[ProfiledLayer], of_model: Any) -> float | None:
     done = sum(layer.macs or 0 for layer in layers)
     return done / of_model if of_model and done >= of_model else None
 
 
-def by_operator(profile: TimeProfile) -> list[Layer]:
+def by_operator(profile: TimeProfile) -> list[ProfiledLayer]:
     """Return one row for each kind of operator, the costliest first."""
-    kinds: dict[str, list[Layer]] = defaultdict(list)
+    kinds: dict[str, list[ProfiledLayer]] = defaultdict(list)
     for layer in profile.layers:
         kinds[layer.operator or layer.name].append(layer)
     summed = [_summed(kind, layers) for kind, layers in kinds.items()]
     return sorted(summed, key=lambda layer: -layer.seconds)
 
 
-def _summed(kind: str, layers: list[Layer]) -> Layer:
-    return Layer(
+def _summed(kind: str, layers: list[ProfiledLayer]) -> ProfiledLayer:
+    return ProfiledLayer(
         kind, kind, sum(e.seconds for e in layers), sum(e.share for e in layers),
         sum(e.calls for e in layers),
         _known([e.macs for e in layers]), _known([e.bytes for e in layers]),
@@ -93,14 +93,14 @@ def _known(values: list[int | None]) -> int | None:
 class Pair(NamedTuple):
     """Two networks that differ in their widths alone; each layer of one with that of the other."""
 
-    first: Job
-    second: Job
-    layers: list[tuple[str, Layer | None, Layer | None]]
+    first: MeasuredJob
+    second: MeasuredJob
+    layers: list[tuple[str, ProfiledLayer | None, ProfiledLayer | None]]
 
 
-def pairs(jobs: Iterable[Job], first: str = "neuralscale", second: str = "uniform") -> list[Pair]:
+def pairs(jobs: Iterable[MeasuredJob], first: str = "neuralscale", second: str = "uniform") -> list[Pair]:
     """Return the profiled pairs of two methods that are alike in all but the method."""
-    known: dict[tuple[Any, ...], dict[str, Job]] = defaultdict(dict)
+    known: dict[tuple[Any, ...], dict[str, MeasuredJob]] = defaultdict(dict)
     for job in jobs:
         if of(job):
             known[_key(job)][str(job.model.get("method"))] = job
@@ -111,14 +111,16 @@ def pairs(jobs: Iterable[Job], first: str = "neuralscale", second: str = "unifor
     ]
 
 
-def _key(job: Job) -> tuple[Any, ...]:
+def _key(job: MeasuredJob) -> tuple[Any, ...]:
     of_model = tuple(
         job.model.get(name) for name in ("architecture", "dataset", "ratio", "ratio_of", "align")
     )
     return (*of_model, job.device, job.backend, job.precision, job.threads, job.batch)
 
 
-def beside(first: Job, second: Job) -> list[tuple[str, Layer | None, Layer | None]]:
+def beside(
+    first: MeasuredJob, second: MeasuredJob
+) -> list[tuple[str, ProfiledLayer | None, ProfiledLayer | None]]:
     """Return layers of the same name beside each other, in the order of the first.
 
     The second's own ones last.

@@ -13,7 +13,7 @@ from bench.record import files, loads, schema
 from bench.record.files import BadFileError
 from bench.record.types import Json
 from orchestrate.analysis import forking, quick_json, quick_record, statistics, under_load
-from orchestrate.analysis.job import Job, Taken, build_all, take
+from orchestrate.analysis.job import MeasuredJob, Taken, build_all, take
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import first_line, printable
 from orchestrate.errors import BadInput
@@ -34,7 +34,7 @@ class Excluded(NamedTuple):
     run: str
 
 
-Found = Job | LoadedJob | Excluded
+Found = MeasuredJob | LoadedJob | Excluded
 
 
 class FileShare(NamedTuple):
@@ -171,7 +171,7 @@ def _share_parts(taken: Taken, batch: Sequence[Taken]) -> None:
             taken.known[key] = before
 
 
-def _jobs(share: FileShare, batch: Sequence[Taken]) -> Iterator[Job | Excluded]:
+def _jobs(share: FileShare, batch: Sequence[Taken]) -> Iterator[MeasuredJob | Excluded]:
     for taken, job in zip(batch, build_all(batch), strict=True):
         yield _damaged(share, taken.known, job) if isinstance(job, ValueError) else job
 

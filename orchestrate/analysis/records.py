@@ -15,12 +15,12 @@ import numpy as np
 from bench.record import loads, schema
 from bench.record.files import BadFileError
 from orchestrate.analysis import collector, reading
-from orchestrate.analysis.job import Job
+from orchestrate.analysis.job import MeasuredJob
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import own_command
 
-J = TypeVar("J", bound=Job | LoadedJob)
+J = TypeVar("J", bound=MeasuredJob | LoadedJob)
 RULE = "the newest valid record of a job on a device counts; older ones are listed"
 
 
@@ -38,14 +38,14 @@ class Study:
     """What a report is made of. `replaced`, `conflicts`: what merging several runs did."""
 
     runs: tuple[str, ...]
-    jobs: tuple[Job, ...]
+    jobs: tuple[MeasuredJob, ...]
     excluded: tuple[Excluded, ...]
     missing: tuple[Missing, ...]
     replaced: tuple[Excluded, ...]
     conflicts: tuple[str, ...]
     loaded: tuple[LoadedJob, ...] = ()  # of load offline and paced, which no figure pools with `jobs`
 
-    def counting(self) -> list[Job | LoadedJob]:
+    def counting(self) -> list[MeasuredJob | LoadedJob]:
         """Return all that count, whatever the load."""
         return [*self.jobs, *self.loaded]
 
@@ -66,11 +66,11 @@ def begun(run_dirs: Iterable[Path]) -> Iterator[Callable[[], Study]]:
 
 
 def _study(folders: Sequence[Path], records: Iterable[reading.Found]) -> Study:
-    jobs: list[Job] = []
+    jobs: list[MeasuredJob] = []
     loaded: list[LoadedJob] = []
     excluded: list[Excluded] = []
     for found in records:
-        if isinstance(found, Job):
+        if isinstance(found, MeasuredJob):
             jobs.append(found)
         elif isinstance(found, LoadedJob):
             loaded.append(found)
@@ -105,7 +105,7 @@ def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
     return kept, replaced, conflicts
 
 
-def _unlike(older: Job | LoadedJob, newer: Job | LoadedJob) -> list[str]:
+def _unlike(older: MeasuredJob | LoadedJob, newer: MeasuredJob | LoadedJob) -> list[str]:
     """What makes two records of one job incomparable, both values named."""
     reasons = []
     if older.model["sha256"] != newer.model["sha256"]:
@@ -120,7 +120,7 @@ def _unlike(older: Job | LoadedJob, newer: Job | LoadedJob) -> list[str]:
     return reasons
 
 
-def _missing(folders: Iterable[Path], jobs: Iterable[Job]) -> list[Missing]:
+def _missing(folders: Iterable[Path], jobs: Iterable[MeasuredJob]) -> list[Missing]:
     """Models that the bundle skipped or refused, and accuracies that are not known."""
     found = {}
     for folder in folders:

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
-from orchestrate.analysis.job import Job
+from orchestrate.analysis.job import MeasuredJob
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Study
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.errors import BadInput, listed
 
-AnyJob = Job | LoadedJob
+AnyJob = MeasuredJob | LoadedJob
 Key = tuple[str, str]  # device, job
 OWN = re.compile(r"onnx-(.+)-[0-9a-f]{8}(--.*)")  # `bench export` names files of one's own so
 

@@ -15,7 +15,7 @@ from bench.manifests import methods
 from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.job import Job
+from orchestrate.analysis.job import MeasuredJob
 from orchestrate.analysis.records import Study
 
 CONFIGURATION = list(Configuration.__annotations__)
@@ -98,12 +98,12 @@ def tidy(study: Study) -> Frame:
     return frame.sorted_by(order)
 
 
-def row(job: Job) -> dict[str, Any]:
+def row(job: MeasuredJob) -> dict[str, Any]:
     """Return one line of the table."""
     return {key: values[0] for key, values in columns([job]).items()}
 
 
-def columns(jobs: Sequence[Job]) -> dict[str, Any]:
+def columns(jobs: Sequence[MeasuredJob]) -> dict[str, Any]:
     """Return the table by column, in the order of `jobs`; every figure of all jobs at once."""
     if not jobs:
         return {}
@@ -126,7 +126,7 @@ def by_process(values: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     return found
 
 
-def _sizes(jobs: Sequence[Job]) -> NDArray[np.float64]:
+def _sizes(jobs: Sequence[MeasuredJob]) -> NDArray[np.float64]:
     """Return bytes as (memory.DEFINITIONS, jobs, processes), NaN where a job has fewer processes."""
     sizes = [job.sizes for job in jobs]
     counts = np.array([each.shape[1] for each in sizes])
@@ -135,7 +135,7 @@ def _sizes(jobs: Sequence[Job]) -> NDArray[np.float64]:
     return found
 
 
-def _stated(jobs: Sequence[Job]) -> dict[str, Any]:
+def _stated(jobs: Sequence[MeasuredJob]) -> dict[str, Any]:
     """What needs no interval over processes."""
     facts = _of_models({id(job.model): job.model for job in jobs})
     names = list(facts[id(jobs[0].model)])

@@ -21,7 +21,7 @@ from orchestrate.quantities import size
 
 LOOPBACK = re.compile(r"(?:127\.[0-9.]+|localhost|\[::1\]):([0-9]+)(?:/|$)")
 Item = TypeVar("Item")
-Place = Callable[[], AbstractContextManager[ImageEngine]]
+Opener = Callable[[], AbstractContextManager[ImageEngine]]
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,15 @@ def bring(how: Literal["pull", "load"], choice: Choice, devices: list[str] | Non
     move = pull_one if how == "pull" else load_one
     choice.project.targets(choice.names, choice.platform)  # mistakes in names before anything is reached
 
-    def one(place: tuple[Place, list[str]]) -> None:
-        opened, names = place
+    def one(engine: tuple[Opener, list[str]]) -> None:
+        opened, names = engine
         with opened() as board:
             for name in choice.names or names:
                 platform = choice.platform or f"linux/{board.architecture()}"
                 move(choice, choice.project.target(name, platform), board)
 
     lends = forward(choice.project.images.registry) if how == "pull" else ()
-    return each(places(choice, devices, file, lends), one)
+    return each(engines(choice, devices, file, lends), one)
 
 
 def pull_one(choice: Choice, target: Target, board: ImageEngine) -> None:
@@ -122,9 +122,9 @@ def load_one(choice: Choice, target: Target, board: ImageEngine) -> None:
     say(f"{target.key}: {board.name} has {info.content[7:19]}, {'sent' if sent else 'had it already'}")
 
 
-def places(
+def engines(
     choice: Choice, devices: list[str] | None, file: Path | None, lends: tuple[str, ...]
-) -> list[tuple[Place, list[str]]]:
+) -> list[tuple[Opener, list[str]]]:
     """Return how to reach each device's engine, and the image that its entry names.
 
     All mistakes before any work.
@@ -137,7 +137,7 @@ def places(
     from orchestrate import device_files
     from orchestrate.devices import choose
 
-    found: list[tuple[Place, list[str]]] = []
+    found: list[tuple[Opener, list[str]]] = []
     for name, device in choose(device_files.known(file), devices, device_files.named(file)).items():
         if device.transport != "docker" or device.image is None:
             raise BadInput(f"{name} runs without Docker: it needs no image")

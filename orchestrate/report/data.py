@@ -24,7 +24,7 @@ from orchestrate.analysis import (
 )
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.job import Job, Process, flat
+from orchestrate.analysis.job import MeasuredJob, Process, flat
 from orchestrate.analysis.predicted import elsewhere
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Missing, Study
@@ -194,7 +194,7 @@ def details(report: Report) -> dict[str, Any]:
     }
 
 
-def _drift(jobs: Sequence[Job]) -> NDArray[np.float64]:
+def _drift(jobs: Sequence[MeasuredJob]) -> NDArray[np.float64]:
     """The largest over the smallest block of that process of each job in which they are furthest apart."""
     if not jobs:
         return np.zeros(0)

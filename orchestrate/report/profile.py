@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from orchestrate.analysis import profile, same_jobs
-from orchestrate.analysis.job import Job
-from orchestrate.analysis.profile import Layer, Pair, TimeProfile
+from orchestrate.analysis.job import MeasuredJob
+from orchestrate.analysis.profile import Pair, ProfiledLayer, TimeProfile
 from orchestrate.console import printable
 from orchestrate.quantities import counted
 from orchestrate.report import text
@@ -15,7 +15,7 @@ NAMES = {"neuralscale": "NeuralScale"}
 KINDS = 8  # kinds of operators of a model that are drawn
 
 
-def section(jobs: Sequence[Job]) -> str:
+def section(jobs: Sequence[MeasuredJob]) -> str:
     """Return the whole section; nothing where no record has a profile."""
     pairs = profile.pairs(jobs)
     paired = {id(job) for pair in pairs for job in (pair.first, pair.second)}
@@ -32,7 +32,7 @@ def section(jobs: Sequence[Job]) -> str:
     )
 
 
-def _model(job: Job, found: TimeProfile) -> str:
+def _model(job: MeasuredJob, found: TimeProfile) -> str:
     """One model by kind of operator."""
     kinds = profile.by_operator(found)
     largest = kinds[0].share
@@ -60,13 +60,15 @@ def _pair(pair: Pair) -> str:
     return _figure(pair.first, sentences, f"{head}<tbody>{rows}</tbody>")
 
 
-def _of(job: Job) -> TimeProfile:
+def _of(job: MeasuredJob) -> TimeProfile:
     found = profile.of(job)
     assert found  # `profile.pairs` takes only jobs that have one
     return found
 
 
-def _beside(name: str, first: Layer | None, second: Layer | None, largest: float, shares: bool) -> str:
+def _beside(
+    name: str, first: ProfiledLayer | None, second: ProfiledLayer | None, largest: float, shares: bool
+) -> str:
     sides = [None if side is None else side.share if shares else side.seconds for side in (first, second)]
     bars = "".join(
         _bar(look, (side or 0.0) / largest) for look, side in zip(("one", "two"), sides, strict=True)
@@ -75,7 +77,7 @@ def _beside(name: str, first: Layer | None, second: Layer | None, largest: float
         f'<td class="number">{text.MISSING if side is None else f"{side:.1%}" if shares else _ms(side)}</td>'
         for side in sides
     )
-    operator = (first or second or Layer(name, "", 0, 0, 0, None, None)).operator
+    operator = (first or second or ProfiledLayer(name, "", 0, 0, 0, None, None)).operator
     return (
         f'<tr><th scope="row">{_text(name)} <small>{_text(operator)}</small></th><td>{bars}</td>{cells}</tr>'
     )
@@ -97,7 +99,7 @@ def described(found: TimeProfile) -> str:
     return sums + "."
 
 
-def _failures(jobs: Iterable[Job]) -> str:
+def _failures(jobs: Iterable[MeasuredJob]) -> str:
     errors = [(job, job.profile["error"]) for job in jobs if job.profile and job.profile.get("error")]
     items = "".join(
         f"<li>{_text(job.id)}: no profile: {_text(error['message'])}; {_text(error['advice'])}</li>"
@@ -106,7 +108,7 @@ def _failures(jobs: Iterable[Job]) -> str:
     return f"<ul>{items}</ul>" if items else ""
 
 
-def _name(job: Job) -> str:
+def _name(job: MeasuredJob) -> str:
     """`mobilenetv2, cifar10, 0.25 of the params`, or the name of the user's file."""
     model = job.model
     if model.get("architecture"):
@@ -115,7 +117,7 @@ def _name(job: Job) -> str:
     return same_jobs.file_name(model["id"])
 
 
-def _figure(job: Job, sentences: list[str], table: str) -> str:
+def _figure(job: MeasuredJob, sentences: list[str], table: str) -> str:
     how = text.running({key: getattr(job, key) for key in ("backend", "precision", "threads", "batch")})
     words = [f"{job.device}, {how}", *(sentence[0].upper() + sentence[1:] for sentence in sentences)]
     caption = f"{_text(_name(job))} <span>{'<br>'.join(map(_text, words))}</span>"
@@ -138,7 +140,7 @@ def _bar(look: str, length: float) -> str:
     return f'<span class="{look}" style="width:{min(1.0, max(0.0, length)):.1%}"></span>'
 
 
-def _seconds(found: TimeProfile, layer: Layer) -> str:
+def _seconds(found: TimeProfile, layer: ProfiledLayer) -> str:
     return text.MISSING if found.distorts else _ms(layer.seconds)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrate.analysis import profile
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.job import Job
+from orchestrate.analysis.job import MeasuredJob
 
 COLUMNS = (
     *("model", "device", "backend", "precision", "threads", "batch"),
@@ -14,7 +14,7 @@ COLUMNS = (
 MOST_ROWS = 20_000  # of one table on the page
 
 
-def frames(jobs: Iterable[Job]) -> dict[str, Frame]:
+def frames(jobs: Iterable[MeasuredJob]) -> dict[str, Frame]:
     """Return `layers` and `operators`. Seconds and rates are unknown where profiling distorts."""
     layers: list[dict[str, Any]] = []
     kinds: list[dict[str, Any]] = []
@@ -29,7 +29,7 @@ def frames(jobs: Iterable[Job]) -> dict[str, Frame]:
     }
 
 
-def _row(job: Job, found: profile.TimeProfile, layer: profile.Layer) -> dict[str, Any]:
+def _row(job: MeasuredJob, found: profile.TimeProfile, layer: profile.ProfiledLayer) -> dict[str, Any]:
     seconds = float("nan") if found.distorts else layer.seconds
     rate = layer.macs / seconds if layer.macs and seconds else float("nan")
     how = [job.model["id"], job.device, job.backend, job.precision, job.threads, job.batch]

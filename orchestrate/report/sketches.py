@@ -3,7 +3,7 @@
 from html import escape
 
 from orchestrate.analysis import memory
-from orchestrate.analysis.job import Job
+from orchestrate.analysis.job import MeasuredJob
 from orchestrate.analysis.latency import QUANTILES
 from orchestrate.report import text
 
@@ -13,7 +13,7 @@ COLOURS = ("#8a929b", "#b5bcc4", "#6c8ebf", "#0072b2", "#e69f00", "#cc6677", "#4
 NAMES = ("interpreter", "library", "device", "model", "first run", "steady", "given back")
 
 
-def ladder(job: Job) -> str:
+def ladder(job: MeasuredJob) -> str:
     """Return what each rung adds to the process's own memory, as SVG and in words.
 
     '' where it was not read.
@@ -39,7 +39,7 @@ def ladder(job: Job) -> str:
     return _sketch("Memory ladder (MB)", "".join(shapes), 20, " ".join(words))
 
 
-def distribution(job: Job) -> str:
+def distribution(job: MeasuredJob) -> str:
     """Draw from the 1st to the 99th percentile, the middle half as a box, the median as a line."""
     low, high = job.quantiles[0], job.quantiles[-1]
     if not high > low:

@@ -16,13 +16,13 @@ from statistics import fmean, median
 from typing import Any
 
 from bench.budget import measuring, rounds
-from bench.budget.command import Asked, BudgetAnswer, Solver, board
+from bench.budget.command import Asked, BudgetAnswer, Solver, prices_on_device
 from bench.budget.measuring import Measured, Wanted
 from bench.cost import Profile
 from bench.errors import InputError, JobError
 from bench.record import files
 from bench.scaling import direction, fits
-from bench.scaling.board import DevicePrices
+from bench.scaling.device_prices import DevicePrices
 from bench.zoo import ARCHITECTURES, architecture, dataset
 
 PROFILE = os.environ.get("ORBITBENCH_PROFILE", "local")
@@ -45,7 +45,7 @@ Row = dict[str, Any]
 @cache
 def prices(name: str) -> DevicePrices:
     """The profile's price list of an architecture."""
-    found = board(Asked(name, "cifar10", "device", {}, device=PROFILE, extrapolate=True))
+    found = prices_on_device(Asked(name, "cifar10", "device", {}, device=PROFILE, extrapolate=True))
     assert found is not None
     return found
 

@@ -10,7 +10,7 @@ from bench.budget.command import Asked, Solver
 from bench.budget.measuring import Measured, Wanted
 from bench.cost import CostModel, Profile, ProfileError
 from bench.cost.design import Item
-from bench.scaling.board import DevicePrices
+from bench.scaling.device_prices import DevicePrices
 from bench.zoo import architecture, dataset
 from tests.unit.cost import synthetic_profile
 
@@ -73,8 +73,8 @@ def test_a_memory_budget_is_kept_by_the_process_that_is_measured(
     )  # three processes of a busy machine differ; 0.99: test_rounds
     least = measuring.summed_up(here, WANTED, [figures]).memory.value
     limits = {"memory": least + 9e6}
-    board = DevicePrices(CostModel(here), architecture("vgg11"), dataset("cifar10"), extrapolate=True)
-    solver = Solver(Asked("vgg11", "cifar10", "uniform", limits, extrapolate=True), board)
+    prices = DevicePrices(CostModel(here), architecture("vgg11"), dataset("cifar10"), extrapolate=True)
+    solver = Solver(Asked("vgg11", "cifar10", "uniform", limits, extrapolate=True), prices)
 
     def measure(widths: Sequence[int]) -> Measured:
         wanted = Wanted(Item("vgg11", "cifar10", None, tuple(widths)))

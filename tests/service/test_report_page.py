@@ -457,7 +457,7 @@ def answered(questions: list[landscape.Question]) -> list[tuple[landscape.Questi
             **where, **turns.machine(row["backend"], row["source"].environment), profile="made",
             emulated=None, layer="conv0", share=0.3, block=8,
             channels=channels, seconds=[1e-5 * c * (1.5 if c % 8 else 1) for c in channels],
-            networks=[landscape.Place(model=name, channels=at) for name, at in widths.items()],
+            networks=[landscape.PlacedNetwork(model=name, channels=at) for name, at in widths.items()],
         )  # fmt: skip
         found.append((question, made))
     return found

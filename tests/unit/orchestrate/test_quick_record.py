@@ -44,7 +44,7 @@ def test_records_are_accepted_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(schema, "check_document", lambda *_, **__: pytest.fail("slow"))
     with reading.begun([run]) as jobs:
         found = list(jobs)
-    assert [type(job).__name__ for job in found] == ["Job"] * 3
+    assert [type(job).__name__ for job in found] == ["MeasuredJob"] * 3
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])

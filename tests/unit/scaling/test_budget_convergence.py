@@ -14,7 +14,7 @@ import pytest
 from bench.budget import rounds
 from bench.budget.measuring import Measured
 from bench.cost import CostModel, PredictedFigure
-from bench.scaling.board import DevicePrices
+from bench.scaling.device_prices import DevicePrices
 from bench.scaling.fits import load_named
 from bench.scaling.within import Within, within
 from bench.zoo import architecture, dataset
@@ -30,23 +30,23 @@ def prices(name: str) -> DevicePrices:
     return DevicePrices(CostModel(profile()), architecture(name), dataset("cifar10"), extrapolate=True)
 
 
-def told(board: DevicePrices, widths: Sequence[int], off: float, seed: int) -> float:
+def told(known: DevicePrices, widths: Sequence[int], off: float, seed: int) -> float:
     """What the device really takes."""
-    model, total = board.model, board.model.base_seconds(board.architecture, board.dataset)
-    parts, held = board.parts, 0
-    for part, cost in zip(parts, model.walk(board.architecture, widths, board.dataset), strict=True):
+    model, total = known.model, known.model.base_seconds(known.architecture, known.dataset)
+    parts, held = known.parts, 0
+    for part, cost in zip(parts, model.walk(known.architecture, widths, known.dataset), strict=True):
         own = [widths[i] for i in part.own]
         layer = random.Random(f"{seed} {part.name}").gauss(0, LAYER)
         width = random.Random(f"{seed} {part.name} {own}").gauss(0, WIDTH)
         total += cost.seconds * math.exp(layer + width)
         held += cost.weights
-    return off * (total + model.far_seconds(board.architecture, held))
+    return off * (total + model.far_seconds(known.architecture, held))
 
 
-def device(board: DevicePrices, off: float, seed: int) -> Callable[[Sequence[int]], Measured]:
+def device(known: DevicePrices, off: float, seed: int) -> Callable[[Sequence[int]], Measured]:
     def measure(widths: Sequence[int]) -> Measured:
-        seconds = told(board, widths, off, seed)
-        held = board.figures(widths)["memory"]
+        seconds = told(known, widths, off, seed)
+        held = known.figures(widths)["memory"]
         latency = PredictedFigure(seconds, seconds * (1 - HALF), seconds * (1 + HALF))
         return Measured(latency, PredictedFigure(held, held, held))
 
@@ -62,14 +62,14 @@ NEAR += [("preact_resnet18", "device", 0.8)]
 
 @cache
 def played(name: str, method: str, off: float) -> tuple[rounds.Played, dict[str, float]]:
-    board = prices(name)
+    known = prices(name)
     fit = None if method == "uniform" else load_named(FITS[name])
-    limits = {"latency": 0.35 * board.figures(board.architecture.default_widths)["latency"]}
+    limits = {"latency": 0.35 * known.figures(known.architecture.default_widths)["latency"]}
 
     def guess(limits: Mapping[str, float], near: Sequence[int] | None) -> Within:
-        return within(board.architecture, board.dataset, method, limits, fit, None, board, near)
+        return within(known.architecture, known.dataset, method, limits, fit, None, known, near)
 
-    return rounds.play(limits, 3, guess, device(board, off, seed=round(100 * off))), limits
+    return rounds.play(limits, 3, guess, device(known, off, seed=round(100 * off))), limits
 
 
 @pytest.mark.parametrize("case", [*FAR, *(pytest.param(case, marks=pytest.mark.slow) for case in NEAR)])

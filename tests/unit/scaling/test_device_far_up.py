@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.cost import CostModel, find
 from bench.scaling import budgets, device, direction
-from bench.scaling.board import DevicePrices
+from bench.scaling.device_prices import DevicePrices
 from bench.scaling.fits import load_named
 from bench.zoo import architecture, dataset
 
@@ -21,14 +21,14 @@ LINE = direction.of(NET, load_named("mobilenetv2-cifar100"))
 
 
 @cache
-def board() -> DevicePrices:
+def device_prices() -> DevicePrices:
     return DevicePrices(CostModel(find(str(PROFILE))), NET, CIFAR, extrapolate=True)
 
 
 def task(unit: int = 1) -> budgets.BudgetTask:
-    whole = board().figures(NET.default_widths)["latency"]
+    whole = device_prices().figures(NET.default_widths)["latency"]
     limits = {"latency": 0.3 * whole}
-    return budgets.BudgetTask(NET, CIFAR, limits, board().figures, unit, board().look_ahead)
+    return budgets.BudgetTask(NET, CIFAR, limits, device_prices().figures, unit, device_prices().look_ahead)
 
 
 def score(widths: list[int], x: float) -> float:
@@ -37,7 +37,7 @@ def score(widths: list[int], x: float) -> float:
 
 
 def test_it_scores_more_than_the_curve_in_multiples_of_eight() -> None:
-    found = device.best(task(), board(), LINE)
+    found = device.best(task(), device_prices(), LINE)
     eights = budgets.largest(task(8), LINE, together=False)
     assert max(task().use(found.widths), task().use(eights)) <= 1
     x = LINE.nearest(eights)[0]

@@ -31,7 +31,7 @@ def network(widths: Sequence[float], data: Dataset) -> Chain:
 TINY = Architecture("tiny", ("stem", "middle", "last"), (6, 8, 7), "default", network)
 
 
-class Board:
+class TinyPrices:
     """A device that charges odd widths as the next multiple of four, and for every change of layout."""
 
     names = ("params", "macs", "latency", "memory")
@@ -97,22 +97,24 @@ limits = st.fixed_dictionaries(
 def test_it_is_never_worse_than_all_widths_that_could_be_tried_nor_over_a_budget(
     asked: dict[str, float], slopes: tuple[float, ...]
 ) -> None:
-    board = Board()
-    whole = board.figures(TINY.default_widths)
-    task = budgets.BudgetTask(TINY, CIFAR, {k: share * whole[k] for k, share in asked.items()}, board.figures)
+    prices = TinyPrices()
+    whole = prices.figures(TINY.default_widths)
+    task = budgets.BudgetTask(
+        TINY, CIFAR, {k: share * whole[k] for k, share in asked.items()}, prices.figures
+    )
     line = direction.Direction(np.log([6.0, 8.0, 7.0]), np.array(slopes))
-    found = device.best(task, board, line)
+    found = device.best(task, prices, line)
     assert task.use(found.widths) <= 1 + 1e-9
     assert found.score == pytest.approx(score(found.widths, found.x, line))
     if "memory" not in asked:  # of its peaks only some bounds are tried
         assert found.score >= by_trying_all(task, line) - device.TOLERANCE
 
 
-def test_widths_lie_where_the_board_charges_least() -> None:
-    board = Board()
+def test_widths_lie_where_the_device_charges_least() -> None:
+    prices = TinyPrices()
     line = direction.of(TINY, None)
-    task = budgets.BudgetTask(TINY, CIFAR, {"latency": board.figures((8, 8, 8))["latency"]}, board.figures)
-    found = device.raised(task, device.best(task, board, line).widths)
+    task = budgets.BudgetTask(TINY, CIFAR, {"latency": prices.figures((8, 8, 8))["latency"]}, prices.figures)
+    found = device.raised(task, device.best(task, prices, line).widths)
     assert task.use(found) <= 1
     assert [width % 4 for width in found[1:]] == [0, 0]  # into the stem's would be a change of layout
     plain = budgets.largest(task, line, together=True)
@@ -120,29 +122,29 @@ def test_widths_lie_where_the_board_charges_least() -> None:
 
 
 def test_where_only_counts_are_limited_the_faster_of_two_networks_is_taken() -> None:
-    board, line = Board(), direction.of(TINY, None)
+    prices, line = TinyPrices(), direction.of(TINY, None)
     params = float(TINY.cost((13, 18, 15), CIFAR).params)
-    task = budgets.BudgetTask(TINY, CIFAR, {"params": params}, board.figures)
-    found, plain = (device.best(task, each, line).widths for each in (board, Counts(TINY, CIFAR)))
+    task = budgets.BudgetTask(TINY, CIFAR, {"params": params}, prices.figures)
+    found, plain = (device.best(task, each, line).widths for each in (prices, Counts(TINY, CIFAR)))
     assert max(task.use(found), task.use(plain)) <= 1
-    assert board.figures(found)["latency"] < 0.9 * board.figures(plain)["latency"]
+    assert prices.figures(found)["latency"] < 0.9 * prices.figures(plain)["latency"]
 
 
 def test_what_a_price_leaves_of_a_target_is_filled_where_it_costs_least() -> None:
-    board, line = Board(), direction.of(TINY, None)
+    prices, line = TinyPrices(), direction.of(TINY, None)
     target = float(TINY.cost((27, 37, 31), CIFAR).params)
-    task = budgets.BudgetTask(TINY, CIFAR, {"params": target}, board.figures)
-    found = device.best(task, board, line).widths
-    full = device.filled(task, found, lambda widths: board.figures(widths)["latency"])
+    task = budgets.BudgetTask(TINY, CIFAR, {"params": target}, prices.figures)
+    found = device.best(task, prices, line).widths
+    full = device.filled(task, found, lambda widths: prices.figures(widths)["latency"])
     assert 0.97 * target <= TINY.cost(full, CIFAR).params <= target
-    assert board.figures(full)["latency"] < board.figures((27, 37, 31))["latency"]
+    assert prices.figures(full)["latency"] < prices.figures((27, 37, 31))["latency"]
 
 
 def test_an_unreachable_budget_names_the_least_and_its_network() -> None:
-    board = Board()
-    task = budgets.BudgetTask(TINY, CIFAR, {"latency": 1.1e-5, "params": 1e6}, board.figures)
+    prices = TinyPrices()
+    task = budgets.BudgetTask(TINY, CIFAR, {"latency": 1.1e-5, "params": 1e6}, prices.figures)
     with pytest.raises(UnreachableError) as refused:
-        device.best(task, board, direction.of(TINY, None))
+        device.best(task, prices, direction.of(TINY, None))
     assert "\n" not in str(refused.value)
     for word in ("the least is", "ms", "asked: 0.011 ms", "with the widths 1 1 1"):
         assert word in str(refused.value)

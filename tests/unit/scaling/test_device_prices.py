@@ -9,7 +9,7 @@ import pytest
 from bench.cost import CostModel
 from bench.cost.profile import MeasuredMemory
 from bench.scaling import budgets, device, direction
-from bench.scaling.board import DevicePrices
+from bench.scaling.device_prices import DevicePrices
 from bench.scaling.errors import ScalingError
 from bench.scaling.grid import grid
 from bench.scaling.within import by_ratio, within
@@ -22,14 +22,14 @@ def model() -> CostModel:
     return CostModel(profile())
 
 
-def board(name: str, data: str = "cifar10") -> DevicePrices:
+def prices_of(name: str, data: str = "cifar10") -> DevicePrices:
     return DevicePrices(model(), architecture(name), dataset(data), extrapolate=True)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("data", ["cifar10", "tinyimagenet"])
 def test_its_sums_are_the_model_s_predictions(name: str, data: str) -> None:
-    draw, prices = random.Random(name + data), board(name, data)
+    draw, prices = random.Random(name + data), prices_of(name, data)
     for _ in range(4):
         widths = [
             draw.choice([draw.randint(1, 40), 8 * draw.randint(1, 30), 64])
@@ -46,17 +46,17 @@ def test_its_sums_are_the_model_s_predictions(name: str, data: str) -> None:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_networks_that_are_priced_together_have_the_figures_of_each_alone(name: str) -> None:
-    draw, together = random.Random(name), board(name)
+    draw, together = random.Random(name), prices_of(name)
     networks = [
         [draw.choice([draw.randint(1, 40), 64]) for _ in together.architecture.layers] for _ in range(9)
     ]
     together.look_ahead(networks)
     for widths in networks:
-        assert together.figures(widths) == pytest.approx(board(name).figures(widths), rel=1e-12)
+        assert together.figures(widths) == pytest.approx(prices_of(name).figures(widths), rel=1e-12)
 
 
 def test_a_path_through_the_grid_costs_what_its_network_costs() -> None:
-    prices, draw = board("preact_resnet18"), np.random.default_rng(4)
+    prices, draw = prices_of("preact_resnet18"), np.random.default_rng(4)
     candidates = [sorted({int(w) for w in draw.integers(3, 90, 3)} | {64}) for _ in range(17)]
     prices.settle([max(each) for each in candidates])
     made = grid(prices, candidates)
@@ -70,7 +70,7 @@ def test_a_path_through_the_grid_costs_what_its_network_costs() -> None:
 
 
 def test_on_a_device_that_likes_multiples_the_method_keeps_more_than_the_others() -> None:
-    prices = board("vgg11")
+    prices = prices_of("vgg11")
     line = direction.of(prices.architecture, None)
     limit = 0.2 * prices.figures(prices.architecture.default_widths)["latency"]
     task = budgets.BudgetTask(prices.architecture, prices.dataset, {"latency": limit}, prices.figures)
@@ -98,13 +98,13 @@ def test_a_profile_without_memory_refuses_a_budget_of_memory() -> None:
         CostModel(full.model_copy(update={"measurements": bare})), architecture("vgg11"), dataset("cifar10")
     )
     for ask in (
-        lambda: within(made.architecture, made.dataset, "uniform", {"memory": 60e6}, board=made),
-        lambda: by_ratio(made.architecture, made.dataset, "uniform", 0.5, "memory", board=made),
+        lambda: within(made.architecture, made.dataset, "uniform", {"memory": 60e6}, prices=made),
+        lambda: by_ratio(made.architecture, made.dataset, "uniform", 0.5, "memory", prices=made),
     ):
         with pytest.raises(ScalingError, match="made-up holds no memory"):
             ask()
     with pytest.raises(ScalingError, match="no ratio of banana; known: params, macs"):
-        by_ratio(made.architecture, made.dataset, "device", 0.5, "banana", board=made)
+        by_ratio(made.architecture, made.dataset, "device", 0.5, "banana", prices=made)
 
 
 def test_a_profile_by_which_nothing_takes_memory_has_no_ratio_of_it() -> None:
@@ -115,4 +115,4 @@ def test_a_profile_by_which_nothing_takes_memory_has_no_ratio_of_it() -> None:
         CostModel(full.model_copy(update={"measurements": bare})), architecture("vgg11"), dataset("cifar10")
     )
     with pytest.raises(ScalingError, match="vgg11 takes no memory: there is no ratio of it"):
-        by_ratio(made.architecture, made.dataset, "uniform", 0.5, "memory", board=made)
+        by_ratio(made.architecture, made.dataset, "uniform", 0.5, "memory", prices=made)
