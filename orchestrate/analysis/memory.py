@@ -2,7 +2,8 @@
 
 A definition is a base (what is counted from), a reading (how the kernel counts) and a moment (before or after
 `malloc_trim(0)`). `process` is the whole cost to the board, `model` what this model adds to a process whose
-device is ready, `peak` the highest resident size that the kernel saw.
+device is ready, `peak` the highest resident size that the kernel saw. These three hold the GPU memory of the
+process, and are unknown where a GPU's part is; what the kernel counts (RSS, PSS, USS) is the host's alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,21 +39,19 @@ def _definitions() -> dict[str, Definition]:
     for base, meaning in (("process", "whole process"), ("model", "what the model adds")):
         for reading in NAMES:
             for moment, rung in MOMENTS.items():
-                key = f"{base}_{reading}_{moment}"
-                found.append(Definition(key, f"{meaning}, {NAMES[reading]}, {moment}", base, reading, rung))
-    found.append(Definition("peak_rss", "peak of the process (VmHWM)", "peak", "peak_rss", "steady"))
-    found.append(Definition("peak_model", "peak above the ready device", "peak_model", "peak_rss", "steady"))
+                key, name = f"{base}_{reading}_{moment}", NAMES[reading]
+                whose = name if reading == "own" else f"{name} on the host"
+                found.append(Definition(key, f"{meaning}, {whose}, {moment}", base, reading, rung))
+    found.append(Definition("peak", "peak of the process", "peak", "own_peak", "steady"))
+    found.append(Definition("peak_model", "peak above the ready device", "peak_model", "own_peak", "steady"))
+    found.append(Definition("peak_rss", "peak on the host (VmHWM)", "peak", "peak_rss", "steady"))
     found.append(Definition("gpu_free", "GPU memory taken (cudaMemGetInfo)", "taken", "gpu_free", "steady"))
     found.append(Definition("nvmap", "GPU pages of the process (nvmap)", "process", "nvmap", "steady"))
     return {each.key: each for each in found}
 
 
 DEFINITIONS = _definitions()
-PROCESS, MODEL, PEAK = (
-    "process_own_trimmed",
-    "model_own_trimmed",
-    "peak_rss",
-)  # what docs call memory.process, ...
+PROCESS, MODEL, PEAK = "process_own_trimmed", "model_own_trimmed", "peak"  # docs: memory.process, ...
 
 
 _ALL = itemgetter(*READINGS)
@@ -80,21 +79,34 @@ class Ladders:
     def __init__(self, rows: Sequence[Sequence[object]] | Bytes) -> None:
         table = np.array(rows, dtype=float).reshape(-1, len(ORDER), len(READINGS))
         self._sizes = {reading: table[:, :, place] for place, reading in enumerate(READINGS)}
-        self._sizes["own"] = self._own()
-        self._peak: Bytes = np.fmax.reduce(self._sizes["peak_rss"], axis=1)  # where VmHWM could be reset, a
-        # later rung may read less than an earlier one
+        gpu = self._gpu()
+        self._sizes["own"] = self._own() + gpu
+        self._sizes["resident"] = self._sizes["rss"] + gpu
+        # Where VmHWM could be reset, a later rung may read less than an earlier one.
+        self._peaks = {
+            "peak_rss": np.fmax.reduce(self._sizes["peak_rss"], axis=1),
+            "own_peak": _highest(self._sizes["peak_rss"], gpu),
+        }
+
+    def _gpu(self) -> Bytes:
+        """GPU memory of the process at each rung, (processes, rungs): on a Jetson nvmap, the process's pages.
+
+        0 where the ladder shows no GPU; NaN where it shows one but not the process's part: the memory of the
+        host alone must not pass for the whole.
+        """
+        nvmap = self._sizes["nvmap"]
+        shown = (np.isfinite(nvmap) | np.isfinite(self._sizes["gpu_free"])).any(axis=1, keepdims=True)
+        gpu: Bytes = np.where(shown, nvmap, 0)
+        return gpu
 
     def _own(self) -> Bytes:
         """RSS without what was shared at the start (interpreter, C library), (processes, rungs).
 
         It is the USS of a process that has its libraries for itself. The kernel's USS drops by megabytes when
-        an unrelated process maps the same library. On a Jetson, GPU memory is part of it (nvmap, the pages of
-        this process); where the ladder shows a GPU but not the process's part, the memory of the host alone
-        must not pass for the whole.
+        an unrelated process maps the same library.
         """
-        rss, uss, gpu = (self._sizes[reading] for reading in ("rss", "uss", "nvmap"))
-        shown = (np.isfinite(gpu) | np.isfinite(self._sizes["gpu_free"])).any(axis=1, keepdims=True)
-        own: Bytes = rss - (rss[:, :1] - uss[:, :1]) + np.where(shown, gpu, 0)
+        rss, uss = self._sizes["rss"], self._sizes["uss"]
+        own: Bytes = rss - (rss[:, :1] - uss[:, :1])
         return own
 
     def read(self, rung: str, reading: str) -> Bytes:
@@ -103,17 +115,24 @@ class Ladders:
 
     def under(self, definition: Definition) -> Bytes:
         """Return bytes under `definition`, one per process."""
-        peak = definition.reading == "peak_rss"
-        here = self._peak if peak else self.read(definition.rung, definition.reading)
+        peak = definition.reading in self._peaks
+        here = self._peaks[definition.reading] if peak else self.read(definition.rung, definition.reading)
         if definition.base == "taken":
             return self.read("start", definition.reading) - here
         if definition.base in ("model", "peak_model"):
-            return here - self.read("device_initialised", "rss" if peak else definition.reading)
+            return here - self.read("device_initialised", "resident" if peak else definition.reading)
         return here
 
     def steps(self, reading: str = "own") -> Bytes:
         """Return growth in bytes from rung to rung of ORDER, (processes, rungs), the first from nothing."""
         return np.diff(self._sizes[reading], axis=1, prepend=0)
+
+
+def _highest(host: Bytes, gpu: Bytes) -> Bytes:
+    """The largest sum over the rungs, (processes,); NaN where the GPU's part of any is unknown."""
+    lacking = (np.isfinite(host) & np.isnan(gpu)).any(axis=1)
+    peak: Bytes = np.where(lacking, np.nan, np.fmax.reduce(host + gpu, axis=1))
+    return peak
 
 
 def values(rungs: Rungs) -> dict[str, float]:

@@ -51,7 +51,7 @@ class RecommendOptions:
         str | None,
         typer.Option(
             metavar="DEFINITION",
-            help="what counts as memory, such as peak_rss (default: process_own_trimmed)",
+            help="what counts as memory, such as peak (default: process_own_trimmed)",
         ),
     ] = None
     profile: Annotated[

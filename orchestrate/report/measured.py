@@ -21,10 +21,10 @@ MEANING = {
         the page cache before (the libraries stay cached); not given where the system does not show that it
         is gone.""",
     "Runtime memory": """Read in each fresh process at seven rungs. Own: RSS without what was shared at the
-        start (interpreter, C library), which is the USS of a process that has its libraries for itself; on a
-        Jetson with the GPU memory of the process.
+        start (interpreter, C library), which is the USS of a process that has its libraries for itself.
         Process: own memory after malloc_trim. Model: the same minus what stood when the device was ready.
-        Peak: the highest VmHWM. Median over processes. 1 MB is 10⁶ bytes.""",
+        Peak: the highest VmHWM. On a Jetson each with the GPU memory of the process (nvmap), and unknown where a
+        GPU's part is. Geometric mean over processes. 1 MB is 10⁶ bytes.""",
     "Ratios": """Two methods at the same architecture, dataset, ratio, device, backend, precision, threads and
         batch make a pair; a pair of networks counts once. Means are geometric, each architecture counting
         alike; their intervals are Student's over the means of the architectures, on logarithms: networks of

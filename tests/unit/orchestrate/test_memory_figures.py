@@ -53,3 +53,15 @@ def test_where_only_rss_can_be_read_it_goes_by_its_own_name_and_never_as_the_hea
     found = memory.values(rungs)
     assert found["process_rss_trimmed"] == 60 * MB
     assert memory.PROCESS not in found
+
+
+def test_the_peak_holds_the_gpus_part_and_is_unknown_without_it() -> None:
+    gpu = {"start": 0, "device_initialised": 100, "steady": 300, "steady_trimmed": 250}
+    jetson = memory.values({name: {**rung, "nvmap": gpu[name] * MB} for name, rung in ladder(0, 22).items()})
+    assert jetson[memory.PEAK] == (62 + 300) * MB
+    assert jetson["peak_model"] == (62 + 300 - 40 - 100) * MB
+    assert jetson["peak_rss"] == 62 * MB  # by its own name
+    assert jetson[memory.PROCESS] == (40 + 22 - 8 + 250) * MB
+    blind = memory.values({name: {**rung, "gpu_free": 8_000 * MB} for name, rung in ladder(0, 22).items()})
+    assert not {memory.PEAK, "peak_model", memory.PROCESS} & blind.keys()
+    assert blind["peak_rss"] == 62 * MB
