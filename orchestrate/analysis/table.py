@@ -111,8 +111,7 @@ def columns(jobs: Sequence[MeasuredJob]) -> dict[str, Any]:
     latency = statistics.of_process_rows(by_process([job.p50s for job in jobs]))
     found |= dict(zip(("latency", "latency_low", "latency_high"), latency, strict=True))
     for name, sizes in zip(memory.DEFINITIONS, _sizes(jobs), strict=True):
-        _, found[f"{name}_low"], found[f"{name}_high"] = statistics.of_process_rows(sizes)
-        found[name] = statistics.median_rows(sizes)
+        found[name], found[f"{name}_low"], found[f"{name}_high"] = statistics.of_process_rows(sizes)
     watts = np.array([_number(job.power) for job in jobs])
     return {**found, "energy": watts * found["latency"]}
 
@@ -149,7 +148,8 @@ def _stated(jobs: Sequence[MeasuredJob]) -> dict[str, Any]:
     found |= {name: list(values) for name, values in zip(FIELDS, fields, strict=True)}
     starts = zip(*map(attrgetter(*STARTING), jobs), strict=True)
     found |= {
-        name: statistics.median_rows(by_process(each)) for name, each in zip(STARTING, starts, strict=True)
+        name: statistics.of_process_rows(by_process(each))[0]
+        for name, each in zip(STARTING, starts, strict=True)
     }
     return found | {
         "model": [job.model["id"] for job in jobs],

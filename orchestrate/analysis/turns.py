@@ -8,6 +8,7 @@ from typing import Any
 from bench.record.types import Json, OperatorProfile, Record
 from orchestrate.analysis import memory
 from orchestrate.analysis.job import ladders
+from orchestrate.analysis.statistics import of_processes
 
 Turns = list[list[int]]  # pairs: ns of the model and of the reference, one after the other
 
@@ -100,7 +101,9 @@ def measurement(record: Record) -> Json:
         "part": model.get("part"),
         "widths": model["tuned_widths"],
         "ratio": ratio(record),
-        "memory": {name: max(0, int(median(each))) for name, each in held.items()} if whole else None,
+        "memory": {name: max(0, round(of_processes(each).value)) for name, each in held.items()}
+        if whole
+        else None,
         "layers": _layers(record.get("profile")),
     }
 

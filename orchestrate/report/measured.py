@@ -16,15 +16,15 @@ MEANING = {
         early-stopping estimates.""",
     "Load and first inference": """Load: from the model's file to a session or engine that can run. First
         inference: the first one after that. Time to steady: from the start of the load to the first eleven
-        inferences in a row whose median is within 5% of the latency. Each from fresh processes, median over
-        them; the file is in the page cache. Cold: a further process of the job, the model's file dropped from
+        inferences in a row whose median is within 5% of the latency. Geometric mean over fresh processes;
+        the file is in the page cache. Cold: a further process of the job, the model's file dropped from
         the page cache before (the libraries stay cached); not given where the system does not show that it
         is gone.""",
     "Runtime memory": """Read in each fresh process at seven rungs. Own: RSS without what was shared at the
         start (interpreter, C library), which is the USS of a process that has its libraries for itself.
         Process: own memory after malloc_trim. Model: the same minus what stood when the device was ready.
-        Peak: the highest VmHWM. On a Jetson each with the GPU memory of the process (nvmap), and unknown where a
-        GPU's part is. Geometric mean over processes. 1 MB is 10⁶ bytes.""",
+        Peak: the highest VmHWM. On a Jetson each with the GPU memory of the process (nvmap), and unknown
+        where a GPU's part is. Geometric mean over processes. 1 MB is 10⁶ bytes.""",
     "Ratios": """Two methods at the same architecture, dataset, ratio, device, backend, precision, threads and
         batch make a pair; a pair of networks counts once. Means are geometric, each architecture counting
         alike; their intervals are Student's over the means of the architectures, on logarithms: networks of

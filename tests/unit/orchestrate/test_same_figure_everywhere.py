@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from bench.record import samples
 from orchestrate import cli, report
-from orchestrate.analysis import memory
+from orchestrate.analysis import memory, table
 from orchestrate.execution import summary
 from orchestrate.report import terminal
 from tests import synthetic
@@ -50,7 +51,6 @@ def true(run: Path) -> dict[str, float]:
     from scipy.stats import binom  # here: collecting the suite shall not take a second more
 
     kept_back = max(k for k in range(360) if binom.cdf(k, 360, 0.1) <= 0.01)
-    middle = lambda values: sorted(values)[len(values) // 2]  # noqa: E731
 
     def own(ladder: dict[str, Any], rung: str) -> float:
         shared = ladder["start"]["rss"] - ladder["start"]["uss"]
@@ -59,9 +59,11 @@ def true(run: Path) -> dict[str, float]:
     return {
         "p50": geometric_mean((each[59] + each[60]) / 2 for each in series),
         "p90": pooled[360 - kept_back],
-        "process": middle([own(each, "steady_trimmed") for each in ladders.values()]),
-        "model": middle([own(e, "steady_trimmed") - own(e, "device_initialised") for e in ladders.values()]),
-        "peak": middle(
+        "process": geometric_mean([own(each, "steady_trimmed") for each in ladders.values()]),
+        "model": geometric_mean(
+            [own(each, "steady_trimmed") - own(each, "device_initialised") for each in ladders.values()]
+        ),
+        "peak": geometric_mean(
             [max(r["peak_rss"] + (r["nvmap"] or 0) for r in each.values()) for each in ladders.values()]
         ),
     }
@@ -137,3 +139,23 @@ def test_the_terminal_shows_the_same_after_a_run_and_in_the_report(run: Path, tr
         for name, scale in figures:
             value = true[name] * scale
             assert {number(value), f"{value:.4g}", f"{value:.1f}"} & set(line.split()), (name, value, line)
+
+
+def test_a_figure_is_inside_its_interval_and_compare_divides_what_it_shows(tmp_path: Path) -> None:
+    """Four of ten processes took 1.3 times the memory, and loaded slowly."""
+    before, after = (Study(**{**MADE.__dict__, "processes": 10, "run": name}) for name in ("a", "b"))
+    (made,) = synthetic.records(after)
+    for rung in made["memory"]["rungs"]:
+        if rung["process"] >= 6 and rung["rung"].startswith("steady"):
+            rung |= {key: int(rung[key] * 1.3) for key in ("rss", "pss", "uss", "peak_rss")}
+    for process in made["latency"]["processes"]:
+        process |= {"load_seconds": 0.3 if process["process"] >= 6 else 0.1, "first_seconds": 0.01}
+    runs = [synthetic.write(each, tmp_path) for each in (before, after)]
+    next(runs[1].glob("*/records/*.json")).write_text(json.dumps(made))
+    (row,) = report.build([runs[1]]).frames["jobs"].rows()
+    for name in table.RANGED:
+        assert math.isnan(row[name]) or row[f"{name}_low"] <= row[name] <= row[f"{name}_high"], name
+    assert row["load"] == pytest.approx(geometric_mean([0.1] * 6 + [0.3] * 4))
+    changes = json.loads(CliRunner().invoke(cli.build(), ["compare", *map(str, runs), "--json"]).stdout)
+    for change in changes["changes"]:
+        assert change["after"] / change["before"] == pytest.approx(change["ratio"]["value"]), change["figure"]

@@ -55,7 +55,7 @@ def test_where_a_process_does_not_have_it_the_job_has_none() -> None:
     assert found == ((), ())
 
 
-def test_the_table_has_the_median_over_processes_and_old_records_none(tmp_path: Path) -> None:
+def test_the_table_has_the_mean_over_processes_and_old_records_none(tmp_path: Path) -> None:
     run = synthetic.write(Study(architectures=("vgg11",), ratios=(0.5,), methods=("uniform",)), tmp_path)
     path = next(run.glob("*/records/*.json"))
     assert math.isnan(row(records.read([run]).jobs[0])["steady"])
@@ -63,4 +63,4 @@ def test_the_table_has_the_median_over_processes_and_old_records_none(tmp_path: 
     for load, process in enumerate(record["latency"]["processes"], 1):
         process.update(entry(load_seconds=load, warmup=process["samples"]))
     path.write_text(json.dumps(record))
-    assert row(records.read([run]).jobs[0])["steady"] == pytest.approx(2.1)
+    assert row(records.read([run]).jobs[0])["steady"] == pytest.approx((1.1 * 2.1 * 3.1) ** (1 / 3))
