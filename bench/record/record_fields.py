@@ -165,6 +165,7 @@ _environment = fields(
     {},
     {
         "emulated": nullable(anything),
+        "processor": choice("cpu", "gpu"),
         "fake": nullable(boolean),
         "synthetic": nullable(boolean),
         "resumed": nullable(boolean),

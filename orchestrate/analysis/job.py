@@ -5,17 +5,17 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record import loads
+from bench.record import backends, loads
 from bench.record.types import Json
 from orchestrate.analysis import latency, memory, samples, settling, statistics
 
 Record = Mapping[str, Any]
-GPU_BACKENDS = ("tensorrt", "cuda")
 NUMBERS = (int, float)
 
 
@@ -140,7 +140,7 @@ def _known(record: Record, name: str) -> Json:
         "precision": sys.intern(job["precision"]),
         "threads": job["threads"],
         "batch": job["batch"],
-        "processor": processor(job),
+        "processor": record["environment"].get("processor") or processor(job["backend"]),
         "load": _of_processes(record, "load_seconds"),
         "first": _of_processes(record, "first_seconds"),
         "cold_load": _of_some(record, "cold_load_seconds"),
@@ -188,10 +188,16 @@ def _of_some(record: Record, key: str) -> tuple[float, ...]:
     return tuple(value for value in values if isinstance(value, NUMBERS))
 
 
-def processor(job: Json) -> str:
-    """Return `gpu` or `cpu`: what a claim about GPUs or CPUs applies to."""
-    provider = str((job.get("options") or {}).get("provider", "")).lower()
-    return "gpu" if job["backend"] in GPU_BACKENDS or "cuda" in provider or "tensorrt" in provider else "cpu"
+@cache
+def processor(backend: str) -> str:
+    """Return `gpu` or `cpu`, as a backend declares itself; '' for one that is not installed here.
+
+    A claim about GPUs or CPUs is about it. Records before it was written have none of their own.
+    """
+    try:
+        return backends.find(backend).device
+    except ValueError:
+        return ""
 
 
 class _Memory(NamedTuple):

@@ -7,6 +7,7 @@ from array import array
 from typing import Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Tuple, TypeVar
 
 from bench.record import files, loads, measure, samples
+from bench.record.backends import find
 from bench.record.measured import Cold, ProcessLatency
 from bench.record.types import Build, Environment, Findings, Job, Measure, Task
 from bench.runtime.backends import create
@@ -119,8 +120,8 @@ def run(task: Task) -> Iterator[Findings]:
         ladder.read("device_initialised", backend.memory)
         environment = yield from _measure_model(task, plan, backend, ladder, room)
     libraries = _libraries() if task["process"] == 0 else {}
-    versions = backend.versions()
-    yield {"environment": dict(environment, versions=versions, fake=backend.fake, libraries=libraries)}
+    environment.update(processor=find(task["job"]["backend"]).device, versions=backend.versions())
+    yield {"environment": dict(environment, fake=backend.fake, libraries=libraries)}
 
 
 def _libraries() -> Dict[str, str]:

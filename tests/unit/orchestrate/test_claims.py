@@ -68,6 +68,15 @@ def test_at_the_effects_of_the_thesis_the_cpu_claims_hold(tmp_path: Path) -> Non
     assert len(found["cpu-latency"].pairs) == 16
 
 
+@pytest.mark.parametrize("processor", ["gpu", "cpu", None])
+def test_a_backend_of_another_package_gets_the_claims_of_what_it_declared(
+    tmp_path: Path, processor: str | None
+) -> None:
+    known = {"processor": processor} if processor else {}  # as older records of one not installed here
+    found = answered(tmp_path, Study(backend="another", environment=known))
+    assert {answer.claim.processor for answer in found.values()} == set(known.values())
+
+
 def test_at_the_effects_of_the_thesis_the_gpu_claims_hold(tmp_path: Path) -> None:
     found = answered(tmp_path, Study(memory=2.7, accuracy=1.08, backend="tensorrt"))
     assert {key: answer.verdict for key, answer in found.items()} == {

@@ -62,6 +62,7 @@ def test_a_good_record_holds_samples_ladder_and_check_but_no_figure(finished: An
     assert sum(p["samples"]["n"] for p in record["latency"]["processes"]) >= 60
     assert "figures" not in record  # the host computes them, once
     assert record["environment"]["versions"]["onnxruntime"]
+    assert record["environment"]["processor"] == "cpu"
 
 
 def test_the_null_backend_never_makes_a_valid_record(finished: Any) -> None:
