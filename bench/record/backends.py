@@ -9,21 +9,14 @@ import functools
 import sys
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from bench.record import options as of_options
+from bench.record.options import Option, option
 from bench.record.session_entries import ENTRIES
 
 ENTRY_POINTS = "orbitbench.backends"
 PRECISIONS = ("fp32", "fp16", "int8")  # that a job may ask for
 FILES = ("fp32", "fp16", "bf16", "fp64", "int8", "mixed")  # what an ONNX file may be: see onnx_precision
 
-Option = NamedTuple(
-    "Option",
-    [
-        ("kind", str),  # flag | integer | text | choice | texts (a mapping of text to plain values)
-        ("help", str),
-        ("choices", Tuple[str, ...]),  # of a choice: its values; of texts: the keys that it may have
-        ("precisions", Tuple[str, ...]),  # in which it can be used; empty: in all
-    ],
-)
 Backend = NamedTuple(
     "Backend",
     [
@@ -35,11 +28,6 @@ Backend = NamedTuple(
         ("options", Dict[str, Option]),
     ],
 )
-
-
-def option(kind: str, help: str, *choices: str, precisions: Tuple[str, ...] = ()) -> Option:
-    """Return an option of a backend; `choices`: values of a choice, keys of texts (none: any)."""
-    return Option(kind, help, choices, precisions)
 
 
 def backend(
@@ -60,14 +48,19 @@ ONNXRUNTIME = backend(
     "bench.runtime.backends.onnxruntime:OnnxRuntimeBackend",
     runs=FILES,
     options={
-        "graph_level": option("choice", "graph optimisation", "disabled", "basic", "extended", "all"),
+        "graph_level": option(
+            "choice",
+            "graph optimisation; int8 needs extended or all",
+            *("disabled", "basic", "extended", "all"),
+            unfit={"disabled": ("int8",), "basic": ("int8",)},  # seen: a QDQ file is computed in fp32
+        ),
         "arena": option("flag", "keep freed memory in an arena"),
         "mem_pattern": option("flag", "plan all allocations of a run together"),
         "spinning": option("flag", "threads that wait keep their CPU busy"),
         "prepacking": option("flag", "reorder weights while loading"),
         "inter_threads": option("integer", "operators that may run at the same time"),
         "config": option(
-            "texts", "session configuration entries, such as session.dynamic_block_base: 4", *ENTRIES
+            "texts", "session configuration entries, such as session.dynamic_block_base: 4", entries=ENTRIES
         ),
     },
 )
@@ -75,7 +68,7 @@ TORCH = backend(
     "bench.runtime.backends.torch:TorchBackend",
     options={
         "compile": option("flag", "run through torch.compile"),
-        "compile_backend": option("text", "of torch.compile: inductor, aot_eager, eager"),
+        "compile_backend": option("choice", "of torch.compile", "inductor", "aot_eager", "eager"),
     },
 )
 TENSORRT = backend(
@@ -88,7 +81,7 @@ TENSORRT = backend(
         "device": option("integer", "number of the GPU"),
         "workspace_bytes": option("integer", "scratch memory of a build, bytes"),
         "tf32": option("flag", "let fp32 run with 10 bits of mantissa (Ampere and later)"),
-        "calibration": option("text", "an .npz of the bundle with samples for int8"),
+        "calibration": option("path", "an .npz of the bundle with samples for int8"),
         "isolate_build": option("flag", "build in a process of its own"),
         "dla_core": option(
             "integer", "run on this DLA core (Xavier, Orin), in fp16 or int8", precisions=("fp16", "int8")
@@ -171,7 +164,9 @@ def option_problems(
             known_ones = ", ".join(sorted(allowed)) or "none"
             found.append((key, "backend {} has no option {!r} (allowed: {})".format(name, key, known_ones)))
             continue
-        problem = _problem(key, allowed[key], value) or _unperformed(key, allowed[key], precisions)
+        problem = of_options.problem(key, allowed[key], options) or of_options.unperformed(
+            key, allowed[key], value, precisions
+        )
         if problem:
             found.append((key, problem))
     return found
@@ -185,47 +180,9 @@ def precision_of_options(
     Options that it does not know are passed over.
     """
     allowed = find(name).options
-    found = (_unperformed(key, allowed[key], precisions) for key in options if key in allowed)
+    found = (
+        of_options.unperformed(key, allowed[key], value, precisions)
+        for key, value in options.items()
+        if key in allowed
+    )
     return next(filter(None, found), None)
-
-
-def _problem(key: str, option: Option, value: Any) -> Optional[str]:
-    """What is wrong with the value of an option."""
-    wanted = _wanted(option, value)
-    if wanted:
-        return "option {} is {!r}, must be {}".format(key, value, wanted)
-    if option.kind == "texts" and option.choices:
-        unknown = [each for each in value if each not in option.choices]
-        if unknown:
-            message = "option {} has an unknown entry {!r} (known: {})"
-            return message.format(key, unknown[0], ", ".join(option.choices))
-    return None
-
-
-def _unperformed(key: str, option: Option, precisions: Sequence[str]) -> Optional[str]:
-    """Which of the precisions the option does not run."""
-    refused = [each for each in precisions if option.precisions and each not in option.precisions]
-    if refused:
-        return "option {} does not run {} (allowed: {})".format(key, refused[0], ", ".join(option.precisions))
-    return None
-
-
-def _wanted(option: Option, value: object) -> Optional[str]:
-    """What the option takes, where that is not `value`."""
-    if option.kind == "flag":
-        return None if isinstance(value, bool) else "true or false"
-    if option.kind == "integer":
-        return None if type(value) is int and value >= 0 else "a whole number, 0 or more"
-    if option.kind == "choice":
-        return None if value in option.choices else "one of " + ", ".join(option.choices)
-    if option.kind == "texts":
-        return (
-            None
-            if isinstance(value, dict) and all(map(_plain, value.values()))
-            else "a mapping of plain values"
-        )
-    return None if isinstance(value, str) else "text"
-
-
-def _plain(value: object) -> bool:
-    return isinstance(value, (str, int, float, bool))

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from bench.record import session_entries
 from bench.record.onnxfile import weight_bytes
 from bench.runtime.backends import onnxruntime_profile
 from bench.runtime.backends.base import Backend, BackendError, Event, Tensor
@@ -69,11 +70,6 @@ def explain(error: Exception, otherwise: str) -> BackendError:
     return BackendError(otherwise, text[:500], advice)
 
 
-def _entry(value: object) -> str:
-    """A session entry's text; the library writes true and false as 1 and 0."""
-    return str(int(value) if isinstance(value, bool) else value)
-
-
 class OnnxRuntimeBackend(Backend):
     """Options: graph_level (disabled|basic|extended|all), arena, mem_pattern, spinning, prepacking
     (true|false), inter_threads, config (session entries, text to text), input_shapes (name to shape, for
@@ -125,7 +121,7 @@ class OnnxRuntimeBackend(Backend):
         entries = {"session.intra_op.allow_spinning": "1" if settings.get("spinning", True) else "0"}
         if not settings.get("prepacking", True):
             entries["session.disable_prepacking"] = "1"
-        entries.update({str(k): _entry(v) for k, v in settings.get("config", {}).items()})
+        entries.update({str(k): session_entries.text(v) for k, v in settings.get("config", {}).items()})
         return entries
 
     def load(self, path: str) -> List[Tensor]:

@@ -56,8 +56,8 @@ def test_the_declared_class_is_there_and_is_of_the_declared_device(name: str) ->
 
 @each
 def test_every_option_of_every_kind_is_checked(name: str) -> None:
-    good = {"flag": True, "integer": 3, "text": "x", "texts": {"session.dynamic_block_base": 4}}
-    bad: dict[str, Any] = {"flag": 1, "integer": True, "text": 3, "texts": "x", "choice": "some"}
+    good = {"flag": True, "integer": 3, "path": "x", "texts": {"session.dynamic_block_base": 4}}
+    bad: dict[str, Any] = {"flag": 1, "integer": True, "path": "../x", "texts": "x", "choice": "some"}
     for key, option in backends.BACKENDS[name].options.items():
         value = option.choices[0] if option.kind == "choice" else good[option.kind]
         assert backends.option_problems(name, {key: value}) == []
