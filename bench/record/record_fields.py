@@ -161,6 +161,7 @@ _figures = fields(
         "memory": nullable(fields({}, dict.fromkeys(("process", "model", "peak"), number_or_null))),
     },
 )
+_facts = mapping(anything)
 _environment = fields(
     {},
     {
@@ -170,6 +171,9 @@ _environment = fields(
         "synthetic": nullable(boolean),
         "resumed": nullable(boolean),
         "governors": listing(text),
+        "cpu": nullable(fields({}, {"identity": nullable(_facts)})),
+        "versions": nullable(_facts),
+        "board": nullable(_facts),
         "variables": anything,
         "spans": listing(mapping(number_or_null)),
     },

@@ -1,11 +1,11 @@
-"""How a figure's configuration is named: device, backend, precision, threads, batch."""
+"""How a figure's configuration is named: device, backend, precision, threads, batch, setup."""
 
 from collections.abc import Mapping
 from typing import TypedDict
 
 
 class Configuration(TypedDict):
-    """How models ran: figures of two configurations are never mixed."""
+    """How models ran: figures of two configurations are never mixed. setup: '' unless there are several."""
 
     device: str
     processor: str
@@ -13,6 +13,7 @@ class Configuration(TypedDict):
     precision: str
     threads: int
     batch: int
+    setup: str
 
 
 def configuration(of: Mapping[str, object]) -> str:
@@ -28,4 +29,5 @@ def running(of: Mapping[str, object]) -> str:
         else f"{of['threads']} thread{'s' * (of['threads'] != 1)}"
     )
     batch = f", batch {of['batch']}" if of["batch"] != 1 else ""
-    return f"{of['backend']} {of['precision']}, {threads}{batch}"
+    setup = f", {of['setup']}" if of.get("setup") else ""
+    return f"{of['backend']} {of['precision']}, {threads}{batch}{setup}"

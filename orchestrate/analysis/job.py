@@ -65,9 +65,11 @@ class MeasuredJob:
     power: float | None
     accuracy: Json | None  # of this very file on this device, where the bundle had a test set
     warnings: tuple[str, ...]
+    options: Json  # of the backend
     environment: Json
     started: str
     profile: Json | None = None  # where the time goes, by the library's own profiler
+    setup: str = ""  # which one, where records of several share a configuration's names (setups.py)
 
     @property
     def p50s(self) -> list[float]:
@@ -148,6 +150,7 @@ def _known(record: Record, name: str) -> Json:
         "power": _power(record.get("sensors") or []),
         "accuracy": record.get("accuracy"),
         "warnings": tuple(dict.fromkeys(sys.intern(each["code"]) for each in record["validity"]["warnings"])),
+        "options": job.get("options") or {},
         "environment": record["environment"],
         "profile": record.get("profile"),
     }

@@ -115,7 +115,7 @@ def _key(job: MeasuredJob) -> tuple[Any, ...]:
     of_model = tuple(
         job.model.get(name) for name in ("architecture", "dataset", "ratio", "ratio_of", "align")
     )
-    return (*of_model, job.device, job.backend, job.precision, job.threads, job.batch)
+    return (*of_model, job.device, job.backend, job.precision, job.threads, job.batch, job.setup)
 
 
 def beside(

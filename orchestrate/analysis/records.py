@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.record import loads, schema
 from bench.record.files import BadFileError
-from orchestrate.analysis import collector, reading
+from orchestrate.analysis import collector, reading, setups
 from orchestrate.analysis.job import MeasuredJob
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.under_load import LoadedJob
@@ -77,11 +77,12 @@ def _study(folders: Sequence[Path], records: Iterable[reading.Found]) -> Study:
         else:
             excluded.append(found)
     kept, replaced, conflicts = merge(jobs)
+    kept, apart = setups.separated(kept)
     kept_loaded, replaced_loaded, unlike = merge(loaded)
     return Study(
         runs=tuple(sorted({folder.resolve().name for folder in folders})), jobs=tuple(kept),
         excluded=tuple(sorted(excluded)), missing=tuple(_missing(folders, kept)),
-        replaced=tuple(replaced + replaced_loaded), conflicts=tuple(conflicts + unlike),
+        replaced=tuple(replaced + replaced_loaded), conflicts=tuple(apart + conflicts + unlike),
         loaded=tuple(kept_loaded),
     )  # fmt: skip
 

@@ -212,7 +212,8 @@ def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, object
     def one(candidate: "Candidate") -> dict[str, object]:
         row = candidate.row
         named = {
-            key: row[key] for key in ("model", "job", "device", "backend", "precision", "threads", "batch")
+            key: row[key]
+            for key in ("model", "job", "device", "backend", "precision", "threads", "batch", "setup")
         }
         figures = {
             key: None if math.isnan(row[key]) else row[key] for key in ("latency", "accuracy", "energy")

@@ -55,3 +55,4 @@ class Table:
 
 
 RUNNING = names(("Device", "device"), ("Backend", "backend"), ("Precision", "precision"))
+SETUP = names(("Setup", "setup"))  # where records of several share the names in RUNNING

@@ -118,7 +118,9 @@ def _name(job: MeasuredJob) -> str:
 
 
 def _figure(job: MeasuredJob, sentences: list[str], table: str) -> str:
-    how = text.running({key: getattr(job, key) for key in ("backend", "precision", "threads", "batch")})
+    how = text.running(
+        {key: getattr(job, key) for key in ("backend", "precision", "threads", "batch", "setup")}
+    )
     words = [f"{job.device}, {how}", *(sentence[0].upper() + sentence[1:] for sentence in sentences)]
     caption = f"{_text(_name(job))} <span>{'<br>'.join(map(_text, words))}</span>"
     scroll = '<div class="scroll" tabindex="0" role="region" aria-label="Profile">'

@@ -5,7 +5,7 @@ The page, CSV, Markdown and LaTeX share them.
 
 from orchestrate.analysis import memory
 from orchestrate.report import load_tables, profile_tables
-from orchestrate.report.columns import MB, MILLION, MS, RUNNING, Table, count, names, plain, ranged
+from orchestrate.report.columns import MB, MILLION, MS, RUNNING, SETUP, Table, count, names, plain, ranged
 
 MODEL = (
     *names(("Architecture", "architecture"), ("Dataset", "dataset")),
@@ -24,6 +24,7 @@ TABLES = (
         (
             *RUNNING,
             count("Threads", "threads"),
+            *SETUP,
             *MODEL,
             *names(("Method", "method"), ("Model", "model"), ("Fit", "fit_quality")),
             count("Align", "align"),
@@ -66,6 +67,7 @@ TABLES = (
             ),
             *RUNNING,
             count("Threads", "threads"),
+            *SETUP,
             *MODEL,
             count("Align", "align"),
             *names(("Fit", "fit_quality"), ("Left out", "left_out")),
@@ -160,6 +162,7 @@ TABLES = (
             *names(("Profile", "profile"), ("Model", "model")),
             *RUNNING,
             count("Threads", "threads"),
+            *SETUP,
         ),
         optional=True,
     ),
@@ -178,6 +181,7 @@ TABLES = (
             *names(("Profile", "profile")),
             *RUNNING,
             count("Threads", "threads"),
+            *SETUP,
         ),
         optional=True,
     ),

@@ -28,7 +28,8 @@ ANSWER = {
 def row(method: str, ratio: float = 0.5, ratio_of: str = "params", **other: Any) -> dict:
     predicted = {**RUNNING, "profile": "pi"}
     return {
-        **RUNNING, "processor": "cpu", "batch": 1, "model": f"{method}-{ratio:g}", "architecture": "vgg11",
+        **RUNNING, "processor": "cpu", "batch": 1, "setup": "", "model": f"{method}-{ratio:g}",
+        "architecture": "vgg11",
         "dataset": "cifar10", "method": method, "align": 1, "ratio": ratio, "ratio_of": ratio_of,
         "widths": (8, 16), "source": source(predicted), **other,
     }  # fmt: skip

@@ -12,7 +12,7 @@ RUNNING = {"device": "pi4", "processor": "cpu", "backend": "onnxruntime", "preci
 def network(architecture: str, predicted: float, half: float, device: str = "pi4") -> dict:
     """One that took 10 ms."""
     return {
-        **RUNNING, "batch": 1, "device": device, "profile": "pi", "architecture": architecture,
+        **RUNNING, "batch": 1, "setup": "", "device": device, "profile": "pi", "architecture": architecture,
         "latency": 0.010, "predicted": predicted, "predicted_low": predicted - half,
         "predicted_high": predicted + half, "error": predicted / 0.010 - 1,
     }  # fmt: skip

@@ -104,7 +104,7 @@ def test_a_contradiction_is_for_the_schema_to_name() -> None:
 
 
 def test_a_large_environment_is_not_kept_for_others() -> None:
-    large = {**RECORDS[0]["environment"], "cpu": "x" * quick_record.SHARED_BYTES}
+    large = {**RECORDS[0]["environment"], "cpu": {"flags": "x" * quick_record.SHARED_BYTES}}
     data = json.dumps({**RECORDS[0], "environment": large}).encode()
     first, second = (quick_record.parse(data) for _ in range(2))
     assert first == second

@@ -1,0 +1,60 @@
+"""Records of two machines, libraries, options or power modes under one device's name are never mixed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrate.analysis import claim_file, claims, efficiency, pairs, recommend, records, table
+from tests import synthetic
+from tests.synthetic import Study
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def runs(tmp_path: Path, change: Change) -> list[Path]:
+    """Uniform networks in one run, NeuralScale's in another, whose records are changed."""
+    uniform = synthetic.write(Study(samples=20, run="20260101-000000-a", methods=("uniform",)), tmp_path)
+    other = synthetic.write(Study(samples=20, run="20260102-000000-b", methods=("neuralscale",)), tmp_path)
+    for path in other.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        change(record)
+        path.write_text(json.dumps(record))
+    return [uniform, other]
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda r: r["environment"]["cpu"].update(identity={"model name": "Slow"}), "CPU Slow"),
+        (lambda r: r["environment"].update(versions={"onnxruntime": "1.10.0"}), "onnxruntime 1.10.0"),
+        (lambda r: r["job"].update(options={"graph_level": "basic"}), "option graph_level basic"),
+        (lambda r: r["environment"].update(board={"power_mode": "MAXN"}), "power mode MAXN"),
+        (lambda r: r["environment"].update(governors=["powersave"]), "governor powersave"),
+    ],
+)
+def test_records_of_two_setups_make_no_pair_and_are_named(tmp_path: Path, change: Change, name: str) -> None:
+    study = records.read(runs(tmp_path, change))
+    found = table.tidy(study)
+    assert not any(len(pairs.of(found, comparison)) for comparison in pairs.COMPARISONS)
+    assert {len(rows) for _, rows in efficiency.configurations(found)} == {16}
+    assert not any(answer.pairs for answer in claims.answers(found, claim_file.load()))
+    (line,) = study.conflicts
+    assert line.startswith("bench-a, onnxruntime fp32, 1 thread: records of several setups, not compared: 16")
+    assert f"16 with {name}" in line
+    assert any(name in recommend.judge(row, recommend.ModelLimits()).name for row in found.rows())
+
+
+def test_records_of_one_setup_are_compared_whatever_the_run(tmp_path: Path) -> None:
+    study = records.read(runs(tmp_path, lambda record: record["environment"].update(kernel="9.9")))
+    assert study.conflicts == ()
+    assert {job.setup for job in study.jobs} == {""}
+    assert len(pairs.of(table.tidy(study), pairs.COMPARISONS[0])) == 16
+
+
+@pytest.mark.parametrize("facts", [{"versions": 7}, {"cpu": {"identity": "x"}}, {"board": []}])
+def test_an_environment_without_facts_is_a_line_and_no_traceback(tmp_path: Path, facts: Any) -> None:
+    study = records.read(runs(tmp_path, lambda record: record["environment"].update(facts)))
+    assert (len(study.jobs), {each.code for each in study.excluded}) == (16, {"unreadable"})
