@@ -5,6 +5,7 @@ It imports no library but typer, and nothing heavy before a command runs: `--hel
 
 import dataclasses
 import errno
+import gc
 import importlib
 import inspect
 import pkgutil
@@ -27,6 +28,7 @@ def application(program: str, about: str, commands: ModuleType, *errors: type[Ex
 
     `errors` carry their `exit_code`.
     """
+    gc.set_threshold(5_000)  # modules are no garbage: with 700, a sixth of importing torch goes into looking
     app = typer.Typer(
         cls=_group(program, errors),
         help=about,
