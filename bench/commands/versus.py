@@ -116,6 +116,7 @@ def _play(options: VersusOptions) -> tuple[list[dict[str, Any]], list[Round]]:
 
     request = own_request(options.dim, options.value, options.inputs)
     setup, paths = _setup(options), (options.a, options.b)
+    _refuse(setup, paths)
     with terminated_is_interrupted(BUT_CTRL_C), TemporaryDirectory(prefix="orbitbench-versus-") as folder:
         once = dict.fromkeys(paths)  # a file against itself is prepared once
         prepared = {path: _prepare(path, request, Path(folder, str(n))) for n, path in enumerate(once)}
@@ -143,14 +144,28 @@ def _setup(options: VersusOptions) -> dict[str, Any]:
     }
 
 
+def _refuse(setup: dict[str, Any], paths: Sequence[Path]) -> None:
+    """Raise InputError for what is wrong whatever the files hold: to read them takes a while."""
+    from bench.errors import InputError
+    from bench.record import backends
+
+    for path in paths:
+        if not path.is_file():
+            reason = "this is a folder" if path.is_dir() else "no such file"
+            raise InputError(f"{path}: {reason}; give an ONNX file, as `bench export` writes them")
+    precisions = [setup["precision"]] if setup["precision"] else []
+    try:
+        problems = backends.option_problems(setup["backend"], setup["options"], precisions)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    for _, problem in problems:
+        raise InputError(problem)
+
+
 def _prepare(path: Path, request: "OwnRequest", folder: Path) -> "Prepared":
     """The model with fixed sizes, as in `orchestrate run`."""
-    from bench.errors import InputError
     from bench.export.own import process
 
-    if not path.is_file():
-        reason = "this is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {reason}; give an ONNX file, as `bench export` writes them")
     folder.mkdir()
     return process.read(path, request, folder)
 
