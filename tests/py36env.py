@@ -2,13 +2,22 @@
 build/py36."""
 
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.conftest import ROOT, one_at_a_time, require
 
-PACKAGES = ["onnxruntime==1.10.0", "numpy==1.19.5", "pytest==7.0.1"]
+# The last of each that runs there, with all that they need: a newer pip that installs for Python 3.6 would
+# take what they need under its own Python, and that of 3.6 would have to be renewed first.
+PACKAGES = [
+    "onnxruntime==1.10.0", "numpy==1.19.5", "flatbuffers==25.12.19", "protobuf==3.19.6",
+    "pytest==7.0.1", "attrs==22.2.0", "importlib-metadata==4.8.3", "iniconfig==1.1.1", "packaging==21.3",
+    "pluggy==1.0.0", "py==1.11.0", "pyparsing==2.4.7", "tomli==1.2.3", "typing-extensions==4.1.1",
+    "zipp==3.6.0",
+]  # fmt: skip
 HOME = ROOT / "build" / "py36"
 
 
@@ -21,11 +30,12 @@ def find_python36() -> str | None:
 
 def _build(interpreter: str) -> None:
     shutil.rmtree(HOME, ignore_errors=True)
-    subprocess.run([interpreter, "-m", "venv", HOME], check=True)
-    pip = [HOME / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    pip.append("--no-compile")  # most of it is never imported
-    for packages in (["pip==21.3.1"], PACKAGES):  # 3.6's own pip is too old for the wheels' platform tags
-        subprocess.run([*pip, *packages], check=True, timeout=600, capture_output=True)
+    subprocess.run([interpreter, "-m", "venv", "--without-pip", HOME], check=True)
+    (site,) = HOME.glob("lib/python3.6/site-packages")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", site]
+    pip += ["--python-version", "3.6", "--abi", "cp36m", "--platform", f"manylinux2014_{platform.machine()}"]
+    pip += ["--only-binary=:all:", "--no-deps", "--no-compile"]  # most of it is never imported
+    subprocess.run([*pip, *PACKAGES], check=True, timeout=600, capture_output=True)
     (HOME / "complete").write_text("\n".join(PACKAGES))
 
 
