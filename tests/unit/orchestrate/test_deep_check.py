@@ -143,7 +143,8 @@ def test_ssh_is_asked_for_the_names_behind_a_host(tmp_path: Path, monkeypatch: p
 
 
 # As the command, whose samples of a pretend GPU would last as long as they may.
-SHORT = "from orchestrate.execution import deep_check; deep_check.MEASURE['max_seconds'] = 0.5; "
+SHORT = "from orchestrate.execution import deep_check; "
+SHORT += "deep_check.MEASURE.update(min_seconds=0.05, max_seconds=0.1); "
 SHORT += "from orchestrate.cli import main; main()"
 
 
