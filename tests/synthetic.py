@@ -196,6 +196,8 @@ def process(job: str, number: int, seconds: float, study: Study, rng: np.random.
 def record(entry: Json, device: str, precision: str, threads: int, study: Study, pair: np.ndarray,
            rng: np.random.Generator) -> Json:  # fmt: skip
     """The record of one job."""
+    if study.backend == "onnxruntime" and precision != "fp32":  # which it does not make of an fp32 file
+        entry = {**entry, "precision": precision}
     job = f"{entry['id']}--{study.backend}-{precision}-t{threads}"
     treated = entry["method"] != "uniform"
     seconds = 4e-10 * entry["params"] * 17 / threads + 3e-4

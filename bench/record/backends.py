@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 from bench.record import options as of_options
 from bench.record.options import Option, option
 from bench.record.session_entries import ENTRIES
+from bench.record.types import Job
 
 ENTRY_POINTS = "orbitbench.backends"
 PRECISIONS = ("fp32", "fp16", "int8")  # that a job may ask for
@@ -149,6 +150,19 @@ def precision_problem(name: str, precision: str, file: str = "fp32") -> Optional
     if precision != file:
         return "the file is {0}: it runs as {0}, not as {1}".format(file, precision)
     return None
+
+
+def label_problem(job: Job) -> Optional[str]:
+    """Return why a job cannot have run in the precision that it names; None where it can.
+
+    A backend that is not installed here is taken at its word.
+    """
+    try:
+        return precision_problem(
+            job["backend"], job["precision"], job["model"].get("precision") or "fp32"
+        ) or precision_of_options(job["backend"], job.get("options") or {}, [job["precision"]])
+    except ValueError:
+        return None
 
 
 def option_problems(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.record import files, loads, schema
+from bench.record import backends, files, loads, schema
 from bench.record.files import BadFileError
 from bench.record.types import Json
 from orchestrate.analysis import forking, quick_json, quick_record, statistics, under_load
@@ -157,6 +157,8 @@ def _refusal(record: Json) -> tuple[str, str] | None:
         ) or "no reason given"
     reasons = record["validity"]["reasons"]
     first = {reason["code"]: reason["message"] for reason in reversed(reasons)}  # often one a process
+    if problem := backends.label_problem(record["job"]):
+        first["unsupported_precision"] = f"it is called {record['job']['precision']}, but {problem}"
     return (", ".join(sorted(first)), "; ".join(first[code] for code in sorted(first))) if first else None
 
 

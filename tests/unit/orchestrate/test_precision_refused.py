@@ -1,10 +1,12 @@
 """Precisions and options that a device's backend does not perform are refused with file, line and choice."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrate.analysis import records
 from orchestrate.console import make_console
 from orchestrate.devices import Device, load_devices
 from orchestrate.errors import BadInput
@@ -12,6 +14,8 @@ from orchestrate.execution import own_words, run
 from orchestrate.execution.options import RunOptions
 from orchestrate.runs import plan
 from orchestrate.runs.folder import Run
+from tests import synthetic
+from tests.synthetic import Json, Study
 from tests.unit.orchestrate import sample
 
 HEAD = """schema: 1
@@ -155,3 +159,31 @@ def test_an_option_that_does_not_run_the_precision_asked_for_is_refused_before_a
     with pytest.raises(BadInput, match="option dla_core does not run fp32"):
         jobs("fp32", options={"dla_core": 0}, precisions=["fp32"])
     assert jobs("fp32", options={"dla_core": 0}, precisions=["fp16"]) == ["fp16"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, None),
+        ({"model": {"precision": "fp32"}}, "it is called int8, but backend onnxruntime does not run an fp32"),
+        ({"options": {"graph_level": "basic"}}, "it is called int8, but with graph_level: basic a file that"),
+        ({"backend": "one-of-another-package", "model": {"precision": "fp32"}}, None),
+    ],
+)
+def test_a_record_of_a_precision_that_did_not_run_is_left_out_with_the_reason(
+    tmp_path: Path, change: Json, said: str | None
+) -> None:
+    """Older runs took an fp32 file three times, and called two of the records fp16 and int8."""
+    study = Study(architectures=("vgg11",), ratios=(1.0,), methods=("uniform",), precisions=("int8",))
+    (record,) = synthetic.records(study)
+    record["job"]["model"].update(change.get("model", {}))
+    record["job"].update({key: value for key, value in change.items() if key != "model"})
+    folder = tmp_path / "run" / "bench-a" / "records"
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text(json.dumps(record))
+    found = records.read([tmp_path / "run"])
+    assert len(found.jobs) == (said is None)
+    if said:
+        (left,) = found.excluded
+        assert left.code == "unsupported_precision"
+        assert left.reason.startswith(said)
