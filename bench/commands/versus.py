@@ -96,12 +96,13 @@ def versus(options: VersusOptions) -> None:
     found, emulator = ratio_of_turns(rounds), emulation.emulated()
     p50 = [median([pair[side] for pairs in rounds for pair in pairs]) for side in (0, 1)]
     if options.as_json:
-        precisions = [task["job"]["precision"] for task in tasks]
-        setup = {**_setup(options), "precision": precisions, "turn_ms": options.turn, "seed": options.seed}
+        of_each = {key: [task["job"][key] for task in tasks] for key in ("precision", "batch")}
+        setup = {**_setup(options), **of_each, "turn_ms": options.turn, "seed": options.seed}
         figures = {**found._asdict(), "p50_seconds": p50, "emulated": emulator, "rounds": rounds}
         typer.echo(json.dumps({"a": str(options.a), "b": str(options.b), **setup, **figures}))
     else:
-        typer.echo(_text(found, (options.a, options.b), p50, rounds, emulator))
+        batches = [task["job"]["batch"] for task in tasks]
+        typer.echo(_text(found, (options.a, options.b), batches, p50, rounds, emulator))
     limit = options.fail_above
     if limit is not None and found.low is not None and found.low > limit:
         raise JobError(f"{options.b} takes more than {limit:g} times as long as {options.a}")
@@ -257,16 +258,25 @@ def _progress(rounds: int) -> Callable[[int], None]:
 
 
 def _text(
-    found: Turns, paths: tuple[Path, Path], p50: list[float], rounds: list[Round], emulator: str | None
+    found: Turns,
+    paths: tuple[Path, Path],
+    batches: list[int],
+    p50: list[float],
+    rounds: list[Round],
+    emulator: str | None,
 ) -> str:
     verdict = {True: "differs", False: "no difference shown", None: "too few rounds"}[found.differs]
     turns = sum(map(len, rounds))
+    of = [f", batch {batch}" if {*batches} != {1} else "" for batch in batches]
     lines = [
-        f"{name}  {path}  p50 {took * 1e3:.4g} ms" for name, path, took in zip("AB", paths, p50, strict=True)
+        f"{name}  {path}  p50 {took * 1e3:.4g} ms{batch}"
+        for name, path, took, batch in zip("AB", paths, p50, of, strict=True)
     ]
     lines.append(
         f"B takes {found.ratio:.4f}x as long as A ({found.low:.4f} to {found.high:.4f}, 95 %): {verdict}"
     )
+    if batches[0] != batches[1]:
+        lines.append("the batches differ: the ratio is of whole inferences, not of images")
     lines.append(
         f"{len(rounds)} rounds of fresh processes, {counted(turns, 'pair')} of turns; "
         "a change below 1 % is not reported"

@@ -10,7 +10,7 @@ to day: repeat both runs before you blame a commit.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -156,7 +156,7 @@ def _headlines(job: AnyJob) -> dict[str, float | None]:
     return under_load.headlines(job) if isinstance(job, LoadedJob) else headlines(row(job))
 
 
-def _nothing_common(before: set[Key], after: set[Key]) -> str:
+def _nothing_common(before: Iterable[Key], after: Iterable[Key]) -> str:
     devices = [{device for device, _ in keys} for keys in (before, after)]
     if not devices[0] & devices[1]:
         return (

@@ -203,6 +203,12 @@ def processor(backend: str) -> str:
         return ""
 
 
+def inputs_of(model: Json, batch: int) -> str:
+    """Return `batch 8, 8x3x32x32`: what one inference takes. Records before shapes were kept: the batch."""
+    shapes = ["x".join(map(str, each.get("shape") or ())) for each in model.get("inputs") or ()]
+    return ", ".join([f"batch {batch}", *shapes])
+
+
 class _Memory(NamedTuple):
     """Bytes under each definition and of each process, NaN unless known of all; the median ladder."""
 

@@ -13,7 +13,7 @@ from bench.record import backends, files, loads, schema
 from bench.record.files import BadFileError
 from bench.record.types import Json
 from orchestrate.analysis import forking, quick_json, quick_record, statistics, under_load
-from orchestrate.analysis.job import MeasuredJob, Taken, build_all, take
+from orchestrate.analysis.job import MeasuredJob, Taken, build_all, inputs_of, take
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import first_line, printable
 from orchestrate.errors import BadInput
@@ -32,6 +32,7 @@ class Excluded(NamedTuple):
     code: str
     reason: str
     run: str
+    inputs: str = ""  # as `job.inputs_of`; '' where its record cannot be read
 
 
 Found = MeasuredJob | LoadedJob | Excluded
@@ -132,7 +133,9 @@ def _one(share: FileShare, name: str) -> Taken | LoadedJob | Excluded:
         device, job = printable(share.device), printable(name.removesuffix(".json"))
         return Excluded(device, job, code, first_line(error, 1000), share.run)
     if refusal := _refusal(record):
-        return Excluded(record["device"], record["job"]["id"], *refusal, share.run)
+        job = record["job"]
+        inputs = inputs_of(job["model"], job["batch"])
+        return Excluded(record["device"], job["id"], *refusal, share.run, inputs)
     single = loads.of(record["job"]) == loads.SINGLE
     try:
         return take(record, name) if single else under_load.build(record, name)

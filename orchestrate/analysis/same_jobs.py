@@ -1,11 +1,14 @@
-"""Which job of one run is compared with which of another: by device and id, own files by their names."""
+"""Which job of one run is compared with which of another: by device and id, own files by their names.
+
+Files of one name pair only where an inference takes the same: eight images at once are another job.
+"""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from orchestrate.analysis.job import MeasuredJob
+from orchestrate.analysis.job import MeasuredJob, inputs_of
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Study
 from orchestrate.analysis.under_load import LoadedJob
@@ -38,9 +41,18 @@ def jobs_of(study: Study) -> dict[Key, AnyJob]:
     return {(job.device, job.id): job for job in jobs}
 
 
-def records_of(study: Study) -> set[Key]:
-    """Return all jobs of which a study has a record, valid or not."""
-    return {*jobs_of(study), *((each.device, each.job) for each in study.excluded)}
+def records_of(study: Study) -> dict[Key, str]:
+    """Return all jobs of which a study has a record, valid or not, each with its `inputs_of`.
+
+    '' where its record cannot be read.
+    """
+    found = {(each.device, each.job): each.inputs for each in study.excluded}
+    return found | {key: _inputs(job) for key, job in jobs_of(study).items()}
+
+
+def _inputs(job: AnyJob) -> str:
+    batch = job.figures["batch"] if isinstance(job, LoadedJob) else job.batch
+    return inputs_of(job.model, batch)
 
 
 def failed_of(study: Study) -> dict[Key, Excluded]:
@@ -84,18 +96,35 @@ def _called(job: str, names: Mapping[str, str]) -> str:
     return OWN.sub(lambda found: f"onnx-{names.get(found[1], found[1])}{found[2]}", job)
 
 
-def changed_files(before: Set[Key], after: Set[Key], names: Mapping[str, str]) -> dict[Key, Key]:
+def changed_files(
+    before: Mapping[Key, str], after: Mapping[Key, str], names: Mapping[str, str]
+) -> dict[Key, Key]:
     """Return the jobs on own files that have changed: as in the first run -> as in the second.
 
     before, after: `records_of` the runs. Only where one file of a name is alone on either side, valid or not:
-    two of one name are not guessed apart.
+    two of one name are not guessed apart, unless an inference of one takes what that of the other does not.
     """
     groups: dict[Key, tuple[list[Key], list[Key]]] = defaultdict(lambda: ([], []))
-    for side, keys, renamed_to in ((0, before - after, names), (1, after - before, {})):
+    for side, keys, renamed_to in ((0, before.keys() - after, names), (1, after.keys() - before, {})):
         for device, job in keys:
             if is_own(job):
                 groups[device, _called(job, renamed_to)][side].append((device, job))
-    return {old[0]: new[0] for old, new in groups.values() if len(old) == len(new) == 1}
+    pairs = (alike for sides in groups.values() for alike in _alike(sides, (before, after)))
+    return {old[0]: new[0] for old, new in pairs if len(old) == len(new) == 1}
+
+
+def _alike(
+    sides: tuple[list[Key], list[Key]], inputs: tuple[Mapping[Key, str], Mapping[Key, str]]
+) -> Iterator[tuple[list[Key], list[Key]]]:
+    """The jobs of either side by what an inference takes; all together where that of any is unknown."""
+    taken = [{key: known[key] for key in side} for side, known in zip(sides, inputs, strict=True)]
+    distinct = {each for side in taken for each in side.values()}
+    if "" in distinct:
+        yield sides
+        return
+    for each in distinct:
+        old, new = ([key for key, known in side.items() if known == each] for side in taken)
+        yield old, new
 
 
 def pair(
@@ -138,11 +167,16 @@ def nothing_valid(a: Study, b: Study, changed: Mapping[Key, Key], names: Mapping
             return (
                 f"no valid record of {job} on {device} in {listed(run.runs)}: `orchestrate report` shows why"
             )
-    called = {(device, own_name(job)) for device, job in there}
-    for device, job in sorted(valid[0]):
-        name = _called(job, names)
-        if (device, name) in called:
+    called: dict[Key, set[str]] = defaultdict(set)
+    for (device, job), inputs in there.items():
+        called[device, own_name(job)].add(inputs)
+    for (device, job), measured in sorted(valid[0].items()):
+        name, inputs = _called(job, names), _inputs(measured)
+        if others := called.get((device, name)):
             file = name.partition("--")[0].removeprefix("onnx-")
+            if not {inputs, ""} & others:
+                took = f"{inputs} before, {'; '.join(sorted(others))} after"
+                return f"an inference of {file!r} is not the same in both runs ({took})"
             return (
                 f"several files are called {file!r}, and which is which is not known: "
                 "`orchestrate run --name FILE=NAME` gives each a name"

@@ -1,6 +1,6 @@
 """The outcome of jobs under load, for people and for scripts: a table for each load shape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -40,6 +40,12 @@ def figures(record: Record) -> Json | None:
     return under_load.headlines(found) if found else None
 
 
+def how(job: Mapping[str, Any]) -> str:
+    """Return `onnxruntime fp32 t1`, or `onnxruntime fp32 t4, batch 8`."""
+    batch = f", batch {job['batch']}" if job["batch"] != 1 else ""
+    return f"{job['backend']} {job['precision']} t{job['threads']}{batch}"
+
+
 def table(shape: str, records: list[Record], remark: Callable[[Record], str] | None) -> Table:
     """Return one row a record of this load shape; `remark`: what is worth noting about each."""
     made = Table(title=shape, title_justify="left", box=None, pad_edge=False)
@@ -51,9 +57,10 @@ def table(shape: str, records: list[Record], remark: Callable[[Record], str] | N
         made.add_column("note", overflow="fold")
     for record in records:
         job, found = record["job"], computed(record)
-        how = f"{job['backend']} {job['precision']} t{job['threads']}"
         cells = [_cell(found.figures[key] * scale) if found else "" for key, scale in COLUMNS[shape].values()]
-        made.add_row(record["device"], job["model"]["id"], how, *cells, *([remark(record)] if remark else []))
+        made.add_row(
+            record["device"], job["model"]["id"], how(job), *cells, *([remark(record)] if remark else [])
+        )
     return made
 
 

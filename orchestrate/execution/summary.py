@@ -159,8 +159,7 @@ def row(record: Record) -> tuple[str, ...]:
     from orchestrate.analysis import memory
 
     job, found = record["job"], computed(record)
-    how = f"{job['backend']} {job['precision']} t{job['threads']}"
-    where = record["device"], job["model"]["id"], how
+    where = record["device"], job["model"]["id"], loaded.how(job)
     if found is None:
         return *where, "", "", "", "", "", "", remark(record)
     spread = 50 * (found["latency_high"] - found["latency_low"]) / found["latency"]

@@ -54,5 +54,6 @@ class Table:
     optional: bool = False  # not shown where it has no rows
 
 
-RUNNING = names(("Device", "device"), ("Backend", "backend"), ("Precision", "precision"))
+PLACE = names(("Device", "device"), ("Backend", "backend"), ("Precision", "precision"))
+RUNNING = (*PLACE, count("Threads", "threads"), count("Batch", "batch"))
 SETUP = names(("Setup", "setup"))  # where records of several share the names in RUNNING

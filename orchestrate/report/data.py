@@ -81,7 +81,7 @@ def _frames(study: Study, table: Frame, configurations: list[Configuration], ask
         "means": _means(paired, configurations),
         "slopes": _labelled(efficiency.slopes(table)),
         **{load: under_load.frame(study.loaded, load) for load in (loads.OFFLINE, loads.PACED)},
-        "excluded": Frame.of_rows(left_out, Excluded._fields),
+        "excluded": Frame.of_rows(left_out, [name for name in Excluded._fields if name != "inputs"]),
         **profile_rows.frames(study.jobs),
         "predicted": _numbered(predicted, configurations),
         "predicted_error": _numbered(prediction_error.by_architecture(predicted), configurations),

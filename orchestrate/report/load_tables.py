@@ -1,6 +1,6 @@
 """The tables of load shapes, one for each: their figures are of different things and never pooled."""
 
-from orchestrate.report.columns import MS, RUNNING, Table, count, names, plain, ranged
+from orchestrate.report.columns import MS, PLACE, RUNNING, Table, count, names, plain, ranged
 
 LOADED = (
     count("Processes", "processes"),
@@ -17,7 +17,7 @@ TABLES = (
         "with the latency of a single stream.",
         "offline",
         (
-            *RUNNING,
+            *PLACE,
             count("Threads of each stream", "threads"),
             count("Batch", "batch"),
             count("Streams", "streams"),
@@ -37,8 +37,6 @@ TABLES = (
         "paced",
         (
             *RUNNING,
-            count("Threads", "threads"),
-            count("Batch", "batch"),
             plain("Rate", "rate", "1/s"),
             *names(("Model", "model")),
             ranged("Latency p50", "latency", "ms", MS),

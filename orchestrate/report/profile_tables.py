@@ -11,7 +11,6 @@ PROFILED = (
     count("Runs", "calls"),
     *names(("Model", "model")),
     *RUNNING,
-    count("Threads", "threads"),
 )
 TABLES = (
     Table(

@@ -43,9 +43,9 @@ def models(report: Report) -> Table:
     """Return latency, memory and accuracy of each model."""
     jobs = report.frames["jobs"]
     several = len(report.configurations) > 1
-    title = (
-        "Measured" if len(jobs) <= ROWS else f"Measured (the first {ROWS} of {len(jobs)}; the page has all)"
-    )
+    alone = "" if several or not len(jobs) else f" on {text.configuration(report.configurations[0])}"
+    more = f" (the first {ROWS} of {len(jobs)}; the page has all)" if len(jobs) > ROWS else ""
+    title = f"Measured{alone}{more}"
     table = plain(
         title,
         "model",

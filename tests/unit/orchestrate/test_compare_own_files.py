@@ -27,7 +27,10 @@ OUTCOMES: dict[str, dict[str, Any]] = {
 
 
 def run_of(results: Path, run: str, *files: str, device: str = "bench-a") -> str:
-    """Return a run of files, each as `NAME-DIGIT` (the digit makes the hash) or `NAME-DIGIT:OUTCOME`."""
+    """Return a run of files, each as `NAME-DIGIT` (the digit makes the hash) or `NAME-DIGIT:OUTCOME`.
+
+    A digit is the hash; in `NAME-D*8` an inference takes eight images.
+    """
     path = synthetic.write(replace(MADE, run=run, devices=(device,)), results)
     first, *others = sorted(path.glob("*/records/*.json"))
     record = json.loads(first.read_text())
@@ -35,11 +38,12 @@ def run_of(results: Path, run: str, *files: str, device: str = "bench-a") -> str
         each.unlink()
     for file in files:
         named, _, outcome = file.partition(":")
+        named, _, batch = named.partition("*")
         stem, _, digit = named.rpartition("-")
         name = f"onnx-{stem}-{digit * 8}"
         made = json.loads(json.dumps(record)) | OUTCOMES[outcome or "ok"]
         made["job"]["model"].update(id=name, architecture=None, sha256=digit * 64)
-        made["job"]["id"] = f"{name}--onnxruntime-fp32-t1"
+        made["job"] |= {"id": f"{name}--onnxruntime-fp32-t1", "batch": int(batch or 1)}
         first.with_name(f"{made['job']['id']}.json").write_text(json.dumps(made))
     return str(path)
 
@@ -118,3 +122,14 @@ def test_a_device_whose_records_do_not_count_is_known_and_the_reason_is_named(tm
     said = compared(*runs, "--device-map", "tx2=xavier", code=2)
     assert "no valid record of onnx-net-aaaaaaaa--onnxruntime-fp32-t1 on xavier in b: `orchestrate" in said
     assert "known: bench-a, xavier" in compared(*runs, "--device-map", "tx2=xaver", code=2)
+
+
+def test_a_file_that_takes_another_batch_is_no_changed_file(tmp_path: Path) -> None:
+    """Eight images at once were a regression of 7x, after `the file has changed`."""
+    runs = run_of(tmp_path, "a", "net-a", "fix-1"), run_of(tmp_path, "b", "net-b*8", "fix-1")
+    found = compared(*runs)
+    assert (found["paired"], found["lost"], len(found["alone"])) == ([], [], 2)
+    runs = run_of(tmp_path, "c", "net-a", "net-b*8"), run_of(tmp_path, "d", "net-c", "net-d*8")
+    assert len(compared(*runs)["paired"]) == 2
+    said = compared(run_of(tmp_path, "e", "net-a"), run_of(tmp_path, "f", "net-b*8"), code=2)
+    assert "of 'net' is not the same in both runs (batch 1, 1x3x32x32 before, batch 8" in said

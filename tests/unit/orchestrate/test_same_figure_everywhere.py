@@ -5,7 +5,6 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
@@ -123,17 +122,18 @@ def test_recommend_and_compare_hold_the_same(run: Path, true: dict[str, float]) 
         assert found[figure]["before"] == found[figure]["after"] == pytest.approx(true[name], rel=1e-12)
 
 
-def shown(run: Path) -> Iterator[str]:
+def told(run: Path) -> list[str]:
+    """The lines of a report's and a run's tables."""
     console = Console(width=250, record=True, file=io.StringIO())
     terminal.show(report.build([run]), console)
     console.print(summary.table([json.loads(path.read_text()) for path in run.glob("*/records/*.json")]))
-    yield from (line for line in console.export_text().splitlines() if "vgg11-cifar10-uniform-p0.5" in line)
+    return console.export_text().splitlines()
 
 
 def test_the_terminal_shows_the_same_after_a_run_and_in_the_report(run: Path, true: dict[str, float]) -> None:
     from orchestrate.report.text import number
 
-    in_report, after_run = shown(run)
+    in_report, after_run = (line for line in told(run) if "vgg11-cifar10-uniform-p0.5" in line)
     in_both = (("p50", 1e3), ("process", 1e-6), ("model", 1e-6))
     for line, figures in ((in_report, (*in_both, ("p90", 1e3), ("peak", 1e-6))), (after_run, in_both)):
         for name, scale in figures:
@@ -159,3 +159,19 @@ def test_a_figure_is_inside_its_interval_and_compare_divides_what_it_shows(tmp_p
     changes = json.loads(CliRunner().invoke(cli.build(), ["compare", *map(str, runs), "--json"]).stdout)
     for change in changes["changes"]:
         assert change["after"] / change["before"] == pytest.approx(change["ratio"]["value"]), change["figure"]
+
+
+def test_a_batch_is_said_wherever_its_figures_are(tmp_path: Path) -> None:
+    run = synthetic.write(Study(**{**MADE.__dict__, "methods": ("uniform", "neuralscale")}), tmp_path)
+    paths = list(run.glob("*/records/*.json"))
+    for path in paths:
+        record = json.loads(path.read_text())
+        record["job"]["batch"] = 8
+        path.write_text(json.dumps(record))
+    assert sum("batch 8" in line for line in told(run)) == 2  # the titles of both tables
+    report.render([run], tmp_path / "page")
+    for name in ("models", "pairs"):
+        rows = list(csv.DictReader(io.StringIO((tmp_path / "page/tables" / f"{name}.csv").read_text())))
+        assert [row["Batch"] for row in rows] == ["8"] * len(rows) != []
+    (answer,) = command("recommend", str(run))
+    assert answer["best"]["batch"] == 8

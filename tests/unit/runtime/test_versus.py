@@ -93,6 +93,14 @@ def test_within_the_limit_the_exit_code_is_0_and_json_holds_every_pair_of_turns(
     assert all(len(pair) == 2 for pairs in other["rounds"] for pair in pairs)
 
 
+def test_batches_that_differ_are_said(small: Path, tmp_path: Path) -> None:
+    eight = models.mlp(tmp_path / "eight.onnx", batch=8)
+    done = versus(small, eight, *QUICK)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count(", batch 1\n") == done.stdout.count(", batch 8\n") == 1
+    assert "the batches differ" in done.stdout
+
+
 def test_what_cannot_be_done_is_one_line_and_exit_code_2(small: Path, tmp_path: Path) -> None:
     for words, said in (
         ((small, tmp_path / "no.onnx"), "no such file"),
