@@ -222,7 +222,7 @@ class Search:
         try:
             if not path.is_file():
                 raise ValueError("not a regular file")
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
             identity = dict(state["identity"])
             differing = [key for key in wanted if identity.get(key) != wanted[key]]
         except Exception as error:  # torch raises half a dozen kinds for a damaged file

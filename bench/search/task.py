@@ -14,7 +14,7 @@ from bench.search.descent import Search
 from bench.search.round import SearchRound
 from bench.search.settings import SearchSettings, recipe
 from bench.work.resumable import Place, asked_to_stop, hold_folder
-from bench.work.torch_device import check_device
+from bench.work.torch_device import at_work, use_device
 from bench.zoo import architecture, dataset
 
 Progress = Callable[[Search, SearchRound], None]
@@ -73,9 +73,9 @@ def search(
     """Search to the end, from the checkpoint in `folder` where there is one; the fit, with its provenance.
 
     SIGINT and SIGTERM end it with StoppedError after a checkpoint. Raises SearchInputError and DivergedError
-    as `Search.run` does, BusyError where another process searches in this folder.
+    as `Search.run` does, DeviceFailedError, BusyError where another process searches in this folder.
     """
-    check_device(place.device)
+    use_device(place.device)
     with hold_folder(folder), asked_to_stop() as stop:
         torch.set_num_threads(place.threads)
         run = Search(
@@ -87,7 +87,8 @@ def search(
             place.data,
             place.every,
         )
-        fit = run.run(progress, stop)
+        with at_work(place.device):
+            fit = run.run(progress, stop)
     provenance = fit.provenance.model_copy(update={"source": task.command})
     quality = STAND_IN if task.recipe == "reduced" else fit.quality
     return fit.model_copy(update={"name": task.name, "quality": quality, "provenance": provenance})

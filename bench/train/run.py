@@ -22,7 +22,7 @@ from bench.train.trainer import Trainer
 from bench.version import package_version, revision
 from bench.work.resumable import Place, asked_to_stop, hold_folder, saved_if_interrupted
 from bench.work.structure import mismatch
-from bench.work.torch_device import check_device
+from bench.work.torch_device import at_work, use_device
 
 SCHEMA = 2  # 1: one accuracy, and a rate that dropped an epoch after its milestone
 CHECKPOINT, WEIGHTS, RESULT = "checkpoint.pt", "model.pt", "result.json"
@@ -42,22 +42,24 @@ def train(task: TrainingTask, place: Place, report: Report = lambda trainer: Non
 
     `report` is called after every minibatch. Interrupted at any point, the next call goes on from the last
     checkpoint. SIGINT and SIGTERM write one, then raise KeyboardInterrupt; an interruption by `report` writes
-    one too. Raises DivergedError, and TrainInputError where the folder holds another training.
+    one too. Raises DivergedError, DeviceFailedError, and TrainInputError where the folder holds another
+    training.
     """
     refuse_layout(task.recipe, place.device)
     folder = task.folder(place.out)
     with hold_folder(folder), asked_to_stop() as stop:
         if (done := read_finished(task, folder)) is not None:
             return done
-        device = check_device(place.device)
+        device = use_device(place.device)
         torch.set_num_threads(place.threads)
-        images, labels = (part.to(device) for part in load_stored(task.dataset, "train", place.data))
-        test = Split(*(part.to(device) for part in load_stored(task.dataset, "test", place.data)))
-        trainer = Trainer(task, images, labels)
-        resumed = _resume(trainer, folder / CHECKPOINT)
-        begin = time.monotonic()
-        _loop(trainer, test, folder, place.every, report, stop)
-        return _finish(trainer, test, folder, seconds=time.monotonic() - begin, resumed=resumed)
+        with at_work(place.device):
+            images, labels = (part.to(device) for part in load_stored(task.dataset, "train", place.data))
+            test = Split(*(part.to(device) for part in load_stored(task.dataset, "test", place.data)))
+            trainer = Trainer(task, images, labels)
+            resumed = _resume(trainer, folder / CHECKPOINT)
+            begin = time.monotonic()
+            _loop(trainer, test, folder, place.every, report, stop)
+            return _finish(trainer, test, folder, seconds=time.monotonic() - begin, resumed=resumed)
 
 
 def read_finished(task: TrainingTask, folder: Path) -> Result | None:
@@ -127,7 +129,7 @@ def _resume(trainer: Trainer, path: Path) -> int:
     if not path.is_file():
         return 0
     try:
-        state = torch.load(path, map_location=trainer.device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever the damage leads to
         raise TrainInputError(
             f"{path} cannot be read ({type(error).__name__}); remove it to start again"

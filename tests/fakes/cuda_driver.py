@@ -116,6 +116,9 @@ class Event(_Owned):
         self._at = time.perf_counter()
 
     def time_since(self, earlier: "Event") -> float:
+        if not (self._recorded and earlier._recorded):
+            self._gpu.violations.append("events read that were never recorded")
+            raise CudaLogicError("cuEventElapsedTime failed: invalid resource handle")
         if self._at is None or earlier._at is None:
             self._gpu.violations.append("events read before they were reached")
             raise CudaLogicError("cuEventElapsedTime failed: device not ready")
@@ -143,7 +146,7 @@ class Context:
 
 class Device:
     def __init__(self, gpu: Gpu, ordinal: int) -> None:
-        if ordinal >= gpu.count:
+        if not 0 <= ordinal < gpu.count:
             raise CudaLogicError("cuDeviceGet failed: invalid device ordinal")
         self._gpu = gpu
 
@@ -167,17 +170,18 @@ def pinned(array: Any) -> bool:
 def copy_in(gpu: Gpu, address: int, source: Any) -> None:
     """Copy an array to the device, now."""
     flat = np.frombuffer(np.ascontiguousarray(source), np.uint8)
-    gpu.buffer(address, flat.nbytes)[:] = flat
+    gpu.buffer(address, flat.nbytes, "invalid argument")[:] = flat
 
 
 def enqueue_in(gpu: Gpu, address: int, source: Any, stream: Stream) -> None:
     """Copy a page-locked array to the device, later: until then the goal is poison."""
-    gpu.buffer(address, source.nbytes)[:] = POISON
+    gpu.buffer(address, source.nbytes, "invalid argument")[:] = POISON
     stream._queue.put(lambda: copy_in(gpu, address, source))
 
 
 def enqueue_out(gpu: Gpu, target: Any, address: int, stream: Stream) -> None:
     """Copy from the device to page-locked bytes, later: until then they are poison."""
+    gpu.buffer(address, target.nbytes, "invalid argument")
     target[:] = POISON
 
     def copy_out() -> None:

@@ -83,16 +83,16 @@ class Gpu:
             if self.buffers.pop(address, None) is None:
                 self.violations.append(f"buffer {address:#x} freed twice")
 
-    def buffer(self, address: int, nbytes: int) -> Any:
-        """The bytes at `address`; a freed or too small buffer is a violation."""
+    def buffer(self, address: int, nbytes: int, error: str = "illegal memory access") -> Any:
+        """The bytes at `address`; a freed or too small buffer is a violation. A copy has another `error`."""
         with self.lock:
             found = self.buffers.get(address)
         if found is None:
             self.violations.append(f"use of {address:#x}, which is freed or never was")
-            raise CudaError("illegal memory access")
+            raise CudaError(error)
         if found.nbytes < nbytes:
             self.violations.append(f"{nbytes} bytes at {address:#x}, which has {found.nbytes}")
-            raise CudaError("illegal memory access")
+            raise CudaError(error)
         return found[:nbytes]
 
     # -- accounts ---------------------------------------------------------------------------------------

@@ -27,10 +27,15 @@ def modules(version: str, gpu: Gpu, pycuda: bool = True) -> dict[str, Any]:
 def install_from_environment() -> None:
     """For a process of its own.
 
-    FAKE_TENSORRT (release), FAKE_GPU_MEMORY (bytes), FAKE_GPU_REPORT (file), FAKE_CUDA (ctypes: no pycuda),
-    FAKE_DLA_CORES.
+    FAKE_TENSORRT (release), FAKE_GPU_MEMORY (bytes), FAKE_GPU_REPORT (file), FAKE_CUDA (ctypes: no pycuda;
+    real: a real GPU), FAKE_DLA_CORES.
     """
     if getattr(sys.modules.get("tensorrt"), "IS_FAKE", False):
+        return
+    if os.environ.get("FAKE_CUDA") == "real":
+        from tests.fakes.real_gpu import RealGpu, tensorrt_on
+
+        sys.modules["tensorrt"] = tensorrt_on(RealGpu(), os.environ["FAKE_TENSORRT"])
         return
     gpu = Gpu(int(os.environ.get("FAKE_GPU_MEMORY", 1 << 26)))
     gpu.dla_cores = int(os.environ.get("FAKE_DLA_CORES", 0))

@@ -65,8 +65,9 @@ class ICudaEngine(Strict):
     def __init__(self, runtime: Any, facts: Any, model: bytes) -> None:
         self._runtime, self._facts = runtime, facts
         self._weights = self._gpu.allocate(len(model))
-        graph = onnx.load_from_string(model).graph
-        self._evaluator = onnx.reference.ReferenceEvaluator(onnx.load_from_string(model))
+        self._model = onnx.load_from_string(model)
+        graph = self._model.graph
+        self._evaluator = onnx.reference.ReferenceEvaluator(self._model)
         self._layers = [node.name or node.output[0] for node in graph.node]
         self._io = [(value, True) for value in graph.input] + [(value, False) for value in graph.output]
         super().__init__()

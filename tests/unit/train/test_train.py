@@ -22,6 +22,7 @@ from bench.train.run import CHECKPOINT, RESULT, WEIGHTS, train
 from bench.train.task import TrainingTask
 from bench.train.trainer import Trainer, statistics
 from bench.work.resumable import Place
+from bench.work.torch_device import DeviceFailedError
 from bench.zoo import architecture, dataset
 
 torch.set_num_threads(1)
@@ -84,6 +85,36 @@ def test_continued_from_a_checkpoint_it_is_equal_to_the_last_bit(digits, tmp_pat
     if settings.ema:
         mine, theirs = whole.result().state_dict(), second.result().state_dict()
         assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has ..."),
+            "cpu: CUDA out of memory; close what else uses it, or take a smaller batch. The same command",
+        ),
+        (
+            torch.AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might ..."),
+            "cpu: CUDA error: unspecified launch failure; look at dmesg for its faults. The same command",
+        ),
+    ],
+    ids=["full", "broken"],
+)
+def test_a_device_that_fails_is_one_line_and_the_checkpoint_stays(tmp_path, monkeypatch, error, words):
+    step, place = Trainer.step, Place(tmp_path, every=0)
+
+    def failing(trainer):
+        if trainer.steps[0] == 3:
+            raise error
+        step(trainer)
+
+    monkeypatch.setattr(Trainer, "step", failing)
+    with pytest.raises(DeviceFailedError, match=words) as caught:
+        train(task(), place)
+    assert (caught.value.exit_code, "\n" in str(caught.value)) == (1, False)
+    monkeypatch.setattr(Trainer, "step", step)
+    assert train(task(), place)["resumed_at"] == 3
 
 
 def test_another_seed_is_another_training(digits):
