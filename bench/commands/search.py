@@ -33,7 +33,7 @@ class SearchOptions:
         typer.Option("--dataset", "-d", metavar="DATASET", help="cifar10, cifar100, tinyimagenet, digits"),
     ]
     recipe: Annotated[
-        str, typer.Option(metavar="published|reduced", help="days on a GPU, or minutes on a CPU")
+        str, typer.Option(metavar="published|reduced", help="hours to days on a GPU, or minutes on a CPU")
     ] = "published"
     set_: Annotated[
         list[str],

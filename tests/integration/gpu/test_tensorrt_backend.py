@@ -3,7 +3,6 @@ TensorRT's, their kernels torch's: what TensorRT itself does there is for a mach
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -145,7 +144,6 @@ def test_the_runtime_makes_a_whole_record(tmp_path: Path) -> None:
     for process in record["latency"]["processes"]:
         whole, compute = samples.decode(process["samples"]), samples.decode(process["compute"])
         assert all(0 < inner < outer for inner, outer in zip(compute, whole, strict=True))
-        assert statistics.median(whole) < 5 * statistics.median(compute)
     rungs = {rung["rung"]: rung["gpu_free"] for rung in record["memory"]["rungs"]}
     assert rungs["start"] is None
     assert rungs["device_initialised"] > rungs["steady"] > 0

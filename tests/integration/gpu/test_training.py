@@ -120,7 +120,7 @@ def test_killed_outright_it_goes_on_to_the_same_result(tmp_path: Path) -> None:
     again = train(task("mobilenetv2", settings), Place(tmp_path / "killed", device="cuda"))
     assert again["resumed_at"] == 30  # killed before the 31st was kept
     assert again["history"] == whole["history"]
-    assert again["device"] == "cuda"
+    assert again["device"] == "cuda:0"
 
 
 @pytest.mark.parametrize(
