@@ -15,6 +15,7 @@ import typer
 from bench.cli_app import experiments, options_of
 from bench.record.printable import one_line
 from bench.record.quantities import counted
+from bench.record.types import macs_of_inference
 from bench.work.signals import BUT_CTRL_C, terminated_is_interrupted
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ def _show(out: Path, contents: dict[str, Any]) -> None:
         table.add_row(
             model["id"],
             "unknown" if model["params"] is None else f"{model['params']:,}",
-            "unknown" if model["macs"] is None else _millions(model["macs"], 1),
+            "unknown" if model["macs"] is None else _millions(macs_of_inference(model) or 0, 1),
             _millions(model["bytes"], 2),
             _accuracy(model["accuracy"]),
         )

@@ -125,6 +125,15 @@ def files_of(model: Model) -> List[BundleFile]:
     return [part for part in found if part]
 
 
+def macs_of_inference(model: Mapping[str, Any]) -> Optional[int]:
+    """Return the multiply-accumulates of one inference, of all images of the batch; None where unknown.
+
+    A model of the zoo has those of one image in `macs`, a user's own file those of its graph as it runs.
+    """
+    macs: Optional[int] = model.get("macs")
+    return macs * (model.get("batch") or 1) if macs and model.get("architecture") else macs
+
+
 class _RequiredJob(TypedDict):
     id: str
     model: Model

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from bench.record.types import macs_of_inference
 from orchestrate.analysis import statistics
 from orchestrate.analysis.job import MeasuredJob
 
@@ -27,7 +28,7 @@ class ProfiledLayer(NamedTuple):
 class TimeProfile:
     """The layers in the order in which they ran; `total` is their sum, `latency` that of the timed processes.
 
-    `padding`: multiplications as executed over those of the model, where both are known: above 1 where a
+    `padding`: multiplications as executed over those of an inference, where both are known: above 1 where a
     library rounds channels up to its blocks. Seconds.
     """
 
@@ -58,12 +59,12 @@ def of(job: MeasuredJob) -> TimeProfile | None:
     if not total:
         return None
     layers = tuple(ProfiledLayer(*row[:3], row[2] / total, *row[3:]) for row in rows)
-    padding = _padding(layers, job.model.get("macs"))
+    padding = _padding(layers, macs_of_inference(job.model))
     latency = statistics.of_processes(job.p50s).value
     return TimeProfile(found["source"], found["runs"], layers, total, latency, padding)
 
 
-def _padding(layers: Iterable[ProfiledLayer], of_model: Any) -> float | None:
+def _padding(layers: Iterable[ProfiledLayer], of_model: int | None) -> float | None:
     done = sum(layer.macs or 0 for layer in layers)
     return done / of_model if of_model and done >= of_model else None
 

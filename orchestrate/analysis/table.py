@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.manifests import methods
+from bench.record.types import macs_of_inference
 from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
@@ -175,7 +176,8 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
     """Names as text, numbers as numbers: a user's own file has neither architecture nor method."""
     names = {key: model.get(key) or "" for key in ("architecture", "dataset", "ratio_of", "fit")}
     names["method"], align = methods.canonical(model.get("method") or "", model.get("align"))
-    numbers = {key: _number(model.get(key)) for key in ("ratio", "params", "macs")}
+    numbers = {key: _number(model.get(key)) for key in ("ratio", "params")}
+    numbers["macs"] = _number(macs_of_inference(model))
     widths = tuple(model.get("widths") or ())
     fit = {"fit_quality": fit_quality(model), "align": align or 1, "widths": widths}
     stated = _accuracy(model.get("accuracy"), None)

@@ -19,7 +19,8 @@ TABLES = (
         "Every model measured",
         "Latency: median of one inference in each fresh process, geometric mean over processes with its 95% "
         "interval. Memory: own, after malloc_trim, whole process and what the model adds; peak: the "
-        "highest VmHWM. On a Jetson each with the GPU memory of the process; unknown where a GPU's part is.",
+        "highest VmHWM. On a Jetson each with the GPU memory of the process; unknown where a GPU's part is. "
+        "MACs: of one inference, the whole batch.",
         "jobs",
         (
             *RUNNING,

@@ -10,7 +10,7 @@ import pytest
 
 from bench.record import schema
 from orchestrate import report
-from orchestrate.analysis import job, profile, records
+from orchestrate.analysis import job, profile, records, table
 from orchestrate.devices import Device
 from orchestrate.execution.own_words import sweep
 from orchestrate.report import profile as section
@@ -103,6 +103,22 @@ def test_padding_to_blocks_of_channels_is_told(tmp_path: Path) -> None:
 
     found = records.read([study(tmp_path, change)])
     assert "1.20 times the model's MACs run".replace("'", "&#x27;") in section.section(found.jobs)
+
+
+@pytest.mark.parametrize(("architecture", "macs"), [("vgg11", 50), (None, 400)])
+def test_padding_and_macs_are_of_the_whole_batch(tmp_path: Path, architecture: str | None, macs: int) -> None:
+    """A model of the zoo has one image's MACs, a file of one's own those of its graph."""
+
+    def change(record: dict[str, Any]) -> None:
+        record["job"]["batch"] = 8
+        record["job"]["model"].update(macs=macs, batch=8, architecture=architecture)
+        near(record)
+
+    read = records.read([study(tmp_path, change)])
+    found = profile.of(read.jobs[0])
+    assert found
+    assert found.padding == pytest.approx(600 / 400)
+    assert set(table.tidy(read)["macs"]) == {400}
 
 
 def test_kinds_of_operators_are_summed_and_sorted(tmp_path: Path) -> None:
