@@ -58,6 +58,7 @@ class Planned:
             "batch": request.batch,
             "precision": "fp32",
             "weights": str(self.trained or f"random seed {self.seed}"),
+            "weights_recipe": self.trained.recipe if self.trained else None,
             "accuracy": self.accuracy,
             **({"predicted": self.predicted} if self.predicted else {}),
         }

@@ -9,15 +9,17 @@ from bench.record.files import BadFileError, read_json, sha256_of
 
 # Of bench.train.run, which this must not import: it needs torch.
 RESULT, WEIGHTS, SCHEMA = "result.json", "model.pt", 2
+USED = ("seed", "widths", "recipe")  # of its task
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A weights file, its hash, the seed that it was trained from, and how its images were normalised."""
+    """A weights file, its hash, its training's seed and recipe, and how its images were normalised."""
 
     path: Path
     sha256: str
     seed: int
+    recipe: dict[str, Any]
     normalisation: dict[str, list[float]]  # channels of images from 0 to 1: minus `mean`, over `deviation`
 
     def __str__(self) -> str:
@@ -37,9 +39,9 @@ def find(folder: Path, model: str, widths: list[int]) -> Trained | None:
         return None
     home, result = seeds[min(seeds)]
     path = home / WEIGHTS
-    return (
-        Trained(path, sha256_of(str(path)), min(seeds), result["normalisation"]) if path.is_file() else None
-    )
+    if not path.is_file():
+        return None
+    return Trained(path, sha256_of(str(path)), min(seeds), result["task"]["recipe"], result["normalisation"])
 
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:
@@ -47,7 +49,7 @@ def _read(path: Path) -> tuple[Path, dict[str, Any]]:
     try:
         result = read_json(str(path))
         theirs = result["schema"]
-        used = theirs != SCHEMA or (result["task"]["seed"], result["task"]["widths"], result["normalisation"])
+        used = theirs != SCHEMA or [result["task"][key] for key in USED] + [result["normalisation"]]
     except (BadFileError, KeyError, TypeError) as error:
         raise ExportError(f"{path} cannot be used: {error}; train the model again") from None
     if used is True:

@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 
 from bench.manifests import reader, search_path
 
-SOURCES = ("trained", "published")
+Source = Literal["published", "trained"]
+SOURCES: tuple[Source, ...] = ("published", "trained")  # preferred first
 
 # How far a width may be from the one that was trained: solvers stop at different places (a unit or so; the
 # published ResNet widths up to 4 of 800), and a fit of another search is far beyond this.
@@ -75,7 +76,7 @@ class Accuracies(reader.Manifest):
     """A file of accuracies that share source and statistic."""
 
     name: str
-    source: Literal["trained", "published"]
+    source: Source
     statistic: str
     epoch: Literal["best", "last"] | None = Field(
         None, description="which epoch's accuracy the values are; of trained ones the last unless given"
@@ -138,6 +139,7 @@ def _described(file: Accuracies, entry: Entry, widths: Sequence[int]) -> dict[st
         "epoch": file.of_epoch,
         "best": entry.best.model_dump() if entry.best else None,
         "reference": file.reference,
+        "recipe": entry.training.recipe if entry.training else None,
         "seeds": entry.seeds,
         "std": entry.std,
         "of": {"method": entry.method, "ratio": entry.ratio, "ratio_of": entry.ratio_of},

@@ -17,6 +17,7 @@ from typing import Annotated, Literal, cast
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from bench.manifests import reader, search_path
+from bench.manifests.accuracies import SOURCES, Source
 from bench.manifests.methods import canonical
 from bench.record.measure import DEFAULTS
 from bench.zoo import ARCHITECTURES, DATASETS
@@ -32,7 +33,6 @@ ID = re.compile(
 Method = Literal["uniform", "neuralscale", "device"]
 RatioOf = Literal["params", "width", "macs", "latency", "memory"]
 ON_DEVICE = ("latency", "memory")  # targets that only a device's profile knows
-Source = Literal["trained", "published"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
 
 
@@ -173,7 +173,7 @@ class Experiment(reader.Manifest):
     test_set: StrictBool | Annotated[int, Field(strict=True, ge=1)] = Field(
         False, description="measure accuracy on the device: true, or on at most so many test images"
     )
-    accuracy: list[Source] = Field(["trained", "published"], description="accepted sources, preferred first")
+    accuracy: list[Source] = Field([*SOURCES], description="accepted sources, preferred first")
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
 """The shapes of what is stated of a model, not measured; parts of a job list."""
 
-from typing import Optional
+from typing import Any, Dict, Optional
 
 from bench.record.typed_dict import TypedDict
 
 
 class StatedAccuracy(TypedDict, total=False):
-    """An accuracy as a file of accuracies, or the user, states it, in percent; `best`: at the best epoch."""
+    """An accuracy as a file of accuracies, or the user, states it, in percent; `best`: at the best epoch.
+
+    recipe: settings of a training of ours, by name.
+    """
 
     value: Optional[float]
     source: str
@@ -14,6 +17,7 @@ class StatedAccuracy(TypedDict, total=False):
     metric: str
     statistic: str
     reference: str
+    recipe: Optional[Dict[str, Any]]
     seeds: Optional[int]
     std: Optional[float]
     n: Optional[int]

@@ -226,8 +226,8 @@ def _lacks(claim: Claim, found: Frame) -> str:
     """What the pairs lack; where `accuracy_per_mb` lacks both an accuracy and a memory figure, the first."""
     lacking = found.take(np.isnan(found["accuracy_ratio"]))
     if claim.quantity.startswith("accuracy") and len(lacking):
-        if lacking["epochs_differ"].any():
-            return "one accuracy is of the best epoch, the other of the last"
+        if why := next(filter(None, lacking["accuracy_unlike"]), ""):
+            return str(why)
         return f"no accuracy (make it: bench train {lacking['model'][0]}, and so on)"
     if claim.quantity == "energy":
         return "no power reading during the samples on this device"

@@ -22,6 +22,7 @@ KEY = ["architecture", "dataset", "ratio", "ratio_of", *CONFIGURATION]
 PARAMETERS, MACS = ("params", "width"), ("macs",)
 LATENCY, MEMORY = ("latency",), ("memory",)  # at the same prediction of a device's profile
 PLAIN, ROUNDED = 1, 8  # widths are multiples of
+OF_TWO_EPOCHS = "one accuracy is of the best epoch, the other of the last"
 OF_STAND_IN, OF_ONE_NETWORK = "stand-in fit", "one and the same network"  # why a pair decides nothing
 
 
@@ -178,24 +179,41 @@ def left_out(found: Frame, why: str) -> Frame:
 
 
 def _accuracy(above: Frame, below: Frame, found: dict[str, Any]) -> Floats:
-    """The ratio of two accuracies of one kind; `found` receives the kind.
+    """The ratio of two accuracies of one kind; `found` receives the kind, or why they are not compared.
 
     Where only one of the two was measured on the device, both count as stated. Where one is stated at the
-    best epoch and the other at the last, both count at the best, or there is no ratio.
+    best epoch and the other at the last, both count at the best, or there is no ratio. Nor is there one of
+    two sources, or of two trainings that were not alike.
     """
     stated = ~((above["accuracy_source"] == MEASURED) & (below["accuracy_source"] == MEASURED))
     mixed = stated & (above["accuracy_epoch"] != below["accuracy_epoch"])
     names = [
         np.where(stated, side["accuracy_stated_source"], side["accuracy_source"]) for side in (above, below)
     ]
-    ratio = np.where(stated, _ratio(above, below, "accuracy_stated"), _ratio(above, below, "accuracy"))
-    ratio = np.where(mixed, _ratio(above, below, "accuracy_best"), ratio)
-    source = np.where(names[0] == names[1], names[0], names[0] + " / " + names[1])
+    recipes = [np.where(stated, side["accuracy_recipe"], side["weights_recipe"]) for side in (above, below)]
+    both = np.where(stated, _ratio(above, below, "accuracy_stated"), _ratio(above, below, "accuracy"))
+    ratio = np.where(mixed, _ratio(above, below, "accuracy_best"), both)
+    why = np.where(mixed & np.isnan(ratio) & ~np.isnan(both), OF_TWO_EPOCHS, "").astype(object)
+    unlike = ~np.isnan(both) & ((names[0] != names[1]) | (recipes[0] != recipes[1]))
+    for place in np.flatnonzero(unlike):
+        why[place] = _unlike(*(side[place] for side in (*names, *recipes)))
+    ratio[unlike] = np.nan
     epoch = np.where(mixed, "best", above["accuracy_epoch"])
-    source = np.where(stated & (epoch != ""), source + " (" + epoch + " epoch)", source)
+    source = np.where(stated & (epoch != ""), names[0] + " (" + epoch + " epoch)", names[0])
     found["accuracy_from"] = np.where(np.isnan(ratio), "", source)
-    found["epochs_differ"] = mixed & np.isnan(ratio) & ~np.isnan(_ratio(above, below, "accuracy"))
+    found["accuracy_unlike"] = why
     return ratio
+
+
+def _unlike(source: str, other: str, recipe: str, its: str) -> str:
+    """Why two accuracies have no ratio: sources, or recipes as `batch 64; epochs 6`."""
+    if source != other:
+        return f"one accuracy is {source}, the other {other}"
+    mine, theirs = (
+        ", ".join(each for each in of.split("; ") if each not in than.split("; ")) or "not stated"
+        for of, than in ((recipe, its), (its, recipe))
+    )
+    return f"accuracies of unlike trainings ({mine}; {theirs})"
 
 
 def _ratio(above: Frame, below: Frame, name: str) -> Floats:

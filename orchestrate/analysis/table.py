@@ -16,7 +16,7 @@ from bench.record.types import macs_of_inference
 from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.job import MeasuredJob
+from orchestrate.analysis.job import MeasuredJob, flat
 from orchestrate.analysis.records import Study
 
 CONFIGURATION = list(Configuration.__annotations__)
@@ -37,7 +37,7 @@ ACCURACY = [
         "accuracy_reference",
     ],
     *["accuracy_images", "accuracy_stated", "accuracy_stated_source", "accuracy_difference"],
-    *["accuracy_epoch", "accuracy_best"],
+    *["accuracy_epoch", "accuracy_best", "accuracy_recipe", "weights_recipe"],
 ]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
 PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
@@ -181,7 +181,8 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
     widths = tuple(model.get("widths") or ())
     fit = {"fit_quality": fit_quality(model), "align": align or 1, "widths": widths}
     stated = _accuracy(model.get("accuracy"), None)
-    return {**names, **numbers, **fit, **stated, "file_bytes": _number(model.get("bytes"))}
+    weights = {"weights_recipe": _recipe(model.get("weights_recipe"))}
+    return {**names, **numbers, **fit, **stated, **weights, "file_bytes": _number(model.get("bytes"))}
 
 
 def fit_quality(model: dict[str, Any]) -> str:
@@ -213,8 +214,14 @@ def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) ->
         "accuracy_stated": other,
         "accuracy_stated_source": (stated or {}).get("source") or "",
         "accuracy_difference": value - other if measured else np.nan,
+        "accuracy_recipe": _recipe((stated or {}).get("recipe")) or (stated or {}).get("reference") or "",
         **_epoch(stated or {}),
     }
+
+
+def _recipe(settings: dict[str, Any] | None) -> str:
+    """How weights were trained, `batch 64; epochs 6`; '' where nobody knows."""
+    return "; ".join(f"{key} {value}" for key, value in sorted(flat(settings or {})))
 
 
 def _epoch(stated: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,8 @@ MEANING = {
     "Rounding": """Aligned widths are multiples of 8. Rounding alone moves latency, so NeuralScale is compared
         with uniform scaling as it comes and in multiples of 8, and aligned with aligned.""",
     "Accuracy": """Taken from its source, never filled in: measured on this device, trained here, or
-        published. No pair mixes an accuracy of the best epoch with one of the last.""",
+        published. No pair mixes sources, unlike trainings, or an accuracy of the best
+        epoch with one of the last.""",
     "Assumptions": """What the thesis' abstract leaves open, and what is assumed here: docs/assumptions.md of
         the repository. In short: which data sets and resolution, precision as each table states it,
         uniform's rounding (both shown), memory as defined above, means over architectures, and whose

@@ -43,7 +43,8 @@ SCRIPTS = (
     "main.js",
 )
 UNUSED = ("source", "processor", "record", "mean", "best", "file_bytes", "accuracy_reference",
-          "accuracy_stated", "accuracy_best", "widths", "fit", "epochs_differ")  # fmt: skip
+          "accuracy_stated", "accuracy_best", "accuracy_recipe", "weights_recipe",
+          "widths", "fit")  # fmt: skip
 SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 
 

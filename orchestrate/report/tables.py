@@ -76,7 +76,7 @@ TABLES = (
             plain("Memory, process", f"{memory.PROCESS}_ratio", "×"),
             plain("Memory, model", f"{memory.MODEL}_ratio", "×"),
             plain("Accuracy", "accuracy_ratio", "×"),
-            *names(("Accuracy from", "accuracy_from")),
+            *names(("Accuracy from", "accuracy_from"), ("Accuracies not compared", "accuracy_unlike")),
             plain("Accuracy per MB", f"accuracy_per_mb:{memory.PROCESS}", "×"),
             plain("MB per parameter", f"mb_per_mparam:{memory.PROCESS}", "×"),
         ),

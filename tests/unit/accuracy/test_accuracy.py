@@ -117,17 +117,24 @@ entries:
 """
 
 
-def test_a_trained_accuracy_comes_before_a_published_one_and_carries_both_epochs(
+def test_a_published_accuracy_comes_before_a_trained_one_which_carries_both_epochs_and_its_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widths = list(architecture("vgg11").default_widths)
     (tmp_path / "manifests/accuracy").mkdir(parents=True)
     (tmp_path / "manifests/accuracy/mine.yaml").write_text(MINE.replace("WIDTHS", str(widths)))
     monkeypatch.chdir(tmp_path)
-    found = lookup("vgg11", "cifar10", widths)
+    first, found = (lookup("vgg11", "cifar10", widths, **more) for more in ({}, {"sources": ["trained"]}))
+    assert first is not None
     assert found is not None
+    assert (first["source"], first["recipe"]) == ("published", None)
+    assert load(find("thesis")).accuracy == ["published", "trained"]
     assert (found["source"], found["value"], found["std"]) == ("trained", 90.0, None)
     assert (found["epoch"], found["best"]) == ("last", {"value": 91.5, "std": None})
+    digits = next(file for file in accuracies._files() if file.name == "trained-digits").entries[0]
+    known = accuracies.lookup(digits.architecture, "digits", digits.widths, digits.params)
+    assert known is not None
+    assert known["recipe"]["epochs"] == 6
 
 
 @pytest.mark.parametrize("ratio_of", ["latency", "memory"])
@@ -139,7 +146,7 @@ def test_widths_that_were_chosen_for_a_device_have_accuracies_too(
     text = MINE.replace("WIDTHS", str(widths)).replace("uniform", "device")
     (tmp_path / "manifests/accuracy/mine.yaml").write_text(text.replace("of: width", f"of: {ratio_of}"))
     monkeypatch.chdir(tmp_path)
-    found = lookup("vgg11", "cifar10", widths)
+    found = lookup("vgg11", "cifar10", widths, sources=["trained"])
     assert found is not None
     assert found["of"] == {"method": "device", "ratio": 1.0, "ratio_of": ratio_of}
 

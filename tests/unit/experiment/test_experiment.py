@@ -58,7 +58,7 @@ def test_every_mistake_is_told_at_once_with_its_line_and_the_allowed_values():
         (f"name: x\ngroups: [{GROUP[:-1]}, align: 0}}]", "align: must be greater than or equal to 1"),
         (f"name: x\ngroups: [{GROUP[:-1]}, align: []}}]", "align: must have at least 1 item, not 0"),
         (f"name: x\ngroups: [{GROUP[:-1]}, fit: a, stand_in: b}}]", "fit and stand_in exclude each other"),
-        (f"name: x\ngroups: [{GROUP}]\naccuracy: [guessed]", "(allowed: trained, published)"),
+        (f"name: x\ngroups: [{GROUP}]\naccuracy: [guessed]", "(allowed: published, trained)"),
     ],
 )  # fmt: skip
 def test_a_contradiction_is_one_line(text, expected):

@@ -18,6 +18,7 @@ from tests import synthetic
 from tests.synthetic import Study
 
 CPU_LATENCY = next(claim for claim in claim_file.load() if claim.id == "cpu-latency")
+ACCURACY_PER_MB = next(claim for claim in claim_file.load() if claim.id == "cpu-accuracy-per-mb")
 EQUAL = {comparison.key: comparison for comparison in pairs.COMPARISONS}
 LIMITS = recommend.ModelLimits()
 STILL = Study(latency=3.0, spread=0.01, samples=20)
@@ -150,11 +151,58 @@ def test_a_pair_never_mixes_best_epoch_with_last_epoch(tmp_path: Path) -> None:
     with_accuracy(run, "neuralscale", epoch="best", value=60.0)
     mixed = pairs.of(rows(run), EQUAL["params"])
     assert np.isnan(mixed["accuracy_ratio"]).all()
-    assert mixed["epochs_differ"].all()
+    assert set(mixed["accuracy_unlike"]) == {pairs.OF_TWO_EPOCHS}
     with_accuracy(run, "uniform", best={"value": 50.0})
     both = pairs.of(rows(run), EQUAL["params"])
     assert both["accuracy_ratio"].tolist() == pytest.approx([1.2, 1.2])
     assert set(both["accuracy_from"]) == {"trained (best epoch)"}
+
+
+RECIPE = {"epochs": 4, "batch": 64}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "why"),
+    [
+        (
+            {"source": "published", "epoch": "best"},
+            {"best": {"value": 50.0}},
+            "one accuracy is published, the other trained",
+        ),
+        (
+            {"recipe": {**RECIPE, "epochs": 1}},
+            {"recipe": RECIPE},
+            "accuracies of unlike trainings (epochs 1; epochs 4)",
+        ),
+        ({"recipe": RECIPE}, {}, "accuracies of unlike trainings (batch 64, epochs 4; synthetic)"),
+        ({"recipe": RECIPE, "seeds": 1}, {"recipe": RECIPE}, ""),
+    ],
+)
+def test_a_pair_compares_accuracies_of_one_source_and_one_recipe(
+    tmp_path: Path, ours: dict[str, Any], theirs: dict[str, Any], why: str
+) -> None:
+    run = synthetic.write(STILL, tmp_path)
+    with_accuracy(run, "neuralscale", **ours)
+    with_accuracy(run, "uniform", **theirs)
+    found = rows(run)
+    paired = pairs.of(found, EQUAL["params"])
+    assert set(paired["accuracy_unlike"]) == {why}
+    assert np.isnan(paired["accuracy_ratio"]).tolist() == [bool(why)] * 16
+    (told,) = claims.answers(found, [ACCURACY_PER_MB])
+    assert told.settle.startswith(why)
+    assert told.lacking == (16 if why else 0)
+
+
+def test_accuracies_measured_on_weights_of_unlike_trainings_are_not_compared(tmp_path: Path) -> None:
+    run = synthetic.write(STILL, tmp_path)
+    for path in run.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        epochs = 1 + 3 * ("uniform" in path.name)
+        record["job"]["model"]["weights_recipe"] = {"epochs": epochs}
+        record["accuracy"] = {"value": 60.0, "source": "measured", "n": 500}
+        path.write_text(json.dumps(record))
+    found = pairs.of(rows(run), EQUAL["params"])
+    assert set(found["accuracy_unlike"]) == {"accuracies of unlike trainings (epochs 1; epochs 4)"}
 
 
 @pytest.mark.parametrize("architectures", [3, 4])
