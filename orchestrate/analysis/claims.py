@@ -8,8 +8,10 @@ any wrong 'holds' on the page.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
 
@@ -106,19 +108,34 @@ class Answer:
 def answers(table: Frame, claims: Iterable[Claim]) -> list[Answer]:
     """Return every claim in every configuration of the devices it is about.
 
-    The one with most pairs is `main`.
+    One configuration per device and kind of processor is `main`, for all of its claims.
     """
     sought = _Pairs(table)
     asked = list(_asked(table, list(claims), sought))
     level = 1 - (1 - statistics.LEVEL) / max(1, len(asked))
-    found = [_answer(claim, where, stated(claim, found), level, sought) for claim, where, found in asked]
-    most: dict[tuple[str, str], Answer] = {}
-    for answer in found:
-        key = answer.claim.id, answer.configuration["device"]
-        if key not in most or len(answer.pairs) > len(most[key].pairs):
-            most[key] = answer
-    main = {id(answer) for answer in most.values()}
-    return [replace(answer, main=id(answer) in main) for answer in found]
+    main = _main(asked)
+    found = (_answer(claim, where, stated(claim, found), level, sought) for claim, where, found in asked)
+    return [replace(answer, main=answer.configuration in main) for answer in found]
+
+
+def _main(asked: list[tuple[Claim, Configuration, Frame]]) -> list[Configuration]:
+    """The configuration of each device and kind of processor with most pairs of known latency.
+
+    Of equal ones fp32's, then that of fewer threads (0 is the library's choice, as many as it likes): the
+    fullest of each claim would put verdicts of several configurations under one heading.
+    """
+    most: dict[tuple[str, str], tuple[Any, ...]] = {}
+    counts: dict[tuple[Any, ...], dict[Key, int]] = defaultdict(dict)
+    for claim, where, found in asked:
+        known = np.isfinite(pairs.decided(found)["latency_ratio"])
+        counts[tuple(where.values())][claim.comparison[2:]] = int(known.sum())
+    for key, of in counts.items():
+        where = cast(Configuration, dict(zip(Configuration.__annotations__, key, strict=True)))
+        threads = where["threads"] or math.inf
+        order = (-sum(of.values()), where["precision"] != "fp32", threads, where["batch"], key)
+        device = where["device"], where["processor"]
+        most[device] = min(most.get(device, (math.inf,)), (*order, where))
+    return [order[-1] for order in most.values()]
 
 
 def stated(claim: Claim, found: Frame) -> Frame:

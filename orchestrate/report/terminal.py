@@ -100,13 +100,13 @@ def ratios(report: Report) -> Table:
 
 def verdicts(report: Report) -> Table:
     """Return each claim beside what was measured."""
-    table = plain("\nClaims", "claim", "device", "claimed", "measured", "pairs", "verdict")
+    table = plain("\nClaims", "claim", "ran on", "claimed", "measured", "pairs", "verdict")
     for answer in report.answers:
         if answer.main:
             verdict = Text(answer.verdict, STYLE[answer.verdict])
             table.add_row(
                 answer.claim.text,
-                answer.configuration["device"],
+                text.configuration(answer.configuration),
                 f"{text.number(answer.claim.claimed)}×",
                 text.ratio(answer.estimate),
                 str(answer.estimate.n),
@@ -116,12 +116,16 @@ def verdicts(report: Report) -> Table:
 
 
 def _beside(answer: claims.Answer) -> Iterator[str]:
-    """The interval's price, the other baselines, and what decides nothing."""
+    """Ranking by memory, the interval's price, other baselines, what decides nothing, and how to settle."""
+    if answer.ranking:
+        yield answer.ranking.sentence
     if answer.estimate.known:
         yield verdict_cards.spread(answer)
     for label, mean in answer.beside:
         yield f"{label}: {text.ratio(mean)}"
     yield from verdict_cards.left_out(answer)
+    if answer.settle:
+        yield f"to settle it: {answer.settle}"
 
 
 def rounding(report: Report) -> list[str]:
@@ -140,16 +144,9 @@ def remarks(report: Report) -> list[str]:
     missing."""
     lines = []
     for answer in report.answers:
-        if answer.main and answer.ranking:
-            lines.append(f"{answer.configuration['device']}, {answer.claim.id}: {answer.ranking.sentence}")
         if answer.main:
-            lines += [
-                f"{answer.configuration['device']}, {answer.claim.id}: {line}" for line in _beside(answer)
-            ]
-        if answer.main and answer.settle:
-            lines.append(
-                f"{answer.configuration['device']}, {answer.claim.id}: to settle it: {answer.settle}"
-            )
+            of = f"{text.configuration(answer.configuration)}, {answer.claim.id}"
+            lines += [f"{of}: {line}" for line in _beside(answer)]
     lines += rounding(report)
     lines += [
         f"not answered, no {claim.processor.upper()} in these records: {claim.text} "

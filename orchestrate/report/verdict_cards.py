@@ -49,10 +49,12 @@ def verdicts(report: Report) -> str:
     if without := without_figures(report):
         return without
     main = [answer for answer in report.answers if answer.main]
-    devices = sorted({answer.configuration["device"] for answer in main})
-    if not devices:
+    if not main:
         return "<p>No claim is about the devices in these records.</p>"
-    groups = (_device(device, [a for a in main if a.configuration["device"] == device]) for device in devices)
+    apart: dict[str, list[claims.Answer]] = {}
+    for answer in sorted(main, key=lambda each: text.configuration(each.configuration)):
+        apart.setdefault(text.configuration(answer.configuration), []).append(answer)
+    groups = (_device(answers) for answers in apart.values())
     note = f'<p class="note">{escape(claims.multiplicity(report.answers))}</p>'
     return "".join(groups) + unasked(report.unasked) + note
 
@@ -90,10 +92,12 @@ def _nothing(report: Report) -> str:
     return f'<p class="banner"><strong>No record counts.</strong> All were left out, {reasons}: {why}.</p>'
 
 
-def _device(device: str, answers: list[claims.Answer]) -> str:
-    how = escape(text.running(answers[0].configuration))
+def _device(answers: list[claims.Answer]) -> str:
+    """All main verdicts of one configuration."""
+    of = answers[0].configuration
+    how = escape(text.running(of))
     shown = "".join(card(answer) for answer in answers)
-    return f'<h3>{escape(device)} <span class="how">{how}</span></h3><div class="cards">{shown}</div>'
+    return f'<h3>{escape(of["device"])} <span class="how">{how}</span></h3><div class="cards">{shown}</div>'
 
 
 def card(answer: claims.Answer) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from orchestrate import report
 from orchestrate.analysis import claim_file, claims, efficiency, memory, pairs, records, statistics, table
 from orchestrate.analysis.claims import FAILS, HOLDS, UNSETTLED, Claim
 from orchestrate.errors import BadInput
+from orchestrate.report import terminal, text, verdict_cards
 from tests import synthetic
 from tests.synthetic import Study
 
@@ -145,6 +147,24 @@ def test_each_way_of_running_is_answered_apart_and_the_fullest_speaks_for_the_de
         ("fp32", 4, True),
         ("int8", 3, False),
     }
+
+
+def test_all_verdicts_of_a_device_are_of_the_configuration_in_their_heading(tmp_path: Path) -> None:
+    """Of 4 threads a latency pair is missing, of 1 thread accuracies: each claim had a fullest of its own."""
+    run = synthetic.write(Study(threads=(1, 4), precisions=("fp16", "fp32"), samples=20), tmp_path)
+    next(run.glob("*/records/*uniform-p0.25*-fp32-t4*")).unlink()
+    for path in run.glob("*/records/*-t1.json"):
+        record = json.loads(path.read_text())
+        record["job"]["model"]["accuracy"] = None
+        path.write_text(json.dumps(record))
+    built = report.build([run])
+    (where,) = {text.configuration(each.configuration) for each in built.answers if each.main}
+    assert where == "bench-a, onnxruntime fp32, 1 thread"
+    page = verdict_cards.verdicts(built)
+    assert page.count("<h3>bench-a") == 1
+    assert '<span class="how">onnxruntime fp32, 1 thread</span>' in page
+    assert where in [str(cell) for cell in terminal.verdicts(built).columns[1].cells]
+    assert f"{where}, cpu-latency: 95% interval over 4" in "\n".join(terminal.remarks(built))
 
 
 def test_the_ranking_flips_where_memory_definitions_point_opposite_ways(tmp_path: Path) -> None:
