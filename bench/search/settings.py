@@ -83,6 +83,12 @@ def published(architecture: Architecture, dataset: Dataset) -> SearchSettings:
     return SearchSettings(flip=dataset.name != "digits")
 
 
+def is_as_published(settings: SearchSettings, architecture: Architecture, dataset: Dataset) -> bool:
+    """Return whether a search with these settings is one as published, whatever its seed and amp."""
+    usual = published(architecture, dataset)
+    return replace(settings, seed=usual.seed, amp=usual.amp) == usual
+
+
 def reduced(architecture: Architecture, dataset: Dataset) -> SearchSettings:
     """Return settings for minutes on one CPU core: a narrow network, small images. Not comparable."""
     width_ratio = 0.25

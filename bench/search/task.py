@@ -12,7 +12,7 @@ from bench.scaling import scale
 from bench.scaling.fits import STAND_IN, Fit
 from bench.search.descent import Search
 from bench.search.round import SearchRound
-from bench.search.settings import SearchSettings, recipe
+from bench.search.settings import SearchSettings, is_as_published, recipe
 from bench.work.resumable import Place, asked_to_stop, hold_folder
 from bench.work.torch_device import at_work, use_device
 from bench.zoo import architecture, dataset
@@ -90,7 +90,8 @@ def search(
         with at_work(place.device):
             fit = run.run(progress, stop)
     provenance = fit.provenance.model_copy(update={"source": task.command})
-    quality = STAND_IN if task.recipe == "reduced" else fit.quality
+    full = is_as_published(task.settings, architecture(task.architecture), dataset(task.dataset))
+    quality = fit.quality if full else STAND_IN
     return fit.model_copy(update={"name": task.name, "quality": quality, "provenance": provenance})
 
 

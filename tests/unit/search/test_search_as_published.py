@@ -1,10 +1,12 @@
 """Rates, warm-up and borders of a search are those of NeuralScale's released scripts (@ 67ddedc)."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from bench.search.round import Examples, SearchRound
-from bench.search.settings import SearchSettings, recipe
+from bench.search.settings import SearchSettings, is_as_published, recipe
 from bench.zoo import architecture, dataset
 
 
@@ -47,3 +49,22 @@ def test_what_comes_in_at_the_border_is_black(change: dict) -> None:
     values = images.unique()
     assert torch.allclose(values[[0, -1]], torch.tensor([-3.0, 2.0]), atol=1e-5)
     assert ((images - 2).abs() < 1e-4).logical_or((images + 3).abs() < 1e-4).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "full"),
+    [
+        ("published", {}, True),
+        ("published", {"seed": 3, "amp": True}, True),
+        ("published", {"iterations": 15}, True),  # the recipe's own
+        ("published", {"iterations": 1, "width_ratio": 0.1, "max_epochs": 1}, False),
+        ("published", {"flip": False}, False),
+        ("reduced", {}, False),
+    ],
+)
+def test_only_a_search_with_the_published_settings_is_one(
+    name: str, change: dict[str, Any], full: bool
+) -> None:
+    """A minute's search with the published recipe's name decided verdicts."""
+    net, data = architecture("vgg11"), dataset("cifar10")
+    assert is_as_published(recipe(name, net, data, **change), net, data) is full
