@@ -53,8 +53,8 @@ class SweepOptions:
         str | None,
         typer.Option(
             metavar="RECIPE",
-            help="first search the fits that are missing: published (hours to days on a GPU; also where there "
-            "is only a stand-in) or reduced (CPU minutes)",
+            help="first search the fits that are missing: published (hours to days on a GPU; also where "
+            "there is only a stand-in) or reduced (CPU minutes)",
         ),
     ] = None
     search_settings: Annotated[
