@@ -1,8 +1,8 @@
 """Which model to deploy: those within the limits, the Pareto set, the best, and why the next ones lost.
 
 Intervals are respected: a model whose figure is within a limit but whose interval crosses it is 'at risk' and
-never recommended as if it fitted. Models of different datasets do different tasks, so each dataset has its
-own answer.
+never recommended as if it fitted. Models of different datasets do different tasks, and a top-5 accuracy is no
+top-1, so each dataset, and each metric of it, has its own answer.
 """
 
 import math
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrate.analysis.configuration import configuration
-from orchestrate.analysis.frame import Frame, Row
+from orchestrate.analysis.frame import Frame, Key, Row
 from orchestrate.analysis.memory import PROCESS
 from orchestrate.quantities import number
 
+CONTEST = ["dataset", "judged_by"]  # what rows that are ranked together share
 FITS, RISK, FAILS = "fits", "at risk", "does not fit"
 ORDER = {RISK: 0, FITS: 1, FAILS: 2}  # who comes next after the best
 
@@ -143,14 +144,14 @@ def ranks(table: Frame) -> list[int]:
 
 
 def fronts(table: Frame, definitions: Sequence[str]) -> list[int]:
-    """Return for each row a number whose bit k is set where no row of its dataset beats it.
+    """Return for each row a number whose bit k is set where no row of its dataset and metric beats it.
 
     Memory is read under `definitions[k]`. The rule is that of `beats`.
     """
     found = np.zeros(len(table), dtype=object)
     figures = [FIGURES[name] for name in ("latency", "accuracy", "energy")]
     fixed = np.array([(1 if f.at_most else -1) * table[str(f.column)].astype(float) for f in figures])
-    for places in table.places(["dataset"]).values():
+    for places in table.places(CONTEST).values():
         at = np.array(places)
         no_worse, better = _never_worse(fixed[:, at])
         better &= no_worse
@@ -181,9 +182,13 @@ def _never_worse(costs: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray
 
 @dataclass(frozen=True)
 class Recommendation:
-    """For one dataset: the best model that fits (None: none does), and all others, the nearest first."""
+    """For one dataset: the best model that fits (None: none does), and all others, the nearest first.
+
+    `judged_by`: `top-5` where other accuracies of the dataset are by top-1.
+    """
 
     dataset: str
+    judged_by: str
     best: Candidate | None
     others: tuple[Candidate, ...]
 
@@ -194,19 +199,20 @@ class Recommendation:
 
 
 def recommend(table: Frame, limits: ModelLimits) -> list[Recommendation]:
-    """Return an answer for each dataset in `table` ('' for a user's own files)."""
-    groups = sorted(table.groups(["dataset"]).items())
-    return [_answer(dataset, rows.rows(), limits) for (dataset,), rows in groups]
+    """Return an answer for each dataset in `table` ('' for a user's own files), and each metric of it."""
+    groups = sorted(table.groups(CONTEST).items())
+    return [_answer(contest, rows.rows(), limits) for contest, rows in groups]
 
 
-def _answer(dataset: str, rows: Iterable[Row], limits: ModelLimits) -> Recommendation:
+def _answer(contest: Key, rows: Iterable[Row], limits: ModelLimits) -> Recommendation:
     judged = sorted((judge(row, limits) for row in rows), key=lambda c: order(c.row))
     best = next((candidate for candidate in judged if candidate.verdict == FITS), None)
     front = {id(candidate) for candidate in _front(judged, limits)}
     marked = [replace(c, pareto=id(c) in front, lost=_lost(c, best)) for c in judged]
     chosen = next((c for c in marked if best and c.row is best.row), None)
     others = sorted((c for c in marked if c is not chosen), key=lambda c: (ORDER[c.verdict], c.excess))
-    return Recommendation(dataset, chosen, tuple(others))
+    dataset, judged_by = contest
+    return Recommendation(dataset, judged_by, chosen, tuple(others))
 
 
 def _front(ranked: list[Candidate], limits: ModelLimits) -> list[Candidate]:

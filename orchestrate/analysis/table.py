@@ -25,6 +25,7 @@ SIZES = ["params", "macs"]
 STAND_IN = "stand-in"
 
 
+TOP1, TOP5 = "top1", "top5"
 MEASURED = "measured on the device"  # as opposed to what the bundle states
 ACCURACY = [
     *[
@@ -38,6 +39,7 @@ ACCURACY = [
     ],
     *["accuracy_images", "accuracy_stated", "accuracy_stated_source", "accuracy_difference"],
     *["accuracy_epoch", "accuracy_best", "accuracy_recipe", "weights_recipe"],
+    *["accuracy_metric", "judged_by"],
 ]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
 PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
@@ -81,6 +83,7 @@ def tidy(study: Study) -> Frame:
     Unknown figures are NaN, unknown names ''.
     """
     found = columns(study.jobs)
+    found["judged_by"] = _judged_by(found)
     frame = Frame({name: found.get(name, ()) for name in COLUMNS})
     order = [
         "device",
@@ -97,6 +100,13 @@ def tidy(study: Study) -> Frame:
         "model",
     ]
     return frame.sorted_by(order)
+
+
+def _judged_by(found: Mapping[str, Sequence[Any]]) -> list[str]:
+    """`top-5` where others of the data set have their accuracy by top-1: the two are ranked apart."""
+    pairs = list(zip(found.get("dataset", ()), found.get("accuracy_metric", ()), strict=True))
+    known = set(pairs)
+    return ["top-5" if metric == TOP5 and (dataset, TOP1) in known else "" for dataset, metric in pairs]
 
 
 def row(job: MeasuredJob) -> dict[str, Any]:
@@ -199,8 +209,9 @@ def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) ->
 
     What the device measured comes before what the bundle states (`_stated`), and the difference is reported.
     """
-    top5 = ", top-5" if (measured or {}).get("metric") == "top5" else ""
+    top5 = ", top-5" if (measured or {}).get("metric") == TOP5 else ""
     known = {**measured, "source": MEASURED + top5} if measured else stated or {}
+    metric, other_metric = known.get("metric") or TOP1, (stated or {}).get("metric") or TOP1
     value, other = _number(known.get("value")), _number((stated or {}).get("value"))
     std = _number(known.get("std"))
     seeds = statistics.of_seeds(value, std, known.get("seeds") or 0)
@@ -213,8 +224,9 @@ def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) ->
         "accuracy_images": _number(known.get("n")),
         "accuracy_stated": other,
         "accuracy_stated_source": (stated or {}).get("source") or "",
-        "accuracy_difference": value - other if measured else np.nan,
         "accuracy_recipe": _recipe((stated or {}).get("recipe")) or (stated or {}).get("reference") or "",
+        "accuracy_difference": value - other if measured and metric == other_metric else np.nan,
+        "accuracy_metric": "" if np.isnan(value) else metric,
         **_epoch(stated or {}),
     }
 

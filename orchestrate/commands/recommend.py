@@ -197,6 +197,7 @@ def show(answer: "Recommendation", limits: "ModelLimits") -> None:
     from orchestrate.console import say
 
     title = answer.dataset or "your own files"
+    title += f", by {answer.judged_by}" if answer.judged_by else ""
     best = answer.best
     say(f"{title}: {best.name}: {figures_of(best, limits)}" if best else f"{title}: no model fits")
     say(f"  Pareto set: {', '.join(c.row['model'] for c in answer.pareto)}")
@@ -232,6 +233,7 @@ def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, object
 
     return {
         "dataset": answer.dataset,
+        "judged_by": answer.judged_by or None,
         "memory_definition": limits.definition,
         "best": one(answer.best) if answer.best else None,
         "pareto": [candidate.row["model"] for candidate in answer.pareto],

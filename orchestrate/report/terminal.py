@@ -1,5 +1,6 @@
 """The report in a terminal: what was measured, ratios with intervals, and the claims beside them."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -76,7 +77,8 @@ def accuracy(row: Mapping[Any, Any]) -> str:
     if not row["accuracy_source"].startswith(MEASURED):
         return figure
     stated = row["accuracy_stated_source"]
-    apart = f", {row['accuracy_difference']:+.2f} to {stated}" if stated else ""
+    difference = row["accuracy_difference"]
+    apart = f", {difference:+.2f} to {stated}" if stated and math.isfinite(difference) else ""
     return f"{figure} ({row['accuracy_images']:.0f} images{apart})"
 
 

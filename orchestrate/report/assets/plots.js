@@ -12,13 +12,17 @@ const MOST = 3000;
 const thinnedOut = (rows) =>
   rows.length <= MOST ? rows : rows.filter((_, n) => n % Math.ceil(rows.length / MOST) === 0);
 
-// Traces and layout of small multiples. `value(i)` gives [y, low, high] of job i in the shown unit.
-function multiples(width, unit, value, log) {
+// The metric of an accuracy, where others of its dataset have another.
+const byMetric = (i) => (JOBS.judged_by[i] ? `, by ${JOBS.judged_by[i]}` : "");
+const panelOf = (i) => `${JOBS.architecture[i] || "your own files"} ${JOBS.dataset[i]}`.trim();
+const panelJudged = (i) => panelOf(i) + byMetric(i);
+
+// Traces and layout of small multiples, a panel for each `group(i)`. `value(i)` gives [y, low, high] of job i in the
+// shown unit.
+function multiples(width, unit, value, group = panelOf, log = false) {
   const key = $("f-size").value,
     rows = thinnedOut(shown(JOBS).filter((i) => JOBS[key][i] !== null && value(i)[0] !== null));
-  const groups = distinct(
-    rows.map((i) => `${JOBS.architecture[i] || "your own files"} ${JOBS.dataset[i]}`.trim()),
-  ).sort();
+  const groups = distinct(rows.map(group)).sort();
   const { columns, rows: lines } = panels(groups.length, width),
     t = theme(),
     traces = [],
@@ -29,7 +33,7 @@ function multiples(width, unit, value, log) {
     annotations,
     grid: { rows: lines, columns, pattern: "independent", xgap: 0.2, ygap: lines > 1 ? 0.36 : 0.1 },
   };
-  groups.forEach((group, n) => {
+  groups.forEach((name, n) => {
     const [x, y] = [`x${n ? n + 1 : ""}`, `y${n ? n + 1 : ""}`];
     layout[`xaxis${n ? n + 1 : ""}`] = {
       ...t.axis,
@@ -45,10 +49,8 @@ function multiples(width, unit, value, log) {
       ...(n % columns ? {} : { title: { text: unit, font: { size: 12, color: t.soft }, standoff: 6 } }),
       rangemode: log ? "normal" : "tozero",
     };
-    annotations.push({ ...panelTitle(`<b>${group}</b>`, x, y), font: { size: 13 } });
-    const mine = rows.filter(
-      (i) => `${JOBS.architecture[i] || "your own files"} ${JOBS.dataset[i]}`.trim() === group,
-    );
+    annotations.push({ ...panelTitle(`<b>${name}</b>`, x, y), font: { size: 13 } });
+    const mine = rows.filter((i) => group(i) === name);
     for (const line of distinct(
       mine.map((i) => `${JOBS.series[i]}/${JOBS.ratio_of[i]}/${JOBS.align[i]}`),
     ).sort())
@@ -150,7 +152,7 @@ function explore() {
       "Models without a known accuracy are absent.",
     ),
     (w) => ({
-      ...multiples(w, "%", with_interval("accuracy", 1), true),
+      ...multiples(w, "%", with_interval("accuracy", 1), panelJudged, true),
       empty: "No accuracy is known for these models: see ‘Missing’ for the commands that make it.",
     }),
   );
@@ -161,6 +163,9 @@ function explore() {
       "Percentage points, of the accuracy above, for each MB of runtime memory",
       "under the definition chosen above.",
     ),
-    (w) => ({ ...multiples(w, "points per MB", per_mb), empty: "No accuracy is known for these models." }),
+    (w) => ({
+      ...multiples(w, "points per MB", per_mb, panelJudged),
+      empty: "No accuracy is known for these models.",
+    }),
   );
 }

@@ -42,6 +42,8 @@ function judged(i) {
 // Rank and front are computed by orchestrate/analysis/recommend.py; limits only leave models out.
 // Nobody knows an accuracy: memory takes its place.
 const unjudged = !(JOBS.accuracy || []).some((v) => v !== null);
+// Rows of one dataset are ranked together, but for accuracies of two metrics.
+const contest = (i) => (JOBS.dataset[i] || "your own files") + byMetric(i);
 const known = (i) => (unjudged || JOBS.accuracy[i] !== null) && JOBS[state.definition][i] !== null;
 const height = (i) => (unjudged ? JOBS[state.definition][i] * MB : JOBS.accuracy[i]);
 const onFront = (i) =>
@@ -60,16 +62,16 @@ function recommendWords() {
     fits = all.filter((j) => j.verdict === "fits").map((j) => j.i),
     risk = all.filter((j) => j.verdict === "risk");
   const told = (i) => costs(i) + accuracyOf(i);
-  const items = distinct(fits.map((i) => JOBS.dataset[i]))
+  const items = distinct(fits.map(contest))
     .sort()
-    .map((dataset) => {
-      const here = fits.filter((k) => JOBS.dataset[k] === dataset),
+    .map((name) => {
+      const here = fits.filter((k) => contest(k) === name),
         i = best(here),
         next = best(here.filter((k) => k !== i));
       return make(
         "li",
         {},
-        `${dataset || "your own files"}: `,
+        `${name}: `,
         make("strong", {}, fileName(JOBS.model[i])),
         ` — ${told(i)}`,
         next === null ? "" : `. Next: ${fileName(JOBS.model[next])} — ${told(next)}: ${lost(i, next)}`,
@@ -128,8 +130,8 @@ function placed(rows) {
 function recommendPlot(width) {
   const t = theme(),
     rows = thinnedOut(shown(JOBS).filter(known)),
-    { columns, rows: lines } = panels(distinct(rows.map((i) => JOBS.dataset[i])).length || 1, width);
-  const sets = distinct(rows.map((i) => JOBS.dataset[i])).sort(),
+    { columns, rows: lines } = panels(distinct(rows.map(contest)).length || 1, width);
+  const sets = distinct(rows.map(contest)).sort(),
     traces = [],
     annotations = [];
   const layout = {
@@ -138,13 +140,13 @@ function recommendPlot(width) {
     annotations,
     grid: { rows: lines, columns, pattern: "independent", xgap: 0.16, ygap: 0.3 },
   };
-  sets.forEach((dataset, n) => {
+  sets.forEach((name, n) => {
     const suffix = n ? n + 1 : "";
     layout[`xaxis${suffix}`] = {
       ...t.axis,
       title: { text: "latency (ms)", font: { size: 12, color: t.soft }, standoff: 4 },
       type: "log",
-      ...ticks(rows.filter((i) => JOBS.dataset[i] === dataset).map((i) => JOBS.latency[i] * MS)),
+      ...ticks(rows.filter((i) => contest(i) === name).map((i) => JOBS.latency[i] * MS)),
     };
     layout[`yaxis${suffix}`] = {
       ...t.axis,
@@ -152,18 +154,18 @@ function recommendPlot(width) {
         ? {}
         : { title: { text: unjudged ? "memory (MB)" : "accuracy (%)", font: { size: 12, color: t.soft } } }),
     };
-    annotations.push(panelTitle(`<b>${dataset || "your own files"}</b>`, `x${suffix}`, `y${suffix}`));
-    const here = rows.filter((i) => JOBS.dataset[i] === dataset);
+    annotations.push(panelTitle(`<b>${name}</b>`, `x${suffix}`, `y${suffix}`));
+    const here = rows.filter((i) => contest(i) === name);
     const beside = placed(here);
     const chosen = best(here.filter((i) => judged(i).verdict === "fits"));
     traces.push(frontLine(here, suffix, t));
     for (const method of distinct(rows.map((i) => JOBS.series[i])).sort()) {
-      const mine = rows.filter((i) => JOBS.series[i] === method && JOBS.dataset[i] === dataset);
+      const mine = rows.filter((i) => JOBS.series[i] === method && contest(i) === name);
       if (!mine.length) continue;
       const verdicts = mine.map((i) => judged(i).verdict);
       traces.push({
         type: "scatter",
-        name: `${dataset} ${look(method).name}`,
+        name: `${JOBS.dataset[mine[0]]} ${look(method).name}`.trim(),
         mode: "markers+text",
         textposition: mine.map(beside),
         cliponaxis: false,

@@ -1,6 +1,7 @@
 """Accuracy of one's own: from a labelled test set to `recommend`, through the real commands."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrate import cli
+from orchestrate.analysis import memory, recommend, records, table
 from orchestrate.errors import BadInput
 from orchestrate.execution.options import RunOptions, check
+from tests import synthetic
 from tests.conftest import PATIENCE
 from tests.models import mlp
+from tests.synthetic import Study
 from tests.unit.orchestrate import sample
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,3 +72,31 @@ def test_a_measured_accuracy_decides_what_is_recommended(
 def test_options_that_say_nothing_alone_are_refused(options: RunOptions, told: str) -> None:
     with pytest.raises(BadInput, match=told):
         check(options)
+
+
+def test_a_top5_accuracy_is_neither_subtracted_from_nor_ranked_with_a_top1(tmp_path: Path) -> None:
+    """92 % by top-5 beat 80 % by top-1, and was `+16.00 to stated`."""
+    made = Study(architectures=("vgg11",), ratios=(0.5, 1.0), methods=("uniform",))
+    run = synthetic.write(made, tmp_path)
+    for path, metric, value in zip(
+        sorted(run.glob("*/records/*.json")), ("top5", "top1"), (92.0, 80.0), strict=True
+    ):
+        record = json.loads(path.read_text())
+        stated = {"value": 76.0, "unit": "percent", "source": "user"}
+        record["job"]["model"] |= {"architecture": None, "method": None, "dataset": None, "accuracy": stated}
+        record["accuracy"] = {
+            "value": value,
+            "unit": "percent",
+            "source": "measured",
+            "metric": metric,
+            "n": 99,
+        }
+        path.write_text(json.dumps(record))
+    rows = table.tidy(records.read([run]))
+    assert dict(zip(rows["accuracy_metric"], rows["accuracy_difference"], strict=True)) == {
+        "top5": pytest.approx(math.nan, nan_ok=True),
+        "top1": pytest.approx(4.0),
+    }
+    answers = recommend.recommend(rows, recommend.ModelLimits())
+    assert [(answer.judged_by, len(answer.others)) for answer in answers] == [("", 0), ("top-5", 0)]
+    assert recommend.fronts(rows, [memory.PROCESS]) == [1, 1]

@@ -24,7 +24,7 @@ def row(name: str, **given: Any) -> dict[str, Any]:
     values = {"latency": 0.010, SIZE: 50e6, "accuracy": 70.0, "energy": math.nan, **given}
     ends = {f"{k}{e}": values[k] * f for k in ("latency", SIZE) for e, f in (("_low", 0.99), ("_high", 1.01))}
     running = {"device": "d", "backend": "onnxruntime", "precision": "fp32", "threads": 1, "batch": 1}
-    return {"model": name, **running, "dataset": "cifar10", "job": name, **ends, **values}
+    return {"model": name, **running, "dataset": "cifar10", "judged_by": "", "job": name, **ends, **values}
 
 
 def best(rows: list[dict[str, Any]], limits: ModelLimits) -> recommend.Recommendation:
