@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.record import backends, loads
 from bench.record.types import Json
-from orchestrate.analysis import latency, memory, samples, settling, statistics
+from orchestrate.analysis import builds, latency, memory, samples, settling, statistics
 
 Record = Mapping[str, Any]
 NUMBERS = (int, float)
@@ -54,13 +54,13 @@ class MeasuredJob:
     mean: float
     best: float
     n: int
-    load: tuple[float, ...]  # s, one a process: from the file to a model that can run
-    first: tuple[float, ...]  # s, one a process: its first inference
-    steady: tuple[float, ...]  # s, one a process: from the start of the load to the first steady inference
+    load: tuple[float, ...]  # s, one a replicate: from the file to a model that can run
+    first: tuple[float, ...]  # s, one a replicate: its first inference
+    steady: tuple[float, ...]  # s, one a replicate: from the start of the load to the first steady inference
     cold_load: tuple[float, ...]  # s, of the extra processes that loaded it from a file out of the page cache
     cold_first: tuple[float, ...]
     cold_steady: tuple[float, ...]
-    sizes: NDArray[np.float64]  # bytes, (memory.DEFINITIONS, processes); NaN where not of every process
+    sizes: NDArray[np.float64]  # bytes, (memory.DEFINITIONS, replicates); NaN where not of every process
     steps: tuple[float | None, ...]
     power: float | None
     accuracy: Json | None  # of this very file on this device, where the bundle had a test set
@@ -68,17 +68,18 @@ class MeasuredJob:
     options: Json  # of the backend
     environment: Json
     started: str
+    builds: tuple[int, ...] = ()  # each process's engine, where processes share one: then a replicate
     profile: Json | None = None  # where the time goes, by the library's own profiler
     setup: str = ""  # which one, where records of several share a configuration's names (setups.py)
 
     @property
     def p50s(self) -> list[float]:
-        """The median latency of each process, in seconds."""
-        return [process.p50 for process in self.processes]
+        """The median latency of each replicate, in seconds: a process, or the mean of those of one engine."""
+        return builds.listed([process.p50 for process in self.processes], self.builds)
 
     @property
     def memory(self) -> dict[str, list[float]]:
-        """Bytes under each definition that all its processes allow, one value a process."""
+        """Bytes under each definition that all its processes allow, one value a replicate."""
         rows = zip(memory.DEFINITIONS, self.sizes.tolist(), strict=True)
         return {key: sizes for key, sizes in rows if sizes and not math.isnan(sizes[0])}
 
@@ -143,8 +144,9 @@ def _known(record: Record, name: str) -> Json:
         "threads": job["threads"],
         "batch": job["batch"],
         "processor": record["environment"].get("processor") or processor(job["backend"]),
-        "load": _of_processes(record, "load_seconds"),
-        "first": _of_processes(record, "first_seconds"),
+        "builds": (shared := builds.shared(record["latency"]["processes"])),
+        "load": _of_processes(record, "load_seconds", shared),
+        "first": _of_processes(record, "first_seconds", shared),
         "cold_load": _of_some(record, "cold_load_seconds"),
         "cold_first": _of_some(record, "cold_first_seconds"),
         "power": _power(record.get("sensors") or []),
@@ -168,10 +170,14 @@ def _built(taken: Sequence[Taken]) -> Iterator[MeasuredJob]:
     for each, figures, sizes in zip(taken, pooled, memories, strict=True):
         processes = tuple(map(_process, each.processes, each.series, of_processes))
         started = min(process.started for process in processes)
-        yield MeasuredJob(
+        job = MeasuredJob(
             **each.known, **figures._asdict(), **next(settled)._asdict(), **sizes._asdict(),
             processes=processes, started=started,
         )  # fmt: skip
+        if job.builds:
+            job.sizes = builds.means(job.sizes, job.builds)
+            job.steady = tuple(builds.listed(job.steady, job.builds))
+        yield job
 
 
 def _process(begun: tuple[int, str], packed: samples.Packed, figures: latency.OfProcess) -> Process:
@@ -179,10 +185,11 @@ def _process(begun: tuple[int, str], packed: samples.Packed, figures: latency.Of
     return Process(order, started, packed.n, *figures)
 
 
-def _of_processes(record: Record, key: str) -> tuple[float, ...]:
-    """A figure of every process; nothing where one lacks it, as records before it was stored do."""
+def _of_processes(record: Record, key: str, shared: Sequence[int]) -> tuple[float, ...]:
+    """A figure of every replicate; nothing where a process lacks it, as records before it was stored do."""
     values = [process.get(key) for process in record["latency"]["processes"]]
-    return tuple(values) if all(isinstance(value, NUMBERS) for value in values) else ()
+    known = all(isinstance(value, NUMBERS) for value in values)
+    return tuple(builds.listed(values, shared)) if known else ()
 
 
 def _of_some(record: Record, key: str) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.record import loads, schema
 from bench.record.types import Json
-from orchestrate.analysis import statistics
+from orchestrate.analysis import builds, statistics
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.samples import seconds
 
@@ -32,7 +32,8 @@ FIGURES = {
 class LoadedJob:
     """A valid record under load. `figures`: columns of OFFLINE or PACED; base units, images a second.
 
-    `of_processes`: figure -> a value a process, the one first by which two records of the job agree.
+    `of_processes`: figure -> a value a replicate (builds.py), the one first by which two records of the job
+    agree.
     """
 
     file: str  # name of the record
@@ -71,6 +72,11 @@ def build(record: Mapping[str, Any], name: str = "") -> LoadedJob:
     )
     names = {key: job[key] for key in ("backend", "precision", "threads", "batch")}
     codes = dict.fromkeys(each["code"] for each in record["validity"]["warnings"])
+    shared = builds.shared(processes)
+    of_processes = {name: builds.listed(values, shared) for name, values in of_processes.items()}
+    own |= {
+        key: value for name, values in of_processes.items() for key, value in _ranged(name, values).items()
+    }
     figures = {
         "device": record["device"], "model": job["model"]["id"], "job": job["id"], "run": record["run"],
         "processes": len(processes), "warnings": " ".join(codes), **names, **own,
@@ -91,7 +97,7 @@ def _offline(processes: list[Json], batch: int) -> Own:
     rates = [batch * len(each) / p["seconds"] for each, p in zip(durations, processes, strict=True)]
     ordered = np.sort(np.concatenate(durations))
     return {
-        **_ranged("throughput", rates), "streams": processes[0]["streams"],
+        "streams": processes[0]["streams"],
         "latency": float(np.median(ordered)), "p99": float(statistics.early_stopping(ordered, 0.99)),
         "samples": len(ordered),
     }, {"throughput": rates}  # fmt: skip
@@ -105,7 +111,7 @@ def _paced(processes: list[Json], rate: float) -> Own:
     misses = int((ordered > 1 / rate).sum())
     own, answered = ([float(np.median(each)) for each in series] for series in (service, response))
     return {
-        **_ranged("latency", own), **_ranged("response", answered), "rate": rate,
+        "rate": rate,
         "p99": float(statistics.early_stopping(ordered, 0.99)), "samples": len(ordered),
         "misses": misses, "missed": misses / len(ordered),
     }, {"latency": own, "response": answered}  # fmt: skip

@@ -12,7 +12,8 @@ from orchestrate.report.data import Report
 MEANING = {
     "Latency": """One inference at a time, input in host memory to output in host memory, on a
         monotonic clock. No sample is deleted. The figure of a job is the geometric mean of the medians of
-        its fresh processes; its interval is Student's over those processes. p90 and p99 are MLPerf's
+        its fresh processes; its interval is Student's over those processes; where
+        processes share an engine, the mean of each engine counts once. p90 and p99 are MLPerf's
         early-stopping estimates.""",
     "Load and first inference": """Load: from the model's file to a session or engine that can run. First
         inference: the first one after that. Time to steady: from the start of the load to the first eleven

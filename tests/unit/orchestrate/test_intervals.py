@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrate.analysis import statistics
+from orchestrate.analysis import builds, job, memory, statistics, table
+from tests import synthetic
 
+ONE = synthetic.Study(architectures=("vgg11",), ratios=(1.0,), methods=("uniform",), processes=5)
 durations = st.lists(st.floats(1e-5, 1.0), min_size=2, max_size=6)
 
 
@@ -47,6 +49,39 @@ def test_intervals_of_three_processes_cover_their_median_in_93_to_97_percent() -
     medians = np.exp(np.random.default_rng(8).normal(0, 0.3, (4000, 3)))
     _, low, high = statistics.of_process_rows(medians)
     assert 0.93 <= np.mean((low <= 1) & (high >= 1)) <= 0.97
+
+
+@pytest.mark.parametrize("processes", [5, 9])
+def test_intervals_over_shared_engines_cover_where_those_over_processes_do_not(processes: int) -> None:
+    rng, number = np.random.default_rng(12), [process % 3 for process in range(processes)]
+    engines = rng.normal(0, 0.1, (4000, 3))[:, number]
+    medians = np.exp(engines + rng.normal(0, 0.01, (4000, processes)))
+
+    def covered(values: np.ndarray) -> float:
+        _, low, high = statistics.of_process_rows(values)
+        return float(np.mean((low <= 1) & (high >= 1)))
+
+    assert covered(medians) < 0.85
+    assert 0.93 <= covered(builds.means(medians, number)) <= 0.97
+
+
+def test_processes_of_one_engine_are_one_replicate_of_every_figure() -> None:
+    (record,) = synthetic.records(ONE)
+    alone = table.row(job.build(record))
+    for process in record["latency"]["processes"]:
+        process |= {"build": process["process"] % 3, "load_seconds": 0.1 + process["process"]}
+    shared = job.build(record)
+    p50s = [process.p50 for process in shared.processes]
+    assert shared.p50s == pytest.approx([(p50s[0] * p50s[3]) ** 0.5, (p50s[1] * p50s[4]) ** 0.5, p50s[2]])
+    assert [len(sizes) for sizes in shared.memory.values()] == [3] * len(shared.memory)
+    assert len(shared.load) == 3
+    found = table.row(shared)
+    assert found["processes"] == 5
+    for name in ("latency", memory.PROCESS):
+        assert found[f"{name}_high"] - found[f"{name}_low"] > alone[f"{name}_high"] - alone[f"{name}_low"]
+    for process in record["latency"]["processes"]:
+        process["build"] = process["process"]
+    assert len(job.build(record).p50s) == 5
 
 
 @given(durations, durations)
