@@ -36,8 +36,9 @@ MEANING = {
         (width) or of the multiply-accumulates (macs). Widths: output channels of each searchable layer.""",
     "Fits": """The power laws of NeuralScale's widths. Published: by its authors; searched: on this data set
         with this program; stand-in: something small in place of a missing one, which decides nothing.""",
-    "Rounding": """Aligned widths are multiples of 8. Rounding alone moves latency, so NeuralScale is compared
-        with uniform scaling as it comes and in multiples of 8, and aligned with aligned.""",
+    "Rounding": """Aligned widths are multiples of 8, or of what the column Align states. Rounding alone moves
+        latency, so NeuralScale is compared with uniform scaling as it comes and in multiples of 8, and
+        aligned with equally aligned.""",
     "Accuracy": """Taken from its source, never filled in: measured on this device, trained here, or
         published. No pair mixes sources, unlike trainings, or an accuracy of the best
         epoch with one of the last.""",
