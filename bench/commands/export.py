@@ -275,8 +275,8 @@ def _show(out: Path, contents: dict[str, Any]) -> None:
     console.print(table)
     skipped = Counter((missing["reason"], missing["command"]) for missing in contents["skipped"])
     for (reason, command), models in skipped.items():
-        text = f"skipped {counted(models, 'model')}: {reason}; make one with: {command}"
-        console.print(text, soft_wrap=True)
+        advice = f"; make one with: {command}" if command else ""
+        console.print(f"skipped {counted(models, 'model')}: {reason}{advice}", soft_wrap=True)
     console.print(f"bundle of {counted(len(contents['models']), 'model')}: {out}", soft_wrap=True)
 
 

@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.errors import DataError
+from bench.record.loaders import LOADERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SPLITS = ("train", "test")
-LOADERS = {
-    "cifar10": "bench.data.cifar",
-    "cifar100": "bench.data.cifar",
-    "tinyimagenet": "bench.data.tinyimagenet",
-    "digits": "bench.data.digits",
-}
 
 
 def load(dataset: str, split: str, root: Path | str | None = None) -> tuple[Tensor, Tensor]:

@@ -66,7 +66,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A model that cannot be made yet: why not, and the command that would change that."""
+    """A model that cannot be made yet: why not, and the command that would change that, '' for none."""
 
     id: str
     reason: str

@@ -44,6 +44,7 @@ def parse(text: str, kind: Kind, option: str) -> float:
 
 
 def counted(count: int, what: str) -> str:
-    """Return `1 model`, `3 models`, `2 processes`."""
+    """Return `1 model`, `3 models`, `2 processes`, `2 accuracies`."""
     plural = what + ("es" if what.endswith(("ss", "search")) else "s")
+    plural = what[:-1] + "ies" if what.endswith("cy") else plural
     return "{} {}".format(count, what if count == 1 else plural)

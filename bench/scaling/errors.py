@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.errors import InputError
+from bench.record.loaders import command
 
 
 class ScalingError(InputError):
@@ -26,8 +27,9 @@ class RecordError(ScalingError):
 
 
 class NoFitError(ScalingError):
-    """Nobody has searched this architecture on this data set; `command` would."""
+    """Nobody has searched this architecture on this data set; `command` would, '' where nothing can."""
 
     def __init__(self, architecture: str, dataset: str) -> None:
-        self.command = f"bench search {architecture} --dataset {dataset}"
-        super().__init__(f"no fit for {architecture} on {dataset}; make one with: {self.command}")
+        self.command = command(f"bench search {architecture} --dataset {dataset}", dataset)
+        advice = f"make one with: {self.command}" if self.command else "name another data set's with --fit"
+        super().__init__(f"no fit for {architecture} on {dataset}; {advice}")

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from bench.record import loaders
 from orchestrate.analysis import efficiency, memory, pairs, statistics
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame, Key
@@ -245,7 +246,8 @@ def _lacks(claim: Claim, found: Frame) -> str:
     if claim.quantity.startswith("accuracy") and len(lacking):
         if why := next(filter(None, lacking["accuracy_unlike"]), ""):
             return str(why)
-        return f"no accuracy (make it: bench train {lacking['model'][0]}, and so on)"
+        makes = loaders.command(f"bench train {lacking['model'][0]}", lacking["dataset"][0])
+        return f"no accuracy (make it: {makes}, and so on)" if makes else "no accuracy"
     if claim.quantity == "energy":
         return "no power reading during the samples on this device"
     return "no memory reading under the main definition"

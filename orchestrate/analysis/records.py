@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from bench.record import loads, schema
+from bench.record import loaders, loads, schema
 from bench.record.files import BadFileError
 from orchestrate.analysis import collector, reading, setups
 from orchestrate.analysis.job import MeasuredJob
@@ -132,9 +132,8 @@ def _missing(folders: Iterable[Path], jobs: Iterable[MeasuredJob]) -> list[Missi
     for job in jobs:
         if job.model.get("architecture") and not (job.accuracy or job.model.get("accuracy")):
             name = job.model["id"]
-            found[name, "accuracy"] = Missing(
-                name, "accuracy", "nobody has measured it", f"bench train {name}"
-            )
+            makes = loaders.command(f"bench train {name}", job.model.get("dataset") or "")
+            found[name, "accuracy"] = Missing(name, "accuracy", "nobody has measured it", makes)
     return [found[key] for key in sorted(found)]
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrate.analysis import claims, memory, pairs
+from orchestrate.analysis.records import Missing
 from orchestrate.analysis.table import MEASURED
 from orchestrate.quantities import counted
 from orchestrate.report import data, text, verdict_cards
@@ -163,8 +164,14 @@ def remarks(report: Report) -> list[str]:
         lines.append(f"replaced by newer records: {len(report.study.replaced)}")
     lines += [f"disagrees: {conflict}" for conflict in report.study.conflicts[:5]]
     lines += report.apart[:5]
-    commands = dict.fromkeys(missing.command for missing in report.study.missing if missing.command)
-    if report.study.missing:
-        shown = "; ".join(list(commands)[:3]) + ("; ..." if len(commands) > 3 else "")
-        lines.append(f"missing: {len(report.study.missing)} models or accuracies, made by: {shown}")
-    return lines
+    return [*lines, *_missing(report.study.missing)]
+
+
+def _missing(missing: Sequence[Missing]) -> Iterator[str]:
+    """How many models and accuracies there are not, and what would make them, as far as anything can."""
+    kinds = Counter(each.what for each in missing)
+    counts = " and ".join(counted(kinds[what], what) for what in ("model", "accuracy") if kinds[what])
+    commands = list(dict.fromkeys(each.command for each in missing if each.command))
+    makes = f", made by: {'; '.join(commands[:3])}" if commands else ""
+    if missing:
+        yield f"missing: {counts}{makes}{'; ...' if len(commands) > 3 else ''}"

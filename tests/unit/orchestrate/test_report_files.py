@@ -163,7 +163,19 @@ def test_the_terminal_shows_models_ratios_claims_and_what_is_missing(run: Path) 
     assert "Synthetic data" in told
     assert "vgg11-cifar10-neuralscale-p0.25" in told
     assert "more than 2.5 times as long" in told
-    assert "missing: 8 models or accuracies, made by: bench train" in told
+    assert "missing: 8 accuracies, made by: bench train" in told
+
+
+def test_what_nothing_can_make_is_missing_without_a_command(tmp_path: Path) -> None:
+    """No loader reads imagenet: `bench train` and `bench search` refuse it."""
+    folder = synthetic.write(Study(architectures=("vgg11",), ratios=(1.0,), no_accuracy=("vgg11",)), tmp_path)
+    for path in folder.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        record["job"]["model"]["dataset"] = "imagenet"
+        path.write_text(json.dumps(record))
+    made = report.build([folder])
+    assert list(terminal.remarks(made))[-1] == "missing: 2 accuracies"
+    assert {each.command for each in made.study.missing} == {""}
 
 
 def test_claims_of_ones_own_are_answered_like_the_thesis(run: Path, tmp_path: Path) -> None:

@@ -252,3 +252,11 @@ def test_scaling_needs_no_torch() -> None:
         f"for m in {METHODS}: scale(architecture('vgg11'), dataset('cifar10'), m, 0.5, 'params')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
+
+
+def test_no_command_is_named_that_would_be_refused() -> None:
+    """No loader reads imagenet, so that no search can be made on it."""
+    with pytest.raises(NoFitError) as caught:
+        fits.find("vgg11", "imagenet")
+    assert str(caught.value) == "no fit for vgg11 on imagenet; name another data set's with --fit"
+    assert caught.value.command == ""

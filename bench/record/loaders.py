@@ -1,0 +1,17 @@
+"""The data sets that can be loaded, to train, search or test on: name -> the module of its loader.
+
+`bench.data` imports the modules. A network of any other data set is scaled, exported and measured only, and
+nobody is told to train or to search it.
+"""
+
+LOADERS = {
+    "cifar10": "bench.data.cifar",
+    "cifar100": "bench.data.cifar",
+    "tinyimagenet": "bench.data.tinyimagenet",
+    "digits": "bench.data.digits",
+}
+
+
+def command(wanted: str, dataset: str) -> str:
+    """Return the command `wanted`, which loads `dataset`; '' where no loader reads it."""
+    return wanted if dataset in LOADERS else ""
