@@ -6,12 +6,14 @@ from html import escape
 from orchestrate.analysis import profile, same_jobs
 from orchestrate.analysis.job import MeasuredJob
 from orchestrate.analysis.profile import Pair, ProfiledLayer, TimeProfile
+from orchestrate.analysis.table import STAND_IN, fit_quality
 from orchestrate.console import printable
 from orchestrate.quantities import counted
 from orchestrate.report import text
 
 SHOWN = 24  # models or pairs that are drawn; the tables have all
 NAMES = {"neuralscale": "NeuralScale"}
+OF_STAND_IN = f" (its fit is a {STAND_IN})"
 KINDS = 8  # kinds of operators of a model that are drawn
 
 
@@ -43,7 +45,8 @@ def _model(job: MeasuredJob, found: TimeProfile) -> str:
         for kind in kinds[:KINDS]
     )
     head = _head("Kind of operator", "", "share", "ms", "runs")
-    return _figure(job, [described(found)], f"{head}<tbody>{rows}</tbody>")
+    method = f"{_method(job)}: " if job.model.get("method") else ""
+    return _figure(job, [method + described(found)], f"{head}<tbody>{rows}</tbody>")
 
 
 def _pair(pair: Pair) -> str:
@@ -52,12 +55,17 @@ def _pair(pair: Pair) -> str:
     shares = any(side.distorts for side in sides)
     values = [(layer.share if shares else layer.seconds) for row in pair.layers for layer in row[1:] if layer]
     rows = "".join(_beside(name, first, second, max(values), shares) for name, first, second in pair.layers)
-    methods = [str(job.model.get("method")) for job in (pair.first, pair.second)]
-    names = [NAMES.get(method, method) for method in methods]
+    names = [_method(job) for job in (pair.first, pair.second)]
     unit = "share" if shares else "ms"
     head = _head("Layer", f"{names[0]} above {names[1]}", f"{names[0]} ({unit})", f"{names[1]} ({unit})")
     sentences = [f"{name}: {described(side)}" for name, side in zip(names, sides, strict=True)]
     return _figure(pair.first, sentences, f"{head}<tbody>{rows}</tbody>")
+
+
+def _method(job: MeasuredJob) -> str:
+    """`NeuralScale (its fit is a stand-in)`."""
+    method = str(job.model.get("method"))
+    return NAMES.get(method, method) + (OF_STAND_IN if fit_quality(job.model) == STAND_IN else "")
 
 
 def _of(job: MeasuredJob) -> TimeProfile:

@@ -252,6 +252,19 @@ def test_the_page_and_orchestrate_recommend_give_the_same_answer(
     assert f"{fitting} of 128 models fit" in page.locator("#recommend-answer").inner_text()
 
 
+def test_a_stand_in_is_marked_wherever_a_model_is_named(opened: Any) -> None:
+    page = opened().page
+    page.evaluate("JOBS.fit_quality.fill('stand-in'); recommendWords()")
+    assert "accuracy (its fit is a stand-in)" in page.locator("#recommend-answer").inner_text()
+    draw(page, "latency", "recommend", "widths")
+    for figure in ("latency", "recommend"):
+        texts = page.evaluate(
+            f"document.getElementById('draw-{figure}').data.flatMap((d) => d.hovertext || [])"
+        )
+        assert all("(its fit is a stand-in)" in text for text in texts if text)
+    assert "(its fit is a stand-in)" in page.evaluate("document.getElementById('draw-widths').data[0].name")
+
+
 @pytest.mark.parametrize("ending", ["svg", "png", "csv"])
 def test_every_plot_can_be_saved(shared: Opened, ending: str) -> None:
     page, errors, _ = shared

@@ -16,7 +16,7 @@ const jobOf = (model) => {
 const groupOf = (i) =>
   `${JOBS.architecture[i] || JOBS.model[i]}|${JOBS.dataset[i]}|${JOBS.ratio[i]}|${JOBS.ratio_of[i]}`;
 const members = () => shown(JOBS).filter((i) => groupOf(i) === $("f-pair").value);
-const named = (i) => (own ? fileName(JOBS.model[i]) : look(JOBS.series[i]).name);
+const named = (i) => (own ? fileName(JOBS.model[i]) : look(JOBS.series[i]).name + standIn(i));
 // Of the first, second, third row of one method: aligned to 8, to 16, to 32.
 const DASHES = ["solid", "dot", "dash"];
 const dashOf = (rows, i) =>

@@ -114,7 +114,7 @@ function oneLine(rows, key, value, xaxis, yaxis, unit) {
       : undefined,
     hovertext: rows.map((i, k) =>
       hover(
-        JOBS.model[i],
+        JOBS.model[i] + standIn(i),
         `${number(y[k])} ${unit}${known ? interval(all[k][1], all[k][2]) : ""}`,
         `${number(JOBS.params[i] / 1e6)} M parameters, ${number(JOBS.macs[i] / 1e6)} M MACs`,
       ),

@@ -270,12 +270,12 @@ function slope() {
       y: mine.map((i) => JOBS[state.definition][i] * MB),
       customdata: mine,
       marker: { color: colour(method), symbol: look(method).symbol, size: 8 },
-      text: mine.map((i) => JOBS.model[i]),
+      text: mine.map((i) => JOBS.model[i] + standIn(i)),
       hovertemplate: "%{text}<br>%{y:.1f} MB<extra></extra>",
     });
     const s = range(size(SLOPES)).find(
       (i) =>
-        ["device", "backend", "precision", "threads", "batch"].every((k) => SLOPES[k][i] === c[k]) &&
+        ["device", "backend", "precision", "threads", "batch", "setup"].every((k) => SLOPES[k][i] === c[k]) &&
         SLOPES.method[i] === method &&
         SLOPES.definition[i] === state.definition,
     );

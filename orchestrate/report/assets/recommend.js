@@ -61,7 +61,7 @@ function recommendWords() {
   const all = shown(JOBS).map(judged),
     fits = all.filter((j) => j.verdict === "fits").map((j) => j.i),
     risk = all.filter((j) => j.verdict === "risk");
-  const told = (i) => costs(i) + accuracyOf(i);
+  const told = (i) => costs(i) + accuracyOf(i) + standIn(i);
   const items = distinct(fits.map(contest))
     .sort()
     .map((name) => {
@@ -185,7 +185,7 @@ function recommendPlot(width) {
         hovertext: mine.map((i, k) =>
           hover(
             JOBS.model[i],
-            costs(i) + accuracyOf(i),
+            costs(i) + accuracyOf(i) + standIn(i),
             (onFront(i) ? "on the Pareto front" : "beaten") + LIMITED[verdicts[k]],
           ),
         ),

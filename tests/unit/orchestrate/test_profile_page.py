@@ -74,6 +74,10 @@ def test_layers_of_two_methods_stand_beside_each_other(tmp_path: Path) -> None:
     html = section.section(found.jobs)
     assert html.count("<figure") == len(pairs)
     assert "distorts" not in html
+    assert "stand-in" not in html
+    for each in found.jobs:
+        each.model["fit_quality"] = "stand-in" if each.model["method"] != "uniform" else None
+    assert "NeuralScale (its fit is a stand-in): the layers" in section.section(found.jobs)
 
 
 def test_layers_that_one_side_lacks_are_shown_as_missing(tmp_path: Path) -> None:
