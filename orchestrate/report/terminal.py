@@ -45,9 +45,8 @@ def models(report: Report) -> Table:
     """Return latency, memory and accuracy of each model."""
     jobs = report.frames["jobs"]
     several = len(report.configurations) > 1
-    alone = "" if several or not len(jobs) else f" on {text.configuration(report.configurations[0])}"
     more = f" (the first {ROWS} of {len(jobs)}; the page has all)" if len(jobs) > ROWS else ""
-    title = f"Measured{alone}{more}"
+    title = f"Measured{_alone(report)}{more}"
     table = plain(
         title,
         "model",
@@ -72,6 +71,12 @@ def models(report: Report) -> Table:
     return table
 
 
+def _alone(report: Report) -> str:
+    """` on pi4, onnxruntime fp32, 4 threads` in a title, where a column of configurations would be all one."""
+    one = len(report.configurations) == 1
+    return f" on {text.configuration(report.configurations[0])}" if one else ""
+
+
 def accuracy(row: Mapping[Any, Any]) -> str:
     """Return `97.2 measured on the device (360 images, -0.3 to trained)`, or `91.2 published`."""
     figure = f"{text.number(row['accuracy'])} {row['accuracy_source']}".strip()
@@ -86,7 +91,7 @@ def accuracy(row: Mapping[Any, Any]) -> str:
 def ratios(report: Report) -> Table:
     """Return mean ratio of each quantity in each comparison; memory under its main definition."""
     several = len(report.configurations) > 1
-    title = "\nRatios (geometric mean, 95% interval over architectures)"
+    title = f"\nRatios{_alone(report)} (geometric mean, 95% interval over architectures)"
     table = plain(title, "comparison", *(["ran on"] if several else []), "quantity", "ratio", "pairs")
     means = report.frames["means"]
     for row in means.rows():
