@@ -283,6 +283,12 @@ def _power(sensors: list[Json]) -> float | None:
     return _median(watts)
 
 
+def stated_of(job: MeasuredJob) -> str:
+    """Return the precision of the network that a job's stated accuracy is of; '' where that is what ran."""
+    of = str(job.model.get("precision") or "fp32")
+    return of if job.model.get("accuracy") and of != job.precision else ""
+
+
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     """Return `{"cpu": {"model": "x"}}` as `[("cpu.model", "x")]`; null and empty values are left out."""
     if isinstance(value, dict):

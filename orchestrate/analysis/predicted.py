@@ -9,7 +9,6 @@ from bench.record.types import Json
 from orchestrate.analysis import turns
 from orchestrate.analysis.frame import Frame, Row
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
-from orchestrate.analysis.table import MEASURED
 from orchestrate.quantities import counted
 
 Accuracies = dict[tuple[str, str], float]
@@ -46,27 +45,19 @@ def network(row: Json) -> Json:
 def accuracies(table: Frame) -> Accuracies:
     """Return the best known accuracy of each network of a table, in percent, by network and precision.
 
-    What was measured is of the precision that ran; what is stated of a network is of every one: ''.
+    A row's accuracy is of the precision that ran, measured or stated, and says nothing of another.
     """
     found: Accuracies = {}
-
-    def note(row: Row, precision: str, accuracy: float) -> None:
-        if not math.isnan(accuracy):
-            key = row["model"], precision
+    for model, precision, accuracy in table.keys(["model", "precision", "accuracy"]):
+        if accuracy is not None:
+            key = model, precision
             found[key] = max(accuracy, found.get(key, accuracy))
-
-    for row in table.rows():
-        if row["accuracy_source"] == MEASURED:
-            note(row, row["precision"], row["accuracy"])
-            note(row, "", row["accuracy_stated"])
-        else:
-            note(row, "", row["accuracy"])
     return found
 
 
 def accuracy_of(row: Json, known: Accuracies) -> float:
     """Return the accuracy of a predicted network in the precision of its profile; -inf where unknown."""
-    return known.get((row["model"], row["precision"]), known.get((row["model"], ""), -math.inf))
+    return known.get((row["model"], row["precision"]), -math.inf)
 
 
 def rows_predicted(table: Frame) -> list[Json]:

@@ -91,7 +91,8 @@ def judge(row: Row, limits: ModelLimits) -> Candidate:
             continue
         value, low, high = bounds(row, figure, limits)
         if math.isnan(value):
-            failed.append(f"{name} unknown")
+            known = row.get("accuracy_source") if name == "accuracy" else ""
+            failed.append(f"{name} unknown" + (f" ({known})" if known else ""))
             excess = math.inf
             continue
         beyond = value > limit if figure.at_most else value < limit

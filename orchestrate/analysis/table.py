@@ -3,7 +3,7 @@
 Intervals are the columns `_low` and `_high`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -16,8 +16,9 @@ from bench.record.types import macs_of_inference
 from orchestrate.analysis import memory, statistics
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.job import MeasuredJob, flat
+from orchestrate.analysis.job import MeasuredJob, flat, stated_of
 from orchestrate.analysis.records import Study
+from orchestrate.quantities import number
 
 CONFIGURATION = list(Configuration.__annotations__)
 MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "fit", "fit_quality", "widths"]
@@ -151,10 +152,9 @@ def _stated(jobs: Sequence[MeasuredJob]) -> dict[str, Any]:
     names = list(facts[id(jobs[0].model)])
     of_model = zip(*(map(facts[id(job.model)].__getitem__, names) for job in jobs), strict=True)
     found: dict[str, Any] = {name: list(values) for name, values in zip(names, of_model, strict=True)}
-    for place, job in enumerate(jobs):
-        if job.accuracy:
-            for key, value in _accuracy(job.model.get("accuracy"), job.accuracy).items():
-                found[key][place] = value
+    for place, accuracy in _of_jobs(jobs):
+        for key, value in accuracy.items():
+            found[key][place] = value
     fields = zip(*map(attrgetter(*FIELDS.values()), jobs), strict=True)  # each job once: they are far apart
     found |= {name: list(values) for name, values in zip(FIELDS, fields, strict=True)}
     starts = zip(*map(attrgetter(*STARTING), jobs), strict=True)
@@ -169,6 +169,18 @@ def _stated(jobs: Sequence[MeasuredJob]) -> dict[str, Any]:
         "record": [f"{job.run}/{job.device}/{job.file}" for job in jobs],
         "source": jobs,
     }
+
+
+def _of_jobs(jobs: Sequence[MeasuredJob]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The accuracy of the jobs whose model does not tell it alone: measured, or of another precision."""
+    known: dict[tuple[int, str], dict[str, Any]] = {}
+    for place, job in enumerate(jobs):
+        of, stated = stated_of(job), job.model.get("accuracy")
+        if job.accuracy:
+            yield place, _accuracy(stated, job.accuracy, of)
+        elif of:
+            key = id(job.model), of
+            yield place, known.get(key) or known.setdefault(key, _accuracy(stated, None, of))
 
 
 def _of_models(models: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
@@ -204,11 +216,19 @@ def fit_quality(model: dict[str, Any]) -> str:
     return str(known or (STAND_IN if fit.endswith("-digits-reduced") else ""))
 
 
-def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None) -> dict[str, Any]:
+def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None, of: str = "") -> dict[str, Any]:
     """Percent, its standard deviation over seeds, and its source; NaN and '' where there is none.
 
     What the device measured comes before what the bundle states (`_stated`), and the difference is reported.
+    of: `stated_of`. An accuracy of another precision than the one that ran is shown in words and is no
+    figure of this row: no limit, ratio or rank knows it.
     """
+    if of and stated:
+        name = f"{stated.get('source') or 'stated'}, of the {of} network"
+        figure = f"of the {of} network: {number(stated.get('value'))} ({stated.get('source') or 'stated'})"
+        found = _accuracy({**stated, "source": name}, measured)
+        unknown = {} if measured else {**_accuracy(None, None), "accuracy_source": figure}
+        return {**found, **unknown, "accuracy_stated": np.nan, "accuracy_best": np.nan}
     top5 = ", top-5" if (measured or {}).get("metric") == TOP5 else ""
     known = {**measured, "source": MEASURED + top5} if measured else stated or {}
     metric, other_metric = known.get("metric") or TOP1, (stated or {}).get("metric") or TOP1

@@ -1,5 +1,6 @@
 """The page's first section for models of one's own: a card each, in plain HTML."""
 
+import math
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -55,6 +56,11 @@ def _left_out(report: Report) -> Iterator[str]:
         )
 
 
+def _accuracy(row: Row) -> str:
+    known, source = not math.isnan(row["accuracy"]), row["accuracy_source"]
+    return f"{text.number(row['accuracy'])}% {source}" if known or not source else f"unknown; {source}"
+
+
 def card(row: Row) -> str:
     """Return one model in one way of running."""
     figures = {
@@ -71,7 +77,7 @@ def card(row: Row) -> str:
         "Peak": f"{text.number(row[memory.PEAK] * MB)} MB",
         "Parameters": f"{text.number(row['params'] * MILLION)} million",
         "MACs": f"{text.number(row['macs'] * MILLION)} million",
-        "Accuracy": f"{text.number(row['accuracy'])}% {row['accuracy_source']}",
+        "Accuracy": _accuracy(row),
         "Validity": "valid" + (f"; warnings: {row['warnings']}" if row["warnings"] else ""),
     }
     lines = "".join(

@@ -80,6 +80,8 @@ def _alone(report: Report) -> str:
 def accuracy(row: Mapping[Any, Any]) -> str:
     """Return `97.2 measured on the device (360 images, -0.3 to trained)`, or `91.2 published`."""
     figure = f"{text.number(row['accuracy'])} {row['accuracy_source']}".strip()
+    if math.isnan(row["accuracy"]) and row["accuracy_source"]:
+        return f"{text.MISSING} ({row['accuracy_source']})"
     if not row["accuracy_source"].startswith(MEASURED):
         return figure
     stated = row["accuracy_stated_source"]

@@ -5,7 +5,6 @@ import math
 from orchestrate.analysis import predicted
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
-from orchestrate.analysis.table import MEASURED
 
 
 def row(
@@ -25,7 +24,7 @@ def test_what_fits_comes_first_then_the_more_accurate_then_the_faster() -> None:
         row("fast", 0.005),
         row("good", 0.008, "tx2"),
     ]
-    found = predicted.rank(rows, ModelLimits(latency=0.02), {("good", ""): 91.0, ("fast", ""): 90.0})
+    found = predicted.rank(rows, ModelLimits(latency=0.02), {("good", "fp32"): 91.0, ("fast", "fp32"): 90.0})
     assert [(each.row["model"], each.row["device"], each.verdict) for each in found] == [
         ("good", "tx2", FITS),
         ("good", "pi4", FITS),
@@ -55,22 +54,20 @@ def test_memory_that_a_profile_does_not_know_fits_no_limit() -> None:
 
 
 def test_an_accuracy_measured_in_one_precision_is_none_of_another() -> None:
-    """What somebody states of a network is of all of them; int8 that was measured is known better."""
+    """Nor is one that somebody states: the network in int8 is another."""
 
-    def measured(precision: str, accuracy: float, stated: float = math.nan) -> dict:
-        found = {"accuracy": accuracy, "accuracy_source": MEASURED, "accuracy_stated": stated}
-        return {"model": "a", "precision": precision, **found}
+    def known(precision: str, accuracy: float) -> dict:
+        return {"model": "a", "precision": precision, "accuracy": accuracy}
 
     limits = ModelLimits(accuracy=90)
     rows = [row("a", 0.01, precision=precision) for precision in ("fp32", "int8", "fp16")]
 
     def verdicts(*table: dict) -> list[str]:
-        known = predicted.accuracies(Frame.of_rows(list(table)))
-        ranked = predicted.rank(rows, limits, known)
+        accuracies = predicted.accuracies(Frame.of_rows(list(table)))
+        ranked = predicted.rank(rows, limits, accuracies)
         found = {each.row["precision"]: each.verdict for each in ranked}
         return [found[precision] for precision in ("fp32", "int8", "fp16")]
 
-    assert verdicts(measured("fp32", 92), measured("int8", 85)) == [FITS, FAILS, FAILS]
-    assert verdicts(measured("fp32", 92, stated=91), measured("int8", 85, stated=91)) == [FITS, FAILS, FITS]
-    stated = {"accuracy": 91.0, "accuracy_source": "published", "accuracy_stated": math.nan}
-    assert verdicts({"model": "a", "precision": "fp32", **stated}) == [FITS, FITS, FITS]
+    assert verdicts(known("fp32", 92), known("int8", 85)) == [FITS, FAILS, FAILS]
+    assert verdicts(known("fp32", 91), known("int8", math.nan)) == [FITS, FAILS, FAILS]
+    assert verdicts(known("fp32", 89), known("fp16", 90), known("int8", 85)) == [FAILS, FAILS, FITS]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from bench.record import schema
-from orchestrate.analysis import memory, pairs, records, table
+from orchestrate.analysis import memory, pairs, recommend, records, table
 from orchestrate.errors import BadInput
+from orchestrate.quantities import number
 from orchestrate.report import data, terminal
 from tests import synthetic
 from tests.synthetic import Study
@@ -203,6 +204,40 @@ def test_an_accuracy_measured_on_the_device_comes_first_with_its_images_and_the_
     assert terminal.accuracy(row).startswith("61.5 measured on the device (500 images, ")
     assert (other["accuracy"], other["accuracy_source"]) == (other["accuracy_stated"], "trained")
     assert math.isnan(other["accuracy_difference"])
+
+
+def test_below_fp32_a_stated_accuracy_is_of_the_fp32_network_in_words_and_no_figure(tmp_path: Path) -> None:
+    made = Study(architectures=("vgg11",), backend="tensorrt", precisions=("fp32", "int8"), samples=20)
+    run = synthetic.write(made, tmp_path)
+    ours = {"value": 61.5, "unit": "percent", "source": "measured", "n": 500}
+    changed(run, "uniform-p1--tensorrt-int8", accuracy=ours)
+    found = records.read([run])
+    rows = table.tidy(found)
+    lowered = rows.take(rows["precision"] == "int8").rows()
+    stated, measured = (
+        next(row for row in lowered if row["model"].endswith(end)) for end in ("neuralscale-p1", "uniform-p1")
+    )
+    assert math.isnan(stated["accuracy"])
+    assert stated["accuracy_source"] == f"of the fp32 network: {number(accuracy_of(found, stated))} (trained)"
+    assert terminal.accuracy(stated) == f"– ({stated['accuracy_source']})"
+    assert (measured["accuracy"], measured["accuracy_source"]) == (61.5, "measured on the device")
+    assert terminal.accuracy(measured).endswith("to trained, of the fp32 network)")
+    assert measured["accuracy_difference"] == pytest.approx(61.5 - accuracy_of(found, measured))
+    limits = recommend.ModelLimits(accuracy=1)
+    judged = recommend.judge(stated, limits)
+    assert judged.verdict == recommend.FAILS
+    assert judged.notes == (f"accuracy unknown ({stated['accuracy_source']})",)
+    assert recommend.judge(measured, limits).verdict == recommend.FITS
+    paired = pairs.of(rows, pairs.COMPARISONS[0])
+    known = dict.fromkeys(("fp32", "int8"), 0)
+    for row in paired.rows():
+        known[row["precision"]] += math.isfinite(row["accuracy_ratio"])
+    assert known == {"fp32": 4, "int8": 0}
+    assert ("vgg11-cifar10-neuralscale-p1", "accuracy in int8") in [each[:2] for each in found.missing]
+
+
+def accuracy_of(found: records.Study, row: dict[str, Any]) -> float:
+    return float(next(job.model["accuracy"]["value"] for job in found.jobs if job.id == row["job"]))
 
 
 def test_an_accuracy_that_only_the_device_knows_is_not_missing(tmp_path: Path) -> None:
