@@ -198,6 +198,13 @@ class Recommendation:
         """The models that no other beats, the most accurate first."""
         return [c for c in (*([self.best] if self.best else []), *self.others) if c.pareto]
 
+    @property
+    def front(self) -> list[str]:
+        """The Pareto set by name: models, with how each ran where they do not all run alike."""
+        found = self.pareto
+        alike = len({configuration(each.row) for each in found}) == 1
+        return [str(each.row["model"]) if alike else each.name for each in found]
+
 
 def recommend(table: Frame, limits: ModelLimits) -> list[Recommendation]:
     """Return an answer for each dataset in `table` ('' for a user's own files), and each metric of it."""

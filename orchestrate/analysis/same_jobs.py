@@ -4,7 +4,7 @@ Files of one name pair only where an inference takes the same: eight images at o
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -29,10 +29,17 @@ def own_name(job: str) -> str:
     return OWN.sub(r"onnx-\1\2", job)
 
 
-def file_name(model: str) -> str:
-    """Return what a file of one's own is called, by its model's id; any other id as it is."""
-    own = own_name(f"{model}--").removesuffix("--")
-    return own.removeprefix("onnx-") if own != model else model
+def file_names(models: Iterable[str]) -> dict[str, str]:
+    """Return what each model is called, by its id: files of one's own by name, any other as it is.
+
+    Several files of one name are told apart by their hashes: `net (0123abcd)`.
+    """
+    found = {model: OWN.fullmatch(f"{model}--") for model in dict.fromkeys(models)}
+    known = Counter(own[1] for own in found.values() if own)
+    return {
+        model: model if not own else own[1] if known[own[1]] == 1 else f"{own[1]} ({model[-8:]})"
+        for model, own in found.items()
+    }
 
 
 def jobs_of(study: Study) -> dict[Key, AnyJob]:

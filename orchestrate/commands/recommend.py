@@ -200,7 +200,7 @@ def show(answer: "Recommendation", limits: "ModelLimits") -> None:
     title += f", by {answer.judged_by}" if answer.judged_by else ""
     best = answer.best
     say(f"{title}: {best.name}: {figures_of(best, limits)}" if best else f"{title}: no model fits")
-    say(f"  Pareto set: {', '.join(c.row['model'] for c in answer.pareto)}")
+    say(f"  Pareto set: {', '.join(answer.front)}")
     for candidate in answer.others[:NEXT]:
         say(f"  not {candidate.name}: {candidate.lost or 'equal in all'}")
 
@@ -236,7 +236,7 @@ def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, object
         "judged_by": answer.judged_by or None,
         "memory_definition": limits.definition,
         "best": one(answer.best) if answer.best else None,
-        "pareto": [candidate.row["model"] for candidate in answer.pareto],
+        "pareto": answer.front,
         "others": [one(candidate) for candidate in answer.others],
     }
 

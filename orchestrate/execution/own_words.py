@@ -139,19 +139,21 @@ def with_names(models: list[Model], given: Sequence[str], refused: Sequence[str]
     """
     own = _own(models, refused)
     renamed: dict[str, str] = {}
+    called = {file: file for file, of_file in own.items() if of_file}
     for text in given:
         file, _, name = text.rpartition("=")
         file = _file("--name", text, file, name, own)
+        called[file] = name
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
             raise BadInput(
                 f"--name {text}: give letters, digits and . _ -, at most 60, such as --name detector"
             )
         for model in own[file]:
             renamed[model["id"]] = f"onnx-{name}{model['id'].removeprefix(f'onnx-{file}')}"
-    found: list[Model] = [{**model, "id": renamed.get(model["id"], model["id"])} for model in models]
-    if twice := [model["id"] for model in found if [each["id"] for each in found].count(model["id"]) > 1]:
-        raise BadInput(f"--name: two files would be called {twice[0]}")
-    return found
+    names = [*called.values()]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise BadInput(f"--name: two files would be called {twice}")
+    return [{**model, "id": renamed.get(model["id"], model["id"])} for model in models]
 
 
 def _own(models: Sequence[Model], refused: Sequence[str]) -> dict[str, list[Model]]:

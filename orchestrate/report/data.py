@@ -93,6 +93,13 @@ def _frames(study: Study, table: Frame, configurations: list[Configuration], ask
     }
 
 
+def names(study: Study) -> dict[str, str]:
+    """Return what each model is called on the page, by its id, valid or not."""
+    valid = [*(job.model for job in study.jobs), *(job.model for job in study.loaded)]
+    others = [each.job.partition("--")[0] for each in study.excluded]
+    return same_jobs.file_names([model["id"] for model in valid] + others)
+
+
 def own_only(study: Study) -> bool:
     """Return whether all models are the user's own files; where no record counts, all those left out."""
     if counting := study.counting():

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from orchestrate.analysis import memory, same_jobs
+from orchestrate.analysis import memory
 from orchestrate.console import printable
 from orchestrate.quantities import counted
 from orchestrate.report import sketches, text
 from orchestrate.report.columns import MB, MILLION, MS, ranged
-from orchestrate.report.data import Report, own_only
+from orchestrate.report.data import Report, names, own_only
 from orchestrate.report.table_text import cell
 from orchestrate.report.verdict_cards import without_figures
 
@@ -34,8 +34,9 @@ def title(report: Report) -> str:
 
 def section(report: Report) -> str:
     """Return the cards, in the order of the table."""
-    rows = report.frames["jobs"].rows()
-    cards = "".join(card(row) for row in rows[:SHOWN]) + "".join(_left_out(report))
+    rows, called = report.frames["jobs"].rows(), names(report.study)
+    cards = "".join(card(row, called[row["model"]]) for row in rows[:SHOWN])
+    cards += "".join(_left_out(report, called))
     more = f'<p class="note">The table below has all {len(rows)}.</p>' if len(rows) > SHOWN else ""
     return (
         '<section id="first" aria-labelledby="h-own"><h2 id="h-own">Measured</h2>'
@@ -43,14 +44,14 @@ def section(report: Report) -> str:
     )
 
 
-def _left_out(report: Report) -> Iterator[str]:
+def _left_out(report: Report, called: Mapping[str, str]) -> Iterator[str]:
     """A card for each record that does not count, with the reason."""
     for each in report.study.excluded[:SHOWN]:
         model, _, how = each.job.partition("--")
         where = f"{each.device}, {how}" if how else each.device
         yield (
             f'<article class="card own fails"><p class="verdict">{escape(printable(each.code))}</p>'
-            f"<h3>{escape(printable(same_jobs.file_name(model)))}</h3>"
+            f"<h3>{escape(printable(called[model]))}</h3>"
             f'<p class="how">{escape(printable(where))}</p>'
             f"<p>{escape(printable(each.reason))}</p></article>"
         )
@@ -61,7 +62,7 @@ def _accuracy(row: Row) -> str:
     return f"{text.number(row['accuracy'])}% {source}" if known or not source else f"unknown; {source}"
 
 
-def card(row: Row) -> str:
+def card(row: Row, name: str) -> str:
     """Return one model in one way of running."""
     figures = {
         "Latency p50": cell(ranged("", "latency", "", MS), row) + " ms",
@@ -87,7 +88,7 @@ def card(row: Row) -> str:
     )
     where = escape(printable(f"{row['device']}, {text.running(row)}"))
     return (
-        f'<article class="card own"><h3>{escape(printable(same_jobs.file_name(row["model"])))}</h3>'
+        f'<article class="card own"><h3>{escape(printable(name))}</h3>'
         f'<p class="how">{where}</p><table><tbody>{lines}</tbody></table>'
         f"{sketches.distribution(row['source'])}{sketches.ladder(row['source'])}</article>"
     )

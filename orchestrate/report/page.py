@@ -136,7 +136,8 @@ def payload(report: Report) -> dict[str, Any]:
         "frames": {key: columns(frame) for key, frame in frames.items()},
         "tables": [_table(table) for table in tables.TABLES],
         "rank": recommend.ranks(frames["jobs"]), "front": _fronts(report),
-        "widths": _widths(report),
+        "names": {model: name for model, name in data.names(report.study).items() if name != model},
+        **_widths(frames["jobs"]),
     }  # fmt: skip
 
 
@@ -208,9 +209,11 @@ def _table(table: Table) -> dict[str, Any]:
     }
 
 
-def _widths(report: Report) -> dict[str, list[int]]:
-    """Widths of every model by its id."""
-    return {job.model["id"]: job.model["widths"] for job in report.study.jobs if job.model.get("widths")}
+def _widths(jobs: Frame) -> dict[str, Any]:
+    """The widths of networks, and which of them those of each job are: one id may be two networks."""
+    found = jobs["widths"].tolist()
+    places = {widths: place for place, widths in enumerate(dict.fromkeys(found))}
+    return {"widths": list(map(list, places)), "widths_of": list(map(places.__getitem__, found))}
 
 
 def embedded(value: Any) -> str:

@@ -1,6 +1,6 @@
 """The page's section 'Where the time goes': bars in plain HTML; the tables below have every layer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from orchestrate.analysis import profile, same_jobs
@@ -25,7 +25,9 @@ def section(jobs: Sequence[MeasuredJob]) -> str:
     failed = _failures(jobs)
     if not (pairs or alone or failed):
         return ""
-    drawn = [_pair(pair) for pair in pairs[:SHOWN]] + [_model(*each) for each in alone[:SHOWN]]
+    names = same_jobs.file_names(job.model["id"] for job in jobs)
+    drawn = [_pair(pair) for pair in pairs[:SHOWN]]
+    drawn += [_model(job, found, names) for job, found in alone[:SHOWN]]
     return (
         '<section id="profile" aria-labelledby="h-profile"><h2 id="h-profile">Where the time goes</h2>'
         '<p class="sub">By the library\'s own profiler, in a process of its own that no figure comes from. '
@@ -34,7 +36,7 @@ def section(jobs: Sequence[MeasuredJob]) -> str:
     )
 
 
-def _model(job: MeasuredJob, found: TimeProfile) -> str:
+def _model(job: MeasuredJob, found: TimeProfile, names: Mapping[str, str]) -> str:
     """One model by kind of operator."""
     kinds = profile.by_operator(found)
     largest = kinds[0].share
@@ -46,7 +48,8 @@ def _model(job: MeasuredJob, found: TimeProfile) -> str:
     )
     head = _head("Kind of operator", "", "share", "ms", "runs")
     method = f"{_method(job)}: " if job.model.get("method") else ""
-    return _figure(job, [method + described(found)], f"{head}<tbody>{rows}</tbody>")
+    name = _target(job) if job.model.get("architecture") else names[job.model["id"]]
+    return _figure(name, job, [method + described(found)], f"{head}<tbody>{rows}</tbody>")
 
 
 def _pair(pair: Pair) -> str:
@@ -59,7 +62,7 @@ def _pair(pair: Pair) -> str:
     unit = "share" if shares else "ms"
     head = _head("Layer", f"{names[0]} above {names[1]}", f"{names[0]} ({unit})", f"{names[1]} ({unit})")
     sentences = [f"{name}: {described(side)}" for name, side in zip(names, sides, strict=True)]
-    return _figure(pair.first, sentences, f"{head}<tbody>{rows}</tbody>")
+    return _figure(_target(pair.first), pair.first, sentences, f"{head}<tbody>{rows}</tbody>")
 
 
 def _method(job: MeasuredJob) -> str:
@@ -116,21 +119,18 @@ def _failures(jobs: Iterable[MeasuredJob]) -> str:
     return f"<ul>{items}</ul>" if items else ""
 
 
-def _name(job: MeasuredJob) -> str:
-    """`mobilenetv2, cifar10, 0.25 of the params`, or the name of the user's file."""
-    model = job.model
-    if model.get("architecture"):
-        ratio = text.number(model.get("ratio"))
-        return f"{model['architecture']}, {model.get('dataset')}, {ratio} of the {model.get('ratio_of')}"
-    return same_jobs.file_name(model["id"])
+def _target(job: MeasuredJob) -> str:
+    """`mobilenetv2, cifar10, 0.25 of the params`."""
+    model, ratio = job.model, text.number(job.model.get("ratio"))
+    return f"{model['architecture']}, {model.get('dataset')}, {ratio} of the {model.get('ratio_of')}"
 
 
-def _figure(job: MeasuredJob, sentences: list[str], table: str) -> str:
+def _figure(name: str, job: MeasuredJob, sentences: list[str], table: str) -> str:
     how = text.running(
         {key: getattr(job, key) for key in ("backend", "precision", "threads", "batch", "setup")}
     )
     words = [f"{job.device}, {how}", *(sentence[0].upper() + sentence[1:] for sentence in sentences)]
-    caption = f"{_text(_name(job))} <span>{'<br>'.join(map(_text, words))}</span>"
+    caption = f"{_text(name)} <span>{'<br>'.join(map(_text, words))}</span>"
     scroll = '<div class="scroll" tabindex="0" role="region" aria-label="Profile">'
     return (
         f'<figure class="profile"><figcaption>{caption}</figcaption>{scroll}<table>{table}</table></div>'

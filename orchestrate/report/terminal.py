@@ -72,7 +72,7 @@ def models(report: Report) -> Table:
 
 
 def _alone(report: Report) -> str:
-    """` on pi4, onnxruntime fp32, 4 threads` in a title, where a column of configurations would be all one."""
+    """` on pi4, onnxruntime fp32, 4 threads` in a title, where a column of it would be all the same."""
     one = len(report.configurations) == 1
     return f" on {text.configuration(report.configurations[0])}" if one else ""
 

@@ -85,10 +85,10 @@ function look(series) {
     ? { ...base, name: `${base.name}, multiples of ${series.split(" ×")[1]}`, symbol: "square", dash: "dot" }
     : base;
 }
-// The file name of a model of one's own, without the hash of its id.
+// What a model of one's own is called: its file's name, unless two have it.
 const own = document.getElementById("main").classList.contains("own");
 const nothing = document.getElementById("main").classList.contains("nothing"); // no figure of one inference at a time
-const fileName = (model) => model.replace(/^onnx-(.+)-[0-9a-f]{8}$/, "$1");
+const fileName = (model) => DATA.names[model] || model;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colour = (series) => css(LOOKS[plainName(series)] ? `--${plainName(series)}` : "--other");
 

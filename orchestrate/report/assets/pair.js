@@ -46,9 +46,9 @@ function picked(job) {
 
 function widths() {
   const t = theme(),
-    rows = members().filter((i) => DATA.widths[JOBS.model[i]]);
+    rows = members().filter((i) => DATA.widths[DATA.widths_of[i]].length);
   const traces = rows.map((i) => {
-    const w = DATA.widths[JOBS.model[i]];
+    const w = DATA.widths[DATA.widths_of[i]];
     return {
       type: "scatter",
       name: named(i),

@@ -59,11 +59,16 @@ def test_no_claim_is_asked(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "shown"),
-    [("onnx-net-0123abcd", "net"), ("onnx-a-b-0123abcd", "a-b"), ("vgg11-cifar10", "vgg11-cifar10")],
+    ("models", "shown"),
+    [
+        (["onnx-net-0123abcd", "vgg11-cifar10", "onnx-a-b-0123abcd"], ["net", "vgg11-cifar10", "a-b"]),
+        (["onnx-net-0123abcd", "onnx-net-0123abce"], ["net (0123abcd)", "net (0123abce)"]),
+    ],
 )
-def test_a_file_is_called_by_its_name(model: str, shown: str) -> None:
-    assert same_jobs.file_name(model) == shown
+def test_a_file_is_called_by_its_name_and_by_its_hash_where_two_have_one(
+    models: list[str], shown: list[str]
+) -> None:
+    assert same_jobs.file_names(models * 2) == dict(zip(models, shown, strict=True))
 
 
 def test_a_card_draws_ladder_and_distribution(page: str) -> None:
@@ -101,3 +106,17 @@ def test_a_record_that_does_not_count_has_a_card_with_its_reason(run: Path, tmp_
     assert len(left) == 1
     assert "&lt;b&gt;the clock&lt;/b&gt; fell" in left[0]
     assert "throttled" in left[0]
+
+
+def test_two_files_of_one_name_are_two_names_on_the_page(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    (path,) = folder.glob("*/records/onnx-br-*.json")
+    record = json.loads(path.read_text())
+    record["job"]["model"]["id"] = "onnx-net-0123abce"
+    path.write_text(json.dumps(record))
+    page = report.render([folder], tmp_path / "out").read_text()
+    assert re.findall(r'<article class="card own"><h3>(.*?)</h3>', page) == [
+        "net (0123abcd)",
+        "net (0123abce)",
+    ]
+    assert '"onnx-net-0123abce":"net (0123abce)"' in page

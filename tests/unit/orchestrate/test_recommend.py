@@ -87,6 +87,15 @@ def test_an_unknown_accuracy_never_satisfies_a_limit_and_never_wins_over_a_known
     assert answer.others[0].lost == "its accuracy is unknown"
 
 
+def test_one_model_in_two_ways_is_not_named_twice_alike() -> None:
+    rows = [row("a", threads=1, **{SIZE: 40e6}), row("a", threads=4, latency=0.005)]
+    assert best(rows, ModelLimits()).front == [
+        "a (d, onnxruntime fp32, 4 threads)",
+        "a (d, onnxruntime fp32, 1 thread)",
+    ]
+    assert best(rows[:1], ModelLimits()).front == ["a"]
+
+
 def test_the_pareto_set_is_what_no_other_beats_in_everything() -> None:
     rows = [row("a"), row("worse", latency=0.011, accuracy=69.0), row("fast", latency=0.001, accuracy=50.0)]
     assert {c.row["model"] for c in best(rows, ModelLimits()).pareto} == {"a", "fast"}

@@ -90,6 +90,20 @@ def test_the_page_holds_the_same_figures(run: Path, made: Path) -> None:
     assert [value is None for value in jobs["accuracy"]] == np.isnan(frame["accuracy"]).tolist()
 
 
+def test_each_job_is_drawn_with_its_own_widths_though_two_networks_have_one_id(tmp_path: Path) -> None:
+    two = Study(architectures=("vgg11",), ratios=(0.5,), devices=("a", "b"))
+    run = synthetic.write(two, tmp_path)
+    for path in run.glob("b/records/*.json"):
+        record = json.loads(path.read_text())
+        record["job"]["model"]["widths"][0] += 8
+        path.write_text(json.dumps(record))
+    frame, shown = (
+        data.build(records.read([run]), []).frames["jobs"],
+        embedded(report.render([run], tmp_path)),
+    )
+    assert [shown["widths"][at] for at in shown["widths_of"]] == [list(each) for each in frame["widths"]]
+
+
 def test_markdown_and_latex_tables_have_a_line_a_model(made: Path) -> None:
     markdown = (made.parent / "tables" / "models.md").read_text()
     latex = (made.parent / "tables" / "models.tex").read_text()

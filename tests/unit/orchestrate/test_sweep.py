@@ -79,11 +79,19 @@ def test_a_file_is_called_what_the_user_says() -> None:
     for text, expected in (
         ("b", "of which file? --name FILE=b; files: net, other"),
         ("net=a/b", "--name net=a/b: give letters, digits"),
-        ("net=other", "two files would be called onnx-other-0123abcd"),
+        ("net=other", "two files would be called other"),
     ):
         with pytest.raises(BadInput) as caught:
             own_words.with_names([OWN, other], [text])
         assert expected in str(caught.value)
+
+
+def test_two_files_get_no_one_name_though_their_contents_differ() -> None:
+    other = {**OWN, "id": "onnx-other-4567abcd"}
+    with pytest.raises(BadInput, match="two files would be called same"):
+        own_words.with_names([OWN, other], ["net=same", "other=same"])
+    swapped = own_words.with_names([OWN, other], ["net=other", "other=net"])
+    assert [model["id"] for model in swapped] == ["onnx-other-0123abcd", "onnx-net-4567abcd"]
 
 
 def test_a_name_and_an_accuracy_are_of_every_batch_of_a_file() -> None:
