@@ -3,6 +3,7 @@
 Whatever is left out is listed with its reason, never dropped.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from orchestrate.console import own_command
 
 J = TypeVar("J", bound=MeasuredJob | LoadedJob)
 MEASURE_IT = "`test_set: true` in the experiment measures it on the device"
-RULE = "the newest valid record of a job on a device counts; older ones are listed"
+RULE = "the newest valid record of a job on a device counts, by the ids of the runs; older ones are listed"
+RUN_TIME = re.compile(r"\d{8}-\d{6}(?=-|$)")
 
 
 class Missing(NamedTuple):
@@ -89,7 +91,7 @@ def _study(folders: Sequence[Path], records: Iterable[reading.Found]) -> Study:
 
 
 def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
-    """Return one job of each (device, id): the newest.
+    """Return one job of each (device, id): the newest, by the ids of the runs.
 
     Also what was replaced, and jobs of one name that are not alike.
     """
@@ -97,14 +99,34 @@ def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
     for job in jobs:
         groups[job.device, job.id].append(job)
     kept, replaced, conflicts = [], [], []
+    clocks: dict[tuple[str, str, str], str] = {}
     for key in sorted(groups):
-        *older, newest = sorted(groups[key], key=lambda job: (job.started, job.run, job.file))
+        *older, newest = sorted(groups[key], key=_when) if len(groups[key]) > 1 else groups[key]
         kept.append(newest)
         for job in older:
             reason = f"replaced by the newer record of run {newest.run}"
             replaced.append(Excluded(job.device, job.id, "replaced", reason, job.run))
             conflicts += [f"{job.device}, {job.id}: {text}" for text in _unlike(job, newest)]
-    return kept, replaced, conflicts
+            if job.started > newest.started:
+                clocks.setdefault((job.device, newest.run, job.run), _clock(job, newest))
+    return kept, replaced, [*clocks.values(), *conflicts]
+
+
+def _when(job: MeasuredJob | LoadedJob) -> tuple[str, ...]:
+    """When a record was made. The run's id is of the host's clock, `started` of the board's.
+
+    A board without a battery begins in 1970. Runs of other names are ordered by `started`.
+    """
+    id_of_time = RUN_TIME.match(job.run)
+    when = id_of_time[0] if id_of_time else re.sub("[-:]", "", job.started[:19]).replace("T", "-")
+    return when, job.started, job.run, job.file
+
+
+def _clock(older: MeasuredJob | LoadedJob, newest: MeasuredJob | LoadedJob) -> str:
+    return (
+        f"{older.device}: by the board's clock run {newest.run} ({newest.started}) was before run "
+        f"{older.run} ({older.started}); the runs' ids decide which is newer"
+    )
 
 
 def _unlike(older: MeasuredJob | LoadedJob, newer: MeasuredJob | LoadedJob) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,21 @@ def test_of_two_runs_the_newest_record_of_a_job_counts_and_the_older_is_listed(t
     assert {each.run for each in found.replaced} == {"20260101-000000-old"}
     assert found.conflicts == ()
     assert repr(records.read([old, new]).jobs) == repr(found.jobs)  # some are NaN
+
+
+def test_a_board_whose_clock_is_wrong_does_not_decide_which_run_is_newer(tmp_path: Path) -> None:
+    made = Study(architectures=("vgg11",), ratios=(0.5, 1.0), methods=("uniform",), samples=20)
+    runs = [synthetic.write(replace(made, run=f"2026010{day}-000000-a"), tmp_path) for day in (1, 9)]
+    for path in runs[1].glob("*/records/*.json"):
+        path.write_text(path.read_text().replace("2026-01-01T", "1970-01-01T"))
+    found = records.read(runs)
+    assert {job.run for job in found.jobs} == {"20260109-000000-a"}
+    assert {each.run for each in found.replaced} == {"20260101-000000-a"}
+    (line,) = found.conflicts
+    assert line == (
+        "bench-a: by the board's clock run 20260109-000000-a (1970-01-01T00:00:00Z) was before run "
+        "20260101-000000-a (2026-01-01T00:00:00Z); the runs' ids decide which is newer"
+    )
 
 
 def test_runs_that_disagree_beyond_their_noise_are_named(tmp_path: Path) -> None:
