@@ -4,6 +4,7 @@ from typing import Any, List
 
 from bench.record import loads
 from bench.record.checks import (
+    Check,
     Path,
     Problem,
     anything,
@@ -24,6 +25,8 @@ from bench.record.checks import (
 )
 
 METRICS = ("top1", "top5")  # of a labelled test set
+STATED = ("published", "trained", "stated")  # sources of a model's accuracy; stated: by the user
+MEASURED = "measured"  # on the device: a record's own
 
 _percent = number(0, maximum=100)
 _tensor = fields({"name": text, "shape": listing(number(0, integer=True), most=8), "dtype": name}, {})
@@ -37,21 +40,25 @@ _against = fields(
     },
     {},
 )
-accuracy = fields(
-    {"value": nullable(_percent), "source": name},
-    {
-        "unit": name,
-        "metric": choice(*METRICS),
-        "statistic": text,
-        "reference": text,
-        "recipe": nullable(mapping(anything)),
-        "seeds": nullable(count),
-        "std": nullable(number(0, maximum=100)),
-        "n": nullable(count),
-        "epoch": nullable(choice("best", "last")),
-        "best": nullable(fields({"value": _percent}, {"std": nullable(number(0, maximum=100))})),
-    },
-)
+
+
+def accuracy(*sources: str) -> Check:
+    """Return the check of an accuracy that comes from one of these sources."""
+    return fields(
+        {"value": nullable(_percent), "source": choice(*sources)},
+        {
+            "unit": name,
+            "metric": choice(*METRICS),
+            "statistic": text,
+            "reference": text,
+            "seeds": nullable(count),
+            "std": nullable(number(0, maximum=100)),
+            "n": nullable(count),
+            "epoch": nullable(choice("best", "last")),
+            "best": nullable(fields({"value": _percent}, {"std": nullable(number(0, maximum=100))})),
+        },
+    )
+
 
 _estimate = fields({"value": number(0), "low": number(0), "high": number(0)}, {})
 _predicted = fields(
@@ -96,7 +103,7 @@ model = fields(
         "batch": nullable(number(1, integer=True)),
         "inputs": listing(_tensor, most=100),
         "assumed": mapping(number(1, integer=True)),
-        "accuracy": nullable(accuracy),
+        "accuracy": nullable(accuracy(*STATED)),
         "predicted": nullable(_predicted),
     },
 )

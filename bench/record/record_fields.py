@@ -137,8 +137,8 @@ _invalid = fields({"code": choice(*INVALID_CODES), "message": text}, {"process":
 _sensor = fields(
     {},
     {
-        **dict.fromkeys(("t", "load", "temperature", "power"), number_or_null),
-        **{key: nullable(number(0)) for key in ("cpu_hz", "cpu_hz_min", "gpu_hz", "rss")},
+        **dict.fromkeys(("t", "load", "temperature"), number_or_null),
+        **{key: nullable(number(0)) for key in ("power", "cpu_hz", "cpu_hz_min", "gpu_hz", "rss")},
         "process": count,
         **{key: nullable(count) for key in ("throttled", "undervoltage", "over_current")},
         **{key: nullable(mapping(number_or_null)) for key in ("cooling", "clocks")},
@@ -212,7 +212,7 @@ def record(load: str) -> checks.Check:
         },
         {
             "output_check": nullable(_output_check),
-            "accuracy": nullable(job_fields.accuracy),
+            "accuracy": nullable(job_fields.accuracy(job_fields.MEASURED)),
             "profile": nullable(_profile),
             "sensors": listing(_sensor),
             "figures": _figures,

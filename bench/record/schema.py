@@ -24,6 +24,7 @@ KINDS = {
 _header = fields({"schema": choice(VERSION), "kind": choice(*KINDS)}, {})
 RECORDS = tuple(loads.KINDS.values())  # one kind for each load shape
 FAKE_BACKENDS = ("null",)  # their timings mean nothing, whatever a record claims
+PARTS = ("uss", "pss")  # of a process's resident memory
 SLACK = 1.001  # clocks of two threads, floats
 MAX_RECORD_SAMPLES = 8 * 1000 * 1000  # of all series together: what a few seconds decode
 
@@ -91,9 +92,19 @@ def _against_itself(record: Record) -> List[Problem]:
         found.append(Problem("validity.valid", "is true although " + " and ".join(why)))
     if not valid and record["status"] == "ok" and not record["validity"]["reasons"]:
         found.append(Problem("validity.reasons", "is empty although the record is not valid"))
+    _bad_rungs(record["memory"]["rungs"], found)
     if (record["status"] == "ok") != (record["error"] is None):
         found.append(Problem("error", "must be null exactly when the status is ok"))
     return found
+
+
+def _bad_rungs(rungs: Sequence[Mapping[str, Any]], found: List[Problem]) -> None:
+    """Rungs that hold less than a part of themselves; all sizes of one are of one reading of the kernel's."""
+    for index, rung in enumerate(rungs):
+        rss: Any = rung.get("rss")
+        for part in PARTS if rss is not None else ():
+            if (rung.get(part) or 0) > rss:
+                checks.report(found, "memory.rungs[{}].{}".format(index, part), "is above its rss")
 
 
 def _bad_samples(record: Record, decode: Optional[Decode]) -> List[Problem]:

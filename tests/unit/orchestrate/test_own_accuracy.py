@@ -82,7 +82,7 @@ def test_a_top5_accuracy_is_neither_subtracted_from_nor_ranked_with_a_top1(tmp_p
         sorted(run.glob("*/records/*.json")), ("top5", "top1"), (92.0, 80.0), strict=True
     ):
         record = json.loads(path.read_text())
-        stated = {"value": 76.0, "unit": "percent", "source": "user"}
+        stated = {"value": 76.0, "unit": "percent", "source": "stated"}
         record["job"]["model"] |= {"architecture": None, "method": None, "dataset": None, "accuracy": stated}
         record["accuracy"] = {
             "value": value,
