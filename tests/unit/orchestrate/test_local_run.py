@@ -102,9 +102,22 @@ def test_a_run_ends_with_every_record_a_table_and_nothing_left_over_and_resumed_
     assert {path: path.stat().st_mtime_ns for path in run.devices["local"].records.iterdir()} == records
 
 
-def test_killed_in_the_middle_the_run_resumes_to_complete_records_without_repeating_any(
+def test_a_second_orchestrator_names_the_first_which_killed_leaves_a_run_that_resumes_without_repeating_any(
     tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
 ) -> None:
+    with held(running):
+        other = sample.real_run(tmp_path / "elsewhere" / "results", models=1)
+        same = resume(tmp_path, env)  # on one run
+        elsewhere = resume(tmp_path / "elsewhere", env)  # on one device
+        _, err = same.communicate()
+        out, _ = elsewhere.communicate()
+    assert same.returncode == 1
+    assert f"is locked by process {running.pid}" in err
+    assert elsewhere.returncode == 1
+    assert f"held by run {NAME}" in out
+    assert not other.finished()
+    assert running.poll() is None
+
     run = Run(tmp_path / "results" / NAME)
     running.send_signal(signal.SIGKILL)
     running.wait(PATIENCE)
@@ -196,23 +209,6 @@ def test_a_reader_that_leaves_is_an_interruption(tmp_path: Path, env: dict[str, 
     assert process.wait(PATIENCE) == 130
     assert "interrupted, " in process.stderr.read()
     assert runtimes(Run(tmp_path / "results" / NAME)) == []
-
-
-def test_of_two_orchestrators_on_one_run_or_one_device_the_second_names_the_first(
-    tmp_path: Path, env: dict[str, str], running: subprocess.Popen[str]
-) -> None:
-    with held(running):
-        other = sample.real_run(tmp_path / "elsewhere" / "results", models=1)
-        same = resume(tmp_path, env)
-        elsewhere = resume(tmp_path / "elsewhere", env)
-        _, err = same.communicate()
-        out, _ = elsewhere.communicate()
-    assert same.returncode == 1
-    assert f"is locked by process {running.pid}" in err
-    assert elsewhere.returncode == 1
-    assert f"held by run {NAME}" in out
-    assert not other.finished()
-    assert running.poll() is None
 
 
 def test_a_model_that_is_none_fails_its_own_job_and_no_other(tmp_path: Path, env: dict[str, str]) -> None:
