@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from pydantic import AfterValidator, Field, StrictBool, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from bench.manifests import reader, search_path
 from bench.manifests.accuracies import SOURCES, Source
@@ -36,19 +36,10 @@ ON_DEVICE = ("latency", "memory")  # targets that only a device's profile knows
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
 
 
-def _known(allowed: list[str]) -> AfterValidator:
-    def check(value: str) -> str:
-        if value not in allowed:
-            raise ValueError(f"unknown value {value!r} {reader.choices(value, allowed)}")
-        return value
-
-    return AfterValidator(check)
-
-
 ArchitectureName = Annotated[
-    str, _known(list(ARCHITECTURES)), Field(json_schema_extra={"enum": [*ARCHITECTURES]})
+    str, reader.one_of(ARCHITECTURES), Field(json_schema_extra={"enum": [*ARCHITECTURES]})
 ]
-DatasetName = Annotated[str, _known(list(DATASETS)), Field(json_schema_extra={"enum": [*DATASETS]})]
+DatasetName = Annotated[str, reader.one_of(DATASETS), Field(json_schema_extra={"enum": [*DATASETS]})]
 Ratio = Annotated[float, Field(gt=0, le=4)]
 Align = Annotated[int, Field(ge=1, le=64)]
 

@@ -14,11 +14,12 @@ A leaf: it imports yaml, pydantic and of ours the errors alone, so that both com
 `1e-3` is a number.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from bench.manifests import explain, yaml_text
@@ -35,6 +36,7 @@ __all__ = [
     "dotted",
     "json_schema",
     "load",
+    "one_of",
     "parse",
     "read",
     "read_text",
@@ -99,6 +101,18 @@ class ParsedFile:
             path = explain.path_in_data(self.data, details["loc"], details["type"])
             texts.setdefault(path, []).append(explain.message(model, path, details))
         return [self.problem(path, text) for path, text in explain.together(texts)]
+
+
+def one_of(allowed: Iterable[str]) -> AfterValidator:
+    """Demand one of some names, which a mistake lists; for names that a `Literal` cannot spell out."""
+    known = list(allowed)
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"unknown value {value!r} {choices(value, known)}")
+        return value
+
+    return AfterValidator(check)
 
 
 def load(path: Path | str, model: type[Model]) -> Model:

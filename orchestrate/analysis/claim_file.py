@@ -11,6 +11,8 @@ from orchestrate.analysis.claims import Claim
 from orchestrate.errors import BadInput
 
 Positive = Annotated[float, Field(gt=0)]
+Method = Annotated[str, reader.one_of(methods.WRITTEN), Field(json_schema_extra={"enum": [*methods.WRITTEN]})]
+Side = tuple[str, int]  # a method, and what its widths are multiples of
 
 
 class StatedClaim(reader.Section):
@@ -26,8 +28,12 @@ class StatedClaim(reader.Section):
     statistic: Literal["ratio", "spread"] = Field(
         "ratio", description="ratio: method / baseline; spread: the larger / the smaller of the two"
     )
-    method: str = Field(description="a method's name: neuralscale, aligned, ...")
-    baseline: str = "uniform"
+    method: Method = Field(
+        description="uniform, neuralscale, device, or aligned: neuralscale in multiples of 8"
+    )
+    baseline: Method = Field(
+        "uniform", description="another one; of two methods both are aligned, or neither"
+    )
     ratio_of: list[Literal["params", "width", "macs", "latency", "memory"]] = Field(
         ["params", "width"], min_length=1
     )
@@ -48,13 +54,33 @@ class StatedClaim(reader.Section):
             raise ValueError(f"holds_from {self.holds_from} must be below holds_to {self.holds_to}")
         return self
 
+    @model_validator(mode="after")
+    def two_sides(self) -> Self:
+        """Refuse what is compared with itself: all its pairs are of one network."""
+        above, below = self.sides
+        if above == below:
+            raise ValueError(f"{self.method} is compared with itself: give another baseline")
+        return self
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Method and baseline. Rounding moves figures by itself, so aligned is compared with aligned.
+
+        But for two alignments of one method, `aligned` / `neuralscale`: those differ in nothing else.
+        """
+        above, below = (methods.canonical(name, None) for name in (self.method, self.baseline))
+        both = max(above[1] or 1, below[1] or 1)
+        if above[0] != below[0]:
+            return (above[0], both), (below[0], both)
+        return (above[0], above[1] or 1), (below[0], below[1] or 1)
+
     def claim(self, source: str) -> Claim:
         """Return the claim as `claims` computes with it."""
-        method, align = methods.canonical(self.method, None)
+        (method, align), (baseline, baseline_align) = self.sides
         return Claim(
             id=self.id, text=self.text, processor=self.processor, quantity=self.quantity, method=method,
-            align=align or 1,
-            baseline=self.baseline, ratio_of=tuple(self.ratio_of), claimed=self.claimed, source=source,
+            align=align, baseline=baseline, baseline_align=baseline_align,
+            ratio_of=tuple(self.ratio_of), claimed=self.claimed, source=source,
             holds_from=self.holds_from or 0.0, holds_to=self.holds_to or math.inf, statistic=self.statistic,
         )  # fmt: skip
 

@@ -42,20 +42,29 @@ class Claim:
     holds_from: float
     holds_to: float
     source: str = ""
-    align: int = pairs.PLAIN  # of the method and of its baseline
+    align: int = pairs.PLAIN
+    baseline_align: int = pairs.PLAIN
 
     @property
     def comparison(self) -> pairs.Comparison:
         """The pairs that decide it."""
         return pairs.Comparison(
-            self.id, self.text, self.method, self.baseline, self.ratio_of, self.align, self.align
+            self.id, self.text, self.method, self.baseline, self.ratio_of, self.align, self.baseline_align
+        )
+
+    @property
+    def sides(self) -> str:
+        """`neuralscale and uniform in multiples of 8`: what is compared, in words."""
+        sides = ((self.method, self.align), (self.baseline, self.baseline_align))
+        return " and ".join(
+            name if align == pairs.PLAIN else f"{name} in multiples of {align}" for name, align in sides
         )
 
     @property
     def beside(self) -> list[pairs.Comparison]:
         """What is shown beside it: the baseline rounded, and both rounded alike."""
         names = (self.method, self.baseline, self.ratio_of)
-        if self.align != pairs.PLAIN or self.method == self.baseline:
+        if self.align != pairs.PLAIN or self.baseline_align != pairs.PLAIN:
             return []
         rounded = f"{self.baseline} in multiples of {pairs.ROUNDED}"
         return [
@@ -219,7 +228,7 @@ def _settle(claim: Claim, configuration: Configuration, estimate: statistics.Est
         return ""
     if len(found) < FEWEST:
         return (
-            f"{counted(len(found), 'pair')} of {claim.method} and {claim.baseline} measured "
+            f"{counted(len(found), 'pair')} of {claim.sides} measured "
             f"(stand-in fits and pairs of one network aside), {FEWEST} needed: "
             f"orchestrate run --device {configuration['device']} --experiment thesis"
         )

@@ -276,6 +276,56 @@ def test_a_claims_file_with_mistakes_tells_them_all_with_line_and_allowed_values
     assert f"{path}:4:" in told
 
 
+MINE = """\
+name: mine
+claims:
+  - {id: a, text: b, processor: cpu, quantity: latency, method: METHOD, baseline: BASELINE,
+     claimed: 1, holds_to: 0.9}
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "baseline", "told"),
+    [
+        ("neuralscal", "uniform", "did you mean neuralscale"),
+        ("neuralscale", "unifrom", "did you mean uniform"),
+        ("uniform", "uniform", "uniform is compared with itself: give another baseline"),
+        ("aligned", "aligned", "aligned is compared with itself: give another baseline"),
+    ],
+)
+def test_a_claim_of_an_unknown_method_or_of_one_and_itself_is_refused(
+    tmp_path: Path, method: str, baseline: str, told: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(MINE.replace("METHOD", method).replace("BASELINE", baseline))
+    with pytest.raises(BadInput, match=told) as error:
+        claim_file.load(path)
+    assert f"{path}:3:" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "baseline", "sides"),
+    [
+        ("aligned", "neuralscale", "neuralscale in multiples of 8 and neuralscale"),
+        ("aligned", "uniform", "neuralscale in multiples of 8 and uniform in multiples of 8"),
+        ("uniform", "aligned", "uniform in multiples of 8 and neuralscale in multiples of 8"),
+        ("device", "neuralscale", "device and neuralscale"),
+    ],
+)
+def test_a_claim_about_alignment_compares_what_it_says(
+    tmp_path: Path, method: str, baseline: str, sides: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(MINE.replace("METHOD", method).replace("BASELINE", baseline))
+    (claim,) = claim_file.load(path)
+    assert claim.sides == sides
+    made = Study(aligns=(1, 8), rounding=0.8, samples=20)
+    (found,) = claims.answers(table.tidy(records.read([synthetic.write(made, tmp_path)])), [claim])
+    if method == "aligned" and baseline == "neuralscale":
+        assert found.verdict == HOLDS
+        assert found.estimate.value == pytest.approx(0.8, rel=0.05)
+
+
 @pytest.mark.parametrize("region", ["", "    holds_from: 3\n    holds_to: 2\n"])
 def test_a_region_that_nothing_could_enter_or_leave_is_refused(tmp_path: Path, region: str) -> None:
     path = tmp_path / "mine.yaml"
