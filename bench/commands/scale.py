@@ -253,6 +253,8 @@ def fit(
         typer.echo(json.dumps(_as_data(found)))
         return
     typer.echo(f"{arch} on {dataset}: {counted(found.rows, 'row')}, residual of ln(width) {found.rmse:.4f}")
+    if out is not None:
+        typer.echo(f"{out}: quality is stand-in, since the record does not tell how it was searched: edit it")
     if found.uniform:
         typer.echo("too few steps for a fit: beta is 0, which scales the first row uniformly")
     for layer, alpha, beta in zip(architecture.layers, found.alpha, found.beta, strict=True):

@@ -14,7 +14,7 @@ from bench.scaling.regression import Regression
 from bench.zoo import Architecture, Dataset
 
 KIND = "scaling"
-STAND_IN = "stand-in"
+STAND_IN: Literal["stand-in"] = "stand-in"
 
 
 class Provenance(reader.Section):
@@ -124,7 +124,10 @@ def real(architecture: str, dataset: Dataset) -> Fit | None:
 def from_record(
     name: str, architecture: str, dataset: Dataset, count: str, found: Regression, record: str, source: str
 ) -> Fit:
-    """Return a fit out of somebody's pruning record; who searched is for the user to fill in."""
+    """Return a fit out of somebody's pruning record; who searched, and how well, is for the user to fill in.
+
+    It is a stand-in until then: a record does not tell the settings of its search.
+    """
     provenance = Provenance(
         searched_by="unknown: fitted from a record",
         data=dataset.name,
@@ -138,7 +141,7 @@ def from_record(
         architecture=architecture,
         dataset=dataset.name,
         resolution=dataset.size,
-        quality="searched",
+        quality=STAND_IN,
         count=count,  # type: ignore[arg-type]  # checked by counter, and again by the model
         rows=found.rows,
         rmse=found.rmse,

@@ -82,6 +82,7 @@ def test_fit_prints_json_and_writes_a_fit_that_scale_takes(tmp_path: Path) -> No
     )
     assert mine["widths"] == theirs["widths"]
     assert (mine["fit"], theirs["fit"]) == ("mine", "vgg11-cifar10")
+    assert (mine["fit_quality"], theirs["fit_quality"]) == ("stand-in", "published")  # how, no record tells
 
 
 def test_a_fit_so_steep_that_sizes_below_it_round_to_nothing_gives_widths(tmp_path: Path) -> None:
