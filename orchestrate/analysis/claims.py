@@ -10,78 +10,23 @@ any wrong 'holds' on the page.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
 from bench.record import loaders
 from orchestrate.analysis import efficiency, memory, pairs, statistics
+from orchestrate.analysis.claim import FAILS as FAILS
+from orchestrate.analysis.claim import HOLDS as HOLDS
+from orchestrate.analysis.claim import UNSETTLED as UNSETTLED
+from orchestrate.analysis.claim import Claim as Claim
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame, Key
 from orchestrate.analysis.statistics import FEWEST
 from orchestrate.quantities import counted
 
 MOST_TIMES = 50  # times the architectures that there are: what more would settle is not worth advising
-HOLDS, FAILS, UNSETTLED = "holds", "does not hold", "not enough data"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement about `method` / `baseline` on a kind of processor: the ratio is in a region."""
-
-    id: str
-    text: str
-    processor: str
-    quantity: str
-    statistic: str = field(default="ratio", kw_only=True)  # or spread: larger / smaller, never below 1
-    method: str
-    baseline: str
-    ratio_of: tuple[str, ...]
-    claimed: float
-    holds_from: float
-    holds_to: float
-    source: str = ""
-    align: int = pairs.PLAIN
-    baseline_align: int = pairs.PLAIN
-
-    @property
-    def comparison(self) -> pairs.Comparison:
-        """The pairs that decide it."""
-        return pairs.Comparison(
-            self.id, self.text, self.method, self.baseline, self.ratio_of, self.align, self.baseline_align
-        )
-
-    @property
-    def sides(self) -> str:
-        """`neuralscale and uniform in multiples of 8`: what is compared, in words."""
-        sides = ((self.method, self.align), (self.baseline, self.baseline_align))
-        return " and ".join(
-            name if align == pairs.PLAIN else f"{name} in multiples of {align}" for name, align in sides
-        )
-
-    @property
-    def beside(self) -> list[pairs.Comparison]:
-        """What is shown beside it: the baseline rounded, and both rounded alike."""
-        names = (self.method, self.baseline, self.ratio_of)
-        if self.align != pairs.PLAIN or self.baseline_align != pairs.PLAIN:
-            return []
-        rounded = f"{self.baseline} in multiples of {pairs.ROUNDED}"
-        return [
-            pairs.Comparison("rounded", f"against {rounded}", *names, pairs.PLAIN, pairs.ROUNDED),
-            pairs.Comparison(
-                "aligned", f"both in multiples of {pairs.ROUNDED}", *names, pairs.ROUNDED, pairs.ROUNDED
-            ),
-        ]
-
-    def verdict(self, estimate: statistics.Estimate) -> str:
-        """Return the verdict of an interval on the region."""
-        if not estimate.known or estimate.n < FEWEST:
-            return UNSETTLED
-        if self.holds_from <= estimate.low and estimate.high <= self.holds_to:
-            return HOLDS
-        outside = estimate.high < self.holds_from or estimate.low > self.holds_to
-        return FAILS if outside else UNSETTLED
 
 
 @dataclass(frozen=True)
@@ -108,6 +53,20 @@ class Answer:
     stand_ins: statistics.Estimate = statistics.NOTHING
     of_one: int = 0
     beside: tuple[tuple[str, statistics.Estimate], ...] = ()
+
+    @property
+    def definitions(self) -> str:
+        """What the memory definitions say, '' where it is not about memory.
+
+        A ranking is of sides of 1, which a spread does not have: its verdicts are counted.
+        """
+        if self.ranking:
+            return self.ranking.sentence
+        verdicts = self.verdicts_by_definition.values()
+        other = sum(verdict != self.verdict for verdict in verdicts)
+        if not other:
+            return f"the same verdict under all {len(verdicts)} memory definitions" if verdicts else ""
+        return f"another verdict under {other} of {len(verdicts)} memory definitions"
 
     @property
     def widening(self) -> float:
@@ -153,7 +112,7 @@ def stated(claim: Claim, found: Frame) -> Frame:
 
     As they are; for a spread the larger / the smaller of each pair, under every memory definition.
     """
-    if claim.statistic != "spread":
+    if not claim.spread:
         return found
     of_memory = claim.quantity in pairs.OF_MEMORY
     definitions = memory.DEFINITIONS if of_memory else [memory.PROCESS]
@@ -199,7 +158,7 @@ def _answer(claim: Claim, configuration: Configuration, every: Frame, level: flo
         configuration=configuration,
         verdict=verdict,
         estimate=estimate,
-        ranking=efficiency.ranking(means) if means else None,
+        ranking=efficiency.ranking(means) if means and not claim.spread else None,
         verdicts_by_definition={key: claim.verdict(mean) for key, mean in means.items()},
         pairs=tuple(zip(known["model"], known["baseline"], strict=True)),
         lacking=len(found) - len(known),
@@ -228,7 +187,7 @@ def _settle(claim: Claim, configuration: Configuration, estimate: statistics.Est
         return ""
     if len(found) < FEWEST:
         return (
-            f"{counted(len(found), 'pair')} of {claim.sides} measured "
+            f"{counted(len(found), 'pair')} of {' and '.join(claim.sides)} measured "
             f"(stand-in fits and pairs of one network aside), {FEWEST} needed: "
             f"orchestrate run --device {configuration['device']} --experiment thesis"
         )

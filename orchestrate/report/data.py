@@ -181,7 +181,7 @@ def _answer(answer: claims.Answer) -> dict[str, Any]:
         "beside": "; ".join(f"{label}: {text.ratio(mean)}" for label, mean in answer.beside),
         "together": "stands" if answer.together else "",
         "settle": answer.settle,
-        "ranking": answer.ranking.sentence if answer.ranking else "",
+        "ranking": answer.definitions,
     }
 
 

@@ -127,8 +127,8 @@ def verdicts(report: Report) -> Table:
 
 def _beside(answer: claims.Answer) -> Iterator[str]:
     """Ranking by memory, the interval's price, other baselines, what decides nothing, and how to settle."""
-    if answer.ranking:
-        yield answer.ranking.sentence
+    if answer.definitions:
+        yield answer.definitions
     if answer.estimate.known:
         yield verdict_cards.spread(answer)
     for label, mean in answer.beside:

@@ -120,12 +120,15 @@ def _notes(answer: claims.Answer) -> Iterator[str]:
     estimate = answer.estimate
     pairs = f"{estimate.n} pair{'s' * (estimate.n != 1)} of models"
     lacking = f"; {answer.lacking} more lack a figure" if answer.lacking else ""
+    yield escape(answer.claim.ratio)
     yield pairs + lacking + (f"; {spread(answer)}" if estimate.known else "; no interval")
     yield from left_out(answer)
     for label, mean in answer.beside:
         yield f"{escape(label)}: {text.ratio(mean)}"
     if answer.verdict == claims.FAILS and _same_side(answer):
         yield "the direction is as claimed, the size is not"
+    if not answer.ranking and answer.definitions:
+        yield f'<a href="#definitions">{escape(answer.definitions)}</a>'
     if answer.ranking:
         yield f'<a href="#definitions">{escape(_ranking(answer.ranking))}</a>'
         verdicts = answer.verdicts_by_definition.values()
@@ -169,5 +172,8 @@ def _with_code(sentence: str) -> str:
 
 
 def _same_side(answer: claims.Answer) -> bool:
+    """Whether what was measured is beyond 1 where the claim is; a spread is never below it."""
     claimed, estimate = answer.claim.claimed, answer.estimate
+    if answer.claim.spread:
+        return False
     return (claimed > 1 and estimate.low > 1) or (claimed < 1 and estimate.high < 1)

@@ -318,7 +318,7 @@ def test_a_claim_about_alignment_compares_what_it_says(
     path = tmp_path / "mine.yaml"
     path.write_text(MINE.replace("METHOD", method).replace("BASELINE", baseline))
     (claim,) = claim_file.load(path)
-    assert claim.sides == sides
+    assert " and ".join(claim.sides) == sides
     made = Study(aligns=(1, 8), rounding=0.8, samples=20)
     (found,) = claims.answers(table.tidy(records.read([synthetic.write(made, tmp_path)])), [claim])
     if method == "aligned" and baseline == "neuralscale":

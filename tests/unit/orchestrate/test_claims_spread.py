@@ -1,14 +1,19 @@
 """A claim about the spread counts how far two networks of a pair are apart, whichever of them is larger."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.manifests import reader
+from orchestrate import report
 from orchestrate.analysis import claim_file, claims, memory, pairs
 from orchestrate.analysis.claims import Claim
 from orchestrate.analysis.frame import Frame
+from orchestrate.report import terminal, verdict_cards
+from tests import synthetic
 
 QUANTITIES = st.sampled_from(["latency", "memory", "accuracy"])
 
@@ -39,6 +44,25 @@ def test_two_methods_that_win_in_turn_have_no_ratio_but_a_spread() -> None:
     for definition in memory.DEFINITIONS:
         mean = pairs.mean(claims.stated(claim("memory"), turns), "memory", definition)
         assert mean.value == pytest.approx(2), definition
+
+
+def test_a_spread_has_no_side_of_1_and_its_card_says_what_it_is(tmp_path: Path) -> None:
+    """'above 1 under all 18 memory definitions', 'the direction is as claimed': it cannot be otherwise."""
+    run = synthetic.write(synthetic.Study(latency=1.05, memory=1.05, samples=20), tmp_path)
+    built = report.build([run])
+    spreads = [answer for answer in built.answers if answer.claim.spread]
+    assert {answer.verdict for answer in spreads} == {claims.FAILS}
+    for answer in spreads:
+        card = verdict_cards.card(answer)
+        assert "the larger divided by the smaller of each pair (neuralscale, uniform), at equal" in card
+        assert "above 1" not in card + answer.definitions
+        assert "direction" not in card
+    of_memory = next(answer for answer in spreads if answer.claim.quantity == "memory")
+    assert "memory definitions" in of_memory.definitions
+    assert of_memory.definitions in [row["ranking"] for row in built.frames["claims"].rows()]
+    assert any(line.endswith(of_memory.definitions) for line in terminal.remarks(built))
+    ratio = next(answer for answer in built.answers if answer.claim.id == "cpu-latency")
+    assert "<li>neuralscale divided by uniform, at equal parameters</li>" in verdict_cards.card(ratio)
 
 
 def test_a_pair_without_a_figure_has_no_spread() -> None:
