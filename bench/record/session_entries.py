@@ -24,6 +24,7 @@ def _switch(unfit: Optional[Dict[str, Tuple[str, ...]]] = None, option: str = ""
     return Entry("[01]", "0 or 1", unfit or {}, option)
 
 
+CPUS = "[1-9][0-9]{0,3}(-[1-9][0-9]{0,3})?"  # one, or from one to another
 COUNT = Entry("[0-9]{1,9}", "a whole number, 0 or more", {}, "")
 
 ENTRIES = {
@@ -60,7 +61,7 @@ ENTRIES = {
     "session.intra_op.spin_backoff_max": COUNT,
     "session.intra_op.spin_duration_us": COUNT,
     "session.intra_op_thread_affinities": Entry(
-        "[1-9][0-9,;-]{0,1000}", "numbers of CPUs from 1, such as 1,2;3-4", {}, ""
+        "{0}([,;]{0}){{0,255}}".format(CPUS), "numbers of CPUs from 1, such as 1,2;3-4", {}, ""
     ),
     "session.qdq_matmulnbits_accuracy_level": Entry("[0-4]", "0 to 4", {}, ""),
     "session.qdq_matmulnbits_block_size": Entry(

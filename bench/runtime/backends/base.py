@@ -52,8 +52,8 @@ class BackendError(Exception):
     """What a backend could not do, as data: becomes the `error` of a failed record.
 
     kind: model_missing | model_unreadable | unsupported_operator | out_of_memory | library_missing |
-    unsupported_precision | build_failed | device_missing | inference_failed. message: what went wrong, in one
-    line. advice: what the reader can do about it.
+    unsupported_precision | build_failed | device_missing | bad_option | inference_failed. message: what went
+    wrong, in one line. advice: what the reader can do about it.
     """
 
     def __init__(self, kind: str, message: str, advice: str) -> None:

@@ -57,6 +57,11 @@ ADVICE: List[Tuple[str, str, str]] = [
         "model_missing",
         "the model file vanished: copy the bundle to the device again",
     ),
+    (
+        r"Number of affinities",
+        "bad_option",
+        "give session.intra_op_thread_affinities one part, between ;, for each thread but the first",
+    ),
 ]
 
 

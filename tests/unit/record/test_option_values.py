@@ -109,6 +109,11 @@ def test_products_in_bfloat16_are_not_called_fp32() -> None:
         ),
         (
             "onnxruntime",
+            {"config": {"session.intra_op_thread_affinities": "1,2;3-"}},
+            "option config: session.intra_op_thread_affinities is '1,2;3-', must be numbers of CPUs from 1, ",
+        ),
+        (
+            "onnxruntime",
             {"prepacking": True, "config": {"session.disable_prepacking": 1}},
             "option config: session.disable_prepacking is set by option prepacking too: give one of them",
         ),
@@ -127,7 +132,14 @@ def test_products_in_bfloat16_are_not_called_fp32() -> None:
 def test_a_value_that_the_library_would_ignore_or_stumble_over_is_refused(
     backend: str, options: dict[str, Any], said: str
 ) -> None:
-    assert [message for _, message in backends.option_problems(backend, options)] == [said]
+    (found,) = backends.option_problems(backend, options)
+    assert said in found[1]
+
+
+def test_numbers_of_cpus_may_be_of_one_thread_or_of_several() -> None:
+    for value in (1, "1", "1,2;3-4"):
+        options = {"config": {"session.intra_op_thread_affinities": value}}
+        assert backends.option_problems("onnxruntime", options) == []
 
 
 def test_what_the_library_is_given_is_text() -> None:
