@@ -22,7 +22,7 @@ ENVIRONMENT = {"versions": {"onnxruntime": "1.33.0"}, "cpu": {"identity": {"mode
 def job(predicted: dict | None, device: str = "pi4", batch: int = 1) -> dict:
     named = {"model": "m", "architecture": "vgg11", "method": "device", "align": 1}
     run = {"device": device, "processor": "cpu", "backend": "onnxruntime", "precision": "fp32"}
-    run |= {"threads": 4, "batch": batch}
+    run |= {"threads": 4, "batch": batch, "setup": ""}
     latency = {"latency": 0.010, "latency_low": 0.0098, "latency_high": 0.0102}
     source = SimpleNamespace(model={"predicted": predicted} if predicted else {}, environment=ENVIRONMENT)
     return {**named, **run, **latency, memory.PROCESS: 4e7, "source": source}
