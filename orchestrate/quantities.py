@@ -58,17 +58,26 @@ def size(count: int) -> str:
 
 
 MISSING = "–"
+KEPT = 6  # significant digits of a figure on the page
 
 
-def number(value: object, digits: int = 3) -> str:
-    """Return `value` with `digits` significant digits and no exponent; a dash where it is not known."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+def number(value: float | None, digits: int = 3) -> str:
+    """Return `value` with `digits` significant digits and no exponent; a dash where it is not known.
+
+    Halves go away from zero. Of more than KEPT digits none decides: the page holds no more, and both agree.
+    """
+    if value is None or not math.isfinite(value):
         return MISSING
     if value == 0:
         return "0"
-    value = float(f"{value:.{digits}g}")  # 0.99996 is 1.00, not 1.000
+    value = _rounded(_rounded(value, KEPT), digits)  # 0.99996 is 1.00, not 1.000
     places = digits - 1 - math.floor(math.log10(abs(value)))
     if places <= 0:
         return f"{round(value, places):,.0f}"
     text = f"{value:.{min(places, 12)}f}"
     return text.rstrip("0").rstrip(".") if abs(value) < 1e-3 else text
+
+
+def _rounded(value: float, digits: int) -> float:
+    """To significant digits, halves away from zero; also what is a half but for a float's own rounding."""
+    return float(f"{value * (1 + 1e-9):.{digits}g}")

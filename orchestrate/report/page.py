@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrate import quantities
 from orchestrate.analysis import memory, pairs, recommend
 from orchestrate.analysis.frame import Column, Frame
 from orchestrate.console import printable
@@ -194,7 +195,7 @@ def numbers(values: NDArray[np.float64]) -> Raw:
 
     Null for what is not known.
     """
-    return Raw(rounding.as_json(values, 6))
+    return Raw(rounding.as_json(values, quantities.KEPT))
 
 
 def _table(table: Table) -> dict[str, Any]:

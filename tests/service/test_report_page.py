@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from orchestrate import quantities
 from orchestrate.analysis import landscape, predicted, recommend, records, table, turns
 from orchestrate.report import render
 from tests import matrix, synthetic
@@ -250,6 +251,17 @@ def test_the_page_and_orchestrate_recommend_give_the_same_answer(
         for candidate in (*([answer.best] if answer.best else []), *answer.others)
     )
     assert f"{fitting} of 128 models fit" in page.locator("#recommend-answer").inner_text()
+
+
+def test_the_page_rounds_as_everything_else_does(shared: Opened) -> None:
+    draw_from = np.random.default_rng(0)
+    digits = draw_from.integers(100_000, 999_999, 2000) // 10 ** draw_from.integers(0, 4, 2000)
+    scales = 10.0 ** draw_from.integers(-12, 6, 2000)  # four digits that end in 5 are halves
+    values = [1e-7, 1.5e-8, 1e-13, 91.25, 0.3125, 999.5, 0.0009995, *map(float, digits * scales)]
+    for scale in (1.0, 1e3, 1e-6):
+        asked = "([values, scale]) => values.map((value) => number(value * scale))"
+        shown = shared.page.evaluate(asked, [values, scale])
+        assert shown == [quantities.number(value * scale) for value in values]
 
 
 def test_a_stand_in_is_marked_wherever_a_model_is_named(opened: Any) -> None:

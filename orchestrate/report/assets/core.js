@@ -27,18 +27,20 @@ const range = (n) => Array.from({ length: n }, (_, i) => i);
 const size = (frame) => (Object.values(frame)[0] || []).length;
 const distinct = (values) => [...new Set(values)];
 
-// The rule of orchestrate/report/text.py: significant digits, no exponent, a dash where nothing is known.
+// The rule of orchestrate/quantities.py: significant digits, no exponent, halves away from zero, a dash where nothing
+// is known. A product with a unit's scale is first what its six digits say.
+const rounded = (value, digits) => Number((value * (1 + 1e-9)).toPrecision(digits));
 function number(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
-  value = Number(value.toPrecision(digits)); // 0.99996 is 1.00, not 1.000
+  value = rounded(rounded(value, 6), digits); // 0.99996 is 1.00, not 1.000
   const places = digits - 1 - Math.floor(Math.log10(Math.abs(value)));
   if (places <= 0) {
     const step = 10 ** -places;
     return (Math.round(value / step) * step).toLocaleString("en-US", { maximumFractionDigits: 0 });
   }
   const text = value.toFixed(Math.min(places, 12));
-  return Math.abs(value) < 1e-3 ? String(Number(text)) : text;
+  return Math.abs(value) < 1e-3 ? text.replace(/\.?0+$/, "") : text;
 }
 
 // An interval after its value, in brackets; nothing where it is unknown.

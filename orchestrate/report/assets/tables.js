@@ -1,4 +1,4 @@
-// Tables: sorted by any column, found by text, following the filters, saved as CSV with full precision.
+// Tables: sorted by any column, found by text, following the filters, saved as CSV with the digits of the page.
 const PAGE_ROWS = 50;
 const NEVER_FOLDED = ["model", "job", "reason", "command"];
 

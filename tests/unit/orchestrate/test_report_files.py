@@ -131,6 +131,8 @@ def test_markdown_and_latex_tables_have_a_line_a_model(made: Path) -> None:
         (0.000123456, "0.000123"),
         (-4.5678, "-4.57"),
         (1e-15, "0"),
+        *[(91.25, "91.3"), (2.125, "2.13"), (0.3125, "0.313"), (-12.25, "-12.3"), (91.35, "91.4")],
+        *[(91.2499996, "91.3"), (91.2499, "91.2"), (1e-7, "0.0000001"), (999.5, "1,000")],
     ],
 )
 def test_numbers_have_three_digits_and_never_an_exponent(value: float | None, shown: str) -> None:
