@@ -99,7 +99,8 @@ def plan_one(request: Request, sources: Sequence[str] = (), weights: Path | None
     """Do as `plan` for one request; raise ScalingError, or NoFitError where it needs a search first."""
     prices = _prices(request)
     scaled = _scale(request, prices)
-    known = lookup(request.architecture, request.dataset, scaled.widths, scaled.params, sources)
+    network = request.architecture, request.dataset, scaled.widths, scaled.params
+    known = lookup(*network, sources, exact=bool(scaled.align and scaled.align > 1))
     trained = find(weights, request.of_one_image.id, scaled.widths) if weights else None
     return Planned(request, scaled, known, trained, _predicted(prices, request, scaled) if prices else None)
 

@@ -102,14 +102,20 @@ class Accuracies(reader.Manifest):
 
 
 def lookup(
-    architecture: str, dataset: str, widths: Sequence[int], params: int, sources: Sequence[str] = SOURCES
+    architecture: str,
+    dataset: str,
+    widths: Sequence[int],
+    params: int,
+    sources: Sequence[str] = SOURCES,
+    exact: bool = False,
 ) -> dict[str, Any] | None:
     """Return the `accuracy` object of a bundle's model (docs/formats.md), or None where nobody has measured
     one.
 
     `sources` are tried in order; of several networks that resemble the one asked for, the nearest is taken.
     `width_difference` is the largest difference between a width asked for and the width that was trained;
-    networks further apart than solvers differ are not matched.
+    networks further apart than solvers differ are not matched. exact: only equal widths are; those of a
+    network in multiples of 8 are not where a solver stopped.
     """
     for source in sources:
         found = [
@@ -120,6 +126,7 @@ def lookup(
             if (entry.architecture, entry.dataset) == (architecture, dataset)
             and entry.resembles(widths)
             and abs(params / entry.params - 1) <= SIZE
+            and (not exact or list(widths) == entry.widths)
         ]
         if found:
             return _described(*min(found, key=lambda each: _distance(widths, each[1].widths)), widths)

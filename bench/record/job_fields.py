@@ -29,6 +29,7 @@ STATED = ("published", "trained", "stated")  # sources of a model's accuracy; st
 MEASURED = "measured"  # on the device: a record's own
 
 _percent = number(0, maximum=100)
+_widths = listing(number(1, integer=True), most=10000)
 _tensor = fields({"name": text, "shape": listing(number(0, integer=True), most=8), "dtype": name}, {})
 _reference = fields({"file": inner_path, "sha256": sha256, "tolerance": number(0)}, {"made_by": text})
 _against = fields(
@@ -51,6 +52,8 @@ def accuracy(*sources: str) -> Check:
             "metric": choice(*METRICS),
             "statistic": text,
             "reference": text,
+            "recipe": nullable(mapping(anything)),
+            "widths": nullable(_widths),
             "seeds": nullable(count),
             "std": nullable(number(0, maximum=100)),
             "n": nullable(count),
@@ -82,7 +85,7 @@ model = fields(
         "reference": nullable(_reference),
         "test_set": nullable(fields({"file": inner_path, "sha256": sha256}, {"metric": choice(*METRICS)})),
         "against": nullable(_against),
-        "widths": nullable(listing(number(1, integer=True), most=10000)),
+        "widths": nullable(_widths),
         "params": nullable(count),
         "macs": nullable(count),
         "target_params": nullable(count),

@@ -187,9 +187,7 @@ def _accuracy(above: Frame, below: Frame, found: dict[str, Any]) -> Floats:
     """
     stated = ~((above["accuracy_source"] == MEASURED) & (below["accuracy_source"] == MEASURED))
     mixed = stated & (above["accuracy_epoch"] != below["accuracy_epoch"])
-    names = [
-        np.where(stated, side["accuracy_stated_source"], side["accuracy_source"]) for side in (above, below)
-    ]
+    names = [np.where(stated, side["accuracy_kind"], side["accuracy_source"]) for side in (above, below)]
     recipes = [np.where(stated, side["accuracy_recipe"], side["weights_recipe"]) for side in (above, below)]
     both = np.where(stated, _ratio(above, below, "accuracy_stated"), _ratio(above, below, "accuracy"))
     ratio = np.where(mixed, _ratio(above, below, "accuracy_best"), both)
@@ -201,6 +199,8 @@ def _accuracy(above: Frame, below: Frame, found: dict[str, Any]) -> Floats:
     epoch = np.where(mixed, "best", above["accuracy_epoch"])
     source = np.where(stated & (epoch != ""), names[0] + " (" + epoch + " epoch)", names[0])
     found["accuracy_from"] = np.where(np.isnan(ratio), "", source)
+    apart = np.fmax(above["accuracy_within"], below["accuracy_within"])
+    found["accuracy_within"] = np.where(stated & ~np.isnan(ratio) & (apart > 0), apart, np.nan)
     found["accuracy_unlike"] = why
     return ratio
 

@@ -3,6 +3,7 @@
 Intervals are the columns `_low` and `_high`.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
@@ -39,7 +40,14 @@ ACCURACY = [
         "accuracy_reference",
     ],
     *["accuracy_images", "accuracy_stated", "accuracy_stated_source", "accuracy_difference"],
-    *["accuracy_epoch", "accuracy_best", "accuracy_recipe", "weights_recipe"],
+    *[
+        "accuracy_kind",
+        "accuracy_within",
+        "accuracy_epoch",
+        "accuracy_best",
+        "accuracy_recipe",
+        "weights_recipe",
+    ],
     *["accuracy_metric", "judged_by"],
 ]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
@@ -175,10 +183,13 @@ def _of_jobs(jobs: Sequence[MeasuredJob]) -> Iterator[tuple[int, dict[str, Any]]
     """The accuracy of the jobs whose model does not tell it alone: measured, or of another precision."""
     known: dict[tuple[int, str], dict[str, Any]] = {}
     for place, job in enumerate(jobs):
-        of, stated = stated_of(job), job.model.get("accuracy")
+        of = stated_of(job)
+        if not (job.accuracy or of):
+            continue
+        stated = _named(job.model)
         if job.accuracy:
             yield place, _accuracy(stated, job.accuracy, of)
-        elif of:
+        else:
             key = id(job.model), of
             yield place, known.get(key) or known.setdefault(key, _accuracy(stated, None, of))
 
@@ -202,7 +213,7 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
     numbers["macs"] = _number(macs_of_inference(model))
     widths = tuple(model.get("widths") or ())
     fit = {"fit_quality": fit_quality(model), "align": align or 1, "widths": widths}
-    stated = _accuracy(model.get("accuracy"), None)
+    stated = _accuracy(_named(model), None)
     weights = {"weights_recipe": _recipe(model.get("weights_recipe"))}
     return {**names, **numbers, **fit, **stated, **weights, "file_bytes": _number(model.get("bytes"))}
 
@@ -224,13 +235,12 @@ def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None, of
     figure of this row: no limit, ratio or rank knows it.
     """
     if of and stated:
-        name = f"{stated.get('source') or 'stated'}, of the {of} network"
-        figure = f"of the {of} network: {number(stated.get('value'))} ({stated.get('source') or 'stated'})"
-        found = _accuracy({**stated, "source": name}, measured)
+        found = _accuracy({**stated, "name": f"{stated['name']}, of the {of} network"}, measured)
+        figure = f"of the {of} network: {number(stated.get('value'))} ({stated['name']})"
         unknown = {} if measured else {**_accuracy(None, None), "accuracy_source": figure}
         return {**found, **unknown, "accuracy_stated": np.nan, "accuracy_best": np.nan}
     top5 = ", top-5" if (measured or {}).get("metric") == TOP5 else ""
-    known = {**measured, "source": MEASURED + top5} if measured else stated or {}
+    known = {**measured, "name": MEASURED + top5} if measured else stated or {}
     metric, other_metric = known.get("metric") or TOP1, (stated or {}).get("metric") or TOP1
     value, other = _number(known.get("value")), _number((stated or {}).get("value"))
     std = _number(known.get("std"))
@@ -238,17 +248,35 @@ def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None, of
     return {
         **_with_interval("accuracy", statistics.of_share(value, known.get("n") or 0) if measured else seeds),
         "accuracy_std": std,
-        "accuracy_source": known.get("source") or "",
+        "accuracy_source": known.get("name") or "",
         "accuracy_seeds": known.get("seeds") or 0,
         "accuracy_reference": known.get("reference") or "",
         "accuracy_images": _number(known.get("n")),
         "accuracy_stated": other,
-        "accuracy_stated_source": (stated or {}).get("source") or "",
+        "accuracy_stated_source": (stated or {}).get("name") or "",
+        "accuracy_kind": (stated or {}).get("source") or "",
+        "accuracy_within": (stated or {}).get("within", np.nan),
         "accuracy_recipe": _recipe((stated or {}).get("recipe")) or (stated or {}).get("reference") or "",
         "accuracy_difference": value - other if measured and metric == other_metric else np.nan,
         "accuracy_metric": "" if np.isnan(value) else metric,
         **_epoch(stated or {}),
     }
+
+
+def _named(model: dict[str, Any]) -> dict[str, Any] | None:
+    """What is stated of a model's accuracy, with its source in words, and how far the widths are apart."""
+    stated = model.get("accuracy")
+    if not stated:
+        return None
+    widths, trained = model.get("widths") or (), stated.get("widths") or ()
+    known = len(widths) == len(trained)
+    share = max((abs(a - b) / b for a, b in zip(widths, trained, strict=True)), default=0.0) if known else 0.0
+    return {**stated, "name": f"{stated['source']}{within(share)}", "within": share}
+
+
+def within(share: float) -> str:
+    """Return `, of a network within 4.8 %` of the widths that were trained; '' where they are equal."""
+    return f", of a network within {math.ceil(round(share * 1000, 6)) / 10:.1f} %" if share > 0 else ""
 
 
 def _recipe(settings: dict[str, Any] | None) -> str:

@@ -28,7 +28,7 @@ from orchestrate.analysis.job import MeasuredJob, Process, flat
 from orchestrate.analysis.predicted import elsewhere
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Missing, Study
-from orchestrate.analysis.table import CONFIGURATION, by_process, tidy
+from orchestrate.analysis.table import CONFIGURATION, by_process, tidy, within
 from orchestrate.report import predicted_rows, profile_rows, text
 from orchestrate.report.absent import Absent
 
@@ -148,7 +148,8 @@ def _means(paired: Frames, configurations: list[Configuration]) -> Frame:
 
 def _sources(rows: Frame) -> str:
     """Where the accuracies of these pairs come from."""
-    return "; ".join(sorted(set(rows["accuracy_from"]) - {""}))
+    apart = np.nanmax(rows["accuracy_within"], initial=0.0)
+    return "; ".join(sorted(set(rows["accuracy_from"]) - {""})) + within(float(apart))
 
 
 def _figures(mean: statistics.Estimate) -> dict[str, float]:

@@ -44,7 +44,7 @@ SCRIPTS = (
     "main.js",
 )
 UNUSED = ("source", "processor", "record", "mean", "best", "file_bytes", "accuracy_reference",
-          "accuracy_stated", "accuracy_best", "accuracy_recipe", "weights_recipe",
+          "accuracy_stated", "accuracy_best", "accuracy_recipe", "accuracy_kind", "weights_recipe",
           "widths", "fit")  # fmt: skip
 SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 

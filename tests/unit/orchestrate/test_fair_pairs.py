@@ -193,6 +193,39 @@ def test_a_pair_compares_accuracies_of_one_source_and_one_recipe(
     assert told.lacking == (16 if why else 0)
 
 
+def test_how_far_the_trained_network_is_from_the_measured_one_is_said_beside_its_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = synthetic.write(STILL, tmp_path)
+    for path in run.glob("*/records/*neuralscale*.json"):
+        record = json.loads(path.read_text())
+        record["job"]["model"]["widths"] = [105, *record["job"]["model"]["widths"][1:]]
+        record["job"]["model"]["accuracy"]["widths"] = [100, *record["job"]["model"]["widths"][1:]]
+        path.write_text(json.dumps(record))
+    found = rows(run)
+    source = "trained, of a network within 5.0 %"
+    assert set(found.take(found["method"] == "neuralscale")["accuracy_source"]) == {source}
+    assert set(found.take(found["method"] == "uniform")["accuracy_source"]) == {"trained"}
+    paired = pairs.of(found, EQUAL["params"])
+    assert paired["accuracy_within"].tolist() == pytest.approx([0.05] * 16)
+    assert set(paired["accuracy_from"]) == {"trained (last epoch)"}
+    assert len(pairs.decided(paired).take(np.isfinite(paired["accuracy_ratio"]))) == 16
+    means = report.build([run]).frames["means"]
+    assert "trained (last epoch), of a network within 5.0 %" in set(means["accuracy_from"])
+    (answer,) = recommend.recommend(found.take(found["dataset"] == "cifar10"), LIMITS)
+    command.show(answer, LIMITS)
+    assert f"({source})" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("widths", [[0], "x", [1.5]])
+def test_an_accuracy_of_no_widths_is_refused(tmp_path: Path, widths: Any) -> None:
+    run = synthetic.write(replace(STILL, architectures=("vgg11",)), tmp_path)
+    with_accuracy(run, "uniform", widths=widths)
+    with_accuracy(run, "neuralscale", recipe=["epochs"])
+    found = records.read([run])
+    assert (len(found.jobs), {each.code for each in found.excluded}) == (0, {"unreadable"})
+
+
 def test_accuracies_measured_on_weights_of_unlike_trainings_are_not_compared(tmp_path: Path) -> None:
     run = synthetic.write(STILL, tmp_path)
     for path in run.glob("*/records/*.json"):
