@@ -124,7 +124,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(small: Path, tmp_path: 
 def test_more_threads_than_a_run_takes_are_refused(small: Path) -> None:
     """100,000 hung for two minutes."""
     done = versus(small, small, "--threads", "257")
-    assert (done.exit_code, "less than or equal to 256" in done.stderr) == (2, True)
+    assert (done.exit_code, "--threads" in done.stderr) == (2, True)
 
 
 def test_a_broken_model_is_named(small: Path, tmp_path: Path) -> None:
