@@ -112,11 +112,14 @@ def lookup(
     """Return the `accuracy` object of a bundle's model (docs/formats.md), or None where nobody has measured
     one.
 
-    `sources` are tried in order; of several networks that resemble the one asked for, the nearest is taken.
+    `sources` are tried in order, and what the next one that knows it states is its `other`: a pair of which
+    only one network was published compares trainings. Of several networks that resemble the one asked for,
+    the nearest is taken.
     `width_difference` is the largest difference between a width asked for and the width that was trained;
     networks further apart than solvers differ are not matched. exact: only equal widths are; those of a
     network in multiples of 8 are not where a solver stopped.
     """
+    known = []
     for source in sources:
         found = [
             (file, entry)
@@ -129,8 +132,9 @@ def lookup(
             and (not exact or list(widths) == entry.widths)
         ]
         if found:
-            return _described(*min(found, key=lambda each: _distance(widths, each[1].widths)), widths)
-    return None
+            nearest = min(found, key=lambda each: _distance(widths, each[1].widths))
+            known.append(_described(*nearest, widths))
+    return {**known[0], "other": known[1] if known[1:] else None} if known else None
 
 
 def _distance(widths: Sequence[int], trained: Sequence[int]) -> float:

@@ -45,22 +45,21 @@ _against = fields(
 
 def accuracy(*sources: str) -> Check:
     """Return the check of an accuracy that comes from one of these sources."""
-    return fields(
-        {"value": nullable(_percent), "source": choice(*sources)},
-        {
-            "unit": name,
-            "metric": choice(*METRICS),
-            "statistic": text,
-            "reference": text,
-            "recipe": nullable(mapping(anything)),
-            "widths": nullable(_widths),
-            "seeds": nullable(count),
-            "std": nullable(number(0, maximum=100)),
-            "n": nullable(count),
-            "epoch": nullable(choice("best", "last")),
-            "best": nullable(fields({"value": _percent}, {"std": nullable(number(0, maximum=100))})),
-        },
-    )
+    needed = {"value": nullable(_percent), "source": choice(*sources)}
+    known = {
+        "unit": name,
+        "metric": choice(*METRICS),
+        "statistic": text,
+        "reference": text,
+        "recipe": nullable(mapping(anything)),
+        "widths": nullable(_widths),
+        "seeds": nullable(count),
+        "std": nullable(number(0, maximum=100)),
+        "n": nullable(count),
+        "epoch": nullable(choice("best", "last")),
+        "best": nullable(fields({"value": _percent}, {"std": nullable(number(0, maximum=100))})),
+    }
+    return fields(needed, {**known, "other": nullable(fields(needed, known))})
 
 
 _estimate = fields({"value": number(0), "low": number(0), "high": number(0)}, {})

@@ -8,7 +8,8 @@ from bench.record.typed_dict import TypedDict
 class StatedAccuracy(TypedDict, total=False):
     """An accuracy as a file of accuracies, or the user, states it, in percent; `best`: at the best epoch.
 
-    recipe: settings of a training of ours, by name. widths: of the network that was trained.
+    recipe: settings of a training of ours, by name. widths: of the network that was trained. other: what
+    a second source states.
     """
 
     value: Optional[float]
@@ -24,3 +25,4 @@ class StatedAccuracy(TypedDict, total=False):
     n: Optional[int]
     epoch: Optional[str]
     best: Optional["StatedAccuracy"]
+    other: Optional["StatedAccuracy"]

@@ -113,6 +113,17 @@ def column(values: Sequence[object] | Column) -> Column:
     return np.fromiter(values, dtype=object, count=len(values))
 
 
+def quotient(upper: Column, lower: Column) -> NDArray[np.float64]:
+    """Return the ratios of two columns; NaN unless both figures are known and positive.
+
+    A negative growth of memory has no ratio.
+    """
+    above, below = upper.astype(float), lower.astype(float)
+    known = (above > 0) & (below > 0)
+    found: NDArray[np.float64] = np.divide(above, below, out=np.full(len(above), np.nan), where=known)
+    return found
+
+
 def matches(left: Iterable[Key], right: Iterable[Key]) -> tuple[list[int], list[int]]:
     """Return the positions of every two equal keys, in the order of `left`."""
     places = _places(right)

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrate.analysis import memory, statistics
-from orchestrate.analysis.frame import Frame, matches
-from orchestrate.analysis.table import CONFIGURATION, MEASURED, STAND_IN, by_process
+from orchestrate.analysis import accuracy_ratio, memory, statistics
+from orchestrate.analysis.frame import Frame, matches, quotient
+from orchestrate.analysis.table import CONFIGURATION, STAND_IN, by_process
 
 Floats = NDArray[np.float64]
 Widths = tuple[int, ...]
@@ -22,7 +22,6 @@ KEY = ["architecture", "dataset", "ratio", "ratio_of", *CONFIGURATION]
 PARAMETERS, MACS = ("params", "width"), ("macs",)
 LATENCY, MEMORY = ("latency",), ("memory",)  # at the same prediction of a device's profile
 PLAIN, ROUNDED = 1, 8  # widths are multiples of
-OF_TWO_EPOCHS = "one accuracy is of the best epoch, the other of the last"
 OF_STAND_IN, OF_ONE_NETWORK = "stand-in fit", "one and the same network"  # why a pair decides nothing
 
 
@@ -148,8 +147,10 @@ def _ratios(above: Frame, below: Frame) -> Frame:
     }
     found["fit_quality"] = np.where(below["fit_quality"] == STAND_IN, STAND_IN, above["fit_quality"])
     found["left_out"] = _left_out(found["fit_quality"], above["widths"], below["widths"])
-    ratio = {"accuracy": _accuracy(above, below, found)}
-    ratio |= {name: _ratio(above, below, name) for name in RATIOS}
+    accuracy = accuracy_ratio.compared(above, below)
+    found |= {"accuracy_from": accuracy.source, "accuracy_unlike": accuracy.unlike}
+    found["accuracy_apart"] = accuracy.within
+    ratio = {"accuracy": accuracy.ratio} | {name: quotient(above[name], below[name]) for name in RATIOS}
     upper, lower = (by_process([job.p50s for job in side["source"]]) for side in (above, below))
     for end, values in zip(("", "_low", "_high"), statistics.of_ratio_rows(upper, lower), strict=True):
         found[f"latency_ratio{end}"] = values
@@ -176,52 +177,6 @@ def decided(found: Frame) -> Frame:
 def left_out(found: Frame, why: str) -> Frame:
     """Return the pairs that are shown beside, and decide nothing, for the reason `why`."""
     return found.take(found["left_out"] == why)
-
-
-def _accuracy(above: Frame, below: Frame, found: dict[str, Any]) -> Floats:
-    """The ratio of two accuracies of one kind; `found` receives the kind, or why they are not compared.
-
-    Where only one of the two was measured on the device, both count as stated. Where one is stated at the
-    best epoch and the other at the last, both count at the best, or there is no ratio. Nor is there one of
-    two sources, or of two trainings that were not alike.
-    """
-    stated = ~((above["accuracy_source"] == MEASURED) & (below["accuracy_source"] == MEASURED))
-    mixed = stated & (above["accuracy_epoch"] != below["accuracy_epoch"])
-    names = [np.where(stated, side["accuracy_kind"], side["accuracy_source"]) for side in (above, below)]
-    recipes = [np.where(stated, side["accuracy_recipe"], side["weights_recipe"]) for side in (above, below)]
-    both = np.where(stated, _ratio(above, below, "accuracy_stated"), _ratio(above, below, "accuracy"))
-    ratio = np.where(mixed, _ratio(above, below, "accuracy_best"), both)
-    why = np.where(mixed & np.isnan(ratio) & ~np.isnan(both), OF_TWO_EPOCHS, "").astype(object)
-    unlike = ~np.isnan(both) & ((names[0] != names[1]) | (recipes[0] != recipes[1]))
-    for place in np.flatnonzero(unlike):
-        why[place] = _unlike(*(side[place] for side in (*names, *recipes)))
-    ratio[unlike] = np.nan
-    epoch = np.where(mixed, "best", above["accuracy_epoch"])
-    source = np.where(stated & (epoch != ""), names[0] + " (" + epoch + " epoch)", names[0])
-    found["accuracy_from"] = np.where(np.isnan(ratio), "", source)
-    apart = np.fmax(above["accuracy_within"], below["accuracy_within"])
-    found["accuracy_within"] = np.where(stated & ~np.isnan(ratio) & (apart > 0), apart, np.nan)
-    found["accuracy_unlike"] = why
-    return ratio
-
-
-def _unlike(source: str, other: str, recipe: str, its: str) -> str:
-    """Why two accuracies have no ratio: sources, or recipes as `batch 64; epochs 6`."""
-    if source != other:
-        return f"one accuracy is {source}, the other {other}"
-    mine, theirs = (
-        ", ".join(each for each in of.split("; ") if each not in than.split("; ")) or "not stated"
-        for of, than in ((recipe, its), (its, recipe))
-    )
-    return f"accuracies of unlike trainings ({mine}; {theirs})"
-
-
-def _ratio(above: Frame, below: Frame, name: str) -> Floats:
-    """NaN unless both figures are known and positive: a negative growth of memory has no ratio."""
-    upper, lower = above[name].astype(float), below[name].astype(float)
-    known = (upper > 0) & (lower > 0)
-    ratio: Floats = np.divide(upper, lower, out=np.full(len(upper), np.nan), where=known)
-    return ratio
 
 
 def column(quantity: str, definition: str = memory.PROCESS) -> str:

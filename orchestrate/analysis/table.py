@@ -3,8 +3,7 @@
 Intervals are the columns `_low` and `_high`.
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -14,12 +13,11 @@ from numpy.typing import NDArray
 
 from bench.manifests import methods
 from bench.record.types import macs_of_inference
-from orchestrate.analysis import memory, statistics
+from orchestrate.analysis import accuracy, memory, statistics
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.job import MeasuredJob, flat, stated_of
+from orchestrate.analysis.job import MeasuredJob
 from orchestrate.analysis.records import Study
-from orchestrate.quantities import number
 
 CONFIGURATION = list(Configuration.__annotations__)
 MODEL = ["architecture", "dataset", "method", "ratio", "ratio_of", "align", "fit", "fit_quality", "widths"]
@@ -27,29 +25,6 @@ SIZES = ["params", "macs"]
 STAND_IN = "stand-in"
 
 
-TOP1, TOP5 = "top1", "top5"
-MEASURED = "measured on the device"  # as opposed to what the bundle states
-ACCURACY = [
-    *[
-        "accuracy",
-        "accuracy_low",
-        "accuracy_high",
-        "accuracy_std",
-        "accuracy_source",
-        "accuracy_seeds",
-        "accuracy_reference",
-    ],
-    *["accuracy_images", "accuracy_stated", "accuracy_stated_source", "accuracy_difference"],
-    *[
-        "accuracy_kind",
-        "accuracy_within",
-        "accuracy_epoch",
-        "accuracy_best",
-        "accuracy_recipe",
-        "weights_recipe",
-    ],
-    *["accuracy_metric", "judged_by"],
-]
 RANGED = ["latency", *memory.DEFINITIONS]  # each with `_low` and `_high` beside it
 PLAIN = ["p90", "p99", "mean", "best", "samples", "processes", "energy", "file_bytes"]
 STARTING = ("load", "cold_load", "first", "cold_first", "steady", "cold_steady")  # fields of a job
@@ -64,7 +39,8 @@ COLUMNS = [
     *["model", "job", "run"],
     *MODEL,
     *SIZES,
-    *ACCURACY,
+    *accuracy.COLUMNS,
+    "judged_by",
     *[f"{name}{end}" for name in RANGED for end in ("", "_low", "_high")],
     *PLAIN,
     *["warnings", "record", "source"],
@@ -92,7 +68,7 @@ def tidy(study: Study) -> Frame:
     Unknown figures are NaN, unknown names ''.
     """
     found = columns(study.jobs)
-    found["judged_by"] = _judged_by(found)
+    found["judged_by"] = accuracy.judged_by(found)
     frame = Frame({name: found.get(name, ()) for name in COLUMNS})
     order = [
         "device",
@@ -109,13 +85,6 @@ def tidy(study: Study) -> Frame:
         "model",
     ]
     return frame.sorted_by(order)
-
-
-def _judged_by(found: Mapping[str, Sequence[Any]]) -> list[str]:
-    """`top-5` where others of the data set have their accuracy by top-1: the two are ranked apart."""
-    pairs = list(zip(found.get("dataset", ()), found.get("accuracy_metric", ()), strict=True))
-    known = set(pairs)
-    return ["top-5" if metric == TOP5 and (dataset, TOP1) in known else "" for dataset, metric in pairs]
 
 
 def row(job: MeasuredJob) -> dict[str, Any]:
@@ -160,8 +129,8 @@ def _stated(jobs: Sequence[MeasuredJob]) -> dict[str, Any]:
     names = list(facts[id(jobs[0].model)])
     of_model = zip(*(map(facts[id(job.model)].__getitem__, names) for job in jobs), strict=True)
     found: dict[str, Any] = {name: list(values) for name, values in zip(names, of_model, strict=True)}
-    for place, accuracy in _of_jobs(jobs):
-        for key, value in accuracy.items():
+    for place, known in accuracy.of_jobs(jobs):
+        for key, value in known.items():
             found[key][place] = value
     fields = zip(*map(attrgetter(*FIELDS.values()), jobs), strict=True)  # each job once: they are far apart
     found |= {name: list(values) for name, values in zip(FIELDS, fields, strict=True)}
@@ -177,21 +146,6 @@ def _stated(jobs: Sequence[MeasuredJob]) -> dict[str, Any]:
         "record": [f"{job.run}/{job.device}/{job.file}" for job in jobs],
         "source": jobs,
     }
-
-
-def _of_jobs(jobs: Sequence[MeasuredJob]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The accuracy of the jobs whose model does not tell it alone: measured, or of another precision."""
-    known: dict[tuple[int, str], dict[str, Any]] = {}
-    for place, job in enumerate(jobs):
-        of = stated_of(job)
-        if not (job.accuracy or of):
-            continue
-        stated = _named(job.model)
-        if job.accuracy:
-            yield place, _accuracy(stated, job.accuracy, of)
-        else:
-            key = id(job.model), of
-            yield place, known.get(key) or known.setdefault(key, _accuracy(stated, None, of))
 
 
 def _of_models(models: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
@@ -213,9 +167,7 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
     numbers["macs"] = _number(macs_of_inference(model))
     widths = tuple(model.get("widths") or ())
     fit = {"fit_quality": fit_quality(model), "align": align or 1, "widths": widths}
-    stated = _accuracy(_named(model), None)
-    weights = {"weights_recipe": _recipe(model.get("weights_recipe"))}
-    return {**names, **numbers, **fit, **stated, **weights, "file_bytes": _number(model.get("bytes"))}
+    return {**names, **numbers, **fit, **accuracy.of_model(model), "file_bytes": _number(model.get("bytes"))}
 
 
 def fit_quality(model: dict[str, Any]) -> str:
@@ -227,77 +179,5 @@ def fit_quality(model: dict[str, Any]) -> str:
     return str(known or (STAND_IN if fit.endswith("-digits-reduced") else ""))
 
 
-def _accuracy(stated: dict[str, Any] | None, measured: dict[str, Any] | None, of: str = "") -> dict[str, Any]:
-    """Percent, its standard deviation over seeds, and its source; NaN and '' where there is none.
-
-    What the device measured comes before what the bundle states (`_stated`), and the difference is reported.
-    of: `stated_of`. An accuracy of another precision than the one that ran is shown in words and is no
-    figure of this row: no limit, ratio or rank knows it.
-    """
-    if of and stated:
-        found = _accuracy({**stated, "name": f"{stated['name']}, of the {of} network"}, measured)
-        figure = f"of the {of} network: {number(stated.get('value'))} ({stated['name']})"
-        unknown = {} if measured else {**_accuracy(None, None), "accuracy_source": figure}
-        return {**found, **unknown, "accuracy_stated": np.nan, "accuracy_best": np.nan}
-    top5 = ", top-5" if (measured or {}).get("metric") == TOP5 else ""
-    known = {**measured, "name": MEASURED + top5} if measured else stated or {}
-    metric, other_metric = known.get("metric") or TOP1, (stated or {}).get("metric") or TOP1
-    value, other = _number(known.get("value")), _number((stated or {}).get("value"))
-    std = _number(known.get("std"))
-    seeds = statistics.of_seeds(value, std, known.get("seeds") or 0)
-    return {
-        **_with_interval("accuracy", statistics.of_share(value, known.get("n") or 0) if measured else seeds),
-        "accuracy_std": std,
-        "accuracy_source": known.get("name") or "",
-        "accuracy_seeds": known.get("seeds") or 0,
-        "accuracy_reference": known.get("reference") or "",
-        "accuracy_images": _number(known.get("n")),
-        "accuracy_stated": other,
-        "accuracy_stated_source": (stated or {}).get("name") or "",
-        "accuracy_kind": (stated or {}).get("source") or "",
-        "accuracy_within": (stated or {}).get("within", np.nan),
-        "accuracy_recipe": _recipe((stated or {}).get("recipe")) or (stated or {}).get("reference") or "",
-        "accuracy_difference": value - other if measured and metric == other_metric else np.nan,
-        "accuracy_metric": "" if np.isnan(value) else metric,
-        **_epoch(stated or {}),
-    }
-
-
-def _named(model: dict[str, Any]) -> dict[str, Any] | None:
-    """What is stated of a model's accuracy, with its source in words, and how far the widths are apart."""
-    stated = model.get("accuracy")
-    if not stated:
-        return None
-    widths, trained = model.get("widths") or (), stated.get("widths") or ()
-    known = len(widths) == len(trained)
-    share = max((abs(a - b) / b for a, b in zip(widths, trained, strict=True)), default=0.0) if known else 0.0
-    return {**stated, "name": f"{stated['source']}{within(share)}", "within": share}
-
-
-def within(share: float) -> str:
-    """Return `, of a network within 4.8 %` of the widths that were trained; '' where they are equal."""
-    return f", of a network within {math.ceil(round(share * 1000, 6)) / 10:.1f} %" if share > 0 else ""
-
-
-def _recipe(settings: dict[str, Any] | None) -> str:
-    """How weights were trained, `batch 64; epochs 6`; '' where nobody knows."""
-    return "; ".join(f"{key} {value}" for key, value in sorted(flat(settings or {})))
-
-
-def _epoch(stated: dict[str, Any]) -> dict[str, Any]:
-    """Which epoch a stated accuracy is of, and what it is at the best one.
-
-    Files written before `epoch` was stated: published figures are of the best epoch, ours of the last.
-    """
-    usual = {"published": "best", "trained": "last"}.get(str(stated.get("source")), "")
-    epoch = stated.get("epoch") or usual
-    best = stated if epoch == "best" else stated.get("best") or {}
-    return {"accuracy_epoch": epoch, "accuracy_best": _number(best.get("value"))}
-
-
 def _number(value: float | None) -> float:
     return np.nan if value is None else float(value)
-
-
-def _with_interval(name: str, estimate: statistics.Estimate) -> dict[str, float]:
-    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -22,13 +22,14 @@ from orchestrate.analysis import (
     statistics,
     under_load,
 )
+from orchestrate.analysis.accuracy import within
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import MeasuredJob, Process, flat
 from orchestrate.analysis.predicted import elsewhere
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Missing, Study
-from orchestrate.analysis.table import CONFIGURATION, by_process, tidy, within
+from orchestrate.analysis.table import CONFIGURATION, by_process, tidy
 from orchestrate.report import predicted_rows, profile_rows, text
 from orchestrate.report.absent import Absent
 
@@ -148,7 +149,7 @@ def _means(paired: Frames, configurations: list[Configuration]) -> Frame:
 
 def _sources(rows: Frame) -> str:
     """Where the accuracies of these pairs come from."""
-    apart = np.nanmax(rows["accuracy_within"], initial=0.0)
+    apart = np.nanmax(rows["accuracy_apart"], initial=0.0)
     return "; ".join(sorted(set(rows["accuracy_from"]) - {""})) + within(float(apart))
 
 

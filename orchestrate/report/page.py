@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrate import quantities
-from orchestrate.analysis import memory, pairs, recommend
+from orchestrate.analysis import accuracy, memory, pairs, recommend
 from orchestrate.analysis.frame import Column, Frame
 from orchestrate.console import printable
 from orchestrate.report import (
@@ -44,8 +44,8 @@ SCRIPTS = (
     "main.js",
 )
 UNUSED = ("source", "processor", "record", "mean", "best", "file_bytes", "accuracy_reference",
-          "accuracy_stated", "accuracy_best", "accuracy_recipe", "accuracy_kind", "weights_recipe",
-          "widths", "fit")  # fmt: skip
+          "weights_recipe", "widths", "fit",
+          *(f"{source}{name}" for source in ("", accuracy.OTHER) for name in accuracy.STATED))  # fmt: skip
 SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 
 

@@ -77,7 +77,7 @@ TABLES = (
             plain("Memory, model", f"{memory.MODEL}_ratio", "×"),
             plain("Accuracy", "accuracy_ratio", "×"),
             *names(("Accuracy from", "accuracy_from")),
-            plain("Of networks within", "accuracy_within", "%", 100),
+            plain("Of networks within", "accuracy_apart", "%", 100),
             *names(("Accuracies not compared", "accuracy_unlike")),
             plain("Accuracy per MB", f"accuracy_per_mb:{memory.PROCESS}", "×"),
             plain("MB per parameter", f"mb_per_mparam:{memory.PROCESS}", "×"),

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrate.analysis import claims, memory, pairs
+from orchestrate.analysis.accuracy import MEASURED
 from orchestrate.analysis.records import Missing
-from orchestrate.analysis.table import MEASURED
 from orchestrate.quantities import counted
 from orchestrate.report import data, text, verdict_cards
 from orchestrate.report.columns import MB, MILLION, MS, ranged

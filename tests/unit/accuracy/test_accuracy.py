@@ -146,6 +146,9 @@ def test_a_published_accuracy_comes_before_a_trained_one_which_carries_both_epoc
     assert first is not None
     assert found is not None
     assert (first["source"], first["recipe"]) == ("published", None)
+    assert found is not None
+    assert first["other"] == {key: value for key, value in found.items() if key != "other"}
+    assert found["other"] is None
     assert load(find("thesis")).accuracy == ["published", "trained"]
     assert (found["source"], found["value"], found["std"]) == ("trained", 90.0, None)
     assert (found["epoch"], found["best"]) == ("last", {"value": 91.5, "std": None})

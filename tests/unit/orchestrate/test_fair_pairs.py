@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from orchestrate import report
-from orchestrate.analysis import claim_file, claims, efficiency, pairs, recommend, records, statistics, table
+from orchestrate.analysis import (
+    accuracy_ratio,
+    claim_file,
+    claims,
+    efficiency,
+    pairs,
+    recommend,
+    records,
+    statistics,
+    table,
+)
 from orchestrate.analysis.claims import UNSETTLED
 from orchestrate.commands import recommend as command
 from orchestrate.report import terminal, verdict_cards
@@ -151,7 +161,7 @@ def test_a_pair_never_mixes_best_epoch_with_last_epoch(tmp_path: Path) -> None:
     with_accuracy(run, "neuralscale", epoch="best", value=60.0)
     mixed = pairs.of(rows(run), EQUAL["params"])
     assert np.isnan(mixed["accuracy_ratio"]).all()
-    assert set(mixed["accuracy_unlike"]) == {pairs.OF_TWO_EPOCHS}
+    assert set(mixed["accuracy_unlike"]) == {accuracy_ratio.OF_TWO_EPOCHS}
     with_accuracy(run, "uniform", best={"value": 50.0})
     both = pairs.of(rows(run), EQUAL["params"])
     assert both["accuracy_ratio"].tolist() == pytest.approx([1.2, 1.2])
@@ -193,6 +203,28 @@ def test_a_pair_compares_accuracies_of_one_source_and_one_recipe(
     assert told.lacking == (16 if why else 0)
 
 
+def test_a_pair_of_which_one_alone_was_published_compares_trainings_where_both_were_trained(
+    tmp_path: Path,
+) -> None:
+    """As after `bench sweep`: it trains all networks, and some of them were published."""
+    run = synthetic.write(replace(STILL, epoch="last"), tmp_path)
+    ours = {"value": 50.0, "source": "trained", "epoch": "last", "recipe": RECIPE}
+    published = {"value": 70.0, "source": "published", "epoch": "best", "recipe": None}
+    with_accuracy(run, "neuralscale", **{**ours, "value": 60.0})
+    with_accuracy(run, "uniform", **published, other=ours)
+    assert set(rows(run).take(rows(run)["method"] == "uniform")["accuracy"]) == {70.0}
+    paired = pairs.of(rows(run), EQUAL["params"])
+    assert paired["accuracy_ratio"].tolist() == pytest.approx([1.2] * 16)
+    assert set(paired["accuracy_from"]) == {"trained (last epoch)"}
+    assert set(paired["accuracy_unlike"]) == {""}
+    with_accuracy(run, "neuralscale", **published, other={**ours, "value": 60.0})
+    assert set(pairs.of(rows(run), EQUAL["params"])["accuracy_from"]) == {"published (best epoch)"}
+    with_accuracy(run, "neuralscale", **{**ours, "recipe": {**RECIPE, "epochs": 1}}, other=None)
+    paired = pairs.of(rows(run), EQUAL["params"])
+    assert np.isnan(paired["accuracy_ratio"]).all()
+    assert set(paired["accuracy_unlike"]) == {"one accuracy is trained, the other published"}
+
+
 def test_how_far_the_trained_network_is_from_the_measured_one_is_said_beside_its_source(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,7 +239,7 @@ def test_how_far_the_trained_network_is_from_the_measured_one_is_said_beside_its
     assert set(found.take(found["method"] == "neuralscale")["accuracy_source"]) == {source}
     assert set(found.take(found["method"] == "uniform")["accuracy_source"]) == {"trained"}
     paired = pairs.of(found, EQUAL["params"])
-    assert paired["accuracy_within"].tolist() == pytest.approx([0.05] * 16)
+    assert paired["accuracy_apart"].tolist() == pytest.approx([0.05] * 16)
     assert set(paired["accuracy_from"]) == {"trained (last epoch)"}
     assert len(pairs.decided(paired).take(np.isfinite(paired["accuracy_ratio"]))) == 16
     means = report.build([run]).frames["means"]
