@@ -41,6 +41,14 @@ FIGURES = {
 }
 
 
+BEHIND = {
+    "accuracy": "",
+    "latency": "slower",
+    "memory": "larger",
+    "energy": "takes more energy",
+}  # as `order`
+
+
 @dataclass(frozen=True)
 class ModelLimits:
     """Base units; None: no limit. `definition` is what memory means."""
@@ -240,9 +248,15 @@ def _lost(candidate: Candidate, best: Candidate | None) -> str:
         return "at risk: " + "; ".join(candidate.notes)
     if best is None or candidate.row is best.row:
         return ""
-    mine, its = candidate.row["accuracy"], best.row["accuracy"]
-    if math.isnan(mine) and not math.isnan(its):
-        return "its accuracy is unknown"
-    if mine < its:
-        return f"{number(its - mine)} points less accurate"
-    return "slower" if candidate.row["latency"] > best.row["latency"] else "larger"
+    return _behind(candidate.row, best.row)
+
+
+def _behind(row: Row, best: Row) -> str:
+    """In which figure a row comes behind the best, by `order`."""
+    for name, words in BEHIND.items():
+        mine, its = (each[FIGURES[name].column or PROCESS] for each in (row, best))
+        if math.isnan(mine) != math.isnan(its):
+            return f"its {name} is unknown"
+        if mine != its and not math.isnan(mine):
+            return words or f"{number(its - mine)} points less accurate"
+    return "equal in all"

@@ -202,7 +202,7 @@ def show(answer: "Recommendation", limits: "ModelLimits") -> None:
     say(f"{title}: {best.name}: {figures_of(best, limits)}" if best else f"{title}: no model fits")
     say(f"  Pareto set: {', '.join(answer.front)}")
     for candidate in answer.others[:NEXT]:
-        say(f"  not {candidate.name}: {candidate.lost or 'equal in all'}")
+        say(f"  not {candidate.name}: {candidate.lost}")
 
 
 def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, object]:

@@ -17,6 +17,7 @@ from orchestrate.runs import plan
 from orchestrate.runs.folder import Run, quality
 
 SELF_TEST = "self_test_failed"
+LASTING = {"fake_backend", "emulated_cpu"}  # reasons that the next attempt would meet again
 WIDE = 110  # columns from which a table has room for notes
 SHOWN = 10  # errors of a device in lines; `--json` has all
 
@@ -70,7 +71,8 @@ def advice(devices: dict[str, Json], resume: str) -> list[str]:
         ("errors", "to try what failed again", " --retry failed"),
         ("invalid", "to measure again what does not count", " --retry invalid"),
     )
-    wrong = [step for step in steps if any(device[step[0]] for device in devices.values())]
+    again = [{**device, "invalid": device["invalid"].keys() - LASTING} for device in devices.values()]
+    wrong = [step for step in steps if any(device[step[0]] for device in again)]
     return [f"{words}: {resume}{option}" for _, words, option in wrong]
 
 

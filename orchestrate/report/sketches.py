@@ -55,7 +55,9 @@ def distribution(job: MeasuredJob) -> str:
     middle = f'<line class="middle" x1="{at[0.5]:.1f}" x2="{at[0.5]:.1f}" y1="2" y2="18"/>'
     shown = [text.number(value * MS) for value in job.quantiles]
     words = f"1%: {shown[0]}, 25%: {shown[3]}, 50%: {shown[4]}, 75%: {shown[5]}, 99%: {shown[8]} ms"
-    return _sketch("Distribution of latency", line + box + middle, 20, words)
+    return _sketch(
+        "Distribution of latency, samples of all processes together", line + box + middle, 20, words
+    )
 
 
 def _sketch(title: str, shapes: str, height: int, words: str) -> str:

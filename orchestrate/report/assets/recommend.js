@@ -110,10 +110,18 @@ function frontLine(rows, suffix, t) {
 
 // Why b is not a: the order of orchestrate/analysis/recommend.py.
 function lost(a, b) {
-  if (JOBS.accuracy[b] === null && JOBS.accuracy[a] !== null) return "its accuracy is unknown";
-  if (JOBS.accuracy[b] < JOBS.accuracy[a])
-    return `${number(JOBS.accuracy[a] - JOBS.accuracy[b])} points less accurate`;
-  return JOBS.latency[b] > JOBS.latency[a] ? "slower" : "larger";
+  for (const [name, key, words] of [
+    ["accuracy", "accuracy"],
+    ["latency", "latency", "slower"],
+    ["memory", DATA.main.process, "larger"],
+    ["energy", "energy", "takes more energy"],
+  ]) {
+    const [its, mine] = [JOBS[key][a], JOBS[key][b]];
+    if (mine === its) continue;
+    if (mine === null) return `its ${name} is unknown`;
+    return words || `${number(its - mine)} points less accurate`;
+  }
+  return "equal in all";
 }
 
 // Where a name is written, so that it stays within the panel of `rows`: to the right of a point at the left, and so on.

@@ -87,6 +87,23 @@ def test_an_unknown_accuracy_never_satisfies_a_limit_and_never_wins_over_a_known
     assert answer.others[0].lost == "its accuracy is unknown"
 
 
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"accuracy": 69.5}, "0.500 points less accurate"),
+        ({"accuracy": math.nan}, "its accuracy is unknown"),
+        ({"latency": 0.011}, "slower"),
+        ({SIZE: 51e6}, "larger"),
+        ({SIZE: math.nan}, "its memory is unknown"),
+        ({"energy": 0.9}, "takes more energy"),
+        ({}, "equal in all"),
+    ],
+)
+def test_the_next_one_lost_in_what_it_is_behind(changed: dict[str, float], why: str) -> None:
+    answer = best([row("best", energy=0.5), row("next", **{"energy": 0.5, **changed})], ModelLimits())
+    assert [(c.row["model"], c.lost) for c in answer.others] == [("next", why)]
+
+
 def test_one_model_in_two_ways_is_not_named_twice_alike() -> None:
     rows = [row("a", threads=1, **{SIZE: 40e6}), row("a", threads=4, latency=0.005)]
     assert best(rows, ModelLimits()).front == [

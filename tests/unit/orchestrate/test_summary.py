@@ -97,6 +97,14 @@ def test_every_trouble_comes_with_the_next_thing_to_type(run: Run) -> None:
     assert "RESUME --retry invalid\n" in text
 
 
+@pytest.mark.parametrize(("code", "again"), [("other_load", True), ("fake_backend", False)])
+def test_what_would_not_count_again_is_not_advised_to_be_measured_again(code: str, again: bool) -> None:
+    device = {"missing": 0, "errors": [], "invalid": {code: 2}}
+    assert summary.advice({"local": device}, "RESUME") == again * [
+        "to measure again what does not count: RESUME --retry invalid"
+    ]
+
+
 def test_a_record_cannot_speak_to_the_terminal(run: Run) -> None:
     error = {"kind": "crashed", "message": "\x1b[2Jgone [red]", "advice": "\x07"}
     run.devices["local"].save(
