@@ -16,8 +16,8 @@ from orchestrate.report.verdict_cards import without_figures
 
 Row = Mapping[Any, Any]
 ABOUT = (
-    '<p class="sub">p50: median of one inference in each fresh process, geometric mean over the processes with '
-    "its 95% interval; memory of the whole process.</p>"
+    '<p class="sub">p50: median of one inference in each fresh process, geometric mean over the processes '
+    "with its 95% interval; memory of the whole process.</p>"
 )
 SHOWN = 24  # cards; the table below has every model
 
