@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import hypothesis
 import psutil
 import pytest
-from _pytest.assertion import rewrite
 from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,26 +78,13 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("busy")
 
 
-def rewrite_share(config: pytest.Config) -> None:
-    """Side by side, every worker would rewrite every test that has changed: each does its share first."""
-    worker: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]
-    state, first = config.stash[rewrite.assertstate_key], int(worker["workerid"].removeprefix("gw"))
-    for path in sorted((ROOT / "tests").rglob("test_*.py"))[first :: worker["workercount"]]:
-        kept = rewrite.get_cache_dir(path) / f"{path.stem}{rewrite.PYC_TAIL}"
-        if rewrite._read_pyc(path, kept) is None and rewrite.try_makedirs(kept.parent):
-            source_hash, code = rewrite._rewrite_test(path, config)
-            rewrite._write_pyc(state, code, source_hash, kept)
-
-
 @pytest.hookimpl(wrapper=True)
-def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+def pytest_collection() -> Generator[None, object, object]:
     """Look for no garbage meanwhile, which takes seconds, nor later among modules and tests, which stay.
 
     Tests come to keep a million objects: to look through them as often as usual takes a twelfth of the time.
     """
     gc.disable()
-    if hasattr(session.config, "workerinput"):
-        rewrite_share(session.config)
     try:
         return (yield)
     finally:
