@@ -49,7 +49,7 @@ def start(**options: Any) -> Iterator[None]:
     with _private_folder() as folder, _environment(_secret(folder)):
         read_token()
         try:
-            with _on_loopback(), _without_helpers():
+            with _on_loopback():
                 _init("local", _node_ip_address=LOOPBACK, _temp_dir=str(folder / "ray"), **options)
             _refuse_open_session()
             yield
@@ -182,22 +182,6 @@ def _on_loopback() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
-
-
-@contextlib.contextmanager
-def _without_helpers() -> Iterator[None]:
-    """Start no autoscaler, nor what sends logs to a driver that asks for none: 1.5 core-seconds a session."""
-    from ray._private.node import Node
-
-    idle = {"start_monitor", "start_log_monitor"}
-    helpers = {name: start for name, start in vars(Node).items() if name in idle}
-    for name in helpers:
-        setattr(Node, name, lambda _: None)
-    try:
-        yield
-    finally:
-        for name, start in helpers.items():
-            setattr(Node, name, start)
 
 
 def _refuse_open_session() -> None:

@@ -125,12 +125,6 @@ def test_no_dashboard_answers(session: Session, matrix: Part) -> None:
     matrix.add("Ray: dashboard", "none", repr(url), not url)
 
 
-def test_helpers_that_no_session_of_our_own_needs_are_not_started(session: Session) -> None:
-    at_work = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
-    assert any("raylet" in words for words in at_work)
-    assert [words for words in at_work if "log_monitor" in words or "autoscaler" in words] == []
-
-
 SWEEP = """
 import os
 import sys
