@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 
 def application(program: str, about: str, commands: ModuleType, *errors: type[Exception]) -> typer.Typer:
-    """Return the application with what every module in `commands` registers.
+    """Return the application with what the modules in `commands` register.
 
-    `errors` carry their `exit_code`.
+    A module without `register` adds to another's group, or has no command. `errors` carry their `exit_code`.
     """
     gc.set_threshold(5_000)  # modules are no garbage: with 700, a sixth of importing torch goes into looking
     app = typer.Typer(
@@ -38,8 +38,10 @@ def application(program: str, about: str, commands: ModuleType, *errors: type[Ex
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_callback(program))  # a group even while there is one command only
-    for module in pkgutil.iter_modules(commands.__path__):
-        importlib.import_module(f"{commands.__name__}.{module.name}").register(app)
+    for found in pkgutil.iter_modules(commands.__path__):
+        module = importlib.import_module(f"{commands.__name__}.{found.name}")
+        if hasattr(module, "register"):
+            module.register(app)
     return app
 
 

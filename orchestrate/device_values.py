@@ -16,7 +16,7 @@ UNITS = {"": 1.0, **MEMORY.units}
 RESERVED = {"bundle", "report"}  # what else a run's folder holds
 
 
-def size(value: object) -> object:
+def _size(value: object) -> object:
     """Read bytes from `64MB`, `1.5 GiB` or a plain number."""
     if not isinstance(value, str):
         return value
@@ -28,7 +28,7 @@ def size(value: object) -> object:
     return int(float(match[1]) * UNITS[match[2]])
 
 
-def unique(values: list[object]) -> list[object]:
+def _unique(values: list[object]) -> list[object]:
     """Refuse a value that occurs twice: it would make two jobs of one name."""
     twice = sorted({str(value) for value in values if values.count(value) > 1})
     if twice:
@@ -58,7 +58,7 @@ class Matching:
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$", "description": self.wanted}
 
 
-def free(name: str) -> str:
+def _free(name: str) -> str:
     """Refuse a device name that a run's folder uses for something else."""
     if name in RESERVED:
         raise ValueError(f"{name!r} is taken: a run keeps something else under that name")
@@ -72,7 +72,7 @@ def known_backend(name: str) -> str:
     return name
 
 
-Bytes = Annotated[int, BeforeValidator(size), Field(ge=0, strict=True)]
+Bytes = Annotated[int, BeforeValidator(_size), Field(ge=0, strict=True)]
 Text = Annotated[
     str, Matching(r"[^\x00-\x1f\x7f-\x9f]{0,500}", "at most 500 characters, none of them control characters")
 ]
@@ -86,7 +86,7 @@ Word = Annotated[
     ),
 ]
 # A device's name becomes a folder of the run and part of a container's name.
-Name = Annotated[Word, AfterValidator(free)]
+Name = Annotated[Word, AfterValidator(_free)]
 # Never a leading '-': ssh would take it for an option. A ProxyCommand may hand it to a shell: no quotes.
 SSH_HOST = r"(?:ssh://)?(?:[A-Za-z0-9_][A-Za-z0-9._+-]{0,62}@)?[A-Za-z0-9_\[:][A-Za-z0-9._:\]-]{0,252}"
 Host = Annotated[
@@ -107,7 +107,7 @@ Scalar = str | int | float | bool
 Entry = Annotated[str, Matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", "letters, digits and . _ -")]
 Precision = Literal["fp32", "fp16", "int8"]
 Threads = Annotated[int, Field(ge=0, le=256, strict=True)]
-Once = AfterValidator(unique)
+Once = AfterValidator(_unique)
 Command = Annotated[list[Argument], Field(min_length=1)]
 MeasureSetting = Literal[
     "processes",

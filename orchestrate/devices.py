@@ -190,7 +190,7 @@ def unperformed(name: str, device: Device) -> Iterator[tuple[reader.KeyPath, str
         yield ("devices", name, "options", key), problem
 
 
-def choose(devices: dict[str, Device], names: Iterable[str], source: Path | str) -> dict[str, Device]:
+def choose_devices(devices: dict[str, Device], names: Iterable[str], source: Path | str) -> dict[str, Device]:
     """Return the devices called `names`, in their order; BadInput lists the known ones."""
     wanted = list(dict.fromkeys(names))
     unknown = [name for name in wanted if name not in devices]

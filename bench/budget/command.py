@@ -16,7 +16,7 @@ from bench.cost.design import Item
 from bench.errors import InputError, JobError
 from bench.record.quantities import counted
 from bench.scaling.budgets import COUNTS, shown
-from bench.scaling.device_prices import DevicePrices, of_profile
+from bench.scaling.device_prices import DevicePrices, price_list
 from bench.scaling.errors import UnreachableError
 from bench.scaling.fits import load_named
 from bench.scaling.within import Within, within
@@ -68,7 +68,7 @@ def prices_on_device(asked: Asked) -> DevicePrices | None:
     if asked.device is None:
         return None
     network, data = zoo.architecture(asked.architecture), zoo.dataset(asked.dataset)
-    return of_profile(asked.device, network, data, asked.extrapolate)
+    return price_list(asked.device, network, data, asked.extrapolate)
 
 
 def solve(asked: Asked) -> BudgetAnswer:

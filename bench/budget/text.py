@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from bench.budget.command import NAMES, Asked, BudgetAnswer, round_lines, solve
-from bench.cost import UNKNOWN, PredictedFigure, Prediction, Profile, known
+from bench.cost import UNKNOWN, PredictedFigure, Prediction, Profile, number_or_none
 from bench.manifests.methods import canonical
 from bench.scaling.budgets import shown
 
@@ -17,7 +17,7 @@ ON_DEVICE = ("latency", "memory")
 def answer(asked: Asked, as_json: bool) -> str:
     """Return the text that answers, or JSON."""
     found = solve(asked)
-    return json.dumps(as_data(asked, found)) if as_json else as_text(asked, found)
+    return json.dumps(as_data(asked, found)) if as_json else _as_text(asked, found)
 
 
 def as_data(asked: Asked, found: BudgetAnswer) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def as_data(asked: Asked, found: BudgetAnswer) -> dict[str, Any]:
     data["rounds"] = [
         {
             "widths": each.guess.scaled.widths,
-            "guessed": {name: known(each.guess.figures[name]) for name in ON_DEVICE},
+            "guessed": {name: number_or_none(each.guess.figures[name]) for name in ON_DEVICE},
             "measured": {name: getattr(each.measured, name).data() for name in ON_DEVICE},
         }
         for each in found.played
@@ -63,7 +63,7 @@ def prediction_data(prediction: Prediction, profile: Profile) -> dict[str, Any]:
     return {**where, "predicted": figures, "extrapolated": list(prediction.outside)}
 
 
-def as_text(asked: Asked, found: BudgetAnswer) -> str:
+def _as_text(asked: Asked, found: BudgetAnswer) -> str:
     """Return the answer for people."""
     scaled = found.within.scaled
     by = f", in multiples of {scaled.align}" if scaled.align else ""

@@ -63,12 +63,12 @@ def predict(
     bench cost predict vgg11 -d cifar10 --explain --widths 32,64,99,99,256,256,256,256
     """
     from bench import zoo
-    from bench.cost import CostModel, find
+    from bench.cost import CostModel, find_profile
 
     network, task = zoo.architecture(arch), zoo.dataset(dataset)
     numbers = _widths(widths)
     network.check(numbers)
-    found = find(profile)
+    found = find_profile(profile)
     model = CostModel(found)
     prediction = model.predict(network, numbers, task, extrapolate)
     layers = model.explain(network, numbers, task) if explain else []
@@ -179,14 +179,14 @@ def fit(
     bench cost fit measurements.json --out manifests/profiles/local.yaml
     """
     from bench.cost.calibration import judge, observe, profiled, quality
-    from bench.cost.profile import save
+    from bench.cost.profile import save_profile
     from bench.work import writable_paths
 
     path = writable_paths.manifest("--out", out)
     read = observe(_read(measurements))
     fitted = judge(read)
     profile = read.model_copy(update={"name": path.stem, "fitted": fitted})
-    save(profile, path)
+    save_profile(profile, path)
     seen = profiled(profile, fitted.block)
     found = quality(fitted, seen)
     if as_json:

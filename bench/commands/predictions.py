@@ -35,10 +35,10 @@ def predictions(
     costliest layer of its first network and where the others fall on it, null where the first has no
     prediction.
     """
-    from bench.cost import CostModel, find
+    from bench.cost import CostModel, find_profile
 
     networks = json.load(sys.stdin)
-    models = [CostModel(find(name)) for name in profiles]
+    models = [CostModel(find_profile(name)) for name in profiles]
     if landscape:
         found = [_landscape(model, group) for model in models for group in networks]
     else:

@@ -124,9 +124,9 @@ def scale(options: ScaleOptions) -> None:
 
     bench scale vgg11 -d cifar10 -m device --max-latency 5ms --device local
     """
-    from bench.scaling.ask import limits
+    from bench.scaling.ask import limits_of
 
-    wanted = limits(
+    wanted = limits_of(
         params=options.max_params,
         macs=options.max_macs,
         latency=options.max_latency,
@@ -210,9 +210,9 @@ def _scaled(options: ScaleOptions, ratio: float, ratio_of: str) -> "tuple[Scaled
     fit = load_named(options.fit) if options.fit else None
     prices = None
     if options.device is not None:
-        from bench.scaling.device_prices import of_profile
+        from bench.scaling.device_prices import price_list
 
-        prices = of_profile(options.device, architecture, task, options.extrapolate)
+        prices = price_list(options.device, architecture, task, options.extrapolate)
     asked = (architecture, task, options.method, ratio, ratio_of, fit, options.align)
     if options.method != "device" and ratio_of not in ("latency", "memory"):
         return along_curve(*asked, options.count), prices

@@ -177,7 +177,7 @@ def _task(path: Path, found: "Prepared", timeout: float, setup: dict[str, Any]) 
     setup: the job without its model. InputError for what the backend does not perform.
     """
     from bench.errors import InputError
-    from bench.runtime.backends import problems
+    from bench.runtime.backends import backend_problems
 
     file = found.entry["precision"]
     model = {"reference": {"tolerance": found.entry["tolerance"]}, "precision": file}
@@ -187,7 +187,7 @@ def _task(path: Path, found: "Prepared", timeout: float, setup: dict[str, Any]) 
         "precision": setup["precision"] or file,
         "batch": found.entry["batch"],
     }
-    for problem in problems(job):
+    for problem in backend_problems(job):
         raise InputError(f"{path}: {problem}")
     return {
         "job": job,

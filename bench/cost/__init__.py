@@ -10,8 +10,16 @@ finds the kernels among what a profiler saw; `places` and `process` are Gaussian
 """
 
 from bench.cost.errors import ExtrapolationError, ProfileError
-from bench.cost.model import UNKNOWN, CostModel, LayerCost, PredictedFigure, Prediction, SegmentCost, known
-from bench.cost.profile import Profile, find
+from bench.cost.model import (
+    UNKNOWN,
+    CostModel,
+    LayerCost,
+    PredictedFigure,
+    Prediction,
+    SegmentCost,
+    number_or_none,
+)
+from bench.cost.profile import Profile, find_profile
 
 __all__ = [
     "UNKNOWN",
@@ -23,6 +31,6 @@ __all__ = [
     "Profile",
     "ProfileError",
     "SegmentCost",
-    "find",
-    "known",
+    "find_profile",
+    "number_or_none",
 ]

@@ -89,10 +89,10 @@ def calibrate(profile: Profile) -> Calibration:
     fitted = profile.fitted or judge(profile)
     samples = samples_of(profile, fitted.block)
     memory = {name: fit_memory(profile.measurements, name, fitted.block) for name in NAMES}
-    return Calibration(fitted.block, fit(samples, fitted.block), memory, fitted)
+    return Calibration(fitted.block, _fit(samples, fitted.block), memory, fitted)
 
 
-def fit(samples: Sequence[Sample], block: int) -> KernelModel:
+def _fit(samples: Sequence[Sample], block: int) -> KernelModel:
     """Return all parts of the model."""
     seen = fitting.Observed.of(samples)
     times = fit_times(samples, seen, fitting.fit_linear(samples, seen, block))
@@ -125,13 +125,13 @@ def judge(profile: Profile) -> Fitted:
 
 def channel_block(profile: Profile) -> Literal[1, 8, 16]:
     """Return the channel block whose kernels a profiler saw, else the one that explains the times best."""
-    matched = {each: sum(times is not None for times in kernel_times(profile, each)) for each in BLOCKS}
+    matched = {each: sum(times is not None for times in _kernel_times(profile, each)) for each in BLOCKS}
     if any(matched.values()):
         return max(BLOCKS, key=lambda each: matched[each])
     return min(BLOCKS, key=lambda block: _linear_error(samples_of(profile, block), block))
 
 
-def in_place(measurement: Measurement, block: int) -> list[float] | None:
+def _in_place(measurement: Measurement, block: int) -> list[float] | None:
     """Return the time of each kernel (s) where a profiler gave it; None where those it saw are others."""
     kernels = design.kernels(measurement.item, block)
     if measurement.layers:
@@ -140,9 +140,9 @@ def in_place(measurement: Measurement, block: int) -> list[float] | None:
     return times if len(times) == len(kernels) and sum(times) > 0 else None
 
 
-def kernel_times(profile: Profile, block: int) -> list[list[float] | None]:
+def _kernel_times(profile: Profile, block: int) -> list[list[float] | None]:
     """Return `in_place` of every measurement; all None where a profiler saw the kernels of too few."""
-    found = [in_place(m, block) for m in profile.measurements]
+    found = [_in_place(m, block) for m in profile.measurements]
     enough = sum(times is not None for times in found) >= KNOWN * len(found)
     return found if enough else [None] * len(found)
 
@@ -153,7 +153,7 @@ def observe(profile: Profile) -> Profile:
         return profile
     block = channel_block(profile)
     found = [
-        m.model_copy(update={"kernels": in_place(m, block), "layers": None}) if m.layers else m
+        m.model_copy(update={"kernels": _in_place(m, block), "layers": None}) if m.layers else m
         for m in profile.measurements
     ]
     return profile.model_copy(update={"measurements": found})
@@ -161,7 +161,7 @@ def observe(profile: Profile) -> Profile:
 
 def profiled(profile: Profile, block: int) -> int:
     """Return how many measurements have the time of each kernel; of the others the sum alone is known."""
-    return sum(times is not None for times in kernel_times(profile, block))
+    return sum(times is not None for times in _kernel_times(profile, block))
 
 
 def quality(fitted: Fitted, seen: int) -> list[str]:
@@ -177,7 +177,7 @@ def left_out(samples: Sequence[Sample], block: int, which: Sequence[int]) -> lis
     found = []
     for fold in range(min(FOLDS, len(which))):
         hidden = set(which[fold::FOLDS])
-        model = fit([s for i, s in enumerate(samples) if i not in hidden], block)
+        model = _fit([s for i, s in enumerate(samples) if i not in hidden], block)
         for index in hidden:
             sample = samples[index]
             if not model.times.linear.missing(sample.kernels):
@@ -195,7 +195,7 @@ def samples_of(profile: Profile, block: int) -> list[Sample]:
             m.architecture if m.part is None else None,
             times,
         )
-        for m, times in zip(profile.measurements, kernel_times(profile, block), strict=True)
+        for m, times in zip(profile.measurements, _kernel_times(profile, block), strict=True)
     ]
 
 

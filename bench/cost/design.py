@@ -184,7 +184,7 @@ def operators(item: Item) -> tuple[list[Operator], Value, Value]:
     if item.part is None:
         image = Value(3, data.size)
         return *trace(net.network(item.widths, data), image), image
-    segment = find(item)
+    segment = segment_of(item)
     return *segment.operators(item.widths[0], item.widths[1:]), Value(item.widths[0] or 3, segment.size)
 
 
@@ -195,7 +195,7 @@ def kernels(item: Item, block: int) -> list[Kernel]:
     return graph(made, output, block)
 
 
-def find(item: Item) -> CostSegment:
+def segment_of(item: Item) -> CostSegment:
     """Return the segment that a part is of; StopIteration for a part that its architecture does not have."""
     all_ = segments(architecture(item.architecture), dataset(item.dataset))
     return next(segment for segment in all_ if segment.name == item.part)

@@ -36,10 +36,10 @@ class PredictedFigure(NamedTuple):
 
     def data(self) -> dict[str, float | None]:
         """As JSON has it: null for what is unknown."""
-        return {name: known(x) for name, x in self._asdict().items()}
+        return {name: number_or_none(x) for name, x in self._asdict().items()}
 
 
-def known(value: float) -> float | None:
+def number_or_none(value: float) -> float | None:
     """Return a figure as JSON has it: None for NaN, and for the end of an interval that has none."""
     return float(value) if math.isfinite(value) else None
 

@@ -24,7 +24,7 @@ MOST = 1200  # kernels of a group: more are thinned
 LEAST = 0.2  # of the linear part
 
 
-def place(kernel: Kernel, block: int) -> tuple[float, ...]:
+def _place(kernel: Kernel, block: int) -> tuple[float, ...]:
     """Return where a kernel lies: its coordinates, to be divided by LENGTHS."""
     unit = FILTERS * block if kernel.layout == BLOCKED else ROWS
     fill = kernel.c_out / unit % 1
@@ -33,10 +33,10 @@ def place(kernel: Kernel, block: int) -> tuple[float, ...]:
 
 def places(kernels: Sequence[Kernel], block: int) -> Array:
     """Return the place of each kernel, in units of the process: kernels x coordinates."""
-    return np.array([place(kernel, block) for kernel in kernels]) / LENGTHS
+    return np.array([_place(kernel, block) for kernel in kernels]) / LENGTHS
 
 
-def near(a: Array, b: Array) -> Array:
+def likeness(a: Array, b: Array) -> Array:
     """Return how alike places are: 1 for the same, towards 0 for far ones."""
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
     found: Array = np.exp(-0.5 * np.maximum(squares, 0))
@@ -62,7 +62,7 @@ class Times:
         for name, indices in by_group(kernels).items():
             if name in self.seen:
                 own = places([kernels[i] for i in indices], self.linear.block)
-                found[indices] *= np.maximum(1 + near(own, self.seen[name]) @ self.weights[name], LEAST)
+                found[indices] *= np.maximum(1 + likeness(own, self.seen[name]) @ self.weights[name], LEAST)
         return found
 
 
@@ -78,6 +78,6 @@ def fit_times(samples: Sequence[Sample], observed: Observed, linear: Linear) -> 
         plain = np.maximum(plain, TICK / 10)
         near_by = observed.seconds[indices] - observed.share[indices] * beyond[observed.owner[indices]]
         seen[name] = places(kernels, linear.block)
-        covariance = near(seen[name], seen[name]) + np.diag(NOISE**2 + (TICK / plain) ** 2) / AMPLITUDE**2
+        covariance = likeness(seen[name], seen[name]) + np.diag(NOISE**2 + (TICK / plain) ** 2) / AMPLITUDE**2
         weights[name] = np.linalg.solve(covariance, np.clip(near_by / plain - 1, -0.9, 2.0))
     return Times(linear, seen, weights)

@@ -18,7 +18,7 @@ from bench.cost import memory
 from bench.cost.features import by_group
 from bench.cost.fitting import Array, Sample
 from bench.cost.lowering import Kernel
-from bench.cost.places import Times, near, places
+from bench.cost.places import Times, likeness, places
 
 AMPLITUDES = {False: 0.25, True: 0.1}  # deviation of g: where kernels were not observed, and where they were
 OFFSET, OWN = 0.1, 0.1  # deviations: of all whole networks, of an architecture
@@ -45,7 +45,7 @@ class GaussianProcess:
         for name, indices in by_group(kernels).items():
             if name in self.seen:
                 own = places([kernels[i] for i in indices], self.block)
-                found[indices] = near(own, self.seen[name]) @ self.weights[inside][name]
+                found[indices] = likeness(own, self.seen[name]) @ self.weights[inside][name]
         return found
 
     def deviation(self, kernels: Sequence[Kernel], shares: Array, whole: str | None) -> float:
@@ -54,9 +54,10 @@ class GaussianProcess:
         cross: Array = np.zeros(len(self.wholes))
         for name, indices in by_group(kernels).items():
             own, weight = places([kernels[i] for i in indices], self.block), shares[indices]
-            prior += self.variance * float(weight @ near(own, own) @ weight)
+            prior += self.variance * float(weight @ likeness(own, own) @ weight)
             if name in self.seen:
-                cross = cross + self.variance * (self.shares[name] @ (near(self.seen[name], own) @ weight))
+                alike = likeness(self.seen[name], own) @ weight
+                cross = cross + self.variance * (self.shares[name] @ alike)
         if whole is not None:
             prior *= 1 + WITHIN
             cross = cross * (1 + WITHIN * np.array([other is not None for other in self.wholes]))
@@ -88,7 +89,7 @@ def fit_process(samples: Sequence[Sample], times: Times) -> GaussianProcess:
         seen[name], which = np.unique(all_, axis=0, return_inverse=True)
         shares[name] = np.zeros((len(samples), len(seen[name])))
         np.add.at(shares[name], (owner[indices], which.ravel()), share[indices])
-        covariance += within * (shares[name] @ near(seen[name], seen[name]) @ shares[name].T)
+        covariance += within * (shares[name] @ likeness(seen[name], seen[name]) @ shares[name].T)
     inverse = np.linalg.inv(covariance)
     left = inverse @ (np.array([s.seconds for s in samples]) / sums - 1)
     names = sorted({w for w in wholes if w})

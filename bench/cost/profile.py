@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bench.cost.design import Item
-from bench.cost.design import find as segment_of
+from bench.cost.design import Item, segment_of
 from bench.cost.errors import ProfileError
 from bench.manifests import reader, search_path
 from bench.record import files
@@ -159,16 +158,16 @@ class Profile(reader.Manifest):
         return any(m.part is None and m.architecture == architecture.name for m in self.measurements)
 
 
-def known() -> dict[str, Path]:
+def _known() -> dict[str, Path]:
     """Return profiles by name, the user's before those that are shipped."""
     return search_path.files(KIND)
 
 
-def find(name: str) -> Profile:
+def find_profile(name: str) -> Profile:
     """Return the profile called `name`, or in the file `name`; ProfileError lists the known ones."""
     if name.endswith((".yaml", ".yml")) or "/" in name:
         return reader.load(name, Profile)
-    paths = known()
+    paths = _known()
     if name not in paths:
         names = ", ".join(sorted(paths)) or "none"
         raise ProfileError(
@@ -180,7 +179,7 @@ def find(name: str) -> Profile:
 TRANSIENT = {"measurements": {"__all__": {"layers"}}}  # what `kernels` are made of
 
 
-def save(profile: Profile, path: Path) -> None:
+def save_profile(profile: Profile, path: Path) -> None:
     """Write a profile whole or not at all."""
     import yaml
 

@@ -19,7 +19,7 @@ from torch import nn
 from bench.export import count
 from bench.export.errors import ExportError
 from bench.export.onnx_limits import OPSET
-from bench.export.reference import TOLERANCE, pack, random_input, run
+from bench.export.reference import TOLERANCE, pack, random_input, run_reference
 from bench.zoo import Architecture, Dataset
 
 
@@ -91,7 +91,7 @@ def export(
     with torch.inference_mode():
         expected = module(torch.from_numpy(inputs)).numpy()
     tolerance = TOLERANCE * max(1.0, float(np.abs(expected).max()))
-    error = float(np.abs(run(raw, [inputs])[0][0] - expected).max())
+    error = float(np.abs(run_reference(raw, [inputs])[0][0] - expected).max())
     if not error <= tolerance:
         raise ExportError(f"onnxruntime and torch differ by {error:g}, more than {tolerance:g}")
     return Exported(raw, pack([inputs], [expected]), tolerance, error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from bench.export.errors import ExportError
-from bench.export.trained import Trained, find
+from bench.export.trained import Trained, find_trained
 from bench.manifests.accuracies import lookup
 from bench.manifests.experiment import ON_DEVICE, Experiment, Request, requests
 from bench.scaling import NoFitError, Scaled, ScalingError, scale
@@ -101,7 +101,7 @@ def plan_one(request: Request, sources: Sequence[str] = (), weights: Path | None
     scaled = _scale(request, prices)
     network = request.architecture, request.dataset, scaled.widths, scaled.params
     known = lookup(*network, sources, exact=bool(scaled.align and scaled.align > 1))
-    trained = find(weights, request.of_one_image.id, scaled.widths) if weights else None
+    trained = find_trained(weights, request.of_one_image.id, scaled.widths) if weights else None
     return Planned(request, scaled, known, trained, _predicted(prices, request, scaled) if prices else None)
 
 
@@ -128,9 +128,9 @@ def _prices(request: Request) -> "DevicePrices | None":
 
 @cache
 def _model(profile: str) -> "CostModel":
-    from bench.cost import CostModel, find
+    from bench.cost import CostModel, find_profile
 
-    return CostModel(find(profile))
+    return CostModel(find_profile(profile))
 
 
 def _predicted(prices: "DevicePrices", request: Request, scaled: Scaled) -> dict[str, Any] | None:

@@ -27,7 +27,7 @@ def random_input(shape: Sequence[int], dtype: str, seed: int) -> Array:
     return generator.integers(0, high, size=shape).astype(kind)
 
 
-def run(model: bytes, inputs: Sequence[Array], times: int = 1) -> list[list[Array]]:
+def run_reference(model: bytes, inputs: Sequence[Array], times: int = 1) -> list[list[Array]]:
     """Return the outputs of an ONNX model for `inputs`: of `times` runs by onnxruntime on one thread."""
     import onnxruntime
 

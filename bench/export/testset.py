@@ -44,7 +44,7 @@ def _of(
     dataset = planned.request.dataset
     key = json.dumps([dataset, planned.trained.normalisation])
     if key not in written:
-        content = pack(dataset, planned.trained, wanted, data)
+        content = _pack(dataset, planned.trained, wanted, data)
         sha256 = hashlib.sha256(content).hexdigest()
         name = f"reference/test-{dataset}-{sha256[:8]}.npz"
         files.write(folder / name, content)
@@ -52,7 +52,7 @@ def _of(
     return written[key]
 
 
-def pack(dataset: str, trained: Trained, wanted: bool | int, data: str | None) -> bytes:
+def _pack(dataset: str, trained: Trained, wanted: bool | int, data: str | None) -> bytes:
     """Return the npz: images as the network was trained to see them (N x 3 x H x W, float32), labels (N,
     int64).
 

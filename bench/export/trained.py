@@ -26,7 +26,7 @@ class Trained:
         return f"trained seed {self.seed} sha256 {self.sha256}"
 
 
-def find(folder: Path, model: str, widths: list[int]) -> Trained | None:
+def find_trained(folder: Path, model: str, widths: list[int]) -> Trained | None:
     """Return the trained weights of `model` with the lowest seed, or None.
 
     Other widths are another network.

@@ -26,7 +26,7 @@ def write(
     beside: what an item takes turns with, where that is not the reference network of its architecture.
     """
     bundle.begin(out)
-    partners = {item: (beside or {}).get(item) or reference(item.architecture) for item in items}
+    partners = {item: (beside or {}).get(item) or _reference(item.architecture) for item in items}
     references = {each: _file(out, each, f"reference-{each.id}") for each in sorted(set(partners.values()))}
     models = []
     for number, item in enumerate(items):
@@ -38,7 +38,7 @@ def write(
         }
         models.append({**_entry(out, item), "against": against})
     contents = {
-        "experiment": {"name": name, "measure": {**measure(processes), "profile": profiled}},
+        "experiment": {"name": name, "measure": {**_measure(processes), "profile": profiled}},
         "models": models,
         "skipped": [],
     }
@@ -46,13 +46,13 @@ def write(
     return contents
 
 
-def reference(name: str) -> Item:
+def _reference(name: str) -> Item:
     """Return what networks of an architecture take turns with: a small one, slowed by what slows them."""
     widths = (max(8, round(REFERENCE * width / 8) * 8) for width in architecture(name).default_widths)
     return Item(name, "cifar10", None, tuple(widths))
 
 
-def measure(processes: int) -> dict[str, Any]:
+def _measure(processes: int) -> dict[str, Any]:
     """Return a tuning's measuring plan: its turns count, its plain samples are for the memory ladder."""
     return {
         "processes": processes, "warmup": 5, "warmup_seconds": 0.02, "min_samples": 20, "max_samples": 2000,

@@ -27,10 +27,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 def report(problems: List[Problem], path: Path, reason: str) -> None:
     """Append a problem, up to MAX_PROBLEMS of them."""
     if len(problems) < MAX_PROBLEMS:
-        problems.append(Problem(dotted(path) or "the file", reason))
+        problems.append(Problem(_dotted(path) or "the file", reason))
 
 
-def dotted(path: Path) -> str:
+def _dotted(path: Path) -> str:
     """Return `memory.rungs[3].rss`; keys as they are shown in messages, since a stranger chose them."""
     steps = []
     while isinstance(path, tuple):

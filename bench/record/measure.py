@@ -33,7 +33,7 @@ def complete(of_list: Measure, of_job: Optional[Measure]) -> Measure:
     return plan
 
 
-def build_of(plan: Measure, process: int) -> int:
+def build_number(plan: Measure, process: int) -> int:
     """Return which engine of a job its process measures; the profile is of the first. plan: complete."""
     return int(process % plan["builds"]) if process < plan["processes"] else 0
 

@@ -14,7 +14,7 @@ import io
 import os
 from typing import Any, BinaryIO, Dict, List, NamedTuple, Optional, Tuple
 
-from bench.record.onnxfile import BYTES, GRAPHS, MOST_DEPTH, VARINT, fields, varint
+from bench.record.onnxfile import BYTES, GRAPHS, MOST_DEPTH, VARINT, varint, wire_fields
 
 Tensor = NamedTuple("Tensor", [("kind", int), ("shape", Tuple[int, ...])])  # kind: TensorProto.DataType
 Node = NamedTuple(
@@ -57,7 +57,7 @@ def parse(raw: bytes) -> Optional[Graph]:
 
 def _model(stream: BinaryIO, end: int) -> Optional[Graph]:
     found, functions = Graph([], {}, {}, 0), 0
-    for number, wire, value in fields(stream, end):
+    for number, wire, value in wire_fields(stream, end):
         if number == 7 and wire == BYTES:
             _graph(stream, value, found)
         functions += int(number == 25)
@@ -67,7 +67,7 @@ def _model(stream: BinaryIO, end: int) -> Optional[Graph]:
 def _graph(stream: BinaryIO, end: int, found: Graph, depth: int = 0) -> None:
     if depth > MOST_DEPTH:
         raise ValueError("too deep")
-    for number, wire, value in fields(stream, end):
+    for number, wire, value in wire_fields(stream, end):
         if wire != BYTES:
             continue
         if number == 1:
@@ -86,7 +86,7 @@ def _graph(stream: BinaryIO, end: int, found: Graph, depth: int = 0) -> None:
 
 def _node(stream: BinaryIO, end: int, found: Graph, depth: int) -> Node:
     operator, name, node = "", "", Node("", [], [], {}, "")
-    for number, wire, value in fields(stream, end):
+    for number, wire, value in wire_fields(stream, end):
         if wire == BYTES and number in (1, 2):
             (node.inputs if number == 1 else node.outputs).append(_text(stream, value))
         elif wire == BYTES and number == 3:
@@ -102,7 +102,7 @@ def _node(stream: BinaryIO, end: int, found: Graph, depth: int) -> Node:
 def _attribute(stream: BinaryIO, end: int, found: Graph, depth: int) -> Tuple[str, Any]:
     """Its name, and its content where that is a whole number or a tensor; else None. Graphs go to `found`."""
     name, content = "", None  # type: Tuple[str, Any]
-    for number, wire, value in fields(stream, end):
+    for number, wire, value in wire_fields(stream, end):
         if number == 1 and wire == BYTES:
             name = _text(stream, value)
         elif number == 3 and wire == VARINT:
@@ -116,7 +116,7 @@ def _attribute(stream: BinaryIO, end: int, found: Graph, depth: int) -> Tuple[st
 
 def _tensor(stream: BinaryIO, end: int) -> Tuple[str, Tensor]:
     name, kind, shape = "", 0, []  # type: Tuple[str, int, List[int]]
-    for number, wire, value in fields(stream, end):
+    for number, wire, value in wire_fields(stream, end):
         if number == 1 and wire == VARINT:
             shape.append(value)
         elif number == 1 and wire == BYTES:
@@ -131,7 +131,7 @@ def _tensor(stream: BinaryIO, end: int) -> Tuple[str, Tensor]:
 
 def _value_info(stream: BinaryIO, end: int) -> Tuple[str, int]:
     name, kind = "", 0
-    for number, wire, value in fields(stream, end):
+    for number, wire, value in wire_fields(stream, end):
         if number == 1 and wire == BYTES:
             name = _text(stream, value)
         elif number == 2 and wire == BYTES:
@@ -140,9 +140,9 @@ def _value_info(stream: BinaryIO, end: int) -> Tuple[str, int]:
 
 
 def _element_type(stream: BinaryIO, end: int) -> int:
-    for number, wire, value in fields(stream, end):
+    for number, wire, value in wire_fields(stream, end):
         if number == 1 and wire == BYTES:
-            for inner, kind, content in fields(stream, value):
+            for inner, kind, content in wire_fields(stream, value):
                 if inner == 1 and kind == VARINT:
                     return content
     return 0

@@ -45,7 +45,7 @@ def opset(path: str) -> int:
 def _opset(stream: BinaryIO, end: int) -> int:
     """Version of one OperatorSetIdProto; 0 if it names a domain of its own."""
     version, domain = 0, False
-    for number, wire, value in fields(stream, end):
+    for number, wire, value in wire_fields(stream, end):
         domain = domain or (number == 1 and wire == BYTES and value > stream.tell())
         version = value if number == 2 and wire == VARINT else version
     return 0 if domain else version
@@ -65,7 +65,7 @@ def varint(stream: BinaryIO) -> int:
     raise ValueError("not a varint")
 
 
-def fields(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int, int]]:
+def wire_fields(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int, int]]:
     """Yield (field number, wire type, value or end of the message), the stream standing at the value's first
     byte."""
     while stream.tell() < end:
@@ -87,7 +87,7 @@ def fields(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int, int]]:
 
 
 def _messages(stream: BinaryIO, end: int) -> Iterator[Tuple[int, int]]:
-    return ((number, value) for number, wire, value in fields(stream, end) if wire == BYTES)
+    return ((number, value) for number, wire, value in wire_fields(stream, end) if wire == BYTES)
 
 
 def _graph(stream: BinaryIO, end: int, depth: int = 0) -> int:
@@ -122,7 +122,7 @@ def _attribute(stream: BinaryIO, end: int, depth: int) -> int:
 
 def _tensor(stream: BinaryIO, end: int) -> int:
     elements, kind = 1, 0
-    for number, wire, value in fields(stream, end):
+    for number, wire, value in wire_fields(stream, end):
         if number == 1 and wire == VARINT:
             elements *= value
         elif number == 1:

@@ -47,7 +47,7 @@ def demand(check: Check) -> Demand:
     return _DEMANDS[check] if check in _DEMANDS else Other(lambda value: passes(check, value))
 
 
-def test(check: Check, names: Names) -> str:
+def _test(check: Check, names: Names) -> str:
     """Return an expression that is true only of a `v` which passes `check`; `names` gets what it calls."""
     known = demand(check)
     return _WRITERS[type(known)](known, names)
@@ -60,37 +60,37 @@ def _number(known: Number, names: Names) -> str:
 
 def _choice(known: Choice, names: Names) -> str:
     kinds = {type(each) for each in known.allowed}
-    return "type(v) in {} and v in {}".format(named(kinds, names), named(known.allowed, names))
+    return "type(v) in {} and v in {}".format(_named(kinds, names), _named(known.allowed, names))
 
 
 def _listing(known: Listing, names: Names) -> str:
     return "type(v) is list and {} <= len(v) <= {} and all(map({}, v))".format(
-        known.least, known.most, named(function(known.inner), names)
+        known.least, known.most, _named(function(known.inner), names)
     )
 
 
 def _mapping(known: Mapping, names: Names) -> str:
-    inner = named(function(known.inner), names)
+    inner = _named(function(known.inner), names)
     return "type(v) is dict and (not v or all(map({}, v.values())))".format(inner)
 
 
 _WRITERS = {
-    Anything: lambda known, names: "{}(v)".format(named(known.sane, names)),
+    Anything: lambda known, names: "{}(v)".format(_named(known.sane, names)),
     Boolean: lambda known, names: "v is True or v is False",
     Choice: _choice,
-    Every: lambda known, names: " and ".join("({})".format(test(each, names)) for each in known.checks),
+    Every: lambda known, names: " and ".join("({})".format(_test(each, names)) for each in known.checks),
     Listing: _listing,
     Mapping: _mapping,
-    Matching: lambda known, names: "type(v) is str and {}(v)".format(named(known.pattern.match, names)),
-    Nullable: lambda known, names: "v is None or ({})".format(test(known.inner, names)),
+    Matching: lambda known, names: "type(v) is str and {}(v)".format(_named(known.pattern.match, names)),
+    Nullable: lambda known, names: "v is None or ({})".format(_test(known.inner, names)),
     Number: _number,
-    Object: lambda known, names: "{}(v)".format(named(known.compiled(), names)),
-    Other: lambda known, names: "{}(v)".format(named(known.passes, names)),
+    Object: lambda known, names: "{}(v)".format(_named(known.compiled(), names)),
+    Other: lambda known, names: "{}(v)".format(_named(known.passes, names)),
     Text: lambda known, names: "type(v) is str and len(v) <= {}".format(known.longest),
 }  # type: Dict[type, Callable[[Any, Names], str]]
 
 
-def named(value: object, names: Names) -> str:
+def _named(value: object, names: Names) -> str:
     """Return a name for a value in an expression."""
     name = "n{}".format(len(names))
     names[name] = value
@@ -107,19 +107,19 @@ def passes(check: Check, value: object) -> bool:
 def function(check: Check) -> Passes:
     """Return `test` as a function of the value."""
     names: Names = {}
-    return _compiled(["return " + test(check, names)], names)
+    return _compiled(["return " + _test(check, names)], names)
 
 
 def of_fields(fields: List[Field]) -> Passes:
     """Return a function that is true only of an object that lacks no field and whose fields pass."""
     names: Names = {}
-    absent = named(_Absent, names)
+    absent = _named(_Absent, names)
     lines = ["if type(v) is not dict: return False", "get = v.get"]
     for key, check, required in fields:
         whether = "v is not {} and ({})" if required else "v is {} or {}"
         lines += [
             "v = get({!r}, {})".format(key, absent),
-            "if not ({}): return False".format(whether.format(absent, test(check, names))),
+            "if not ({}): return False".format(whether.format(absent, _test(check, names))),
         ]
     return _compiled([*lines, "return True"], names)
 

@@ -11,7 +11,7 @@ from typing import Any, List, Optional
 from bench.record.files import BadFileError
 from bench.runtime.machine.clock import iso_utc
 from bench.runtime.supervise import job_list
-from bench.runtime.supervise.lock import DeviceHeldError, DeviceLock, folder
+from bench.runtime.supervise.lock import DeviceHeldError, DeviceLock, lock_folder
 from bench.runtime.supervise.scheduler import Scheduler
 from bench.runtime.supervise.store import DiskError, Store
 
@@ -37,7 +37,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         todo = job_list.load(arguments.jobs)
         os.makedirs(arguments.out_dir, exist_ok=True)
         owner = {"run": todo.run, "pid": os.getpid(), "since": iso_utc(time.time())}
-        with DeviceLock(todo.device, folder(arguments.out_dir), owner):
+        with DeviceLock(todo.device, lock_folder(arguments.out_dir), owner):
             return Scheduler(todo, Store(os.path.abspath(arguments.out_dir))).run()
     except BadFileError as error:
         return _say(str(error), BAD_INPUT)

@@ -13,7 +13,7 @@ KINDS = {
 }
 
 
-def limits(**given: str | None) -> dict[str, float]:
+def limits_of(**given: str | None) -> dict[str, float]:
     """Return what is limited, in base units; ScalingError names the option that cannot be read."""
     try:
         return {

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from bench.scaling import exact
 from bench.scaling.budgets import COUNTS, BudgetTask, crossing, refuse
 from bench.scaling.direction import FAITH, Direction, worth
-from bench.scaling.grid import Grid, around, grid, most_candidates, near, stepping
+from bench.scaling.grid import Grid, around, grid, most_candidates, stepping, widths_near
 from bench.scaling.segments import PriceList
 
 Floats = NDArray[np.float64]
@@ -162,7 +162,7 @@ class _Search:
 
     def about(self, x: float, made: Grid | None) -> Grid:
         """Return the first candidates about a point; `made` where it has the same."""
-        wanted = near(self.direction, x, self.task.unit, self.most)
+        wanted = widths_near(self.direction, x, self.task.unit, self.most)
         return made if made is not None and made.candidates == wanted else grid(self.prices, wanted)
 
     def point(self, x: float, made: Grid) -> bool:
@@ -226,7 +226,7 @@ class _Search:
         """Return the best of ever closer neighbours of the best so far; `step` is between two points."""
         assert self.best is not None
         unit = self.task.unit
-        candidates = near(self.direction, self.best.x, unit, self.most)
+        candidates = widths_near(self.direction, self.best.x, unit, self.most)
         while (closer := around(candidates, self.best.widths, unit)) is not None:
             made = grid(self.prices, closer)
             for x in (self.best.x + shift * step for shift in (0.0, 0.5, -0.5, 1.0, -1.0)):

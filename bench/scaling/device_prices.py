@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from bench.cost import CostModel, Prediction, find, memory
+from bench.cost import CostModel, Prediction, find_profile, memory
 from bench.cost.lowering import QUANTUM, Kernel, lower
 from bench.scaling.patterns import ChannelSource, Pattern, Priced, PriceTable, held, source
 from bench.scaling.segments import Counts, Floats, Ints, Prices, Segment
@@ -237,8 +237,8 @@ class DevicePrices:
         return most
 
 
-def of_profile(
+def price_list(
     name: str, architecture: Architecture, dataset: Dataset, extrapolate: bool = False
 ) -> DevicePrices:
     """Return the price list of a device's profile, by name or file."""
-    return DevicePrices(CostModel(find(name)), architecture, dataset, extrapolate)
+    return DevicePrices(CostModel(find_profile(name)), architecture, dataset, extrapolate)

@@ -99,7 +99,7 @@ def _priced(
     return costs, leaving, peaks
 
 
-def near(direction: Direction, x: float, unit: int, most: int) -> list[list[int]]:
+def widths_near(direction: Direction, x: float, unit: int, most: int) -> list[list[int]]:
     """Return for each layer about `most` multiples of a power of two times `unit` around the point x."""
     found = []
     for log in direction.logs(x).tolist():

@@ -72,7 +72,7 @@ class PriceList(Protocol):
 
 
 @lru_cache(maxsize=64)
-def segments(architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
+def _segments(architecture: Architecture, dataset: Dataset) -> tuple[Segment, ...]:
     """Return the segments of an architecture, found by which children's cost each width changes."""
     base = [float(10 + 2 * i) for i in range(len(architecture.layers))]
     names, before = _costs(architecture, dataset, base)
@@ -112,7 +112,7 @@ class Counts:
     @property
     def segments(self) -> Sequence[Segment]:
         """The segments of the architecture."""
-        return segments(self.architecture, self.dataset)
+        return _segments(self.architecture, self.dataset)
 
     def prices(self, segment: int, entry: Ints, own: Ints, layout: Hashable) -> Prices:
         """Return the parameters and MACs of one segment."""
@@ -166,7 +166,7 @@ def _quadratic(function: Callable[[Floats], Floats], at: Floats) -> Quadratic:
 @lru_cache(maxsize=1000)
 def _forms(architecture: Architecture, dataset: Dataset, number: int) -> tuple[Quadratic, Quadratic]:
     """What a segment costs where the stream's width changes, and where it stays (a shortcut less)."""
-    part = segments(architecture, dataset)[number]
+    part = _segments(architecture, dataset)[number]
 
     def cost(widths: Floats) -> Floats:
         every = [1.0] * len(architecture.layers)

@@ -9,7 +9,7 @@ class ReaderLeftError(KeyboardInterrupt):
     """Nobody reads the output any more: the same as Ctrl-C to whatever is at work."""
 
 
-def discard(descriptor: int) -> None:
+def discard_output(descriptor: int) -> None:
     """Send the rest of an output to nowhere: what is still to be flushed would raise again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
@@ -21,5 +21,5 @@ def discard_unread() -> bool:
     outputs.register(sys.stderr, 0)
     unread = [number for number, event in outputs.poll(0) if event & select.POLLERR]
     for number in unread:
-        discard(number)
+        discard_output(number)
     return bool(unread)

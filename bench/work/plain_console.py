@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.record.printable import printable
-from bench.work.left_readers import ReaderLeftError, discard
+from bench.work.left_readers import ReaderLeftError, discard_output
 
 TERM, DEFAULT = signal.SIGTERM, signal.SIG_DFL
 
@@ -22,7 +22,7 @@ class PlainConsole(Console):
         In another thread this ends the thread alone; where SIGTERM is handled, it interrupts the command.
         """
         self.quiet = True
-        discard(self.file.fileno())
+        discard_output(self.file.fileno())
         main = threading.main_thread()
         if threading.current_thread() is not main and main.ident and signal.getsignal(TERM) is not DEFAULT:
             signal.pthread_kill(main.ident, TERM)

@@ -25,7 +25,7 @@ from orchestrate.analysis.same_jobs import (
     AnyJob,
     Key,
     changed_files,
-    check_names,
+    check_own_names,
     failed_of,
     jobs_of,
     lost_jobs,
@@ -113,7 +113,7 @@ def compare(
         _need_records(b)
     a = rename_devices(a, devices or {}, {device for device, _ in records_of(b)})
     before, there = jobs_of(a), (records_of(a), records_of(b))
-    check_names(names, *there)
+    check_own_names(names, *there)
     changed = changed_files(*there, names)
     after, paired = pair(before, jobs_of(b), changed)
     both = sorted(before.keys() & after.keys())

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.record.types import Json
 from orchestrate.analysis.frame import Frame
-from orchestrate.analysis.predicted import is_of, network, predicted_of, rows_predicted
+from orchestrate.analysis.predicted import as_network, is_of, predicted_of, rows_predicted
 from orchestrate.analysis.table import CONFIGURATION
 
 MOST = 40  # questions, each of which takes a second or two
@@ -76,7 +76,7 @@ class Question(NamedTuple):
 
     def networks(self) -> list[Json]:
         """As `bench predictions` reads them."""
-        return [network(row) for row in self.rows]
+        return [as_network(row) for row in self.rows]
 
 
 def questions(table: Frame) -> list[Question]:

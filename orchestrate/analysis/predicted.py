@@ -32,11 +32,11 @@ def networks(table: Frame) -> list[Json]:
     found: dict[str, Json] = {}
     for row in table.rows():
         if row["architecture"] and row["dataset"] and row["widths"]:
-            found.setdefault(row["model"], network(row))
+            found.setdefault(row["model"], as_network(row))
     return list(found.values())
 
 
-def network(row: Json) -> Json:
+def as_network(row: Json) -> Json:
     """Return a row of the table as `bench predictions` reads it."""
     kept = {key: row[key] for key in ("architecture", "dataset")}
     return {"id": row["model"], **kept, "widths": list(row["widths"])}
@@ -74,7 +74,7 @@ def predicted_of(row: Row) -> Json | None:
 
 def is_of(row: Row, found: Json) -> bool:
     """Return whether a profile's answer is of the environment that measured the row."""
-    return _of_device(row, found) and not differences(row, found)
+    return _of_device(row, found) and not environment_differences(row, found)
 
 
 def _of_device(row: Row, found: Json) -> bool:
@@ -82,7 +82,7 @@ def _of_device(row: Row, found: Json) -> bool:
     return bool(row["batch"] == 1 and all(row[key] == found[key] for key in SAME))
 
 
-def differences(row: Row, found: Json) -> list[str]:
+def environment_differences(row: Row, found: Json) -> list[str]:
     """Return what of a prediction's environment is not the record's, each as `version 1.32.0, not 1.33.0`.
 
     Older models name neither version nor CPU of their profile.
@@ -98,7 +98,7 @@ def elsewhere(table: Frame) -> tuple[str, ...]:
     found: Counter[str] = Counter()
     for row in rows_predicted(table):
         predicted = row["source"].model["predicted"]
-        if _of_device(row, predicted) and (wrong := differences(row, predicted)):
+        if _of_device(row, predicted) and (wrong := environment_differences(row, predicted)):
             found[f"profile {predicted['profile']} is of {'; '.join(wrong)} on {row['device']}"] += 1
     return tuple(
         f"{text}: {counted(count, 'prediction')} not compared" for text, count in found.most_common(MOST)

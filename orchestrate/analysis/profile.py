@@ -106,7 +106,7 @@ def pairs(jobs: Iterable[MeasuredJob], first: str = "neuralscale", second: str =
         if of(job):
             known[_key(job)][str(job.model.get("method"))] = job
     return [
-        Pair(each[first], each[second], beside(each[first], each[second]))
+        Pair(each[first], each[second], _beside(each[first], each[second]))
         for each in known.values()
         if {first, second} <= set(each)
     ]
@@ -119,7 +119,7 @@ def _key(job: MeasuredJob) -> tuple[Any, ...]:
     return (*of_model, job.device, job.backend, job.precision, job.threads, job.batch, job.setup)
 
 
-def beside(
+def _beside(
     first: MeasuredJob, second: MeasuredJob
 ) -> list[tuple[str, ProfiledLayer | None, ProfiledLayer | None]]:
     """Return layers of the same name beside each other, in the order of the first.

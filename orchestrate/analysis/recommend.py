@@ -81,7 +81,7 @@ class Candidate:
         return f"{self.row['model']} ({configuration(self.row)})"
 
 
-def bounds(row: Row, figure: Figure, limits: ModelLimits) -> tuple[float, float, float]:
+def _bounds(row: Row, figure: Figure, limits: ModelLimits) -> tuple[float, float, float]:
     """Return a figure and the ends of its interval, those of an unknown interval being the figure; NaN where
     unknown."""
     column = limits.column(figure)
@@ -97,7 +97,7 @@ def judge(row: Row, limits: ModelLimits) -> Candidate:
         limit = getattr(limits, name)
         if limit is None:
             continue
-        value, low, high = bounds(row, figure, limits)
+        value, low, high = _bounds(row, figure, limits)
         if math.isnan(value):
             known = row.get("accuracy_source") if name == "accuracy" else ""
             failed.append(f"{name} unknown" + (f" ({known})" if known else ""))
@@ -117,7 +117,7 @@ def judge(row: Row, limits: ModelLimits) -> Candidate:
     return Candidate(row, verdict, tuple(failed or risky), excess)
 
 
-def beats(a: Row, b: Row, limits: ModelLimits) -> bool:
+def _beats(a: Row, b: Row, limits: ModelLimits) -> bool:
     """Return whether `a` is nowhere worse than `b` and somewhere better, in all figures that both have."""
     better = False
     for figure in FIGURES.values():
@@ -132,7 +132,7 @@ def beats(a: Row, b: Row, limits: ModelLimits) -> bool:
     return better
 
 
-def order(row: Row) -> tuple[float, ...]:
+def _order(row: Row) -> tuple[float, ...]:
     """Sort the best first: most accurate, then fastest, smallest, most frugal; what is unknown last.
 
     Smallest by the main definition of memory, whatever definition is limited, so that there is one order.
@@ -155,7 +155,7 @@ def ranks(table: Frame) -> list[int]:
 def fronts(table: Frame, definitions: Sequence[str]) -> list[int]:
     """Return for each row a number whose bit k is set where no row of its dataset and metric beats it.
 
-    Memory is read under `definitions[k]`. The rule is that of `beats`.
+    Memory is read under `definitions[k]`. The rule is that of `_beats`.
     """
     found = np.zeros(len(table), dtype=object)
     figures = [FIGURES[name] for name in ("latency", "accuracy", "energy")]
@@ -221,7 +221,7 @@ def recommend(table: Frame, limits: ModelLimits) -> list[Recommendation]:
 
 
 def _answer(contest: Key, rows: Iterable[Row], limits: ModelLimits) -> Recommendation:
-    judged = sorted((judge(row, limits) for row in rows), key=lambda c: order(c.row))
+    judged = sorted((judge(row, limits) for row in rows), key=lambda c: _order(c.row))
     best = next((candidate for candidate in judged if candidate.verdict == FITS), None)
     front = {id(candidate) for candidate in _front(judged, limits)}
     marked = [replace(c, pareto=id(c) in front, lost=_lost(c, best)) for c in judged]
@@ -235,7 +235,7 @@ def _front(ranked: list[Candidate], limits: ModelLimits) -> list[Candidate]:
     """Those that no other beats. Nothing is beaten by what ranks behind it, nor by what is beaten itself."""
     found: list[Candidate] = []
     for candidate in ranked:
-        if not any(beats(other.row, candidate.row, limits) for other in found):
+        if not any(_beats(other.row, candidate.row, limits) for other in found):
             found.append(candidate)
     return found
 

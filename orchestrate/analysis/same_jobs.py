@@ -88,7 +88,7 @@ def rename_devices(study: Study, devices: Mapping[str, str], names: Iterable[str
     return replace(study, jobs=tuple(jobs), loaded=tuple(loaded), excluded=tuple(excluded))
 
 
-def check_names(names: Mapping[str, str], before: Iterable[Key], after: Iterable[Key]) -> None:
+def check_own_names(names: Mapping[str, str], before: Iterable[Key], after: Iterable[Key]) -> None:
     """Refuse a name that no file of one's own has in its run; `before`, `after`: `records_of` the runs."""
     for which, given, keys in (("first", names.keys(), before), ("second", names.values(), after)):
         known = {found[1] for _, job in keys if (found := OWN.fullmatch(job))}

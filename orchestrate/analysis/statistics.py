@@ -51,7 +51,7 @@ NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 def special_functions() -> Any:
     """Return scipy's, loaded when asked for: the summary of few samples in one process needs none."""
-    from orchestrate.analysis.quick_scipy import special
+    from scipy import special
 
     return special
 

@@ -31,7 +31,3 @@ def add(
     if yes or typer.confirm(f"write this to {path}?"):
         propose.write(path, name, text)
         typer.echo(f"{path}: {name} added; next: orchestrate devices check {name}")
-
-
-def register(_root: typer.Typer) -> None:
-    """Add nothing: the command belongs to the group `devices`."""

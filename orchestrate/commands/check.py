@@ -31,14 +31,14 @@ def check(
 ) -> None:
     """Examine boards: ssh, Docker, image, disk, memory, clocks, power, load; exit 1 when something fails."""
     from orchestrate import device_files
-    from orchestrate.devices import choose
+    from orchestrate.devices import choose_devices
     from orchestrate.doctor import checks, show, visit
     from orchestrate.errors import BadInput
 
     if deep and not names:
         raise BadInput("--deep measures: name the devices, `orchestrate devices check --deep NAME`")
     known = device_files.known(file)
-    chosen = choose(known, names or ["local", *device_files.own(file)], device_files.named(file))
+    chosen = choose_devices(known, names or ["local", *device_files.own(file)], device_files.named(file))
     found = visit.visit_all(chosen)
     if deep:
         found = deepened(found, chosen, file)
@@ -68,7 +68,3 @@ def deepened(
         every = [Check("orbitbench", "ok", about), *found[name], *more.get(name, [])]
         whole[name] = private.checks(every, {**private.own_names(), **private.names_of(name, device)})
     return whole
-
-
-def register(_root: typer.Typer) -> None:
-    """Add nothing: the command belongs to the group `devices`."""

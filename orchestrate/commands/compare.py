@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli_app import options_of
-from orchestrate.commands.complete import runs as complete_runs
+from orchestrate.commands import complete
 from orchestrate.commands.run import Results
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ class CompareOptions:
         typer.Argument(
             metavar="BEFORE",
             help="the run before: id, its beginning, latest, or path",
-            autocompletion=complete_runs,
+            autocompletion=complete.runs,
         ),
     ]
-    run_b: Annotated[str, typer.Argument(metavar="AFTER", help="the run after", autocompletion=complete_runs)]
+    run_b: Annotated[str, typer.Argument(metavar="AFTER", help="the run after", autocompletion=complete.runs)]
     threshold: Annotated[
         str, typer.Option(metavar="PERCENT", help="the smallest change that is reported")
     ] = "1%"

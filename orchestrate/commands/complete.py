@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import typer
-
 
 def devices(incomplete: str) -> list[str]:
     """Return names of devices.yaml."""
@@ -31,7 +29,3 @@ def runs(incomplete: str) -> list[str]:
 
     known = known_runs(Path(os.environ.get("ORBITBENCH_RESULTS") or "results"))
     return [name for name in (LATEST, *reversed(known)) if name.startswith(incomplete)]
-
-
-def register(_root: typer.Typer) -> None:
-    """Add nothing: completion belongs to the options of the other commands."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrate.commands.complete import runs as complete_runs
+from orchestrate.commands import complete
 from orchestrate.commands.run import Results
 
 Runs = Annotated[
@@ -13,7 +13,7 @@ Runs = Annotated[
     typer.Argument(
         metavar="RUN",
         help="ids, beginnings of ids, latest, or paths of run folders",
-        autocompletion=complete_runs,
+        autocompletion=complete.runs,
     ),
 ]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrate.commands.complete import runs as complete_runs
+from orchestrate.commands import complete
 from orchestrate.commands.run import Results
 
 app = typer.Typer(invoke_without_command=True, help="List the runs; `rm` removes some.")
@@ -38,7 +38,7 @@ def remove(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN", help="id, the beginning of one, latest, or path", autocompletion=complete_runs
+            metavar="RUN", help="id, the beginning of one, latest, or path", autocompletion=complete.runs
         ),
     ],
     results: Results = Path("results"),

@@ -46,12 +46,12 @@ UNREMARKABLE = ("max_time",)  # three seconds are not meant to reach the interva
 
 def judge(device: Device, records: Sequence[Record], problem: str | None = None) -> list[Check]:
     """Return the verdicts on a device, of each precision too. problem: what kept records from coming."""
-    found = [*machine(device, records[0])] if records else []
-    found += [check for record in records for check in precision(record)]
+    found = [*_machine(device, records[0])] if records else []
+    found += [check for record in records for check in _precision(record)]
     return [*found, *([Check("run", "fail", problem)] if problem else [])]
 
 
-def machine(device: Device, record: Record) -> Iterator[Check]:
+def _machine(device: Device, record: Record) -> Iterator[Check]:
     """Yield what does not depend on the precision."""
     environment, board = record["environment"], record["environment"].get("board") or {}
     if environment.get("python"):
@@ -65,11 +65,11 @@ def machine(device: Device, record: Record) -> Iterator[Check]:
     if versions := environment.get("versions"):
         text = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
         yield Check("library", "ok", text)
-    yield from power(device, environment, board)
-    yield from sensors(record)
+    yield from _power(device, environment, board)
+    yield from _sensors(record)
 
 
-def power(device: Device, environment: Environment, board: Environment) -> Iterator[Check]:
+def _power(device: Device, environment: Environment, board: Environment) -> Iterator[Check]:
     """Yield the power settings under which it was measured, as the board reported them afterwards."""
     parts = []
     if board.get("power_mode"):
@@ -82,7 +82,7 @@ def power(device: Device, environment: Environment, board: Environment) -> Itera
         yield Check("power, measured", "ok", "; ".join(parts) or "not reported")
 
 
-def sensors(record: Record) -> Iterator[Check]:
+def _sensors(record: Record) -> Iterator[Check]:
     """Yield which sensors could be read where the network was measured."""
     readings = record["sensors"]
     if not readings:
@@ -94,35 +94,35 @@ def sensors(record: Record) -> Iterator[Check]:
     yield Check("sensors", "ok" if there else "warn", text + (f"; rails {', '.join(rails)}" if rails else ""))
 
 
-def precision(record: Record) -> Iterator[Check]:
+def _precision(record: Record) -> Iterator[Check]:
     """Yield how far the network came in one precision, and what it measured."""
     name = record["job"]["precision"]
     if error := record["error"]:
         yield Check(
-            f"{failed_step(record, error)} ({name})", "fail", error["message"], error.get("advice", "")
+            f"{_failed_step(record, error)} ({name})", "fail", error["message"], error.get("advice", "")
         )
         return
     entry = record["latency"]["processes"][0]
-    yield Check(f"network ({name})", "ok", loaded(record, entry))
-    yield Check(f"output ({name})", "ok", difference(record["output_check"]))
+    yield Check(f"network ({name})", "ok", _loaded(record, entry))
+    yield Check(f"output ({name})", "ok", _difference(record["output_check"]))
     seconds = samples.seconds(entry["samples"])
     text = f"median {number(median(seconds) * 1e3)} ms of {len(seconds):,} inferences"
     yield Check(f"timing ({name})", "ok", f"{text}, the first {number(entry['first_seconds'] * 1e3)} ms")
-    yield memory(record)
+    yield _memory(record)
     notes = [*record["validity"]["reasons"], *record["validity"]["warnings"]]
     for note in notes:
         if note["code"] not in UNREMARKABLE:
             yield Check(f"{note['code'].replace('_', ' ')} ({name})", "warn", note["message"])
 
 
-def failed_step(record: Record, error: Error) -> str:
+def _failed_step(record: Record, error: Error) -> str:
     """Return the step at which a record's process ended."""
     reached = {rung["rung"] for rung in record["memory"]["rungs"]}
     missing = (step for rung, step in STEPS if rung not in reached)
     return STEP_OF_ERROR.get(error["kind"]) or next(missing, "output")
 
 
-def loaded(record: Record, entry: ProcessLatency) -> str:
+def _loaded(record: Record, entry: ProcessLatency) -> str:
     """Return how the network was built and loaded, in words."""
     build = record["environment"].get("build") or {}
     parts = [f"loaded in {number(entry['load_seconds'])} s"]
@@ -131,7 +131,7 @@ def loaded(record: Record, entry: ProcessLatency) -> str:
     return ", ".join(parts + [f"{warning}" for warning in build.get("warnings") or []])
 
 
-def difference(check: OutputCheck | None) -> str:
+def _difference(check: OutputCheck | None) -> str:
     """Return how far the output was from the known one, in words."""
     if not check or check["max_abs_error"] is None:
         return "not compared: this backend computes nothing"
@@ -140,7 +140,7 @@ def difference(check: OutputCheck | None) -> str:
     return f"off by {number(check['max_abs_error'], 2)} at most, {bound}"
 
 
-def memory(record: Record) -> Check:
+def _memory(record: Record) -> Check:
     """Return what the process took, on a GPU as far as that can be read."""
     name = f"memory ({record['job']['precision']})"
     rung = next(each for each in record["memory"]["rungs"] if each["rung"] == "steady_trimmed")

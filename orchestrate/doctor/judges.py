@@ -17,7 +17,7 @@ MEMORY_CGROUP = (
 )
 
 
-def engine(patient: BoardFacts) -> Iterator[Check]:
+def _engine(patient: BoardFacts) -> Iterator[Check]:
     """Is its version one that we speak?"""
     if (info := patient.info) is None:
         return
@@ -29,7 +29,7 @@ def engine(patient: BoardFacts) -> Iterator[Check]:
         yield Check("engine", "ok", text)
 
 
-def architecture(patient: BoardFacts) -> Iterator[Check]:
+def _architecture(patient: BoardFacts) -> Iterator[Check]:
     """Is there an image for its processor?"""
     if (info := patient.info) is None or not patient.image_platforms:
         return
@@ -54,7 +54,7 @@ def architecture(patient: BoardFacts) -> Iterator[Check]:
         )
 
 
-def image(patient: BoardFacts) -> Iterator[Check]:
+def _image(patient: BoardFacts) -> Iterator[Check]:
     """Is the image there already?"""
     if patient.image_present is True:
         yield Check("image", "ok", f"{patient.device.image} is there")
@@ -65,7 +65,7 @@ def image(patient: BoardFacts) -> Iterator[Check]:
         )
 
 
-def nvidia(patient: BoardFacts) -> Iterator[Check]:
+def _nvidia(patient: BoardFacts) -> Iterator[Check]:
     """Can containers have the GPU?"""
     if patient.info is None or not (patient.device.gpus or patient.device.runtime == "nvidia"):
         return
@@ -80,7 +80,7 @@ def nvidia(patient: BoardFacts) -> Iterator[Check]:
         yield Check("nvidia runtime", "fail", f"Docker has only {has}", advice)
 
 
-def jetpack(patient: BoardFacts) -> Iterator[Check]:
+def _jetpack(patient: BoardFacts) -> Iterator[Check]:
     """Does the board's L4T release run the image's?"""
     want, have = patient.image_l4t, patient.facts.l4t
     if want is None:
@@ -94,7 +94,7 @@ def jetpack(patient: BoardFacts) -> Iterator[Check]:
             "is this a Jetson with JetPack?",
         )
         return
-    matches = runs(want, have)
+    matches = _runs(want, have)
     text = f"L4T r{have[0]}.{have[1]}, image for {wanted}"
     if matches:
         yield Check("jetpack", "ok", text)
@@ -103,7 +103,7 @@ def jetpack(patient: BoardFacts) -> Iterator[Check]:
         yield Check("jetpack", "fail", text, advice)
 
 
-def runs(image: tuple[int, int], board: tuple[int, int]) -> bool:
+def _runs(image: tuple[int, int], board: tuple[int, int]) -> bool:
     """Return whether a board with one L4T release runs an image based on another.
 
     As in the jetson-containers project (l4t_version_compatible): r32.7 and later run r32.7, r35 any r35, r36
@@ -118,7 +118,7 @@ def runs(image: tuple[int, int], board: tuple[int, int]) -> bool:
     return image == (32, 7) if board[0] == 32 and board[1] >= 7 else image == board
 
 
-def mounted_libraries(patient: BoardFacts) -> Iterator[Check]:
+def _mounted_libraries(patient: BoardFacts) -> Iterator[Check]:
     """JetPack 4 lends CUDA and TensorRT to containers, by lists of files."""
     if patient.image_l4t is None or patient.image_l4t[0] != 32:
         return
@@ -143,7 +143,7 @@ def mounted_libraries(patient: BoardFacts) -> Iterator[Check]:
         yield Check("mounted libraries", "ok", "CUDA, cuDNN, TensorRT and its Python module")
 
 
-def memory_cgroup(patient: BoardFacts) -> Iterator[Check]:
+def _memory_cgroup(patient: BoardFacts) -> Iterator[Check]:
     """Is memory counted per container? Raspberry Pi OS boots without."""
     if patient.info is None:
         return
@@ -155,7 +155,7 @@ def memory_cgroup(patient: BoardFacts) -> Iterator[Check]:
     yield Check("memory cgroup", "warn", "off: no limits, no memory figures of the container", advice)
 
 
-def clock(patient: BoardFacts) -> Iterator[Check]:
+def _clock(patient: BoardFacts) -> Iterator[Check]:
     """Does it know what time it is? Figures do not depend on it, downloads and file times do."""
     if patient.skew is None:
         return
@@ -165,7 +165,7 @@ def clock(patient: BoardFacts) -> Iterator[Check]:
     yield Check("clock", "warn" if far else "ok", text, advice if far else "")
 
 
-def governor(patient: BoardFacts) -> Iterator[Check]:
+def _governor(patient: BoardFacts) -> Iterator[Check]:
     """Do the CPU clocks stay where they are?"""
     governors = patient.facts.governors
     if not governors:
@@ -181,7 +181,7 @@ def governor(patient: BoardFacts) -> Iterator[Check]:
         yield Check("governor", "warn", f"{text}: clocks change while we measure", advice)
 
 
-def power_mode(patient: BoardFacts) -> Iterator[Check]:
+def _power_mode(patient: BoardFacts) -> Iterator[Check]:
     """Is a Jetson in the mode that devices.yaml names?"""
     have, want = patient.facts.power_mode, patient.device.power_mode
     if have is None:
@@ -196,7 +196,7 @@ def power_mode(patient: BoardFacts) -> Iterator[Check]:
         yield Check("power mode", "warn", f"{have}, devices.yaml names {want}", advice)
 
 
-def load(patient: BoardFacts) -> Iterator[Check]:
+def _load(patient: BoardFacts) -> Iterator[Check]:
     """Does anything else work there?"""
     share = patient.facts.busy
     if share is not None:
@@ -216,7 +216,7 @@ def load(patient: BoardFacts) -> Iterator[Check]:
         )
 
 
-def sudo(patient: BoardFacts) -> Iterator[Check]:
+def _sudo(patient: BoardFacts) -> Iterator[Check]:
     """Are the commands of a run there, and will root run them without a password?"""
     found = patient.facts.rights
     missing = sorted({right.words[0] for right in found if right.state == "missing"})
@@ -236,25 +236,25 @@ def sudo(patient: BoardFacts) -> Iterator[Check]:
         yield Check("sudo", "ok", "root runs the commands of a run without a password")
 
 
-def limited(patient: BoardFacts) -> Iterator[Check]:
+def _limited(patient: BoardFacts) -> Iterator[Check]:
     """Would a run begin there?"""
     return limits.checks(patient.facts, patient.device)
 
 
 JUDGES = (
-    engine,
-    architecture,
-    image,
-    nvidia,
-    jetpack,
-    mounted_libraries,
-    memory_cgroup,
-    clock,
-    governor,
-    power_mode,
-    limited,
-    load,
-    sudo,
+    _engine,
+    _architecture,
+    _image,
+    _nvidia,
+    _jetpack,
+    _mounted_libraries,
+    _memory_cgroup,
+    _clock,
+    _governor,
+    _power_mode,
+    _limited,
+    _load,
+    _sudo,
 )
 
 

@@ -102,29 +102,29 @@ def facts(text: str) -> Facts:
     return Facts(
         kernel=get("kernel", ""),
         user=get("user", ""),
-        time=whole(get("time", "")),
+        time=_whole(get("time", "")),
         model=get("model", ""),
         l4t_text=get("l4t", ""),
         l4t=l4t(get("l4t", "")),
         nvidia_csv=tuple(get("nvidia_csv", "").split()),
         tensorrt_python=tuple(get("tensorrt_python", "").split()),
-        memory_available=memory_available(get("memory", "")),
+        memory_available=_memory_available(get("memory", "")),
         kernel_options=tuple(get("kernel_options", "").split()),
         disk_free=disk_free(get("disk", "")),
         governors=tuple(dict.fromkeys(get("governors", "").split())),
-        temperature=temperature(get("zones", "")),
+        temperature=_temperature(get("zones", "")),
         throttled=throttled(get("throttled", "")),
-        power_mode=power_mode(get("power_mode", "")),
-        busy=busy(get("busy", "")),
+        power_mode=_power_mode(get("power_mode", "")),
+        busy=_busy(get("busy", "")),
         processes=tuple(line.strip() for line in get("processes", "").splitlines()),
-        bits=whole(get("bits", "")),
+        bits=_whole(get("bits", "")),
         csv_python=tuple(get("csv_python", "").splitlines()),
         rights=rights.read(get("rights", ""), get("sudoers", "")),
         gpus=len(get("gpus", "").split()),
     )
 
 
-def whole(text: str) -> int | None:
+def _whole(text: str) -> int | None:
     """Return a whole number, or None."""
     return int(text) if re.fullmatch(r"-?\d{1,18}", text) else None
 
@@ -135,18 +135,18 @@ def l4t(text: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def memory_available(text: str) -> int | None:
+def _memory_available(text: str) -> int | None:
     """Return bytes, from /proc/meminfo."""
     match = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
     return int(match[1]) * 1024 if match else None
 
 
-def temperature(text: str) -> float | None:
+def _temperature(text: str) -> float | None:
     """Return that of the hottest zone; PMIC zones of Jetsons show a constant, some zones nothing."""
     found = []
     for line in text.splitlines():
         kind, _, value = line.rpartition(" ")
-        degrees = (whole(value) or 0) / 1000
+        degrees = (_whole(value) or 0) / 1000
         if "PMIC" not in kind and 0 < degrees < 150:
             found.append(degrees)
     return max(found, default=None)
@@ -158,13 +158,13 @@ def throttled(text: str) -> int | None:
     return int(match[1], 16) if match else None
 
 
-def power_mode(text: str) -> str | None:
+def _power_mode(text: str) -> str | None:
     """Return the name that `nvpmodel -q` prints; the number is on the next line."""
     match = re.search(r"NV Power Mode: *(\S+)", text)
     return match[1] if match else None
 
 
-def busy(text: str) -> float | None:
+def _busy(text: str) -> float | None:
     """Return the share of all CPUs' time in use between two `cpu` lines of /proc/stat."""
     rows = [re.findall(r" (\d{1,18})(?!\S)", line) for line in text.splitlines() if line.startswith("cpu ")]
     if len(rows) != 2 or min(map(len, rows)) < 5:

@@ -47,20 +47,20 @@ def entry(host: str, facts: probe.Facts) -> dict[str, object]:
     if machine not in MACHINES or facts.bits == 32:
         what = f"{machine or 'no machine we know'}{' with a 32-bit system' if facts.bits == 32 else ''}"
         raise BadInput(f"{host} is {what}: images are made for arm64 and amd64 systems of 64 bits")
-    found: dict[str, object] = {"description": described(facts), "host": host}
+    found: dict[str, object] = {"description": _described(facts), "host": host}
     if facts.l4t:
-        return found | jetson(host, facts, facts.l4t)
-    return found | (gpu() if facts.gpus and machine == "x86_64" else cpu(facts))
+        return found | _jetson(host, facts, facts.l4t)
+    return found | (_gpu() if facts.gpus and machine == "x86_64" else _cpu(facts))
 
 
-def described(facts: probe.Facts) -> str:
+def _described(facts: probe.Facts) -> str:
     """Return the board's own name of itself, else its kernel."""
     words = (facts.model or facts.kernel).split()
     text = " ".join("".join(c for c in word if c.isprintable()) for word in words)[:100]
     return f"{text}, L4T r{facts.l4t[0]}.{facts.l4t[1]}" if facts.l4t else text
 
 
-def jetson(host: str, facts: probe.Facts, l4t: tuple[int, int]) -> dict[str, object]:
+def _jetson(host: str, facts: probe.Facts, l4t: tuple[int, int]) -> dict[str, object]:
     """Return the keys of a Jetson: its image by the L4T release, the power mode that it has now."""
     xavier = "xavier" in facts.model.lower()
     image = IMAGE_OF_L4T.get(l4t[0])
@@ -78,13 +78,13 @@ def jetson(host: str, facts: probe.Facts, l4t: tuple[int, int]) -> dict[str, obj
     return found | ({"power": "jetson", "power_mode": facts.power_mode} if facts.power_mode else {})
 
 
-def gpu() -> dict[str, object]:
+def _gpu() -> dict[str, object]:
     """Return the keys of an x86 machine with an NVIDIA GPU."""
     found: dict[str, object] = {"image": "tensorrt", "gpus": True, "backend": "tensorrt"}
     return found | {"precisions": ["fp32", "fp16", "int8"], "threads": [0]}
 
 
-def cpu(facts: probe.Facts) -> dict[str, object]:
+def _cpu(facts: probe.Facts) -> dict[str, object]:
     """Return the keys of a board without a GPU of ours; a governor is set where it has one."""
     found: dict[str, object] = {"image": "cpu", "backend": "onnxruntime", "threads": [1, 4]}
     return found | ({"power": "governor", "power_mode": "performance"} if facts.governors else {})

@@ -103,15 +103,15 @@ def _free(listing: str) -> Iterator[str]:
 
 def rule(user: str, commands: list[tuple[str, ...]]) -> str:
     """Return the line of sudoers that lets a user run exactly these commands without a password."""
-    return f"{escaped(user)} ALL=(root) NOPASSWD: {', '.join(map(command, commands))}"
+    return f"{_escaped(user)} ALL=(root) NOPASSWD: {', '.join(map(_command, commands))}"
 
 
-def command(words: tuple[str, ...]) -> str:
+def _command(words: tuple[str, ...]) -> str:
     """Return a command as sudoers writes it; '""' is no argument at all."""
-    return " ".join(map(escaped, words)) if len(words) > 1 else f'{escaped(words[0])} ""'
+    return " ".join(map(_escaped, words)) if len(words) > 1 else f'{_escaped(words[0])} ""'
 
 
-def escaped(word: str) -> str:
+def _escaped(word: str) -> str:
     """Return a word of sudoers: what has a meaning there, wildcards included, has none."""
     return re.sub(r"([\\,:=*?\[\]!^# \t])", r"\\\1", word)
 

@@ -55,14 +55,14 @@ NAMES: dict[type[EngineError], str] = {
 def visit_all(devices: Mapping[str, Device]) -> dict[str, list[Check]]:
     """Return device -> verdicts; several boards at once."""
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(visit, devices.values())
+        found = pool.map(_visit, devices.values())
         return dict(zip(devices, found, strict=True))
 
 
-def visit(device: Device) -> list[Check]:
+def _visit(device: Device) -> list[Check]:
     """Return all verdicts about one board. What cannot be reached is a verdict too."""
     if device.transport == "process":
-        return examine(device, Engine(socket=sockets.USUAL), None)
+        return _examine(device, Engine(socket=sockets.USUAL), None)
     try:
         engine = Engine(device.host, socket=device.socket)
     except EngineError as error:
@@ -89,9 +89,9 @@ def _with_engine(device: Device, engine: Engine) -> list[Check]:
         failed = [Check(NAMES.get(type(error), "engine"), "fail", error.what, error.advice)]
         if isinstance(error, tuple(set(NAMES) - {DockerForbidden})):
             return failed  # no way in: nothing else can be known
-        return failed + examine(device, engine, None)
+        return failed + _examine(device, engine, None)
     reached = Check("connection", "ok", f"{engine.host} answers, {time.monotonic() - began:.1f} s")
-    return [reached, *forwarding(engine), *examine(device, engine, info)]
+    return [reached, *_forwarding(engine), *_examine(device, engine, info)]
 
 
 def reached(device: Device, found: list[Check]) -> bool:
@@ -99,7 +99,7 @@ def reached(device: Device, found: list[Check]) -> bool:
     return device.transport == "process" or any(check.name == "connection" for check in found)
 
 
-def forwarding(engine: Engine) -> list[Check]:
+def _forwarding(engine: Engine) -> list[Check]:
     """Return a complaint where every connection takes an ssh login of its own."""
     if not engine.roundabout:
         return []
@@ -107,7 +107,7 @@ def forwarding(engine: Engine) -> list[Check]:
     return [Check("forwarding", "warn", text, ALLOW_SOCKETS)]
 
 
-def examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:
+def _examine(device: Device, engine: Engine, info: Info | None) -> list[Check]:
     """Probe the machine, and judge what it reports."""
     script = probe.script(info.root if info else DEFAULT_ROOT, device)
     asked = time.time()
@@ -140,10 +140,10 @@ def _docker_facts(device: Device, board: Board) -> tuple[bool | None, tuple[str,
         running = [texts(each["Names"]) for each in board.engine.client.api.containers()]
         others = tuple(names[0].lstrip("/") for names in running if names)
     others = tuple(name for name in others if not name.startswith("orbitbench"))
-    return image_present(device, board), others, board.lock_owner()
+    return _image_present(device, board), others, board.lock_owner()
 
 
-def image_present(device: Device, board: Board) -> bool | None:
+def _image_present(device: Device, board: Board) -> bool | None:
     """Return whether any version of the image is on the board; None where no image is named."""
     if device.image is None:
         return None

@@ -33,7 +33,7 @@ ANSWER_SECONDS = 30  # of silence on one request: on a slow link 20 s of data ma
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
 
 
-def architecture(name: str) -> str:
+def docker_architecture(name: str) -> str:
     """Return Docker's name for what a kernel calls itself: aarch64 -> arm64."""
     return ARCHITECTURES.get(name, name)
 
@@ -217,7 +217,7 @@ class Engine:
     def info(self) -> Info:
         """Return the engine's description of itself."""
         with self.errors():
-            return described(self.client.info(), self.client.version())
+            return _described(self.client.info(), self.client.version())
 
     @contextlib.contextmanager
     def patient(self) -> Iterator[docker.DockerClient]:
@@ -240,11 +240,11 @@ class Engine:
         return ssh.run(self.address, remote, timeout=timeout, stdin=stdin)
 
 
-def described(info: dict[str, Any], version: dict[str, Any]) -> Info:
+def _described(info: dict[str, Any], version: dict[str, Any]) -> Info:
     """Return Info from the answers to /info and /version. Raises for other shapes."""
     return Info(
         name=text(info.get("Name", "")),
-        architecture=architecture(text(info["Architecture"])),
+        architecture=docker_architecture(text(info["Architecture"])),
         version=text(version["Version"]),
         api=text(version["ApiVersion"]),
         kernel=text(info["KernelVersion"]),

@@ -9,7 +9,7 @@ import docker.errors
 
 from bench.record import files
 from orchestrate.engine import archive
-from orchestrate.engine.connection import Engine, architecture
+from orchestrate.engine.connection import Engine, docker_architecture
 from orchestrate.engine.errors import (
     BadArchive,
     BoardBusy,
@@ -117,7 +117,7 @@ class Board:
     def _check_image(self, spec: Spec) -> None:
         with self.engine.errors():
             image = self.engine.client.images.get(spec.image)
-            theirs = architecture(typed(image.attrs["Architecture"], str))
+            theirs = docker_architecture(typed(image.attrs["Architecture"], str))
         info = self.engine.info()
         if theirs != info.architecture and not spec.emulated:
             raise WrongArchitecture(

@@ -17,7 +17,7 @@ from typing import Any
 import docker
 
 from orchestrate.engine import room
-from orchestrate.engine.connection import Engine, architecture
+from orchestrate.engine.connection import Engine, docker_architecture
 from orchestrate.engine.errors import BadAnswer, EngineRefused, ImageMissing, WrongArchitecture
 from orchestrate.engine.sdk_errors import translate, typed_errors
 from orchestrate.engine.shapes import count, labels, text, texts
@@ -58,7 +58,7 @@ class ImageInfo:
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def described(found: Mapping[str, Any]) -> ImageInfo:
+def _described(found: Mapping[str, Any]) -> ImageInfo:
     """ImageInfo from the answer to /images/NAME/json. Raises for other shapes."""
     return ImageInfo(
         text(found["Id"]),
@@ -92,13 +92,13 @@ class ImageEngine:
     def architecture(self) -> str:
         """amd64, arm64, ..."""
         with typed_errors(self.name):
-            return architecture(text(self.client.info()["Architecture"]))
+            return docker_architecture(text(self.client.info()["Architecture"]))
 
     def find(self, reference: str) -> ImageInfo | None:
         """Return the image with that tag, digest or id; None where the engine has none."""
         try:
             with typed_errors(self.name):
-                return described(self.client.images.get(reference).attrs)
+                return _described(self.client.images.get(reference).attrs)
         except ImageMissing:
             return None
 

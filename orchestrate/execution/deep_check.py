@@ -43,24 +43,24 @@ def examine(names: list[str], devices: Settings, console: Console) -> dict[str, 
     """
     known = {name: devices.of(name) for name in names}
     with tempfile.TemporaryDirectory(prefix="orbitbench-check-") as place:
-        run = begin(Path(place), known)
-        problems = measure(run, devices, console)
+        run = _begin(Path(place), known)
+        problems = _measure(run, devices, console)
         return {
             name: deep.judge(device, [*run.devices[name].stored()], problems.get(name))
             for name, device in known.items()
         }
 
 
-def begin(place: Path, known: Mapping[str, Device]) -> Run:
+def _begin(place: Path, known: Mapping[str, Device]) -> Run:
     """Return a run of the known network on the devices, its folder in `place`."""
     folder = place / "new"
     shutil.copytree(KNOWN, folder / "bundle")
     bundle = read_bundle(confined.Folder(folder / "bundle"))
-    planned = plan.plan(bundle, known, runs.version(), {name: brief(each) for name, each in known.items()})
+    planned = plan.plan(bundle, known, runs.version(), {name: _brief(each) for name, each in known.items()})
     return runs.create(place, planned, folder)
 
 
-def brief(device: Device) -> Device:
+def _brief(device: Device) -> Device:
     """Return the device measured shortly, with one number of threads, and no samples of the user's own."""
     options = {name: value for name, value in device.options.items() if name != "calibration"}
     return device.model_copy(
@@ -72,7 +72,7 @@ def brief(device: Device) -> Device:
     )
 
 
-def measure(run: Run, devices: Settings, console: Console) -> dict[str, str]:
+def _measure(run: Run, devices: Settings, console: Console) -> dict[str, str]:
     """Bring every record here and free the boards; device -> what went wrong there."""
     stop, policy = Stop(), FollowPolicy(patience=PATIENCE)
     runners = {name: runs.runner_of(run, folder, devices) for name, folder in run.devices.items()}
@@ -83,16 +83,16 @@ def measure(run: Run, devices: Settings, console: Console) -> dict[str, str]:
                 followers = [Follower(runners[f.name], f, view, stop, policy) for f in folders]
                 problems = drive(followers, view, stop, lambda: True)
         except KeyboardInterrupt:
-            left = {name: free(runner) for name, runner in runners.items()}
+            left = {name: _free(runner) for name, runner in runners.items()}
             kept = "; ".join(f"{name} was not left free: {text}" for name, text in left.items() if text)
             raise Interrupted(f"interrupted; {kept or 'nothing is left on the devices'}") from None
     for name in problems:
-        if text := free(runners[name]):
+        if text := _free(runners[name]):
             problems[name] += f"; it was not left free: {text}"
     return problems
 
 
-def free(runner: Runner) -> str:
+def _free(runner: Runner) -> str:
     """Remove what a check has left on its device; return why that could not be done, or nothing."""
     try:
         with closing(runner):

@@ -22,7 +22,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def computed(record: Record) -> Any:
+def _computed(record: Record) -> Any:
     """Return the record's job under load; None where its samples give no figure."""
     from orchestrate.analysis import under_load
 
@@ -36,7 +36,7 @@ def figures(record: Record) -> Json | None:
     """Return the figures of a record as `--json` prints them: base units, null where unknown."""
     from orchestrate.analysis import under_load
 
-    found = computed(record)
+    found = _computed(record)
     return under_load.headlines(found) if found else None
 
 
@@ -56,7 +56,7 @@ def table(shape: str, records: list[Record], remark: Callable[[Record], str] | N
     if remark:
         made.add_column("note", overflow="fold")
     for record in records:
-        job, found = record["job"], computed(record)
+        job, found = record["job"], _computed(record)
         cells = [_cell(found.figures[key] * scale) if found else "" for key, scale in COLUMNS[shape].values()]
         made.add_row(
             record["device"], job["model"]["id"], how(job), *cells, *([remark(record)] if remark else [])

@@ -38,10 +38,10 @@ def measure(
     if problems:
         raise OrbitError("; ".join(problems.values()))
     [folder] = run.devices.values()
-    return [figures(record) for record in folder.stored()]
+    return [_figures(record) for record in folder.stored()]
 
 
-def figures(record: Record) -> Json:
+def _figures(record: Record) -> Json:
     """levels: s of model and reference in each process; memory: bytes of memory.process, one a process.
 
     OrbitError where the record holds no figures that count.

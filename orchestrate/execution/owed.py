@@ -40,7 +40,7 @@ class OwedRestore:
         return hashlib.sha256(f"{self.device}\0{self.host}".encode()).hexdigest()[:32] + ".json"
 
 
-def folder() -> confined.Folder:
+def _folder() -> confined.Folder:
     """Return the user's own folder of notes, made if need be; StoreFailed where others could write to it."""
     base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     path = base / "orbitbench" / "owed"
@@ -58,17 +58,17 @@ def folder() -> confined.Folder:
 
 def write(note: OwedRestore) -> None:
     """Keep a note until it is dropped."""
-    folder().write(note.name, json.dumps(asdict(note)).encode())
+    _folder().write(note.name, json.dumps(asdict(note)).encode())
 
 
 def drop(note: OwedRestore) -> None:
     """The restore has been done."""
-    folder().remove(note.name)
+    _folder().remove(note.name)
 
 
 def notes() -> Iterator[OwedRestore]:
     """Yield every note that can be read; what else lies there is left alone."""
-    here = folder()
+    here = _folder()
     for name in here.names():
         try:
             value = json.loads(here.read(name, NOTE_BYTES))
@@ -77,11 +77,11 @@ def notes() -> Iterator[OwedRestore]:
             )
         except (OSError, StoreFailed, ValueError, KeyError, TypeError, RecursionError):
             continue
-        if name == note.name and sound(note):
+        if name == note.name and _sound(note):
             yield note
 
 
-def sound(note: OwedRestore) -> bool:
+def _sound(note: OwedRestore) -> bool:
     """Return whether the settings in a note are words that may be put back."""
     words = note.before.items() if isinstance(note.before, dict) else [(None, None)]
     plain = all(isinstance(word, str) and SETTING.fullmatch(word) for pair in words for word in pair)

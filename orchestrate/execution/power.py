@@ -87,7 +87,7 @@ class Look:
         return all(low == high for low, high in limits) if limits else None
 
 
-def read(text: str) -> Look:
+def _read(text: str) -> Look:
     """Return what LOOK printed."""
     found = sections(text)
     mode = re.search(r"^NV Power Mode: *(\S+)\s+(\d+)\s*$", found.get("mode", ""), re.MULTILINE)
@@ -112,7 +112,7 @@ class Power:
 
     def look(self) -> Look:
         """Return what is set now."""
-        return read(self.commands.script(f"root={self.root}\n{LOOK}"))
+        return _read(self.commands.script(f"root={self.root}\n{LOOK}"))
 
     def save(self, device: Device) -> dict[str, str]:
         """Return what `restore` needs; nothing changes.
@@ -121,8 +121,8 @@ class Power:
         """
         look = self.look()
         if device.power == "jetson":
-            _, number = mode_of(look)
-            wanted_mode(look, device.power_mode)
+            _, number = _mode_of(look)
+            _wanted_mode(look, device.power_mode)
             if self.commands.script(CLOCKS).strip() != "stored":
                 self.commands.run(look.privileged("jetson_clocks", "--store", look.clocks))
             return {"mode": number}
@@ -136,7 +136,7 @@ class Power:
             wanted = device.power_mode or "performance"
             return self._governors(dict.fromkeys(self.look().policies, wanted))
         look = self.look()
-        self._mode(look, wanted_mode(look, device.power_mode))
+        self._mode(look, _wanted_mode(look, device.power_mode))
         self.commands.run(look.privileged("jetson_clocks"))
         if self.look().pinned is False:
             say("jetson_clocks left CPU clocks that may move; the records say so")
@@ -154,10 +154,10 @@ class Power:
         return None
 
     def _mode(self, look: Look, number: str) -> None:
-        if mode_of(look)[1] == number:
+        if _mode_of(look)[1] == number:
             return
         output = self.commands.run(look.privileged("nvpmodel", "-m", number), stdin="no\n")
-        name, found = mode_of(self.look())
+        name, found = _mode_of(self.look())
         if found != number:
             raise CommandFailed(
                 f"nvpmodel -m {number} left the board in mode {found} ({name}): {output[-200:]}"
@@ -168,32 +168,32 @@ class Power:
         look = self.look()
         for policy, governor in wanted.items():
             if policy in look.policies and look.policies[policy].governor != governor:
-                path = governor_file(policy, self.root)
+                path = _governor_file(policy, self.root)
                 self.commands.run(look.privileged("tee", path), stdin=f"{governor}\n")
         for policy, found in self.look().policies.items():
             if found.governor != wanted.get(policy, found.governor):
                 raise CommandFailed(f"{policy} kept governor {found.governor}, not {wanted[policy]}")
 
 
-def governor_file(policy: str, root: str = "") -> str:
+def _governor_file(policy: str, root: str = "") -> str:
     """Return the file whose content is the governor of a policy."""
     return f"{root}/sys/devices/system/cpu/cpufreq/{policy}/scaling_governor"
 
 
-def mode_of(look: Look) -> tuple[str, str]:
+def _mode_of(look: Look) -> tuple[str, str]:
     """Return name and number of the power mode; OrbitError where `nvpmodel -q` does not report them."""
     if look.mode is None:
         raise OrbitError("`nvpmodel -q` names no power mode: is it a Jetson? correct `power` in devices.yaml")
     return look.mode
 
 
-def wanted_mode(look: Look, name: str | None) -> str:
+def _wanted_mode(look: Look, name: str | None) -> str:
     """Return the number of the mode `name` on this board, which may be given itself.
 
     None is the present one.
     """
     if name is None:
-        return mode_of(look)[1]
+        return _mode_of(look)[1]
     if name in look.modes.values():
         return name
     if name not in look.modes:

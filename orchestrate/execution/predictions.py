@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from bench.manifests import search_path
 from bench.record.types import Json
 from orchestrate.analysis.landscape import MOST, Landscape, Question
-from orchestrate.analysis.predicted import differences
+from orchestrate.analysis.predicted import environment_differences
 from orchestrate.console import make_console, printable
 from orchestrate.errors import BadInput, OrbitError, listed
 from orchestrate.execution import process_runner
@@ -55,7 +55,7 @@ def landscapes(questions: Sequence[Question]) -> list[tuple[Question, Landscape]
 
 def _elsewhere(asked: Question, found: Landscape) -> str:
     """What of a profile is not as it was when it predicted these networks; '' where all is."""
-    wrong = differences(asked.rows[0], found.model_dump())
+    wrong = environment_differences(asked.rows[0], found.model_dump())
     reason = f"profile {found.profile} is of {'; '.join(wrong)} on {found.device}: no cost landscape of it"
     return reason if wrong else ""
 

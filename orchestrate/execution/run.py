@@ -15,7 +15,7 @@ from bench.record import files, schema
 from bench.work.signals import Signals, terminated_is_interrupted
 from orchestrate import device_files
 from orchestrate.console import make_console
-from orchestrate.devices import Device, choose
+from orchestrate.devices import Device, choose_devices
 from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.execution import process_runner, progress, summary
 from orchestrate.execution.follower import Follower, FollowPolicy, Runner, Stop, drive
@@ -117,7 +117,7 @@ def resolve(options: RunOptions) -> dict[str, Device]:
     names = [*device_files.own(options.manifest)] if options.everything else named
     if not names:
         raise BadInput(f"which device? --device NAME; {source} knows: {', '.join(sorted(known))}")
-    return choose(known, names, source)
+    return choose_devices(known, names, source)
 
 
 def version() -> str:
@@ -205,7 +205,7 @@ def announce(run: Run, console: Console, manifest: Path | None) -> None:
     try:
         console.print(f"run {run.id}: {run.path}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
-        raise interrupted(run, manifest) from None
+        raise _interrupted(run, manifest) from None
 
 
 # -- while devices work -----------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def execute(
     if not folders:
         return {}
     devices.confirm(run, [folder.name for folder in folders], starts=policy.start)
-    allow_descriptors(len(folders))
+    _allow_descriptors(len(folders))
     try:
         with (
             run.held(),
@@ -253,12 +253,12 @@ def execute(
                 for runner in [runner_of(run, folder, devices, break_lock)]
             ]
             remote = [f.folder.name for f in followers if not f.runner.is_local]
-            return drive(followers, view, stop, lambda: ask(view, remote, signals))
+            return drive(followers, view, stop, lambda: _ask(view, remote, signals))
     except KeyboardInterrupt:
-        raise interrupted(run, devices.manifest) from None
+        raise _interrupted(run, devices.manifest) from None
 
 
-def interrupted(run: Run, manifest: Path | None) -> Interrupted:
+def _interrupted(run: Run, manifest: Path | None) -> Interrupted:
     """Return the error that states how to go on."""
     left = counted(sum(map(len, run.missing().values())), "record")
     return Interrupted(f"interrupted, {left} to come; to go on: {run.resume_command(manifest)}")
@@ -273,7 +273,7 @@ def _again(folder: DeviceFolder, retry: str | None, replaced: Sequence[str]) -> 
     return [*(folder.to_retry(retry) if retry else []), *(job for job in folder.wanted if job in replaced)]
 
 
-def ask(view: progress.View, boards: list[str], signals: Signals) -> bool:
+def _ask(view: progress.View, boards: list[str], signals: Signals) -> bool:
     """After Ctrl-C: whether the boards are to be stopped. Where nobody can answer, they are left at work."""
     if not boards:
         return False
@@ -288,7 +288,7 @@ def ask(view: progress.View, boards: list[str], signals: Signals) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def allow_descriptors(devices: int) -> None:
+def _allow_descriptors(devices: int) -> None:
     """Raise this process's own limit on open files for many boards, as far as the system lets us."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 128 + DESCRIPTORS * devices

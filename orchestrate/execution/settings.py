@@ -60,7 +60,7 @@ def differences(run: Run, name: str, present: Device) -> dict[str, str]:
     before = Device.model_validate(run.plan["devices"][name]["settings"]).model_dump(mode="json")
     today = present.model_dump(mode="json")
     found = {
-        key: words(key, before[key], value)
+        key: _words(key, before[key], value)
         for key, value in today.items()
         if key != "description" and before[key] != value
     }
@@ -78,11 +78,11 @@ def differences(run: Run, name: str, present: Device) -> dict[str, str]:
             ("threads", job["threads"], job["threads"] in swept["threads"]),
         ):
             if not holds:
-                found.setdefault(key, words(key, value, today[key]))
+                found.setdefault(key, _words(key, value, today[key]))
     return found
 
 
-def words(key: str, planned: object, present: object) -> str:
+def _words(key: str, planned: object, present: object) -> str:
     """Return `host: planned "a", devices.yaml has "b"`."""
     sides = [first_line(json.dumps(side), 120) for side in (planned, present)]
     return f"{key}: planned {sides[0]}, devices.yaml has {sides[1]}"

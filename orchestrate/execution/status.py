@@ -23,7 +23,7 @@ ASKED_AT_ONCE = 32
 TAIL = 50  # lines of a device's log in which its last count is
 
 
-def ask(run: Run, folder: DeviceFolder, devices: Settings, question: Callable[[Runner], str]) -> str:
+def _ask(run: Run, folder: DeviceFolder, devices: Settings, question: Callable[[Runner], str]) -> str:
     """Return the answer of one device, or why there is none."""
     try:
         runner = runner_of(run, folder, devices)
@@ -71,7 +71,7 @@ def _state(run: Run, folder: DeviceFolder, devices: Settings) -> tuple[str, Even
 
     if not folder.missing():
         return "complete", None
-    word = ask(run, folder, devices, question)
+    word = _ask(run, folder, devices, question)
     return word, next((event for event in reversed(seen) if event["event"] in ("start", "process")), None)
 
 
@@ -99,7 +99,7 @@ def show_logs(run: Run, devices: Settings, names: list[str], lines: int) -> int:
     names = names or list(run.devices)
     for name in names:
         prefix = f"{name}: " if len(names) > 1 else ""
-        text = ask(run, run.devices[name], devices, lambda runner: "\n".join(runner.tail(lines)))
+        text = _ask(run, run.devices[name], devices, lambda runner: "\n".join(runner.tail(lines)))
         for line in text.splitlines():
             print(prefix + first_line(line, 1000))
     return 0

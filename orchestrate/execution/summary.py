@@ -14,7 +14,7 @@ from bench.record.types import Json, Record
 from orchestrate.console import first_line
 from orchestrate.execution import loaded
 from orchestrate.runs import plan
-from orchestrate.runs.folder import Run, quality
+from orchestrate.runs.folder import Run, record_quality
 
 SELF_TEST = "self_test_failed"
 LASTING = {"fake_backend", "emulated_cpu"}  # reasons that the next attempt would meet again
@@ -40,7 +40,9 @@ def conclude(
     devices = {
         name: counts(run.devices[name].wanted, found, problems.get(name)) for name, found in records.items()
     }
-    page = write_report(run, console) if report and any(device["ok"] for device in devices.values()) else None
+    page = (
+        _write_report(run, console) if report and any(device["ok"] for device in devices.values()) else None
+    )
     fatal = ("errors", "missing", "problem") + (("invalid", "skipped") if require_valid else ())
     refused = [plan.refusal(each) for each in run.plan.get("refused", [])]
     bad = bool(refused) or any(device[key] for device in devices.values() for key in fatal)
@@ -57,14 +59,14 @@ def conclude(
         console.print(made)
     for line in notes(measured) if narrow else []:
         say(console, line)
-    for line in refused + lines(devices) + advice(devices, resume):
+    for line in refused + _lines(devices) + _advice(devices, resume):
         say(console, line)
     if page:
         say(console, f"report: {page}")
     return 1 if bad else 0
 
 
-def advice(devices: dict[str, Json], resume: str) -> list[str]:
+def _advice(devices: dict[str, Json], resume: str) -> list[str]:
     """Return what to type next, for each thing that is not as it should be."""
     steps = (
         ("missing", "to go on", ""),
@@ -87,15 +89,15 @@ def counts(wanted: tuple[str, ...], records: list[Record], problem: str | None) 
         for record in records
         if (error := record["error"]) and (record["status"] == "failed" or error["kind"] == SELF_TEST)
     ]
-    invalid = Counter(r["validity"]["reasons"][0]["code"] for r in records if quality(r) == "invalid")
+    invalid = Counter(r["validity"]["reasons"][0]["code"] for r in records if record_quality(r) == "invalid")
     ended = {status: count[status] for status in ("ok", "failed", "skipped")}
     missing = len(wanted) - len(records)
-    valid = sum(quality(record) == "good" for record in records)
+    valid = sum(record_quality(record) == "good" for record in records)
     ended = {"jobs": len(wanted), "valid": valid, **ended}
     return {**ended, "missing": missing, "invalid": dict(invalid), "problem": problem, "errors": errors}
 
 
-def write_report(run: Run, console: Console) -> Path | None:
+def _write_report(run: Run, console: Console) -> Path | None:
     """Write the run's page; its path. A page that fails must not pass for a run that failed."""
     from orchestrate import report
     from orchestrate.execution.predictions import landscapes
@@ -112,7 +114,7 @@ def tables(records: list[Record], notes: bool = True) -> list[Table]:
     """Return a table for each load shape that was measured; `notes`: a column of remarks on each job."""
     by_shape = {shape: [r for r in records if loads.of(r["job"]) == shape] for shape in loads.KINDS}
     made = [
-        loaded.table(shape, by_shape[shape], remark if notes else None)
+        loaded.table(shape, by_shape[shape], _remark if notes else None)
         for shape in loaded.COLUMNS
         if by_shape[shape]
     ]
@@ -122,7 +124,7 @@ def tables(records: list[Record], notes: bool = True) -> list[Table]:
 
 def notes(records: list[Record]) -> list[str]:
     """Return the remarks on each job, one line each, where a table has no room for it."""
-    return [f"{record['job']['id']}: {text}" for record in records if (text := remark(record))]
+    return [f"{record['job']['id']}: {text}" for record in records if (text := _remark(record))]
 
 
 def table(records: list[Record], notes: bool = True) -> Table:
@@ -130,7 +132,7 @@ def table(records: list[Record], notes: bool = True) -> Table:
 
     Device and way of running are the title where all rows share them, so that 80 columns have room.
     """
-    rows = [row(record) for record in records]
+    rows = [_row(record) for record in records]
     shared = len({each[:1] + each[2:3] for each in rows}) == 1
     title = f"{rows[0][0]}, {rows[0][2]}" if shared else None
     made = Table(title=title and Text(title), title_justify="left", box=None, pad_edge=False)
@@ -146,7 +148,7 @@ def table(records: list[Record], notes: bool = True) -> Table:
     return made
 
 
-def computed(record: Record) -> Json | None:
+def _computed(record: Record) -> Json | None:
     """Return the record's row of the report's table; None where its samples give no figure."""
     from orchestrate.analysis import job, table
 
@@ -156,14 +158,14 @@ def computed(record: Record) -> Json | None:
         return None
 
 
-def row(record: Record) -> tuple[str, ...]:
+def _row(record: Record) -> tuple[str, ...]:
     """Return the cells of a record that was measured; one that does not count names its reason."""
     from orchestrate.analysis import memory
 
-    job, found = record["job"], computed(record)
+    job, found = record["job"], _computed(record)
     where = record["device"], job["model"]["id"], loaded.how(job)
     if found is None:
-        return *where, "", "", "", "", "", "", remark(record)
+        return *where, "", "", "", "", "", "", _remark(record)
     spread = 50 * (found["latency_high"] - found["latency_low"]) / found["latency"]
     width = f"{spread:.1f}" if math.isfinite(spread) else ""
     sizes = [
@@ -171,14 +173,14 @@ def row(record: Record) -> tuple[str, ...]:
         for key in (memory.MODEL, memory.PROCESS)
     ]
     starting = [f"{found[key] * 1e3:.3g}" if math.isfinite(found[key]) else "" for key in ("load", "first")]
-    return *where, f"{found['latency'] * 1e3:.4g}", width, *starting, *sizes, remark(record)
+    return *where, f"{found['latency'] * 1e3:.4g}", width, *starting, *sizes, _remark(record)
 
 
-def remark(record: Record) -> str:
+def _remark(record: Record) -> str:
     """Return `does not count: other_load`, then the warnings."""
     validity = record["validity"]
     notes = [note["code"] for note in validity["warnings"]]
-    if quality(record) != "good":
+    if record_quality(record) != "good":
         codes = dict.fromkeys(reason["code"] for reason in validity["reasons"])
         notes.insert(0, f"does not count: {', '.join(codes) or 'not valid'}")
     return ", ".join(dict.fromkeys(notes))
@@ -192,20 +194,20 @@ def figures(record: Record) -> Json:
     if loads.of(job) != loads.SINGLE:
         known = loaded.figures(record)
     else:
-        known = headlines(found) if (found := computed(record)) else None
+        known = headlines(found) if (found := _computed(record)) else None
     reasons = [reason["code"] for reason in record["validity"]["reasons"]]
     return {
         "device": record["device"],
         "job": job["id"],
         "model": job["model"]["id"],
-        "valid": quality(record) == "good",
+        "valid": record_quality(record) == "good",
         "reasons": list(dict.fromkeys(reasons)),
         "load": loads.of(job),
         "figures": known,
     }
 
 
-def lines(devices: dict[str, Json]) -> list[str]:
+def _lines(devices: dict[str, Json]) -> list[str]:
     """Return counts by device, then the errors, each with what to do about it."""
     found = []
     for name, device in devices.items():

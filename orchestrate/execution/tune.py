@@ -84,7 +84,7 @@ def main(wanted: Tuning, as_json: bool = False) -> int:
     measured: Json = {}
     with terminated_is_interrupted(), time_spent(folder / "spent.json") as spent:
         for number, each in enumerate(wanted.stages()):
-            run = stage(wanted, folder, each.words(number, path), measured, console)
+            run = _stage(wanted, folder, each.words(number, path), measured, console)
             measured = join_measurements(measured, run, spent())
             files.write_json(str(path), measured)
         fitted = workshop("fit", str(path), "--out", str(wanted.out), "--json")
@@ -93,7 +93,7 @@ def main(wanted: Tuning, as_json: bool = False) -> int:
     if as_json:
         print(json.dumps({**profile, "emulated": measured.get("emulated")}))
     else:
-        console.print("\n".join(summary(profile, measured)), highlight=False, soft_wrap=True)
+        console.print("\n".join(_summary(profile, measured)), highlight=False, soft_wrap=True)
     return 0
 
 
@@ -119,7 +119,7 @@ def time_spent(path: Path) -> Iterator[Callable[[], float]]:
         spent()
 
 
-def summary(profile: Json, measured: Json) -> Iterator[str]:
+def _summary(profile: Json, measured: Json) -> Iterator[str]:
     """Yield what a person reads at the end."""
     yield f"profile {profile['profile']}: {counted(profile['measurements'], 'measurement')}"
     yield from profile["quality"]
@@ -128,7 +128,7 @@ def summary(profile: Json, measured: Json) -> Iterator[str]:
     yield "ask it: bench cost predict ARCH -d DATASET --widths N,N,... --profile " + profile["profile"]
 
 
-def stage(wanted: Tuning, folder: Path, design: list[str], before: Json, console: Console) -> Run:
+def _stage(wanted: Tuning, folder: Path, design: list[str], before: Json, console: Console) -> Run:
     """Return the finished run of one stage: found, gone on with, or begun. before: of the stages before."""
 
     def make(options: RunOptions, out: Path, held: int) -> Bundle:
@@ -145,12 +145,12 @@ def stage(wanted: Tuning, folder: Path, design: list[str], before: Json, console
     run = begin(options, console, make, newest_of_plan)
     announce(run, console, wanted.manifest)
     keep_environment(run, before)
-    bring(run, wanted, console)
+    _bring(run, wanted, console)
     for _ in range(AGAIN):
-        if not (again := doubtful(run)):
+        if not (again := _doubtful(run)):
             break
         console.print(f"measuring {len(again)} again, whose turns disagree: the machine was disturbed")
-        bring(run, wanted, console, again)
+        _bring(run, wanted, console, again)
     return run
 
 
@@ -171,14 +171,14 @@ def keep_environment(run: Run, before: Json) -> None:
     folder.accept = accept
 
 
-def bring(run: Run, wanted: Tuning, console: Console, again: Sequence[str] = ()) -> None:
+def _bring(run: Run, wanted: Tuning, console: Console, again: Sequence[str] = ()) -> None:
     """Measure what the run lacks, and the jobs in `again`; OrbitError where a device failed."""
     problems = execute(run, Settings(wanted.manifest), console, FollowPolicy(), replaced=again)
     if problems:
         raise OrbitError(f"{'; '.join(problems.values())}; the same command goes on with what is measured")
 
 
-def doubtful(run: Run) -> list[str]:
+def _doubtful(run: Run) -> list[str]:
     """Return jobs whose turns disagree too much: something else came and went while they ran.
 
     Not what was repeated AGAIN times, now or before a tuning was gone on with. On an emulated CPU all

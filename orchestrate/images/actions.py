@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
-from orchestrate.console import printable
+from orchestrate.console import printable, say
 from orchestrate.engine.image_store import ImageEngine, connected
 from orchestrate.errors import BadInput, Interrupted, OrbitError
 from orchestrate.images import bake, context, lockfile, ship
@@ -54,7 +54,7 @@ def build(choice: Choice, base: str | None, cache: bool, prepare: bool, verbose:
     project = choice.project
     targets = project.targets(choice.names, choice.platform, base)
     if prepare:
-        return each(
+        return _each(
             targets, lambda t: say(f"{t.key}: {context.prepare(project, t).relative_to(project.root)}")
         )
 
@@ -67,7 +67,7 @@ def build(choice: Choice, base: str | None, cache: bool, prepare: bool, verbose:
 
     with connected() as engine:
         try:
-            return each(targets, one)
+            return _each(targets, one)
         except KeyboardInterrupt:
             advice = "run it again, finished layers are kept"
             raise Interrupted(f"interrupted, nothing was tagged by the build under way: {advice}") from None
@@ -89,12 +89,12 @@ def push(choice: Choice) -> int:
             raise OrbitError(
                 f"nothing to push to {project.images.registry}: `orchestrate images build` first"
             )
-        return each(targets, one)
+        return _each(targets, one)
 
 
 def bring(how: Literal["pull", "load"], choice: Choice, devices: list[str] | None, file: Path | None) -> int:
     """Pull or load on each device, in turn: they share this machine's uplink."""
-    move = pull_one if how == "pull" else load_one
+    move = _pull_one if how == "pull" else _load_one
     choice.project.targets(choice.names, choice.platform)  # mistakes in names before anything is reached
 
     def one(engine: tuple[Opener, list[str]]) -> None:
@@ -105,24 +105,24 @@ def bring(how: Literal["pull", "load"], choice: Choice, devices: list[str] | Non
                 move(choice, choice.project.target(name, platform), board)
 
     lends = forward(choice.project.images.registry) if how == "pull" else ()
-    return each(engines(choice, devices, file, lends), one)
+    return _each(_engines(choice, devices, file, lends), one)
 
 
-def pull_one(choice: Choice, target: Target, board: ImageEngine) -> None:
+def _pull_one(choice: Choice, target: Target, board: ImageEngine) -> None:
     """Pull one image by digest."""
     with Transfer(f"{target.key} to {board.name}") as progress:
         info = ship.pull(target, board, choice.known_lock, progress)
     say(f"{target.key}: {board.name} has {info.content[7:19]}, by digest")
 
 
-def load_one(choice: Choice, target: Target, board: ImageEngine) -> None:
+def _load_one(choice: Choice, target: Target, board: ImageEngine) -> None:
     """Send one image from this machine's engine."""
     with connected() as here, Transfer(f"{target.key} to {board.name}") as progress:
         info, sent = ship.load(target, here, board, progress)
     say(f"{target.key}: {board.name} has {info.content[7:19]}, {'sent' if sent else 'had it already'}")
 
 
-def engines(
+def _engines(
     choice: Choice, devices: list[str] | None, file: Path | None, lends: tuple[str, ...]
 ) -> list[tuple[Opener, list[str]]]:
     """Return how to reach each device's engine, and the image that its entry names.
@@ -135,10 +135,10 @@ def engines(
             (connected, [name for name, built in pushed.items() if any(b.digest for b in built.values())])
         ]
     from orchestrate import device_files
-    from orchestrate.devices import choose
+    from orchestrate.devices import choose_devices
 
     found: list[tuple[Opener, list[str]]] = []
-    for name, device in choose(device_files.known(file), devices, device_files.named(file)).items():
+    for name, device in choose_devices(device_files.known(file), devices, device_files.named(file)).items():
         if device.transport != "docker" or device.image is None:
             raise BadInput(f"{name} runs without Docker: it needs no image")
         found.append(
@@ -150,7 +150,7 @@ def engines(
     return found
 
 
-def each(items: Iterable[Item], action: Callable[[Item], None]) -> int:
+def _each(items: Iterable[Item], action: Callable[[Item], None]) -> int:
     """Do `action` for every item whatever happens to the others; 1 when one failed, else 0."""
     failed = 0
     for item in items:
@@ -227,8 +227,3 @@ def _table(rows: list[TargetRow]) -> None:
             str(known.get("base", row["base"])).partition("@")[0],
         )
     make_console().print(table)
-
-
-def say(text: str) -> None:
-    """A line of the result."""
-    print(printable(text), flush=True)

@@ -29,28 +29,28 @@ def build(project: Project, target: Target, engine: ImageEngine, say: Say, cache
     """Build `target`, then give it its tag; raises OrbitError, the old tag then where it was."""
     say("preparing the context")
     folder = context.prepare(project, target)
-    need_base(project, target, engine, say)
+    _need_base(project, target, engine, say)
     packages = {} if target.image.debian else requirements.pins(requirements.read_lock(project, target))
     marks = labels.of(target, packages, project.root)
     try:
-        made = _bake(project, target, marks, engine, say) if has_buildx() else None
+        made = _bake(project, target, marks, engine, say) if _has_buildx() else None
         made = made or engine.build(folder, labelled(folder, marks), target.platform, target.base, say, cache)
         info = engine.get(made)
         if info.architecture != target.arch:
             raise OrbitError(
                 f"{target.key}: it was built for {info.architecture}, not {target.arch}: nothing was tagged"
             )
-        need_modules(target, set(packages), made, engine)
+        _need_modules(target, set(packages), made, engine)
         engine.tag(made, target.tag)
     except EngineError as error:
-        raise OrbitError(f"{target.key}: {explain(error, target)}") from error
+        raise OrbitError(f"{target.key}: {_explain(error, target)}") from error
     finally:
-        if engine.find(provisional(target)):  # also of a build that failed after its export
-            engine.untag(provisional(target))
-    return describe(target, info)
+        if engine.find(_provisional(target)):  # also of a build that failed after its export
+            engine.untag(_provisional(target))
+    return _describe(target, info)
 
 
-def need_modules(target: Target, packages: set[str], made: str, engine: ImageEngine) -> None:
+def _need_modules(target: Target, packages: set[str], made: str, engine: ImageEngine) -> None:
     """Refuse an image that cannot infer: its Python starts the runtime and finds every module of `finds`.
 
     They are found, not imported: TensorRT's libraries load only beside the board's driver. On another base
@@ -76,13 +76,13 @@ def labelled(folder: Path, marks: dict[str, str]) -> str:
     return "Dockerfile.labelled"
 
 
-def describe(target: Target, info: ImageInfo) -> Built:
+def _describe(target: Target, info: ImageInfo) -> Built:
     """Return the lock's entry of a built image."""
     revision = info.labels.get("org.opencontainers.image.revision", "unknown")
     return Built(content=info.content, base=target.base, revision=revision, size=info.size, tag=target.tag)
 
 
-def need_base(project: Project, target: Target, engine: ImageEngine, say: Say) -> None:
+def _need_base(project: Project, target: Target, engine: ImageEngine, say: Say) -> None:
     """Have the base in the engine, for the right platform: the own one is built, others are pulled."""
     if target.image.debian:
         return
@@ -113,7 +113,7 @@ def _current(project: Project, own: Target) -> bool:
     return (project.root / bake.CONTEXTS / own.context_name / "rootfs.tar").is_file()
 
 
-def explain(error: EngineError, target: Target) -> str:
+def _explain(error: EngineError, target: Target) -> str:
     """Return the engine's error with what to do about it, where that is known."""
     if isinstance(error, WrongArchitecture) or "exec format error" in error.what:
         return (
@@ -125,7 +125,7 @@ def explain(error: EngineError, target: Target) -> str:
     return error.what
 
 
-def has_buildx() -> bool:
+def _has_buildx() -> bool:
     """Return whether the docker command has its buildx plugin; ORBITBENCH_BUILDER=classic does without it."""
     docker = shutil.which("docker")
     if not docker or os.environ.get("ORBITBENCH_BUILDER") == "classic":
@@ -138,7 +138,7 @@ def bake_command(target: Target) -> list[str]:
     settings = {
         "args.BASE": target.base,
         "context": f"{bake.CONTEXTS}/{target.context_name}",
-        "tags": provisional(target),
+        "tags": _provisional(target),
     }
     command = ["docker", "buildx", "bake", "--file", bake.FILE, "--progress", "plain"]
     for key, value in settings.items():
@@ -146,7 +146,7 @@ def bake_command(target: Target) -> list[str]:
     return [*command, target.key]
 
 
-def provisional(target: Target) -> str:
+def _provisional(target: Target) -> str:
     """Return the name under which a build arrives in the engine before it is checked."""
     return f"orbitbench-build/{target.name}:{target.arch}"
 
@@ -166,7 +166,7 @@ def _bake(
         "CREATED": marks["org.opencontainers.image.created"],
     }
     output = _run(bake_command(target), project.root, variables, say)
-    found = engine.find(provisional(target))
+    found = engine.find(_provisional(target))
     if found is None:
         raise EngineRefused("buildx", f"it left no image in this engine ({output})")
     return found.id

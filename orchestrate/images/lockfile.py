@@ -70,7 +70,7 @@ def read(path: Path) -> Lock:
         ) from error
 
 
-def write(path: Path, lock: Lock) -> None:
+def _write(path: Path, lock: Lock) -> None:
     """Replace the file whole: a reader sees the old or the new one."""
     data: dict[str, object] = {"schema": Lock.SCHEMA, **lock.model_dump()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,4 +79,4 @@ def write(path: Path, lock: Lock) -> None:
 
 def record(path: Path, name: str, platform: str, built: Built) -> None:
     """Put one entry into the file."""
-    write(path, read(path).with_entry(name, platform, built))
+    _write(path, read(path).with_entry(name, platform, built))

@@ -8,7 +8,7 @@ from orchestrate.images import bake, requirements
 from orchestrate.images.manifest import OWN_BASE, Target, open_project
 
 
-def resolve(target: Target) -> str:
+def _resolve(target: Target) -> str:
     """Return the lock's text: what the package index makes of `requires` today. Needs the network."""
     requires = target.image.requires[target.python]
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +38,7 @@ def main() -> None:
         t for base in (None, OWN_BASE) for t in project.targets(base=base) if t.python in t.image.requires
     ]
     for path, target in {requirements.lock_path(project, t): t for t in targets}.items():
-        path.write_text(resolve(target))
+        path.write_text(_resolve(target))
         print(path.relative_to(project.root))
     (project.root / bake.FILE).write_text(bake.text(project))
     print(bake.FILE)

@@ -49,16 +49,16 @@ def watch(
     pause: float = 2.0,
 ) -> None:
     """Make the report again whenever records were added or changed, until interrupted; `say` reports it."""
-    seen = state(run_dirs)
+    seen = _state(run_dirs)
     while True:
         time.sleep(pause)
-        now = state(run_dirs)
+        now = _state(run_dirs)
         if now != seen:
             seen = now
             say(f"{counted(len(now), 'record')}: {render(run_dirs, out, claims, ask)}")
 
 
-def state(run_dirs: list[Path]) -> dict[Path, tuple[int, int]]:
+def _state(run_dirs: list[Path]) -> dict[Path, tuple[int, int]]:
     """Return what is there now: record file -> time of change and size."""
     files = [path for folder in run_dirs for path in folder.glob("*/records/*.json")]
     return {path: (stat.st_mtime_ns, stat.st_size) for path in files for stat in [path.stat()]}

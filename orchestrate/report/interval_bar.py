@@ -39,7 +39,7 @@ def bar(answer: claims.Answer) -> str:
         _spread(axis, answer),
         f'<circle cx="{axis.at(estimate.value)}" cy="16" r="5"/>',
     ]
-    label = escape(words(answer))
+    label = escape(_words(answer))
     return (
         f'<svg class="bar" viewBox="0 0 {WIDTH} 44" role="img" aria-label="{label}">{"".join(shapes)}</svg>'
     )
@@ -59,7 +59,7 @@ def _claimed(x: float, one: float, claimed: float) -> str:
     return f'<text x="{min(max(x, 44), WIDTH - 44)}" y="41">claimed {text.number(claimed)}×</text>'
 
 
-def words(answer: claims.Answer) -> str:
+def _words(answer: claims.Answer) -> str:
     """Return what the drawing shows."""
     claim = answer.claim
     end = text.number(claim.holds_to) if claim.holds_to < math.inf else "any"

@@ -35,7 +35,7 @@ def title(report: Report) -> str:
 def section(report: Report) -> str:
     """Return the cards, in the order of the table."""
     rows, called = report.frames["jobs"].rows(), names(report.study)
-    cards = "".join(card(row, called[row["model"]]) for row in rows[:SHOWN])
+    cards = "".join(_card(row, called[row["model"]]) for row in rows[:SHOWN])
     cards += "".join(_left_out(report, called))
     more = f'<p class="note">The table below has all {len(rows)}.</p>' if len(rows) > SHOWN else ""
     return (
@@ -62,7 +62,7 @@ def _accuracy(row: Row) -> str:
     return f"{text.number(row['accuracy'])}% {source}" if known or not source else f"unknown; {source}"
 
 
-def card(row: Row, name: str) -> str:
+def _card(row: Row, name: str) -> str:
     """Return one model in one way of running."""
     figures = {
         "Latency p50": cell(ranged("", "latency", "", MS), row) + " ms",

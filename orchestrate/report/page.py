@@ -51,7 +51,7 @@ SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 
 def html(parts: Mapping[str, str]) -> str:
     """Return the whole page as text, the same for the same records; parts: as `parts`, and the `details`."""
-    texts = re.split(r"\{\{(\w+)\}\}", asset("page.html"))  # text, name, text, name, ..., text
+    texts = re.split(r"\{\{(\w+)\}\}", _asset("page.html"))  # text, name, text, name, ..., text
     return "".join(parts[piece] if index % 2 else piece for index, piece in enumerate(texts))
 
 
@@ -60,20 +60,20 @@ def parts(report: Report) -> dict[str, str]:
     devices = sorted({job.device for job in report.study.jobs})
     return {
         "title": escape(own_models.title(report) or data.title(report.study.runs, devices)),
-        "style": asset("style.css") + asset("profile.css"),
-        "state": state(report),
+        "style": _asset("style.css") + _asset("profile.css"),
+        "state": _state(report),
         "banner": verdict_cards.banner(report) + absent.banner(report.absent),
         "lede": verdict_cards.lede(report),
-        **first_section(report),
+        **_first_section(report),
         "profile": profile.section(report.study.jobs),
         "measured": measured.section(report),
-        "data": embedded(payload(report)),
-        "plotly": plotly(),
-        "script": script(),
+        "data": embedded(_payload(report)),
+        "plotly": _plotly(),
+        "script": _script(),
     }
 
 
-def state(report: Report) -> str:
+def _state(report: Report) -> str:
     """Return the CSS classes of this kind of page, which hide sections that it has no use for."""
     study = report.study
     kinds = {
@@ -84,7 +84,7 @@ def state(report: Report) -> str:
     return " ".join(name for name, true in kinds.items() if true)
 
 
-def first_section(report: Report) -> dict[str, str]:
+def _first_section(report: Report) -> dict[str, str]:
     """Return the heading and first section: models of one's own, or what the records show of the claims."""
     if data.own_only(report.study):
         title = escape(own_models.title(report))
@@ -95,7 +95,7 @@ def first_section(report: Report) -> dict[str, str]:
             "close": "model",
             "close_label": "Model",
         }
-    first = asset("verdicts.html").replace("{{verdicts}}", verdict_cards.verdicts(report))
+    first = _asset("verdicts.html").replace("{{verdicts}}", verdict_cards.verdicts(report))
     question = "Does the scaling method pay off on this hardware?"
     return {
         "question": question,
@@ -107,24 +107,24 @@ def first_section(report: Report) -> dict[str, str]:
 
 
 @cache
-def asset(name: str) -> str:
+def _asset(name: str) -> str:
     """Return a file beside this module."""
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def script() -> str:
+def _script() -> str:
     """Return all scripts of the page, which share one scope."""
-    return "\n".join(asset(name) for name in SCRIPTS)
+    return "\n".join(_asset(name) for name in SCRIPTS)
 
 
 @cache
-def plotly() -> str:
+def _plotly() -> str:
     """plotly.js's basic bundle (a fifth of the whole), made safe inside a script element."""
     packed = (ASSETS / "plotly-basic.min.js.gz").read_bytes()
     return gzip.decompress(packed).decode().replace("</script", "<\\/script")
 
 
-def payload(report: Report) -> dict[str, Any]:
+def _payload(report: Report) -> dict[str, Any]:
     """Return what the scripts draw from; base units everywhere."""
     frames = report.frames
     return {
@@ -134,7 +134,7 @@ def payload(report: Report) -> dict[str, Any]:
         "main": {"process": memory.PROCESS, "model": memory.MODEL, "peak": memory.PEAK},
         "comparisons": {c.key: c.label for c in pairs.COMPARISONS},
         "quantities": pairs.QUANTITIES, "of_memory": list(pairs.OF_MEMORY), "rungs": list(memory.ORDER),
-        "frames": {key: columns(frame) for key, frame in frames.items()},
+        "frames": {key: _columns(frame) for key, frame in frames.items()},
         "tables": [_table(table) for table in tables.TABLES],
         "rank": recommend.ranks(frames["jobs"]), "front": _fronts(report),
         "names": {model: name for model, name in data.names(report.study).items() if name != model},
@@ -145,8 +145,8 @@ def payload(report: Report) -> dict[str, Any]:
 def details(report: Report) -> str:
     """Return what plots of single jobs draw, as JSON: quantiles, ladders, courses over time."""
     found = data.details(report)
-    course = {key: numbers(np.array(rows, dtype=float)) for key, rows in found["course"].items()}
-    tables = {key: numbers(np.array(found[key], dtype=float)) for key in ("quantiles", "steps")}
+    course = {key: _numbers(np.array(rows, dtype=float)) for key, rows in found["course"].items()}
+    tables = {key: _numbers(np.array(found[key], dtype=float)) for key in ("quantiles", "steps")}
     return embedded({**tables, "course": course, "course_of": found["course_of"]})
 
 
@@ -159,7 +159,7 @@ def _fronts(report: Report) -> list[int]:
     return found
 
 
-def columns(frame: Frame) -> dict[str, Any]:
+def _columns(frame: Frame) -> dict[str, Any]:
     """Return the frame by column: numbers with 6 significant digits, unknown ones null.
 
     Repeated text once.
@@ -183,14 +183,14 @@ class Raw(str):
 def _column(values: Column) -> Any:
     """Text as {"text": distinct values, "at": which one}, numbers as a list."""
     if values.dtype != object:
-        return numbers(values) if values.dtype.kind == "f" else values.tolist()
+        return _numbers(values) if values.dtype.kind == "f" else values.tolist()
     shown = values.tolist()
     places = {value: place for place, value in enumerate(dict.fromkeys(shown))}
     at = list(map(places.__getitem__, shown))
     return {"text": [printable("" if value is None else value) for value in places], "at": at}
 
 
-def numbers(values: NDArray[np.float64]) -> Raw:
+def _numbers(values: NDArray[np.float64]) -> Raw:
     """Return a list of numbers, or of rows of numbers, with 6 significant digits.
 
     Null for what is not known.

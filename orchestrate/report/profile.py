@@ -49,7 +49,7 @@ def _model(job: MeasuredJob, found: TimeProfile, names: Mapping[str, str]) -> st
     head = _head("Kind of operator", "", "share", "ms", "runs")
     method = f"{_method(job)}: " if job.model.get("method") else ""
     name = _target(job) if job.model.get("architecture") else names[job.model["id"]]
-    return _figure(name, job, [method + described(found)], f"{head}<tbody>{rows}</tbody>")
+    return _figure(name, job, [method + _described(found)], f"{head}<tbody>{rows}</tbody>")
 
 
 def _pair(pair: Pair) -> str:
@@ -61,7 +61,7 @@ def _pair(pair: Pair) -> str:
     names = [_method(job) for job in (pair.first, pair.second)]
     unit = "share" if shares else "ms"
     head = _head("Layer", f"{names[0]} above {names[1]}", f"{names[0]} ({unit})", f"{names[1]} ({unit})")
-    sentences = [f"{name}: {described(side)}" for name, side in zip(names, sides, strict=True)]
+    sentences = [f"{name}: {_described(side)}" for name, side in zip(names, sides, strict=True)]
     return _figure(_target(pair.first), pair.first, sentences, f"{head}<tbody>{rows}</tbody>")
 
 
@@ -94,7 +94,7 @@ def _beside(
     )
 
 
-def described(found: TimeProfile) -> str:
+def _described(found: TimeProfile) -> str:
     """Return what a profile rests on, whether it distorts, and what padding adds, in words."""
     change = found.total / found.latency - 1
     sums = (

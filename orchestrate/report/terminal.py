@@ -26,14 +26,14 @@ def show(report: Report, console: Console) -> None:
     """Print models, ratios, claims, then what is left out or missing."""
     if data.synthetic(report.study):
         console.print("Synthetic data: invented for tests, not measured.", style="bold yellow")
-    for part in (models(report), ratios(report), verdicts(report)):
+    for part in (_models(report), _ratios(report), _verdicts(report)):
         if part.row_count:
             console.print(part)
     for line in remarks(report):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def plain(title: str, *columns: str) -> Table:
+def _plain(title: str, *columns: str) -> Table:
     """Return a table without frames; the first column to the left, figures to the right."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for index, column in enumerate(columns):
@@ -41,13 +41,13 @@ def plain(title: str, *columns: str) -> Table:
     return table
 
 
-def models(report: Report) -> Table:
+def _models(report: Report) -> Table:
     """Return latency, memory and accuracy of each model."""
     jobs = report.frames["jobs"]
     several = len(report.configurations) > 1
     more = f" (the first {ROWS} of {len(jobs)}; the page has all)" if len(jobs) > ROWS else ""
     title = f"Measured{_alone(report)}{more}"
-    table = plain(
+    table = _plain(
         title,
         "model",
         *(["ran on"] if several else []),
@@ -90,11 +90,11 @@ def accuracy(row: Mapping[Any, Any]) -> str:
     return f"{figure} ({row['accuracy_images']:.0f} images{apart})"
 
 
-def ratios(report: Report) -> Table:
+def _ratios(report: Report) -> Table:
     """Return mean ratio of each quantity in each comparison; memory under its main definition."""
     several = len(report.configurations) > 1
     title = f"\nRatios{_alone(report)} (geometric mean, 95% interval over architectures)"
-    table = plain(title, "comparison", *(["ran on"] if several else []), "quantity", "ratio", "pairs")
+    table = _plain(title, "comparison", *(["ran on"] if several else []), "quantity", "ratio", "pairs")
     means = report.frames["means"]
     for row in means.rows():
         if row["definition"] not in ("", memory.PROCESS):
@@ -108,9 +108,9 @@ def ratios(report: Report) -> Table:
     return table
 
 
-def verdicts(report: Report) -> Table:
+def _verdicts(report: Report) -> Table:
     """Return each claim beside what was measured."""
-    table = plain("\nClaims", "claim", "ran on", "claimed", "measured", "pairs", "verdict")
+    table = _plain("\nClaims", "claim", "ran on", "claimed", "measured", "pairs", "verdict")
     for answer in report.answers:
         if answer.main:
             verdict = Text(answer.verdict, STYLE[answer.verdict])

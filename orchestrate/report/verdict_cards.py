@@ -56,10 +56,10 @@ def verdicts(report: Report) -> str:
         apart.setdefault(text.configuration(answer.configuration), []).append(answer)
     groups = (_device(answers) for answers in apart.values())
     note = f'<p class="note">{escape(claims.multiplicity(report.answers))}</p>'
-    return "".join(groups) + unasked(report.unasked) + note
+    return "".join(groups) + _unasked(report.unasked) + note
 
 
-def unasked(stated: list[claims.Claim]) -> str:
+def _unasked(stated: list[claims.Claim]) -> str:
     """Return the claims that these devices cannot answer, so that nobody takes absence for an answer."""
     if not stated:
         return ""

@@ -26,7 +26,7 @@ SCHEMA = 1
 LATEST = "latest"  # what a user may call the newest run
 
 
-def read_json(folder: confined.Folder, name: str, kind: str) -> Json:
+def _read_json(folder: confined.Folder, name: str, kind: str) -> Json:
     """Return the JSON object in the file `name`, of `kind` and of a known schema version."""
     path = folder.path(name)
     try:
@@ -45,10 +45,10 @@ def read_json(folder: confined.Folder, name: str, kind: str) -> Json:
 
 def read_bundle(folder: confined.Folder) -> Bundle:
     """Return the bundle in `folder`, as `bench export` has just written it."""
-    return cast(Bundle, read_json(folder, "bundle.json", "orbitbench.bundle"))
+    return cast(Bundle, _read_json(folder, "bundle.json", "orbitbench.bundle"))
 
 
-def damaged(path: Path, found: Sequence[checks.Problem]) -> BadInput:
+def _damaged(path: Path, found: Sequence[checks.Problem]) -> BadInput:
     """Return the message for a file of a run that is not as `orchestrate run` wrote it."""
     first = first_line(f"{found[0].path} {found[0].reason}")
     return BadInput(f"{path} is damaged: {first}; begin a new run")
@@ -71,9 +71,9 @@ class DeviceFolder:
     def job_list(self) -> JobList:
         """Return the whole job list of this device, checked: of this run, this device and these jobs."""
         name = self.inner("jobs.json")
-        jobs, path = read_json(self.files, name, "orbitbench.jobs"), self.files.path(name)
+        jobs, path = _read_json(self.files, name, "orbitbench.jobs"), self.files.path(name)
         if found := schema.problems(jobs):
-            raise damaged(path, found)
+            raise _damaged(path, found)
         is_ours = (jobs["run"], jobs["device"]) == (self.run, self.name)
         if not is_ours or sorted(job["id"] for job in jobs["jobs"]) != sorted(self.wanted):
             raise BadInput(f"{path} is damaged: it is not of the plan beside it; begin a new run")
@@ -97,7 +97,7 @@ class DeviceFolder:
     def to_retry(self, which: str) -> list[str]:
         """Return the ids of jobs whose record is `failed` (or skipped), `invalid`, or either (`all`)."""
         kinds = {"failed", "invalid"} if which == "all" else {which}
-        return [record["job"]["id"] for record in self.stored() if quality(record) in kinds]
+        return [record["job"]["id"] for record in self.stored() if record_quality(record) in kinds]
 
     def save(self, job: str, data: bytes, sha256: str | None = None) -> Record:
         """Verify the record of `job` as it came from a device and store its bytes; OrbitError if bad.
@@ -166,7 +166,7 @@ class DeviceFolder:
                     raise BadInput(f"{self.files.path(name)}: {text}; {advice}") from None
 
 
-def quality(record: Record) -> str:
+def record_quality(record: Record) -> str:
     """Return `good`, `failed` (or skipped), or `invalid`: measured, but its figures do not count."""
     if record["status"] != "ok":
         return "failed"
@@ -180,9 +180,9 @@ class Run:
         self.path, self.id = path, path.name
         self.bundle = path / "bundle"
         self.files = confined.Folder(path)
-        self.plan = read_json(self.files, "plan.json", "orbitbench.plan")
+        self.plan = _read_json(self.files, "plan.json", "orbitbench.plan")
         if found := plan.problems(self.plan):
-            raise damaged(path / "plan.json", found)
+            raise _damaged(path / "plan.json", found)
         self.name: str = self.plan["run"]
         parts = self.plan["devices"].items()
         self.devices = {name: DeviceFolder(path / name, part["jobs"], self.name) for name, part in parts}
@@ -192,7 +192,7 @@ class Run:
         """Return the run called `name`, as `find_run` takes it; BadInput lists the known ones."""
         path = find_run(name, results)
         if not (path / "plan.json").is_file():
-            raise unknown_run(name, results)
+            raise _unknown_run(name, results)
         return cls(path)
 
     def missing(self) -> dict[str, list[str]]:
@@ -242,10 +242,10 @@ def find_run(name: str, results: Path) -> Path:
             return results / found[0]
     if name and Path(name).is_dir():
         return Path(name)
-    raise unknown_run(name, results)
+    raise _unknown_run(name, results)
 
 
-def unknown_run(name: str, results: Path) -> BadInput:
+def _unknown_run(name: str, results: Path) -> BadInput:
     """Return the message where `name` is no run: the newest ones that are there, or how to make one."""
     known = known_runs(results)[-10:]
     hint = did_you_mean(name, known)

@@ -83,7 +83,7 @@ def jobs_of(
 ) -> list[Job]:
     """Return every model x precision x thread count of `device` x load shape (`{}`: a single stream).
 
-    typed: as `precisions` takes it. BadInput for a file or a load that the device's backend cannot serve.
+    typed: as `_precisions` takes it. BadInput for a file or a load that the device's backend cannot serve.
     """
     for shape in shapes:
         if problem := loads.problem(device.backend, shape):
@@ -91,7 +91,7 @@ def jobs_of(
     return [
         _job(model, device, precision, threads, shape)
         for model in models
-        for precision in precisions(model, device, typed)
+        for precision in _precisions(model, device, typed)
         for threads in device.threads
         for shape in shapes
     ]
@@ -114,7 +114,7 @@ def _job(model: Model, device: Device, precision: str, threads: int, load: Load)
     return job
 
 
-def precisions(model: Model, device: Device, typed: bool = False) -> list[str]:
+def _precisions(model: Model, device: Device, typed: bool = False) -> list[str]:
     """In what a model runs there: an fp32 file in all that the device asks for, any other as what it is.
 
     typed: the device's precisions are those of the command line, which hold for every file.
@@ -124,8 +124,8 @@ def precisions(model: Model, device: Device, typed: bool = False) -> list[str]:
     return _asked(model, device, typed)
 
 
-def split(models: list[Model], device: Device, typed: bool = False) -> Split:
-    """Return the models whose files `device` runs, and the others with the reason; typed: as `precisions`."""
+def _split(models: list[Model], device: Device, typed: bool = False) -> Split:
+    """Return the models whose files `device` runs, the others with the reason; typed: as `_precisions`."""
     problems = [(model, _precision_problem(model, device, typed)) for model in models]
     return [m for m, problem in problems if not problem], [(m, found) for m, found in problems if found]
 
@@ -157,10 +157,10 @@ def plan(
     hash.
 
     swept: the devices as the command line changes them for this run, where it does; `settings` keep what
-    devices.yaml has. shapes: of load, as `jobs_of` takes them. typed: as `precisions` takes it.
+    devices.yaml has. shapes: of load, as `jobs_of` takes them. typed: as `_precisions` takes it.
     """
     run_as = swept or devices
-    runnable = {name: split(bundle["models"], run_as[name], typed) for name in devices}
+    runnable = {name: _split(bundle["models"], run_as[name], typed) for name in devices}
     for name, (models, bad) in runnable.items():
         if bad and not models:
             lines = [f"{name}: {model['id']}: {reason}" for model, reason in bad]
@@ -179,7 +179,7 @@ def plan(
     }
     if refused := [*_unreadable(bundle), *_unsuited(runnable)]:
         content["refused"] = refused
-    return {"schema": 1, "kind": "orbitbench.plan", "hash": digest(content), **content}
+    return {"schema": 1, "kind": "orbitbench.plan", "hash": _digest(content), **content}
 
 
 def _unreadable(bundle: Bundle) -> Iterator[RefusedModel]:
@@ -197,7 +197,7 @@ def _swept(device: Device) -> Swept:
     return {"threads": [*device.threads], "precisions": [*device.precisions]}
 
 
-def digest(content: object) -> str:
+def _digest(content: object) -> str:
     """Return the SHA-256 of a JSON value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -222,7 +222,7 @@ def job_list(plan: Plan, run: str, device: str) -> JobList:
         "run": run,
         "device": device,
         "bundle": "../bundle",
-        "seed": int(digest({"run": run, "device": device})[:8], 16),
+        "seed": int(_digest({"run": run, "device": device})[:8], 16),
         "measure": plan["experiment"].get("measure", {}),
         "board": {},
         "jobs": part["jobs"],

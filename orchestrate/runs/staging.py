@@ -23,7 +23,7 @@ def draft(results: Path) -> Iterator[tuple[Path, int]]:
     """
     made = [place for place in (results, *results.parents) if not place.exists()]
     results.mkdir(parents=True, exist_ok=True)
-    sweep(results)
+    remove_abandoned(results)
     path, handle = _new(results)
     try:
         yield path, handle
@@ -35,7 +35,7 @@ def draft(results: Path) -> Iterator[tuple[Path, int]]:
                 place.rmdir()
 
 
-def sweep(results: Path) -> None:
+def remove_abandoned(results: Path) -> None:
     """Remove the folders whose makers are dead."""
     for path in results.glob(f"{PREFIX}*"):
         with suppress(OSError):  # held, or gone since, or on a file system that cannot lock folders

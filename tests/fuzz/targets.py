@@ -256,7 +256,7 @@ TARGETS: dict[str, Target] = {
     "experiment": manifest("manifests/experiments/demo.yaml", experiment.load),
     "claims": manifest("manifests/claims/thesis.yaml", claim_file.load),
     "fit YAML": manifest("manifests/scaling/vgg11-cifar10.yaml", fits.load),
-    "profile": manifest("tests/fuzz/profile.yaml", lambda path: device_profile.find(str(path))),
+    "profile": manifest("tests/fuzz/profile.yaml", lambda path: device_profile.find_profile(str(path))),
     "pruning CSV": pruning,
     "ONNX file": onnx_file,
     "ONNX import": lambda rng: onnx_import.target(folder(), rng),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cost.profile import find
+from bench.cost.profile import find_profile
 from bench.record import schema
 from tests.conftest import PATIENCE, ROOT
 
@@ -68,7 +68,7 @@ def test_the_profile_is_of_this_environment_and_predicts(tuned):
     import onnxruntime
 
     folder, said, _ = tuned
-    profile = find(str(folder / said["profile"]))
+    profile = find_profile(str(folder / said["profile"]))
     assert profile.environment.version == onnxruntime.__version__
     assert profile.environment.model_dump(include={"device", "backend", "precision", "threads"}) == {
         "device": "local", "backend": "onnxruntime", "precision": "fp32", "threads": 1,

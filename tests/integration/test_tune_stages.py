@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from bench.cli import build
 from bench.cost.design import Item
-from bench.cost.profile import find
+from bench.cost.profile import find_profile
 from orchestrate.errors import OrbitError
 from orchestrate.execution import run as running
 from orchestrate.execution import tune
@@ -200,7 +200,7 @@ def test_a_tuning_that_fails_in_its_second_stage_measures_nothing_twice(
     assert len(again) == 3  # with the second stage's two parts
     said = json.loads(capsys.readouterr().out)
     assert said["measurements"] == 18
-    profile = find(str(tmp_path / "made.yaml"))
+    profile = find_profile(str(tmp_path / "made.yaml"))
     known = {m.item.id: m for m in profile.measurements}
     assert len(known) == 18
     for job, network in enumerate(board.networks):

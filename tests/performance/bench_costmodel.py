@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from bench.cost import CostModel, design
-from bench.cost.profile import Profile, find
+from bench.cost.profile import Profile, find_profile
 from bench.zoo import architecture, dataset
 
 HERE = Path(__file__).parent / "costmodel"
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 @cache
 def profile() -> Profile:
-    return find(str(HERE / "x86.yaml"))
+    return find_profile(str(HERE / "x86.yaml"))
 
 
 @cache

@@ -20,7 +20,7 @@ def backend_class(name: str) -> Type[Backend]:
     return found
 
 
-def problems(job: Job) -> List[str]:
+def backend_problems(job: Job) -> List[str]:
     """Return why a job's backend cannot do what the job asks for; empty where it can. Import no library."""
     try:
         file = job["model"].get("precision") or "fp32"
@@ -34,9 +34,9 @@ def problems(job: Job) -> List[str]:
     return [problem for problem in wrong if problem]
 
 
-def create(job: Job, settings: Settings) -> Backend:
+def create_backend(job: Job, settings: Settings) -> Backend:
     """Return the job's backend, before any step of its life; BackendError for what it does not perform."""
-    wrong = problems(job)
+    wrong = backend_problems(job)
     if wrong:
         raise BackendError(
             "unsupported_precision", wrong[0], "docs/extending.md lists what each backend performs"

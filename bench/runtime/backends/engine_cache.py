@@ -76,7 +76,7 @@ def timing_folder(folder: str) -> str:
     return os.environ.get("ORBITBENCH_TIMING_CACHE") or folder
 
 
-def file_name(key: TimingKey, kind: str) -> str:
+def _file_name(key: TimingKey, kind: str) -> str:
     """Return the file name of a `kind` (engine | timing) of this key: a digest of the whole key."""
     digest = hashlib.sha256(_canonical(key)).hexdigest()
     return "%s-b%s-%s.%s" % (key["precision"], key["build"], digest[:24], kind)
@@ -84,7 +84,7 @@ def file_name(key: TimingKey, kind: str) -> str:
 
 def read(folder: str, key: TimingKey, kind: str) -> Tuple[Optional[bytes], Optional[str]]:
     """Return (payload, None), or (None, why it cannot be used), or (None, None) where there is none."""
-    path = os.path.join(folder, file_name(key, kind))
+    path = os.path.join(folder, _file_name(key, kind))
     try:
         with open(path, "rb") as stream:
             header, payload = stream.readline(), stream.read()
@@ -105,7 +105,7 @@ def read(folder: str, key: TimingKey, kind: str) -> Tuple[Optional[bytes], Optio
 def write(folder: str, key: TimingKey, kind: str, payload: bytes) -> str:
     """Store `payload`, whole or not at all; the file's path."""
     os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, file_name(key, kind))
+    path = os.path.join(folder, _file_name(key, kind))
     head = {"format": FORMAT, "key": key, "sha256": hashlib.sha256(payload).hexdigest()}
     files.write_bytes(path, json.dumps(head, sort_keys=True).encode("utf-8") + b"\n" + payload)
     return path
@@ -114,7 +114,7 @@ def write(folder: str, key: TimingKey, kind: str, payload: bytes) -> str:
 def discard(folder: str, key: TimingKey, kind: str) -> None:
     """Remove the file of `key`, if it is there."""
     try:
-        os.unlink(os.path.join(folder, file_name(key, kind)))
+        os.unlink(os.path.join(folder, _file_name(key, kind)))
     except OSError:
         pass
 

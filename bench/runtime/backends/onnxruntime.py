@@ -65,7 +65,7 @@ ADVICE: List[Tuple[str, str, str]] = [
 ]
 
 
-def explain(error: Exception, otherwise: str) -> BackendError:
+def _explain(error: Exception, otherwise: str) -> BackendError:
     """Return the error of onnxruntime as kind, one line, advice."""
     text = " ".join(str(error).split())
     for pattern, kind, advice in ADVICE:
@@ -138,7 +138,7 @@ class OnnxRuntimeBackend(Backend):
         try:
             self._session = self._library.InferenceSession(path, self._session_options(), providers=providers)
         except Exception as error:
-            raise explain(error, "model_unreadable") from error
+            raise _explain(error, "model_unreadable") from error
         for node in self._session.get_outputs():
             if node.type not in DTYPES:
                 message = "output {} is of type {}".format(node.name, node.type)
@@ -178,7 +178,7 @@ class OnnxRuntimeBackend(Backend):
             self._binding = self._bound(session)
             session.run_with_iobinding(self._binding)
         except Exception as error:
-            raise explain(error, "inference_failed") from error
+            raise _explain(error, "inference_failed") from error
         held = list(arrays.values()) + self.outputs()
         self._known["activations"] = sum(int(array.nbytes) for array in held)
         self.infer = functools.partial(session.run_with_iobinding, self._binding)  # type: ignore[method-assign]

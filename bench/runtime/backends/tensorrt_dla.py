@@ -45,7 +45,7 @@ def place(trt: ModuleType, builder: Any, network: Any, config: Any, options: Dic
     layers = [network.get_layer(index) for index in range(network.num_layers)]
     left = [layer.name for layer in layers if not config.can_run_on_DLA(layer)]
     if left and (not fallback or len(left) == len(layers)):
-        raise refused(left, len(layers))
+        raise _refused(left, len(layers))
     return {"core": core, "layers": len(layers), "fallback": left}
 
 
@@ -59,7 +59,7 @@ def require_core(core: Optional[int], cores: int) -> None:
         )
 
 
-def refused(left: List[str], layers: int) -> BackendError:
+def _refused(left: List[str], layers: int) -> BackendError:
     """Return the error of a network of which too little runs on the DLA."""
     if len(left) == layers:
         message = "none of its %d layers runs on the DLA" % layers

@@ -13,7 +13,7 @@ from typing import Callable, Optional
 
 from bench.record import measure
 from bench.record.types import Task
-from bench.runtime.backends import create
+from bench.runtime.backends import create_backend
 from bench.runtime.machine.process import die_with_parent
 from bench.runtime.measure import timing
 from bench.runtime.measure.model_io import make_inputs
@@ -23,11 +23,11 @@ from bench.runtime.measure.turns import ROOM, turn
 from bench.runtime.supervise.worker import failure
 
 
-def play(task: Task, answer: Callable[[object], None]) -> None:
+def _play(task: Task, answer: Callable[[object], None]) -> None:
     """Load, warm up, then answer every line of standard input with a turn."""
-    pin(task.get("cpu"))
+    _pin(task.get("cpu"))
     plan, out = measure.complete(task["measure"], None), timing.buffer(ROOM)
-    backend = create(task["job"], settings_of(task))
+    backend = create_backend(task["job"], settings_of(task))
     backend.import_library()
     with backend:
         backend.bind(make_inputs(backend.load(task["model"]), task.get("reference"), task["seed"]))
@@ -40,7 +40,7 @@ def play(task: Task, answer: Callable[[object], None]) -> None:
             answer(turn(backend.infer, int(line), out))
 
 
-def pin(cpu: Optional[int]) -> None:
+def _pin(cpu: Optional[int]) -> None:
     """Both models of a round on one CPU, so that neither has the busier one."""
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
@@ -57,7 +57,7 @@ def main() -> int:
         pipe.flush()
 
     try:
-        play(json.loads(sys.stdin.readline()), answer)
+        _play(json.loads(sys.stdin.readline()), answer)
     except (Exception, MemoryError) as error:
         answer({"error": failure(error)})
     return 0

@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, Optional
 
 from bench.record.types import Environment
 from bench.runtime.machine.emulation import emulated
-from bench.runtime.machine.procfs import find, read_int, read_text
+from bench.runtime.machine.procfs import matching_paths, read_int, read_text
 
 VARIABLES = ("CUDA_", "GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_", "NVIDIA_", "OMP_", "OPENBLAS_", "ORT_")
 # Those that explain a figure by their value, which is a number or a word; of others only the name is kept, as
@@ -36,7 +36,7 @@ def describe(board: Environment, root: str = "") -> Environment:
         "kernel": kernel.release,
         "python": platform.python_version(),
         "libc": " ".join(platform.libc_ver(sys.executable)),
-        "cpu": cpu(root),
+        "cpu": _cpu(root),
         "memory_bytes": _memory_total(root),
         "governors": _texts(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"),
         "clock_limits_hz": _limits(root),
@@ -67,7 +67,7 @@ def without_places(text: str, bundle: str) -> str:
     return text
 
 
-def cpu(root: str = "") -> Dict[str, object]:
+def _cpu(root: str = "") -> Dict[str, object]:
     """Return model, flags and count of the CPUs that /proc/cpuinfo shows."""
     found: Dict[str, str] = {}
     for line in (read_text(root + "/proc/cpuinfo") or "").splitlines():
@@ -90,7 +90,7 @@ def _memory_total(root: str) -> Optional[int]:
 
 
 def _texts(pattern: str) -> List[str]:
-    return sorted({(read_text(p) or "").strip() for p in find(pattern)})
+    return sorted({(read_text(p) or "").strip() for p in matching_paths(pattern)})
 
 
 def _limits(root: str) -> Dict[str, Optional[int]]:

@@ -10,7 +10,7 @@ import os
 import re
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from bench.runtime.machine.procfs import find, read_int, read_text
+from bench.runtime.machine.procfs import matching_paths, read_int, read_text
 
 Rail = NamedTuple("Rail", [("label", str), ("watts", Callable[[], Optional[float]])])
 
@@ -25,8 +25,8 @@ SUMS = (("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"),)
 def rails(root: str = "") -> List[Rail]:
     """Return every rail of every monitor under `root`, by label; the carrier's sum rail (in7) left out."""
     drivers = root + "/sys/bus/i2c/drivers/"
-    found = [_iio(p) for p in find(drivers + "ina3221x/*/iio:device*/rail_name_*")]
-    found += [_hwmon(p) for p in find(drivers + "ina3221/*/hwmon/hwmon*/in[1-6]_label")]
+    found = [_iio(p) for p in matching_paths(drivers + "ina3221x/*/iio:device*/rail_name_*")]
+    found += [_hwmon(p) for p in matching_paths(drivers + "ina3221/*/hwmon/hwmon*/in[1-6]_label")]
     return [rail for rail in found if rail is not None]
 
 

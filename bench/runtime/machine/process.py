@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional
 from bench.record.parent_process import die_with
 from bench.record.readings import SpanFacts
 from bench.runtime.machine.clock import now_ns, read_together
-from bench.runtime.machine.procfs import find, read_text
+from bench.runtime.machine.procfs import matching_paths, read_text
 
 PARENT = "ORBITBENCH_PARENT"  # process id, for a child alone: its own children have another
 STARTED = now_ns()  # a measuring process imports this before anything large
@@ -47,7 +47,7 @@ def waiting_seconds(task_root: str = "/proc/self/task") -> Optional[float]:
     """Return the seconds that our threads were ready but had no CPU: the largest of any thread; None without
     schedstat."""
     waits = []
-    for path in find(task_root + "/*/schedstat"):
+    for path in matching_paths(task_root + "/*/schedstat"):
         words = (read_text(path) or "").split()
         if len(words) == 3:
             waits.append(int(words[1]) * 1e-9)

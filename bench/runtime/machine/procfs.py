@@ -23,6 +23,6 @@ def read_int(path: str, base: int = 10) -> Optional[int]:
         return None
 
 
-def find(pattern: str) -> List[str]:
+def matching_paths(pattern: str) -> List[str]:
     """Return the paths that match, sorted."""
     return sorted(glob.glob(pattern))

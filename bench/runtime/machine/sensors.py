@@ -10,7 +10,7 @@ from typing import List, Optional
 
 from bench.record.readings import Sensed
 from bench.runtime.machine import power
-from bench.runtime.machine.procfs import find, read_int, read_text
+from bench.runtime.machine.procfs import matching_paths, read_int, read_text
 from bench.runtime.machine.throttling import Throttling
 
 GPU_CLOCKS = (
@@ -26,11 +26,12 @@ class Sensors(object):
 
     def __init__(self, root: str = "") -> None:
         self.root = root
-        self.cpu = find(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
-        self.gpu = [p for pattern in GPU_CLOCKS for p in find(root + pattern)][:1]
+        self.cpu = matching_paths(root + "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")
+        self.gpu = [p for pattern in GPU_CLOCKS for p in matching_paths(root + pattern)][:1]
         self.rails = power.rails(root)
         self.throttling = Throttling(root)
-        self.zones = [z for z in find(root + "/sys/class/thermal/thermal_zone*/temp") if not _constant(z)]
+        zones = matching_paths(root + "/sys/class/thermal/thermal_zone*/temp")
+        self.zones = [zone for zone in zones if not _constant(zone)]
 
     def read(self) -> Sensed:
         """Return one reading in hertz, degrees Celsius, watts; None where the board has no such sensor."""

@@ -11,7 +11,7 @@ import re
 from typing import Dict, List, Optional
 
 from bench.record.readings import Slowing
-from bench.runtime.machine.procfs import find, read_int, read_text
+from bench.runtime.machine.procfs import matching_paths, read_int, read_text
 
 FIRMWARE = (
     "/sys/devices/platform/soc/soc:firmware/get_throttled",
@@ -28,15 +28,16 @@ class Throttling(object):
     """Finds once what this machine has, then reads only that."""
 
     def __init__(self, root: str = "") -> None:
-        self.firmware = [path for pattern in FIRMWARE for path in find(root + pattern)][:1]
+        self.firmware = [path for pattern in FIRMWARE for path in matching_paths(root + pattern)][:1]
         self.alarms = [
             os.path.join(os.path.dirname(path), "in0_lcrit_alarm")
-            for path in find(root + HWMON + "name")
+            for path in matching_paths(root + HWMON + "name")
             if (read_text(path) or "").strip() == "rpi_volt"
         ]
-        self.events = find(root + HWMON + "oc*_event_cnt")
-        self.cooling = [path for path in find(root + "/sys/class/thermal/cooling_device*") if _slows(path)]
-        self.policies = [path for path in find(root + POLICIES) if fixed(path)]
+        self.events = matching_paths(root + HWMON + "oc*_event_cnt")
+        devices = matching_paths(root + "/sys/class/thermal/cooling_device*")
+        self.cooling = [path for path in devices if _slows(path)]
+        self.policies = [path for path in matching_paths(root + POLICIES) if fixed(path)]
 
     def read(self) -> Slowing:
         """Return one reading; None where the board has no such source.

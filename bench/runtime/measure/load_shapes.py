@@ -9,7 +9,7 @@ from typing import Callable, Iterator, List
 from bench.record import loads
 from bench.record.measure import MIN_SAMPLES
 from bench.record.types import Measure, Task
-from bench.runtime.backends import create
+from bench.runtime.backends import create_backend
 from bench.runtime.backends.base import Backend, Settings
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.measure import timing
@@ -28,7 +28,7 @@ def streams(task: Task, settings: Settings, inputs: Arrays) -> Iterator[List[Inf
     opened: List[Backend] = []
     try:
         for _ in range(count):
-            backend = create(task["job"], settings)
+            backend = create_backend(task["job"], settings)
             backend.import_library()
             backend.__enter__()
             opened.append(backend)

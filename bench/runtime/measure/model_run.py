@@ -10,7 +10,7 @@ from bench.record import files, loads, measure, samples
 from bench.record.backends import find
 from bench.record.measured import Cold, ProcessLatency
 from bench.record.types import Build, Environment, Findings, Job, Measure, Task
-from bench.runtime.backends import create
+from bench.runtime.backends import create_backend
 from bench.runtime.backends.base import Backend, BackendError, Settings
 from bench.runtime.backends.null import NullBackend
 from bench.runtime.machine import page_cache, process
@@ -54,7 +54,7 @@ def settings_of(task: Task) -> Settings:
 
 def build(task: Task) -> Optional[Build]:
     """Have the engine of `task` in the cache, measuring nothing; return how it was built."""
-    backend = create(task["job"], settings_of(task))
+    backend = create_backend(task["job"], settings_of(task))
     backend.import_library()
     with backend:
         backend.load(task["model"])
@@ -77,7 +77,7 @@ def load_cold(task: Task) -> Iterator[Findings]:
     """
     plan = measure.complete(task["measure"], None)
     warmup = timing.buffer(plan["max_samples"])
-    backend = create(task["job"], settings_of(task))
+    backend = create_backend(task["job"], settings_of(task))
     backend.import_library()
     kept = (
         page_cache.files_below(task["cache_dir"]) if task["build"] is not None and task["cache_dir"] else []
@@ -105,7 +105,7 @@ def run(task: Task) -> Iterator[Findings]:
     """Measure, and hand over each finding as it becomes known, so that a failure costs no earlier one."""
     plan = measure.complete(task["measure"], None)
     room = {name: timing.buffer(plan["max_samples"]) for name in ("samples", "warmup", "compute")}
-    backend = create(task["job"], settings_of(task))
+    backend = create_backend(task["job"], settings_of(task))
     if backend.fake:
         task = {**task, "reference": None}  # it computes nothing that could be compared
     reset_peak()

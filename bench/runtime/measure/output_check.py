@@ -45,14 +45,14 @@ def check_outputs(outputs: List["numpy.ndarray"], task: Task, arithmetic: str = 
     expected = _expected(reference) if reference else [numpy.zeros_like(output) for output in outputs]
     if [e.shape for e in expected] != [o.shape for o in outputs]:
         shapes = ([list(o.shape) for o in outputs], [list(e.shape) for e in expected])
-        return refused(check, "output shapes are {}, the reference has {}".format(*shapes))
+        return _refused(check, "output shapes are {}, the reference has {}".format(*shapes))
     pairs = [(got.astype("float64"), want.astype("float64")) for got, want in zip(outputs, expected)]
     bad = sum(int((~numpy.isfinite(got) & ~_same(got, want)).sum()) for got, want in pairs)
     if bad:
-        return refused(check, "{} output values are NaN or infinite".format(bad))
+        return _refused(check, "{} output values are NaN or infinite".format(bad))
     lost = sum(int((~numpy.isfinite(want) & numpy.isfinite(got)).sum()) for got, want in pairs)
     if lost:
-        return refused(check, "{} output values are finite where the reference is not".format(lost))
+        return _refused(check, "{} output values are finite where the reference is not".format(lost))
     if not reference:
         return check
     wholes = [each for each in zip(outputs, expected) if each[1].dtype.kind in WHOLE and each[1].size]
@@ -74,7 +74,7 @@ def _finite(got: "numpy.ndarray", want: "numpy.ndarray") -> Tuple["numpy.ndarray
     return tuple(numpy.where(numpy.isfinite(want), side, 0.0) for side in (got, want))  # type: ignore[return-value]
 
 
-def refused(check: OutputCheck, message: str) -> OutputCheck:
+def _refused(check: OutputCheck, message: str) -> OutputCheck:
     """Return `check` as one of a wrong output."""
     check["ok"], check["message"] = False, message
     return check
@@ -98,17 +98,17 @@ def _compared(floats: Pairs, wholes: Pairs, model: str, check: OutputCheck) -> O
     worst = _add_errors(floats, share or 0.0, check)
     allowed = check["tolerance"] or 0.0
     if not math.isfinite(worst):
-        return refused(check, "the output is off by more than a number can hold")
+        return _refused(check, "the output is off by more than a number can hold")
     if share is None:
         check["tolerance"] = None
         check = _judged(floats, wholes, check)
     elif not worst <= allowed:
-        return refused(check, "the output is off by up to {:.3g}, allowed is {:.3g}".format(worst, allowed))
+        return _refused(check, "the output is off by up to {:.3g}, allowed is {:.3g}".format(worst, allowed))
     for got, want in wholes:
         # Rounded arithmetic ranks and rounds otherwise in many places: what it decides is judged by sense.
         wrong = _unequal(got, want) if share == 0.0 else _by_chance(got, want)
         if wrong:
-            return refused(check, wrong)
+            return _refused(check, wrong)
     return check
 
 
@@ -174,7 +174,7 @@ def _judged(floats: Pairs, wholes: Pairs, check: OutputCheck) -> OutputCheck:
     check["correlation"] = min((each for each, _ in found if each is not None), default=None)
     for _, wrong in found[: len(floats)]:
         if wrong:
-            check = refused(check, wrong)
+            check = _refused(check, wrong)
     return check
 
 

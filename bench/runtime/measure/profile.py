@@ -11,7 +11,7 @@ from bench.record.checks import MAX_NAME
 from bench.record.measured import OtherOperators, ProfiledOperator
 from bench.record.onnx_precision import WORK
 from bench.record.record_fields import MOST_LAYERS
-from bench.runtime.backends import create
+from bench.runtime.backends import create_backend
 from bench.runtime.backends.base import Event
 from bench.runtime.machine.clock import now_ns
 from bench.runtime.measure.model_io import make_inputs
@@ -25,7 +25,7 @@ WARM = 0.25  # share of the inferences that are left out, the first ones
 
 def run(task: types.Task) -> types.OperatorProfile:
     """Return the profile as a record holds it: {source, runs, layers, others, error}. Raises BackendError."""
-    backend = create(task["job"], settings_of(task))
+    backend = create_backend(task["job"], settings_of(task))
     backend.import_library()
     backend.expect_profile(task["folder"])
     with backend:

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Callable, List
 
 from bench.record.types import Task
-from bench.runtime.backends import create
+from bench.runtime.backends import create_backend
 from bench.runtime.backends.base import Settings
 from bench.runtime.machine.clock import cpu_ns, now_ns
 from bench.runtime.measure import timing
@@ -43,7 +43,7 @@ def against(task: Task, settings: Settings, infer: Callable[[], None]) -> List[L
     """Measure neighbouring turns of `infer` and of the reference that the task names, in ns an inference."""
     plan = task["job"]["model"]["against"]
     assert plan
-    other = create(task["job"], settings._replace(options=dict(settings.options, input_shapes={})))
+    other = create_backend(task["job"], settings._replace(options=dict(settings.options, input_shapes={})))
     other.import_library()
     alone = other.device == "cpu" and settings.threads == 1
     with other:

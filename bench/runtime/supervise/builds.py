@@ -14,7 +14,7 @@ from bench.runtime.supervise import supervisor
 
 def build_of(job: Job, process: int) -> Optional[int]:
     """Return which engine the process of the job measures; None where its backend builds none."""
-    return measure.build_of(job["measure"], process) if backends.find(job["backend"]).builds else None
+    return measure.build_number(job["measure"], process) if backends.find(job["backend"]).builds else None
 
 
 class Builds(object):

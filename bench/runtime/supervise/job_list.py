@@ -9,7 +9,7 @@ from bench.record import measure as defaults
 from bench.record.checks import escapes
 from bench.record.files import BadFileError
 from bench.record.types import Environment, Error, Job, Measure
-from bench.runtime.backends import problems
+from bench.runtime.backends import backend_problems
 
 JobList = NamedTuple(
     "JobList",
@@ -36,15 +36,17 @@ def load(path: str) -> JobList:
     bundle = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(path)), document["bundle"]))
     if not os.path.isdir(bundle):
         raise BadFileError("{}: the bundle {} is not a folder".format(path, bundle))
-    jobs = [complete(job, document.get("measure", {}), path) for job in document["jobs"]]
+    jobs = [_complete(job, document.get("measure", {}), path) for job in document["jobs"]]
     return JobList(
         document["run"], document["device"], document["seed"], bundle, document.get("board", {}), jobs
     )
 
 
-def complete(job: Job, measure: Measure, path: str) -> Job:
+def _complete(job: Job, measure: Measure, path: str) -> Job:
     """Return the job with its whole measuring plan: its own over the list's over the defaults."""
-    for problem in problems(job) + list(filter(None, [loads.problem(job["backend"], job.get("load") or {})])):
+    problems = backend_problems(job)
+    refused = loads.problem(job["backend"], job.get("load") or {})
+    for problem in problems + ([refused] if refused else []):
         raise BadFileError("{}: job {}: {}".format(path, job["id"], problem))
     plan = defaults.complete(measure, job.get("measure"))
     if plan["max_samples"] < plan["min_samples"] or plan["max_seconds"] < plan["min_seconds"]:

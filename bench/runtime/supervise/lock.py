@@ -18,7 +18,7 @@ class DeviceHeldError(Exception):
         super(DeviceHeldError, self).__init__("device {} is held by {}".format(device, owner))
 
 
-def folder(out_dir: str) -> str:
+def lock_folder(out_dir: str) -> str:
     """Return where locks live: ORBITBENCH_LOCK_DIR, the user's runtime folder, a private one in the temporary
     folder, or the results' (read-only containers)."""
     chosen = os.environ.get("ORBITBENCH_LOCK_DIR")

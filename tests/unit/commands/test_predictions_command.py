@@ -6,12 +6,12 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from bench.cli import build
-from bench.cost.profile import save
+from bench.cost.profile import save_profile
 from tests.unit.cost.synthetic_profile import profile
 
 
 def test_a_network_that_cannot_be_predicted_is_left_out_and_counted(tmp_path: Path) -> None:
-    save(profile(), tmp_path / "made-up.yaml")
+    save_profile(profile(), tmp_path / "made-up.yaml")
     good = {"id": "good", "architecture": "vgg11", "dataset": "cifar10", "widths": [16, 32, 33, *[64] * 5]}
     networks = [
         {**good, "id": "wide", "widths": [2**52] * 8},

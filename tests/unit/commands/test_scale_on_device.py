@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bench.cli import build
-from bench.cost.profile import save
+from bench.cost.profile import save_profile
 from tests.unit.cost.synthetic_profile import profile
 
 TASK = ("-d", "cifar10")
@@ -16,7 +16,7 @@ TASK = ("-d", "cifar10")
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     path = tmp_path_factory.mktemp("profile") / "made-up.yaml"
-    save(profile(), path)
+    save_profile(profile(), path)
     return ("--device", str(path))
 
 
@@ -152,7 +152,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A profile of a device that reports no memory."""
     path, made = tmp_path_factory.mktemp("profile") / "bare.yaml", profile()
     measurements = [each.model_copy(update={"memory": None}) for each in made.measurements]
-    save(made.model_copy(update={"name": "bare", "measurements": measurements}), path)
+    save_profile(made.model_copy(update={"name": "bare", "measurements": measurements}), path)
     return ("--device", str(path))
 
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bench.cli import build
-from bench.cost.profile import find
+from bench.cost.profile import find_profile
 from tests.unit.cost import synthetic_profile as synthetic
 
 
@@ -21,7 +21,7 @@ def fit(measurements: dict, folder: Path, out: str, *words: str) -> Result:
 def test_a_profile_of_sums_alone_is_said_to_be_one(tmp_path: Path) -> None:
     text = fit(synthetic.data(), tmp_path, "sums.yaml").stdout
     assert "no profiler timed the single kernels" in text
-    assert find(str(tmp_path / "sums.yaml")).name == "sums"
+    assert find_profile(str(tmp_path / "sums.yaml")).name == "sums"
 
 
 def test_a_profile_with_the_times_of_kernels_counts_them(tmp_path: Path) -> None:

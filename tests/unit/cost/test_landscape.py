@@ -66,7 +66,7 @@ def test_a_wide_curve_keeps_the_steps_and_stays_small(model: CostModel) -> None:
 
 def test_the_command_answers_each_question_or_null(tmp_path) -> None:
     path = tmp_path / "made.yaml"
-    profile.save(synthetic.profile(), path)
+    profile.save_profile(synthetic.profile(), path)
     known = {"architecture": "vgg11", "dataset": "cifar10"}
     asked = [
         [

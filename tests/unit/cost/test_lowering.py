@@ -13,7 +13,7 @@ from bench.cost.graph import Value, trace
 from bench.cost.lowering import Kernel, lower
 from bench.cost.segments import segments
 from bench.export.operators import onnx_bytes
-from bench.runtime.backends import create
+from bench.runtime.backends import create_backend
 from bench.runtime.backends.base import Settings
 from bench.runtime.measure.model_io import make_inputs
 from bench.zoo import ARCHITECTURES, architecture, dataset
@@ -147,7 +147,8 @@ def profiled(item: design.Item, folder: Path) -> list[observed.ObservedLayer]:
     operators, _, image = design.operators(item)
     (folder / "model.onnx").write_bytes(onnx_bytes(operators, image))
     settings = Settings("fp32", 1, 1, None, None, {})
-    backend = create({"backend": "onnxruntime", "precision": "fp32", "options": {}, "model": {}}, settings)
+    job = {"backend": "onnxruntime", "precision": "fp32", "options": {}, "model": {}}
+    backend = create_backend(job, settings)
     backend.import_library()
     backend.expect_profile(str(folder))
     with backend:

@@ -7,7 +7,7 @@ import yaml
 
 from bench.cost import design
 from bench.cost.calibration import observe, samples_of
-from bench.cost.profile import Profile, find, save
+from bench.cost.profile import Profile, find_profile, save_profile
 from bench.errors import InputError
 from bench.manifests import reader
 from bench.manifests.problems import ManifestError
@@ -17,8 +17,8 @@ REFERENCES = synthetic.REFERENCES
 
 
 def test_what_is_saved_is_what_is_read(tmp_path):
-    save(synthetic.profile(), tmp_path / "made-up.yaml")
-    assert find(str(tmp_path / "made-up.yaml")) == synthetic.profile()
+    save_profile(synthetic.profile(), tmp_path / "made-up.yaml")
+    assert find_profile(str(tmp_path / "made-up.yaml")) == synthetic.profile()
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ def test_a_wrong_measurement_is_refused_by_name(change, said):
 def test_an_unknown_profile_lists_the_known_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    save(synthetic.profile(), tmp_path / "manifests/profiles/mine.yaml")
-    assert find("mine").name == "made-up"
+    save_profile(synthetic.profile(), tmp_path / "manifests/profiles/mine.yaml")
+    assert find_profile("mine").name == "made-up"
     with pytest.raises(InputError, match=r"no profile 'pi4'; known: .*mine.*tune --device pi4"):
-        find("pi4")
+        find_profile("pi4")
 
 
 def test_times_of_more_kernels_than_a_fit_takes_are_refused() -> None:
@@ -90,8 +90,8 @@ def test_times_of_more_kernels_than_a_fit_takes_are_refused() -> None:
 
 def test_what_a_profiler_told_is_kept_as_times_of_kernels(tmp_path) -> None:
     read = Profile.model_validate(synthetic.told())
-    save(observe(read), tmp_path / "told.yaml")
-    kept = find(str(tmp_path / "told.yaml"))
+    save_profile(observe(read), tmp_path / "told.yaml")
+    kept = find_profile(str(tmp_path / "told.yaml"))
     assert kept == observe(kept)
     assert all(m.layers is None for m in kept.measurements)
     for each in kept.measurements:

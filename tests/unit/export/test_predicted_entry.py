@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.cost.profile import save
+from bench.cost.profile import save_profile
 from bench.export.plan import plan_one
 from bench.manifests.experiment import Request
 from bench.record import checks, job_fields
@@ -20,7 +20,7 @@ def predicted(folder: Path, name: str, asked: Request = WIDE, **changes: Any) ->
     """The entry's prediction by the made-up profile, changed and called `name`."""
     (folder / "manifests/profiles").mkdir(parents=True, exist_ok=True)
     made = profile().model_copy(update={"name": name, **changes})
-    save(made, folder / f"manifests/profiles/{name}.yaml")
+    save_profile(made, folder / f"manifests/profiles/{name}.yaml")
     entry = plan_one(replace(asked, profile=name)).entry()
     model = {
         "id": "m",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate.devices import Device, choose, json_schema, load_devices
+from orchestrate.devices import Device, choose_devices, json_schema, load_devices
 from orchestrate.errors import BadInput
 from orchestrate.images.manifest import open_project
 
@@ -114,7 +114,7 @@ def test_an_unknown_device_lists_the_known_ones(root: Path) -> None:
     path = root / "manifests" / "devices.yaml"
     said = r"unknown device 'xaver' \(did you mean xavier\?\); .*devices.yaml knows: gpu, minipc,"
     with pytest.raises(BadInput, match=said):
-        choose(load_devices(path), ["xaver"], path)
+        choose_devices(load_devices(path), ["xaver"], path)
 
 
 def test_the_json_schema_says_what_a_device_needs() -> None:

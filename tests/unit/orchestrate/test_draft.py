@@ -65,10 +65,10 @@ def test_a_draft_stays_while_the_killed_runs_export_still_writes_into_it(tmp_pat
     process, folder, child = maker("child")
     process.kill()
     process.wait()
-    staging.sweep(tmp_path)
+    staging.remove_abandoned(tmp_path)
     assert folder.exists()
     os.kill(child, signal.SIGKILL)
-    wait_for(lambda: staging.sweep(tmp_path) or not folder.exists())
+    wait_for(lambda: staging.remove_abandoned(tmp_path) or not folder.exists())
 
 
 def test_a_link_is_not_followed_and_other_folders_are_not_touched(tmp_path) -> None:
@@ -77,7 +77,7 @@ def test_a_link_is_not_followed_and_other_folders_are_not_touched(tmp_path) -> N
         folder.mkdir()
         (folder / "file").touch()
     (tmp_path / ".new-link").symlink_to(elsewhere)
-    staging.sweep(tmp_path)
+    staging.remove_abandoned(tmp_path)
     assert (elsewhere / "file").exists()
     assert (run / "file").exists()
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from orchestrate.engine import errors
-from orchestrate.engine.connection import Engine, architecture
+from orchestrate.engine.connection import Engine, docker_architecture
 from orchestrate.engine.container import NVIDIA, Board, Spec
 
 VERSION = {"ApiVersion": "1.41", "Version": "20.10.24", "MinAPIVersion": "1.12"}
@@ -171,4 +171,4 @@ def test_a_jetson_asks_for_its_host_libraries_and_others_do_not():
     ("kernel", "image"), [("aarch64", "arm64"), ("x86_64", "amd64"), ("riscv64", "riscv64")]
 )
 def test_processors_go_by_the_names_of_images(kernel, image):
-    assert architecture(kernel) == image
+    assert docker_architecture(kernel) == image

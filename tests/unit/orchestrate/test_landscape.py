@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bench.cost.profile import save
+from bench.cost.profile import save_profile
 from orchestrate.analysis import landscape
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.landscape import Landscape
@@ -108,7 +108,7 @@ def test_a_profile_made_anew_since_it_predicted_is_named(
 ) -> None:
     """Records and their predictions are of version 1.2.2; the profile of that name is of 1.2.3 by now."""
     made = profile()
-    save(made, tmp_path / "manifests" / "profiles" / "made-up.yaml")
+    save_profile(made, tmp_path / "manifests" / "profiles" / "made-up.yaml")
     monkeypatch.chdir(tmp_path)
     where = made.environment.model_dump(include={*RUNNING})
     questions = []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bench.cost.profile import Measurement, Profile, save
+from bench.cost.profile import Measurement, Profile, save_profile
 from bench.zoo import ARCHITECTURES
 from orchestrate import cli
 from tests import synthetic
@@ -27,7 +27,7 @@ def profile(folder: Path, name: str, device: str, **changes: Any) -> str:
     found = synthetic_profile.profile()
     where = found.environment.model_copy(update={"device": device, "version": f"of {device}"})
     made: Profile = found.model_copy(update={"name": name, "environment": where, **changes})
-    save(made, folder / f"{name}.yaml")
+    save_profile(made, folder / f"{name}.yaml")
     return str(folder / f"{name}.yaml")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.record import backends, session_entries
-from bench.runtime.backends import base, create
+from bench.runtime.backends import base, create_backend
 from tests.conftest import ROOT
 
 each = pytest.mark.parametrize("name", backends.BACKENDS)
@@ -49,7 +49,7 @@ def test_the_declared_class_is_there_and_is_of_the_declared_device(name: str) ->
     declared = backends.BACKENDS[name]
     settings = base.Settings("fp32", 1, 1, None, None, {})
     job = {"model": {}, "backend": name, "precision": "fp32", "options": {}}
-    made = create(job, settings)
+    made = create_backend(job, settings)
     assert isinstance(made, base.Backend)
     assert (made.name, made.device) == (name, declared.device)
 
@@ -111,7 +111,7 @@ def test_a_precision_is_performed_or_refused(name: str, precision: str, file: st
 def test_a_job_that_its_backend_does_not_perform_is_refused_before_any_import() -> None:
     job = {"model": {"precision": "fp16"}, "backend": "torch", "precision": "fp16"}
     with pytest.raises(base.BackendError, match="does not run a file that is fp16"):
-        create(job, base.Settings("fp16", 1, 1, None, None, {}))
+        create_backend(job, base.Settings("fp16", 1, 1, None, None, {}))
 
 
 def test_a_backend_of_another_package_is_found_by_its_entry_point(

@@ -38,17 +38,17 @@ def test_locks_lie_in_the_users_runtime_folder(
 ) -> None:
     (tmp_path / "run").mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
-    assert lock.folder("out") == str(tmp_path / "run")
+    assert lock.lock_folder("out") == str(tmp_path / "run")
     (tmp_path / "run").chmod(0o777)
-    assert lock.folder("out") == str(places / f"orbitbench-{os.getuid()}")
+    assert lock.lock_folder("out") == str(places / f"orbitbench-{os.getuid()}")
 
 
 def test_without_one_they_lie_in_a_private_folder(places: Path) -> None:
-    made = Path(lock.folder("out"))
+    made = Path(lock.lock_folder("out"))
     MATRIX.add(
         "no runtime folder", "mode 0700", oct(made.stat().st_mode), made.stat().st_mode & 0o777 == 0o700
     )
-    assert lock.folder("out") == str(made)
+    assert lock.lock_folder("out") == str(made)
 
 
 @pytest.mark.parametrize("what", ["a link", "a folder for everybody", "a file"])
@@ -64,7 +64,7 @@ def test_a_strangers_thing_in_place_of_the_private_folder_is_not_used(
     else:
         place.mkdir()
         place.chmod(0o777)
-    found = lock.folder(str(tmp_path / "out"))
+    found = lock.lock_folder(str(tmp_path / "out"))
     MATRIX.add(f"{what} in place of the lock folder", "not used", found, found == str(tmp_path / "out"))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.cost import CostModel, find
+from bench.cost import CostModel, find_profile
 from bench.scaling import budgets, device, direction
 from bench.scaling.device_prices import DevicePrices
 from bench.scaling.fits import load_named
@@ -22,7 +22,7 @@ LINE = direction.of(NET, load_named("mobilenetv2-cifar100"))
 
 @cache
 def device_prices() -> DevicePrices:
-    return DevicePrices(CostModel(find(str(PROFILE))), NET, CIFAR, extrapolate=True)
+    return DevicePrices(CostModel(find_profile(str(PROFILE))), NET, CIFAR, extrapolate=True)
 
 
 def task(unit: int = 1) -> budgets.BudgetTask:

@@ -88,5 +88,5 @@ def test_an_older_result_is_neither_averaged_nor_exported(tmp_path):
     with pytest.raises(TrainInputError, match="holds a training of format 1"):
         accuracy.results(tmp_path)
     with pytest.raises(ExportError, match=r"is of format 1, not 2; train the model again"):
-        trained_weights.find(tmp_path, task().model, list(task().widths))
+        trained_weights.find_trained(tmp_path, task().model, list(task().widths))
     assert trained_weights.SCHEMA == run.SCHEMA

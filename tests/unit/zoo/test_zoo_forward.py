@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from bench.export import network
-from bench.export.reference import run
+from bench.export.reference import run_reference
 from bench.zoo import Dataset, architecture, dataset
 
 ROWS = json.loads((Path(__file__).parent / "published_logits.json").read_text())["rows"]
@@ -96,5 +96,5 @@ def test_the_exported_graph_is_the_same_function(row: dict) -> None:
     module, shape = built(row)
     cost = architecture(row["architecture"]).cost(row["widths"], shape)
     file = network.export(module.float(), shape, 2, int(cost.params), int(cost.macs), {}).model
-    (logits,) = run(file, [images(shape).float().numpy()])[0]
+    (logits,) = run_reference(file, [images(shape).float().numpy()])[0]
     assert difference(logits, row) < FP32
