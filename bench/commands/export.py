@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import isfinite, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bench.export import Progress
     from bench.export.own.request import OwnRequest
     from bench.manifests.experiment import Experiment
+    from bench.record.bundle import Bundle
+    from bench.record.stated import StatedAccuracy
 
 Number = TypeVar("Number", int, float)
 
@@ -154,7 +156,7 @@ def _request(options: ExportOptions) -> "OwnRequest":
     )
 
 
-def _tell(options: ExportOptions, contents: dict[str, Any]) -> None:
+def _tell(options: ExportOptions, contents: "Bundle") -> None:
     """Print the bundle, and what was assumed; JobError names the files that were refused."""
     from bench.errors import JobError
     from bench.export.own.request import assumption
@@ -253,7 +255,7 @@ def _progress() -> "Iterator[Progress]":
         yield report
 
 
-def _show(out: Path, contents: dict[str, Any]) -> None:
+def _show(out: Path, contents: "Bundle") -> None:
     from rich.table import Table
 
     from bench.work.plain_console import PlainConsole
@@ -293,5 +295,5 @@ def _untested(models: list[str]) -> str:
     )
 
 
-def _accuracy(accuracy: dict[str, Any] | None) -> str:
+def _accuracy(accuracy: "StatedAccuracy | None") -> str:
     return f"{accuracy['value']:.2f}% {accuracy['source']}" if accuracy else "missing"

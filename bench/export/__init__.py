@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from bench.export.errors import ExportError
 from bench.export.own.request import OwnRequest, Prepared, check_names
@@ -14,6 +14,8 @@ from bench.export.own.request import OwnRequest, Prepared, check_names
 if TYPE_CHECKING:  # every file of one's own is read by a process of its own, which needs neither
     from bench.export.plan import Planned
     from bench.manifests.experiment import Experiment
+    from bench.record.bundle import Bundle, PlannedExperiment
+    from bench.record.types import Measure, Model
 
 __all__ = ["ExportError", "OwnFiles", "export"]
 
@@ -38,7 +40,7 @@ def export(
     weights: Path | None = None,
     data: str | None = None,
     progress: Progress = lambda name, done, total: None,
-) -> dict[str, Any]:
+) -> Bundle:
     """Write a bundle to `out` and return its contents (docs/formats.md).
 
     `experiment` comes with the SHA-256 of its file; `weights` is where `bench train` left its models, `data`
@@ -56,10 +58,10 @@ def export(
     planned = [each for found, _ in plans for each in found]
     own_models, refused = _begin(out, own or OwnFiles(), sizes, bool(planned), progress)
     test_set = experiment[0].test_set if experiment else False
-    contents = {
+    contents: Bundle = {
         "experiment": _experiment(*experiment) if experiment else None,
         "models": _make(out, planned, test_set, data, cache_folder, progress) + own_models,
-        "skipped": [asdict(missing) for _, found in plans for missing in found],
+        "skipped": [missing.entry() for _, found in plans for missing in found],
         "refused": [{"file": path.name, "reason": reason} for path, reason in refused],
     }
     bundle.finish(out, contents)
@@ -68,7 +70,7 @@ def export(
 
 def _begin(
     out: Path, own: OwnFiles, sizes: Sequence[int | None], more: bool, progress: Progress
-) -> tuple[list[dict[str, Any]], list[tuple[Path, str]]]:
+) -> tuple[list[Model], list[tuple[Path, str]]]:
     """Begin the bundle with the user's own models; their entries, and the files that cannot be measured.
 
     Raises ExportError, before `out` is touched, where all files are refused and no `more` models follow.
@@ -91,25 +93,28 @@ def _make(
     data: str | None,
     cache_folder: Path | None,
     progress: Progress,
-) -> list[dict[str, Any]]:
+) -> list[Model]:
     """Build the planned models, or take them from the cache, into the bundle; their entries."""
     from bench.export import bundle, cache, testset
     from bench.export.make import make
 
     folder = cache_folder or cache.default_folder()
     tests = testset.add(out, planned, test_set, data)
-    models: list[dict[str, Any]] = []
+    models: list[Model] = []
     for wanted in planned:
         name = wanted.request.id
         progress(name, len(models), len(planned))
-        described = wanted.entry() | ({"test_set": tests[name]} if name in tests else {})
+        described = wanted.entry()
+        if name in tests:
+            described["test_set"] = tests[name]
         models.append(bundle.add(out, name, make(wanted, folder), described))
     progress("", len(planned), len(planned))
     return models
 
 
-def _experiment(experiment: Experiment, sha256: str) -> dict[str, Any]:
-    return {"name": experiment.name, "sha256": sha256, "measure": experiment.measure.model_dump()}
+def _experiment(experiment: Experiment, sha256: str) -> PlannedExperiment:
+    measure = cast("Measure", experiment.measure.model_dump())
+    return {"name": experiment.name, "sha256": sha256, "measure": measure}
 
 
 def _prepare(

@@ -2,15 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from bench.export import files
 from bench.export.cache import Artefact
 from bench.export.errors import ExportError
 from bench.export.own.request import Prepared
 from bench.record import schema
+from bench.record.bundle import Bundle
 from bench.record.files import sha256_of
-from bench.record.types import files_of
+from bench.record.types import BundleFile, Model, ModelFacts, Reference, files_of
 
 SCHEMA = 1
 KIND = "orbitbench.bundle"
@@ -38,31 +39,38 @@ def begin(folder: Path) -> None:
         raise ExportError(f"{folder}: {reason}; give an empty or new folder") from None
 
 
-def add(folder: Path, model_id: str, artefact: Artefact, described: dict[str, Any]) -> dict[str, Any]:
+def add(folder: Path, model_id: str, artefact: Artefact, described: ModelFacts) -> Model:
     """Put a model of the cache into the bundle; returns its entry."""
     files.place(artefact.model, folder / _model(model_id))
     files.place(artefact.reference, folder / _reference(model_id))
-    facts = dict(artefact.facts)
-    reference = {"sha256": artefact.reference_sha256, **{k: facts.pop(k) for k in ("tolerance", "made_by")}}
+    facts = artefact.facts
+    reference: Reference = {
+        "file": _reference(model_id),
+        "sha256": artefact.reference_sha256,
+        "tolerance": facts["tolerance"],
+        "made_by": facts["made_by"],
+    }
     return _entry(model_id, folder, artefact.sha256, reference, {**described, "inputs": facts["inputs"]})
 
 
-def add_own(folder: Path, own: Prepared, made_by: str) -> dict[str, Any]:
+def add_own(folder: Path, own: Prepared, made_by: str) -> Model:
     """Put a user's own model into the bundle; returns its entry."""
     files.place(own.model, folder / _model(own.id))
     files.place(own.reference, folder / _reference(own.id))
     described = {**dict.fromkeys(UNKNOWN.split()), **own.entry}
     if metric := described.pop("metric", None):
         described["test_set"] = {**_test_set(folder, own), "metric": metric}
-    reference = {
+    reference: Reference = {
+        "file": _reference(own.id),
         "sha256": sha256_of(str(folder / _reference(own.id))),
         "tolerance": described.pop("tolerance"),
         "made_by": made_by,
     }
-    return _entry(own.id, folder, sha256_of(str(folder / _model(own.id))), reference, described)
+    sha256 = sha256_of(str(folder / _model(own.id)))
+    return _entry(own.id, folder, sha256, reference, cast("ModelFacts", described))
 
 
-def _test_set(folder: Path, own: Prepared) -> dict[str, str]:
+def _test_set(folder: Path, own: Prepared) -> BundleFile:
     assert own.test_set  # it has a metric
     sha256 = sha256_of(str(own.test_set))
     name = f"reference/test-own-{sha256[:8]}.npz"
@@ -80,7 +88,7 @@ def check_own(own: Prepared) -> None:
         raise ExportError(f"cannot be measured: {what} {problem.reason}")
 
 
-def finish(folder: Path, contents: dict[str, Any]) -> Path:
+def finish(folder: Path, contents: Bundle) -> Path:
     """Write bundle.json, which makes the folder a bundle, and remove models that it does not name."""
     named = {part["file"] for entry in contents["models"] for part in files_of(entry)}
     for path in [*folder.glob("models/*"), *folder.glob("reference/*")]:
@@ -91,12 +99,16 @@ def finish(folder: Path, contents: dict[str, Any]) -> Path:
     return folder / INDEX
 
 
-def _entry(
-    model_id: str, folder: Path, sha256: str, reference: dict[str, Any], described: dict[str, Any]
-) -> dict[str, Any]:
+def _entry(model_id: str, folder: Path, sha256: str, reference: Reference, described: ModelFacts) -> Model:
     path = folder / _model(model_id)
-    place = {"id": model_id, "file": _model(model_id), "sha256": sha256, "bytes": path.stat().st_size}
-    return {**place, "reference": {"file": _reference(model_id), **reference}, **described}
+    return {
+        "id": model_id,
+        "file": _model(model_id),
+        "sha256": sha256,
+        "bytes": path.stat().st_size,
+        "reference": reference,
+        **described,
+    }
 
 
 def _model(model_id: str) -> str:

@@ -1,6 +1,7 @@
 """One planned model to its files: from the cache, or built. Torch is imported only to build."""
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def make(planned: Planned, folder: Path) -> cache.Artefact:
 
 def metadata(planned: Planned) -> dict[str, str]:
     """Return what the ONNX file states about itself: every value as JSON text, text as it is."""
-    entry = planned.entry()
+    entry: Mapping[str, object] = planned.entry()
     kept = (
         *("architecture", "dataset", "method", "align", "fit", "fit_quality", "ratio", "ratio_of"),
         *("widths", "params", "macs", "weights"),

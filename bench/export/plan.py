@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 from zlib import crc32
 
 from bench.export.errors import ExportError
 from bench.export.trained import Trained, find_trained
 from bench.manifests.accuracies import lookup
 from bench.manifests.experiment import ON_DEVICE, Experiment, Request, requests
+from bench.record.bundle import SkippedModel
+from bench.record.stated import StatedAccuracy, StatedPrediction
+from bench.record.types import ModelFacts
 from bench.scaling import NoFitError, Scaled, ScalingError, scale
 from bench.zoo import architecture, dataset
 
@@ -25,16 +28,16 @@ class Planned:
 
     request: Request
     scaled: Scaled
-    accuracy: dict[str, Any] | None = None
+    accuracy: StatedAccuracy | None = None
     trained: Trained | None = None
-    predicted: dict[str, Any] | None = None  # by the profile that its widths were chosen on
+    predicted: StatedPrediction | None = None  # by the profile that its widths were chosen on
 
     @property
     def seed(self) -> int:
         """The seed of the random weights: the same for the same model id, everywhere."""
         return crc32(self.request.id.encode())
 
-    def entry(self) -> dict[str, Any]:
+    def entry(self) -> ModelFacts:
         """Return what the bundle states about the model, apart from files (docs/formats.md)."""
         request, scaled = self.request, self.scaled
         target = round(scaled.target)
@@ -71,6 +74,10 @@ class Skipped:
     id: str
     reason: str
     command: str
+
+    def entry(self) -> SkippedModel:
+        """Return it as the bundle has it."""
+        return {"id": self.id, "reason": self.reason, "command": self.command}
 
 
 def plan(
@@ -133,7 +140,7 @@ def _model(profile: str) -> "CostModel":
     return CostModel(find_profile(profile))
 
 
-def _predicted(prices: "DevicePrices", request: Request, scaled: Scaled) -> dict[str, Any] | None:
+def _predicted(prices: "DevicePrices", request: Request, scaled: Scaled) -> StatedPrediction | None:
     """What the profile predicts of one image, with 95 % intervals; base units. None beyond its range and
     of a batch."""
     from bench.cost import ExtrapolationError
@@ -147,13 +154,15 @@ def _predicted(prices: "DevicePrices", request: Request, scaled: Scaled) -> dict
     if request.batch != 1:
         return None
     memory = found.process.data()
-    return {
-        "profile": prices.model.profile.name,
-        **prices.model.profile.environment.model_dump(),
-        **({"emulated": prices.model.profile.emulated} if prices.model.profile.emulated else {}),
+    profile = prices.model.profile
+    stated = {
+        "profile": profile.name,
+        **profile.environment.model_dump(),
+        **({"emulated": profile.emulated} if profile.emulated else {}),
         "latency": found.latency.data(),
         "memory": None if memory["value"] is None else memory,
     }
+    return cast("StatedPrediction", stated)
 
 
 def _scale(request: Request, prices: "DevicePrices | None") -> Scaled:

@@ -18,13 +18,12 @@ from bench.export.reference import archive
 if TYPE_CHECKING:
     from bench.export.plan import Planned
     from bench.export.trained import Trained
-
-Named = dict[str, str]  # file, sha256
+    from bench.record.types import LabelledSet
 
 
 def add(
     folder: Path, planned: Sequence[Planned], wanted: bool | int, data: str | None
-) -> dict[str, Named | None]:
+) -> dict[str, LabelledSet | None]:
     """Write the test sets; model id -> what its entry names as `test_set`, None for random weights.
 
     `wanted`: all images, at most so many, or False for none at all. `data`: as in `bench.data.load`. Raises
@@ -32,13 +31,13 @@ def add(
     """
     if wanted is False:
         return {}
-    written: dict[str, Named] = {}
+    written: dict[str, LabelledSet] = {}
     return {each.request.id: _of(folder, each, wanted, data, written) for each in planned}
 
 
 def _of(
-    folder: Path, planned: Planned, wanted: bool | int, data: str | None, written: dict[str, Named]
-) -> Named | None:
+    folder: Path, planned: Planned, wanted: bool | int, data: str | None, written: dict[str, LabelledSet]
+) -> LabelledSet | None:
     if planned.trained is None:
         return None
     dataset = planned.request.dataset

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from bench.manifests import reader, search_path
+from bench.record.stated import StatedAccuracy
 
 Source = Literal["published", "trained"]
 SOURCES: tuple[Source, ...] = ("published", "trained")  # preferred first
@@ -108,7 +109,7 @@ def lookup(
     params: int,
     sources: Sequence[str] = SOURCES,
     exact: bool = False,
-) -> dict[str, Any] | None:
+) -> StatedAccuracy | None:
     """Return the `accuracy` object of a bundle's model (docs/formats.md), or None where nobody has measured
     one.
 
@@ -141,14 +142,14 @@ def _distance(widths: Sequence[int], trained: Sequence[int]) -> float:
     return sum(abs(a - b) / b for a, b in zip(widths, trained, strict=True))
 
 
-def _described(file: Accuracies, entry: Entry, widths: Sequence[int]) -> dict[str, Any]:
+def _described(file: Accuracies, entry: Entry, widths: Sequence[int]) -> StatedAccuracy:
     return {
         "value": entry.value,
         "unit": "percent",
         "source": file.source,
         "statistic": file.statistic,
         "epoch": file.of_epoch,
-        "best": entry.best.model_dump() if entry.best else None,
+        "best": {"value": entry.best.value, "std": entry.best.std} if entry.best else None,
         "reference": file.reference,
         "recipe": entry.training.recipe if entry.training else None,
         "seeds": entry.seeds,

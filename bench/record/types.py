@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from bench.record.measured import Cold, OtherOperators, ProcessLatency, ProfiledOperator, UnexplainedMemory
 from bench.record.readings import Reading, Rung, SpanFacts
-from bench.record.stated import StatedAccuracy
+from bench.record.stated import StatedModel
 from bench.record.typed_dict import TypedDict
 
 Json = Dict[str, Any]  # an object whose fields are checked where it is read, or are nobody's but its reader's
@@ -49,10 +49,14 @@ class LabelledSet(BundleFile, total=False):
     metric: str
 
 
-class Reference(BundleFile):
+class _RequiredReference(BundleFile):
+    tolerance: float
+
+
+class Reference(_RequiredReference, total=False):
     """Input and output of the original network, and how far (absolute) an output may be from it."""
 
-    tolerance: float
+    made_by: str
 
 
 class Against(BundleFile):
@@ -99,24 +103,23 @@ class InputShape(TypedDict):
     dtype: str
 
 
+class ModelFacts(StatedModel, total=False):
+    """What is stated of a model, with what belongs to it."""
+
+    reference: Optional[Reference]
+    test_set: Optional[LabelledSet]
+    against: Optional[Against]
+    inputs: List[InputShape]
+    part: Optional[str]  # of a tuning: the part of the architecture that it is, None for the whole
+    tuned_widths: List[int]
+
+
 class _ModelFile(BundleFile):
     id: str
 
 
-class Model(_ModelFile, total=False):
-    """A model of the bundle, with what is known of it where the runtime uses it."""
-
-    precision: Optional[str]
-    reference: Optional[Reference]
-    test_set: Optional[LabelledSet]
-    against: Optional[Against]
-    batch: Optional[int]
-    architecture: Optional[str]
-    dataset: Optional[str]
-    accuracy: Optional[StatedAccuracy]
-    inputs: List[InputShape]
-    part: Optional[str]  # of a tuning: the part of the architecture that it is, None for the whole
-    tuned_widths: List[int]
+class Model(_ModelFile, ModelFacts, total=False):
+    """A model of the bundle."""
 
 
 def files_of(model: Model) -> List[BundleFile]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.record.types import Json
+from bench.record.types import Json, Model
 from orchestrate.analysis import statistics
 from orchestrate.analysis.job import MeasuredJob, flat, stated_of
 from orchestrate.quantities import number
@@ -24,7 +24,7 @@ COLUMNS = [
 ]
 
 
-def of_model(model: Json) -> Json:
+def of_model(model: Model) -> Json:
     """Return COLUMNS as a bundle's model states them; NaN and '' where it states nothing."""
     return {**_columns(_named(model), None), "weights_recipe": _recipe(model.get("weights_recipe"))}
 
@@ -53,7 +53,7 @@ def judged_by(found: Mapping[str, Sequence[Any]]) -> list[str]:
     return ["top-5" if metric == TOP5 and (dataset, TOP1) in known else "" for dataset, metric in pairs]
 
 
-def _columns(stated: Json | None, measured: Json | None, of: str = "") -> Json:
+def _columns(stated: Json | None, measured: Mapping[str, Any] | None, of: str = "") -> Json:
     """Percent, its standard deviation over seeds, and its source.
 
     What the device measured comes before what the bundle states, and the difference is reported. of:
@@ -102,9 +102,9 @@ def _statement(stated: Json, source: str = "") -> Json:
     return {f"{source}{name}": value for name, value in zip(STATED, values, strict=True)}
 
 
-def _named(model: Json) -> Json | None:
+def _named(model: Model) -> Json | None:
     """What is stated of a model's accuracy, its source in words, and how far the widths are apart."""
-    stated = model.get("accuracy")
+    stated: Mapping[str, Any] | None = model.get("accuracy")
     if not stated:
         return None
     share, other = _apart(model, stated), stated.get("other")
@@ -112,7 +112,7 @@ def _named(model: Json) -> Json | None:
     return {**stated, "name": f"{stated['source']}{within(share)}", "within": share, "other": other}
 
 
-def _apart(model: Json, stated: Json) -> float:
+def _apart(model: Model, stated: Mapping[str, Any]) -> float:
     """The largest difference between a width and that of the network that was trained, as a share of it."""
     widths, trained = model.get("widths") or (), stated.get("widths") or ()
     if len(widths) != len(trained):

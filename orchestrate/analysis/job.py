@@ -3,7 +3,7 @@
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import backends, loads
-from bench.record.types import Json
+from bench.record.readings import Reading, Rung
+from bench.record.types import Accuracy, Environment, Json, Model, OperatorProfile, Record
 from orchestrate.analysis import builds, latency, memory, samples, settling, statistics
 
-Record = Mapping[str, Any]
 NUMBERS = (int, float)
 
 
@@ -41,7 +41,7 @@ class MeasuredJob:
     run: str
     device: str
     id: str
-    model: Json
+    model: Model
     backend: str
     precision: str
     threads: int
@@ -63,13 +63,13 @@ class MeasuredJob:
     sizes: NDArray[np.float64]  # bytes, (memory.DEFINITIONS, replicates); NaN where not of every process
     steps: tuple[float | None, ...]
     power: float | None
-    accuracy: Json | None  # of this very file on this device, where the bundle had a test set
+    accuracy: Accuracy | None  # of this very file on this device, where the bundle had a test set
     warnings: tuple[str, ...]
     options: Json  # of the backend
-    environment: Json
+    environment: Environment
     started: str
     builds: tuple[int, ...] = ()  # each process's engine, where processes share one: then a replicate
-    profile: Json | None = None  # where the time goes, by the library's own profiler
+    profile: OperatorProfile | None = None  # where the time goes, by the library's own profiler
     setup: str = ""  # which one, where records of several share a configuration's names (setups.py)
 
     @property
@@ -188,8 +188,8 @@ def _process(begun: tuple[int, str], packed: samples.Packed, figures: latency.Of
 def _of_processes(record: Record, key: str, shared: Sequence[int]) -> tuple[float, ...]:
     """A figure of every replicate; nothing where a process lacks it, as records before it was stored do."""
     values = [process.get(key) for process in record["latency"]["processes"]]
-    known = all(isinstance(value, NUMBERS) for value in values)
-    return tuple(builds.listed(values, shared)) if known else ()
+    known = [value for value in values if isinstance(value, NUMBERS)]
+    return tuple(builds.listed(known, shared)) if len(known) == len(values) else ()
 
 
 def _of_some(record: Record, key: str) -> tuple[float, ...]:
@@ -210,7 +210,7 @@ def processor(backend: str) -> str:
         return ""
 
 
-def inputs_of(model: Json, batch: int) -> str:
+def inputs_of(model: Model, batch: int) -> str:
     """Return `batch 8, 8x3x32x32`: what one inference takes. Records before shapes were kept: the batch."""
     shapes = ["x".join(map(str, each.get("shape") or ())) for each in model.get("inputs") or ()]
     return ", ".join([f"batch {batch}", *shapes])
@@ -223,9 +223,9 @@ class _Memory(NamedTuple):
     steps: tuple[float | None, ...]
 
 
-def ladders(rungs: Sequence[Any]) -> list[dict[str, Json]]:
+def ladders(rungs: Sequence[Rung]) -> list[dict[str, Rung]]:
     """Return the ladder of each process, rung -> its readings, in the order of the processes."""
-    found: dict[Any, dict[str, Json]] = defaultdict(dict)
+    found: dict[int, dict[str, Rung]] = defaultdict(dict)
     for rung in rungs:
         found[rung["process"]][rung["rung"]] = rung
     return [found[process] for process in sorted(found)]
@@ -250,7 +250,7 @@ def _memories(jobs: Sequence[NDArray[np.float64]]) -> list[_Memory]:
     ]
 
 
-def _rows(rungs: Sequence[Json]) -> list[tuple[Any, ...]]:
+def _rows(rungs: Sequence[Rung]) -> list[tuple[Any, ...]]:
     """Readings at every rung of memory.ORDER of each process, in the order of the processes."""
     processes = [rung["process"] for rung in rungs[:: len(memory.ORDER)]]
     asked = [(process, rung) for process in sorted(set(processes)) for rung in memory.ORDER]
@@ -273,7 +273,7 @@ def _median(values: Iterable[float]) -> float | None:
     return None if math.isnan(found) else found
 
 
-def _power(sensors: list[Json]) -> float | None:
+def _power(sensors: Sequence[Reading]) -> float | None:
     """Median watts over the readings during samples of all processes; None where there is none.
 
     Loading, warm-up, the test set and what comes between are other work.

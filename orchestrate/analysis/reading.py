@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from bench.record import backends, files, loads, schema
 from bench.record.files import BadFileError
-from bench.record.types import Json
+from bench.record.types import Json, Record
 from orchestrate.analysis import forking, quick_json, quick_record, statistics, under_load
 from orchestrate.analysis.job import MeasuredJob, Taken, build_all, inputs_of, take
 from orchestrate.analysis.under_load import LoadedJob
@@ -130,34 +130,34 @@ def _one(share: FileShare, name: str) -> Taken | LoadedJob | Excluded:
         record = _checked(path)
     except BadFileError as error:
         code = "contradictory" if isinstance(error, schema.ContradictionError) else "unreadable"
-        device, job = printable(share.device), printable(name.removesuffix(".json"))
-        return Excluded(device, job, code, first_line(error, 1000), share.run)
+        device, named = printable(share.device), printable(name.removesuffix(".json"))
+        return Excluded(device, named, code, first_line(error, 1000), share.run)
+    job = record["job"]
     if refusal := _refusal(record):
-        job = record["job"]
         inputs = inputs_of(job["model"], job["batch"])
         return Excluded(record["device"], job["id"], *refusal, share.run, inputs)
-    single = loads.of(record["job"]) == loads.SINGLE
+    single = loads.of(job) == loads.SINGLE
     try:
         return take(record, name) if single else under_load.build(record, name)
     except ValueError as error:
-        known = {"device": record["device"], "id": record["job"]["id"], "file": name}
+        known = {"device": record["device"], "id": job["id"], "file": name}
         return _damaged(share, known, error)
 
 
-def _checked(path: str) -> Json:
+def _checked(path: str) -> Record:
     """The record in a file; BadFileError where there is none that is sound."""
     data = files.read_bytes(path, files.MAX_BYTES)
     found = quick_record.parse(data)
-    return found or schema.check_document(quick_json.parse(data, path), path, "record", decode=None)
+    document = found or schema.check_document(quick_json.parse(data, path), path, "record", decode=None)
+    return cast("Record", document)
 
 
-def _refusal(record: Json) -> tuple[str, str] | None:
+def _refusal(record: Record) -> tuple[str, str] | None:
     """Why a record must not be used: code and sentence."""
     if record["status"] != "ok":
-        error = record.get("error") or {}
-        return record["status"], "; ".join(
-            filter(None, (error.get("message"), error.get("advice")))
-        ) or "no reason given"
+        error = record.get("error")
+        said = filter(None, (error.get("message"), error.get("advice"))) if error else ()
+        return record["status"], "; ".join(said) or "no reason given"
     reasons = record["validity"]["reasons"]
     first = {reason["code"]: reason["message"] for reason in reversed(reasons)}  # often one a process
     if problem := backends.label_problem(record["job"]):

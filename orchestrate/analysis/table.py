@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.manifests import methods
-from bench.record.types import macs_of_inference
+from bench.record.types import Model, macs_of_inference
 from orchestrate.analysis import accuracy, memory, statistics
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame
@@ -148,29 +148,38 @@ def _stated(jobs: Sequence[MeasuredJob]) -> dict[str, Any]:
     }
 
 
-def _of_models(models: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+def _of_models(models: Mapping[int, Model]) -> dict[int, dict[str, Any]]:
     """What `_model` returns for each, once for those that are equal: a few, which many jobs share."""
     found: dict[int, dict[str, Any]] = {}
-    known: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    known: dict[str, tuple[Model | None, dict[str, Any]]] = {}
     for key, model in models.items():
-        before, facts = known.get(model["id"], ({}, {}))
+        before, facts = known.get(model["id"], (None, {}))
         found[key] = facts if before == model else _model(model)
         known[model["id"]] = model, found[key]
     return found
 
 
-def _model(model: dict[str, Any]) -> dict[str, Any]:
+def _model(model: Model) -> dict[str, Any]:
     """Names as text, numbers as numbers: a user's own file has neither architecture nor method."""
-    names = {key: model.get(key) or "" for key in ("architecture", "dataset", "ratio_of", "fit")}
-    names["method"], align = methods.canonical(model.get("method") or "", model.get("align"))
-    numbers = {key: _number(model.get(key)) for key in ("ratio", "params")}
-    numbers["macs"] = _number(macs_of_inference(model))
-    widths = tuple(model.get("widths") or ())
-    fit = {"fit_quality": fit_quality(model), "align": align or 1, "widths": widths}
-    return {**names, **numbers, **fit, **accuracy.of_model(model), "file_bytes": _number(model.get("bytes"))}
+    method, align = methods.canonical(model.get("method") or "", model.get("align"))
+    return {
+        "architecture": model.get("architecture") or "",
+        "dataset": model.get("dataset") or "",
+        "method": method,
+        "ratio": _number(model.get("ratio")),
+        "ratio_of": model.get("ratio_of") or "",
+        "params": _number(model.get("params")),
+        "macs": _number(macs_of_inference(model)),
+        "fit": model.get("fit") or "",
+        "fit_quality": fit_quality(model),
+        "align": align or 1,
+        "widths": tuple(model.get("widths") or ()),
+        "file_bytes": _number(model.get("bytes")),
+        **accuracy.of_model(model),
+    }
 
 
-def fit_quality(model: dict[str, Any]) -> str:
+def fit_quality(model: Model) -> str:
     """Return `published`, `searched` or `stand-in`; '' where no fit was used, or nobody knows.
 
     Records before fits had a quality name their fit: those searched on digits at 16 pixels are stand-ins.

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from bench.record import loads, schema
-from bench.record.types import Json
+from bench.record.measured import ProcessLatency
+from bench.record.types import Environment, Json, Model, Record
 from orchestrate.analysis import builds, statistics
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.samples import seconds
@@ -42,8 +42,8 @@ class LoadedJob:
     id: str
     load: str
     started: str
-    model: Json
-    environment: Json
+    model: Model
+    environment: Environment
     figures: Json
     of_processes: Mapping[str, Sequence[float]]
 
@@ -53,7 +53,7 @@ class LoadedJob:
         return list(next(iter(self.of_processes.values())))
 
 
-def build(record: Mapping[str, Any], name: str = "") -> LoadedJob:
+def build(record: Record, name: str = "") -> LoadedJob:
     """Return the job of a valid record of load offline or paced.
 
     record: as `bench.record.schema` has validated it; name: of its file. ValueError for a single stream, and
@@ -91,7 +91,7 @@ def build(record: Mapping[str, Any], name: str = "") -> LoadedJob:
 Own = tuple[Json, dict[str, list[float]]]  # figures of a job, and of each of its processes
 
 
-def _offline(processes: list[Json], batch: int) -> Own:
+def _offline(processes: Sequence[ProcessLatency], batch: int) -> Own:
     """Throughput: images of all streams in the time of the slowest, geometric mean over processes."""
     durations = [seconds(process["samples"]) for process in processes]
     rates = [batch * len(each) / p["seconds"] for each, p in zip(durations, processes, strict=True)]
@@ -103,7 +103,7 @@ def _offline(processes: list[Json], batch: int) -> Own:
     }, {"throughput": rates}  # fmt: skip
 
 
-def _paced(processes: list[Json], rate: float) -> Own:
+def _paced(processes: Sequence[ProcessLatency], rate: float) -> Own:
     """Its own time and the time from due to answered; a deadline is missed when the next request is due."""
     service = [seconds(process["samples"]) for process in processes]
     response = [seconds(process["response"]) for process in processes]

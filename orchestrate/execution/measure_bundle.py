@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.record.bundle import Bundle
 from bench.record.types import Json, Record
 from bench.work.signals import terminated_is_interrupted
 from orchestrate.analysis import memory, turns
@@ -19,7 +20,6 @@ from orchestrate.execution.own_words import Sweep
 from orchestrate.execution.run import begin, bundle_of, execute
 from orchestrate.execution.settings import Settings
 from orchestrate.execution.tune import fit_to_use
-from orchestrate.runs.types import Bundle
 
 
 def measure(

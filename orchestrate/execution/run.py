@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.record import files, schema
+from bench.record.bundle import Bundle
 from bench.work.signals import Signals, terminated_is_interrupted
 from orchestrate import device_files
 from orchestrate.console import make_console
@@ -25,7 +26,7 @@ from orchestrate.execution.settings import Settings
 from orchestrate.quantities import counted, words
 from orchestrate.runs import confined, estimate, plan, staging
 from orchestrate.runs.folder import DeviceFolder, Run, newest_unfinished, read_bundle
-from orchestrate.runs.types import Bundle, Plan
+from orchestrate.runs.types import Plan
 
 MakeBundle = Callable[[RunOptions, Path, int], Bundle]
 FindRun = Callable[[Path, str], Run | None]
@@ -175,9 +176,7 @@ def _own_models(options: RunOptions) -> Iterator[str]:
 
 def bundle_of(out: Path) -> Bundle:
     """Return the contents of a bundle that the workshop has just made."""
-    bundle = read_bundle(confined.Folder(out))
-    bundle["experiment"] = bundle["experiment"] or {"name": "onnx", "sha256": None, "measure": {}}
-    return bundle
+    return read_bundle(confined.Folder(out))
 
 
 def create(results: Path, planned: Plan, folder: Path) -> Run:

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from bench.errors import InputError
 from bench.record import files
+from bench.record.bundle import Bundle
 from bench.record.types import Json, Record
 from bench.work import writable_paths
 from bench.work.signals import terminated_is_interrupted
@@ -32,7 +33,6 @@ from orchestrate.execution.run import announce, begin, bundle_of, execute, resol
 from orchestrate.execution.settings import Settings
 from orchestrate.quantities import counted
 from orchestrate.runs.folder import Run, newest_of_plan
-from orchestrate.runs.types import Bundle
 
 LEAST, MOST = 16, 200
 ALL_STAGES = 60  # measurements from which later stages pay

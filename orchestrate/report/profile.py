@@ -111,7 +111,7 @@ def _described(found: TimeProfile) -> str:
 
 
 def _failures(jobs: Iterable[MeasuredJob]) -> str:
-    errors = [(job, job.profile["error"]) for job in jobs if job.profile and job.profile.get("error")]
+    errors = [(job, error) for job in jobs if job.profile and (error := job.profile.get("error"))]
     items = "".join(
         f"<li>{_text(job.id)}: no profile: {_text(error['message'])}; {_text(error['advice'])}</li>"
         for job, error in errors[:SHOWN]

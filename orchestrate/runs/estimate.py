@@ -1,9 +1,10 @@
 """How long a run takes, before it starts: pure arithmetic over the plan."""
 
 from bench.record import backends, measure
+from bench.record.bundle import PlannedExperiment
 from bench.record.types import Job, Measure
 from orchestrate.quantities import counted
-from orchestrate.runs.types import Plan, PlannedExperiment
+from orchestrate.runs.types import Plan
 
 START_SECONDS = (1.0, 10.0)  # of a process: interpreter, library, loading the model; a PC, a slow board
 BUILD_SECONDS = (60.0, 300.0)  # of a TensorRT engine on a Jetson, as published builds of such networks take

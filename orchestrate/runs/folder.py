@@ -16,11 +16,12 @@ from typing import cast
 
 from bench.errors import did_you_mean
 from bench.record import checks, files, schema
+from bench.record.bundle import Bundle
 from bench.record.types import Job, Json, Record
 from orchestrate.console import first_line
 from orchestrate.errors import BadInput, Busy, OrbitError, StoreFailed, listed
 from orchestrate.runs import confined, plan
-from orchestrate.runs.types import Bundle, JobList
+from orchestrate.runs.types import JobList
 
 SCHEMA = 1
 LATEST = "latest"  # what a user may call the newest run

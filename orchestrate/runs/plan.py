@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bench.record import backends, checks, loads
+from bench.record.bundle import Bundle, PlannedExperiment
 from bench.record.checks import (
     Problem,
     anything,
@@ -25,9 +26,10 @@ from bench.record.types import Job, Json, Load, Measure, Model
 from orchestrate.device_values import Name
 from orchestrate.devices import Device
 from orchestrate.errors import BadInput
-from orchestrate.runs.types import Bundle, Content, JobList, Plan, PlannedDevice, RefusedModel, Swept
+from orchestrate.runs.types import Content, JobList, Plan, PlannedDevice, RefusedModel, Swept
 
 Split = tuple[list[Model], list[tuple[Model, str]]]  # models that run; others with the reason
+OWN_FILES: PlannedExperiment = {"name": "onnx", "sha256": None, "measure": {}}  # without an experiment
 MOST_LINES = 10  # of refused models, where none is left
 _DEVICE_NAME: TypeAdapter[str] = TypeAdapter(Name)
 _SETTINGS = TypeAdapter(Device)
@@ -172,7 +174,7 @@ def plan(
         if run_as[name] != device:
             parts[name]["swept"] = _swept(run_as[name])
     content: Content = {
-        "experiment": bundle["experiment"],
+        "experiment": bundle["experiment"] or OWN_FILES,
         "orbitbench": version,
         "devices": parts,
         "skipped": bundle["skipped"],

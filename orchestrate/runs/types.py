@@ -2,39 +2,8 @@
 
 from typing import Any, NotRequired, TypedDict
 
-from bench.record.types import Job, Measure, Model
-
-
-class PlannedExperiment(TypedDict):
-    """What was asked for, and how it is measured."""
-
-    name: str
-    sha256: NotRequired[str | None]
-    measure: NotRequired[Measure]
-
-
-class SkippedModel(TypedDict):
-    """A model that the experiment names and nobody could make."""
-
-    id: str
-    reason: str
-    command: NotRequired[str | None]
-
-
-class RefusedFile(TypedDict):
-    """A file of one's own that no device can run."""
-
-    file: str
-    reason: str
-
-
-class Bundle(TypedDict):
-    """`bundle.json`: what is to be measured."""
-
-    models: list[Model]
-    experiment: PlannedExperiment  # null in the file of one's own models; `export` has how to measure
-    skipped: list[SkippedModel]
-    refused: NotRequired[list[RefusedFile]]
+from bench.record.bundle import PlannedExperiment, SkippedModel
+from bench.record.types import Job, Measure
 
 
 class RefusedModel(TypedDict):
