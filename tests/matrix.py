@@ -4,9 +4,11 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 BUILD = Path(__file__).resolve().parent.parent / "build"
 
@@ -56,3 +58,15 @@ class Part:
             write(f"{self.name}-{self.part}", self.rows)
             parts = sorted(BUILD.glob(f"matrix-{self.name}-*.json"))
             return write(self.name, [row for path in parts for row in json.loads(path.read_text())])
+
+
+def part_of(name: str, part: str) -> Callable[..., Iterator[Part]]:
+    """Return a fixture of a test file: its `Part` of the matrix `name`, written after its last test."""
+
+    @pytest.fixture(scope="module")
+    def made() -> Iterator[Part]:
+        found = Part(name, part)
+        yield found
+        found.write()
+
+    return made

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from orchestrate.devices import Device
 from orchestrate.doctor import limits, rights
 from orchestrate.doctor.checks import BoardFacts, Check, Level
 
@@ -173,12 +174,16 @@ def _governor(patient: BoardFacts) -> Iterator[Check]:
     text = ", ".join(governors)
     if governors == ("performance",):
         yield Check("governor", "ok", text)
-    elif patient.device.prepare or patient.device.power:
-        key = "power" if patient.device.power else "prepare"
+    elif key := _changes_clocks(patient.device):
         yield Check("governor", "ok", f"{text}; `{key}` of devices.yaml may change it for the run")
     else:
         advice = "`power: governor` in devices.yaml sets `performance` for a run"
         yield Check("governor", "warn", f"{text}: clocks change while we measure", advice)
+
+
+def _changes_clocks(device: Device) -> str:
+    """The key of devices.yaml that may set clocks and modes for a run; '' where none does."""
+    return "power" if device.power else "prepare" if device.prepare else ""
 
 
 def _power_mode(patient: BoardFacts) -> Iterator[Check]:
@@ -188,8 +193,7 @@ def _power_mode(patient: BoardFacts) -> Iterator[Check]:
         return
     if want is None or have == want:
         yield Check("power mode", "ok", have)
-    elif patient.device.prepare or patient.device.power:
-        key = "power" if patient.device.power else "prepare"
+    elif key := _changes_clocks(patient.device):
         yield Check("power mode", "ok", f"{have}; `{key}` of devices.yaml is to set {want}")
     else:
         advice = "`power: jetson` in devices.yaml sets it for a run; `nvpmodel -p --verbose` lists the modes"

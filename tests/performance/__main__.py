@@ -8,13 +8,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.performance.rows import Row
+
 HERE = Path(__file__).parent
-Row = dict[str, Any]
 
 
 def benchmarks(pattern: str | None) -> Iterator[tuple[str, Callable[[], list[Row]]]]:

@@ -24,6 +24,7 @@ from bench.record import files
 from bench.scaling import direction, fits
 from bench.scaling.device_prices import DevicePrices
 from bench.zoo import ARCHITECTURES, architecture, dataset
+from tests.performance.rows import Row
 
 PROFILE = os.environ.get("ORBITBENCH_PROFILE", "local")
 NAMES = os.environ.get("ORBITBENCH_ARCHITECTURES", ",".join(ARCHITECTURES)).split(",")
@@ -39,7 +40,6 @@ FITS = {
     "preact_resnet18": "preact_resnet18-cifar100",
     "resnet50": "resnet50-digits-reduced",
 }
-Row = dict[str, Any]
 
 
 @cache

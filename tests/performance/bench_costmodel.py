@@ -19,10 +19,10 @@ from scipy.optimize import nnls
 from bench.cost import CostModel, design
 from bench.cost.profile import Profile, find_profile
 from bench.zoo import architecture, dataset
+from tests.performance.rows import Row, figure
 
 HERE = Path(__file__).parent / "costmodel"
 Predict = Callable[[design.Item], float]
-Row = dict[str, Any]
 
 
 @cache
@@ -140,8 +140,7 @@ def errors(predict: Predict) -> np.ndarray:
 
 
 def row(name: str, percent: float, target: str, ok: bool | None, peer: str, better: str = "lower") -> Row:
-    named = {"name": f"costmodel: {name}", "value": percent, "unit": "%", "peer": peer}
-    return {**named, "target": target, "better": better, "ok": ok}
+    return figure(f"costmodel: {name}", percent, "%", target, ok, peer, better)
 
 
 def latency() -> list[Row]:

@@ -16,6 +16,7 @@ from orchestrate.engine import ssh
 from orchestrate.engine.connection import Engine
 from orchestrate.engine.container import Board, Spec
 from orchestrate.engine.log_stream import follow
+from tests.performance.rows import Row, figure
 from tests.service import fleet, rootfs
 
 IMAGE = "orbitbench/busybox:test"
@@ -52,17 +53,10 @@ def seconds(action: Callable[[], object], times: int) -> float:
     return statistics.median(taken)
 
 
-def row(name: str, ours: float, peer: float, peer_name: str, most: float) -> dict:
+def row(name: str, ours: float, peer: float, peer_name: str, most: float) -> Row:
     """A row of seconds, where ours may take `most` times the peer's."""
-    return {
-        "name": f"engine: {name}",
-        "value": ours,
-        "unit": "s",
-        "peer": peer,
-        "target": f"at most {most:g} x {peer_name}",
-        "better": "lower",
-        "ok": ours <= most * peer,
-    }
+    target = f"at most {most:g} x {peer_name}"
+    return figure(f"engine: {name}", ours, "s", target, ours <= most * peer, peer)
 
 
 def remote_true() -> ssh.Output:

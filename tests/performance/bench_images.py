@@ -14,24 +14,12 @@ from unittest import mock
 from orchestrate.engine.image_store import ImageEngine, connected
 from orchestrate.images import build, ship
 from orchestrate.images.manifest import OWN_BASE, Target, open_project
+from tests.performance.rows import Row, figure
 from tests.service.board import Board
 from tests.service.fleet import Fleet, missing
 
-Row = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = "bench.local/orbitbench"
-
-
-def row(name: str, value: float, unit: str, peer: float | str | None, target: str, ok: bool | None) -> Row:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "peer": peer,
-        "target": target,
-        "better": "lower",
-        "ok": ok,
-    }
 
 
 @contextmanager
@@ -65,23 +53,22 @@ def pi4_image() -> list[Row]:
         after = images.get(target.tag)
         new = sum(one != other for one, other in zip(before.layers, after.layers, strict=True))
         return [
-            row(
+            figure(
                 "pi4 image on Debian (amd64)",
                 before.size / 1e6,
                 "MB",
-                None,
                 "<= 220 MB",
                 before.size <= 220e6,
             ),
-            row(
+            figure(
                 "rebuild after a change in bench/runtime",
                 again,
                 "s",
-                full,
                 "a third of a full build",
                 again < full / 3,
+                full,
             ),
-            row("new layers in that rebuild", new, "layers", len(after.layers), "1: the last", new == 1),
+            figure("new layers in that rebuild", new, "layers", "1: the last", new == 1, len(after.layers)),
             *transfer(stack, engine, images, target),
         ]
 
@@ -101,15 +88,15 @@ def transfer(stack: ExitStack, engine: Board, images: ImageEngine, target: Targe
         by_hand = f"{save} | ssh -F {fleet.ssh_config} board docker load"
         hand = seconds(lambda: subprocess.run(by_hand, shell=True, check=True, capture_output=True))
     return [
-        row(
+        figure(
             "images load over ssh",
             ours,
             "s",
-            hand,
             "<= 1.2 x `docker save | ssh docker load`",
             ours <= 1.2 * hand,
+            hand,
         ),
-        row("images load, board has it", present, "s", hand, "< 1 s", present < 1),
+        figure("images load, board has it", present, "s", "< 1 s", present < 1, hand),
     ]
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests import synthetic
+from tests.performance.rows import Row, figure
 from tests.synthetic import Study
 
-Row = dict[str, Any]
 # 4 architectures x 2 methods x ratios x devices x precisions x threads
 SMALL = Study(ratios=(0.25, 0.5, 1.0), threads=(1, 2), precisions=("fp32", "int8"))
 SIZES = {
@@ -94,15 +94,7 @@ def row(name: str, value: float, unit: str, peer: Any, most: float | None) -> Ro
     """One row of the table of benchmarks; `most` is the target, if there is one."""
     target = "" if most is None else f"at most {most:g} {unit}"
     ok = None if most is None else value <= most
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "peer": peer,
-        "target": target,
-        "better": "lower",
-        "ok": ok,
-    }
+    return figure(name, value, unit, target, ok, peer)
 
 
 BENCHMARKS = [report]

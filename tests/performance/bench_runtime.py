@@ -26,8 +26,8 @@ from bench.runtime.supervise import supervisor
 from orchestrate.analysis import memory as memory_figures
 from orchestrate.analysis import statistics as intervals
 from tests import models
+from tests.performance.rows import Row, figure
 
-Row = dict[str, Any]
 SETTINGS = Settings("fp32", 1, 1, None, None, {})
 PAIRS, REPEATS, PROCESSES = 10, 40, 4
 ROUNDS, ROUND_SECONDS, TURN_SECONDS = 4, 0.3, 0.003
@@ -39,20 +39,6 @@ QUICK = {
     "max_seconds": 0.1,
     "min_samples": 11,
 }
-
-
-def row(
-    name: str, value: float, unit: str, target: str, ok: bool | None, peer: Any = None, better: str = "lower"
-) -> Row:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "peer": peer,
-        "target": target,
-        "better": better,
-        "ok": ok,
-    }
 
 
 def model(folder: Path, channels: int = 16) -> Path:
@@ -107,7 +93,7 @@ def overhead() -> list[Row]:
         bare = statistics.median(bare_loop(backend._session, backend._binding, 2000))
         value = statistics.median([one_pair(backend, out, bool(turn % 2)) for turn in range(PAIRS)])
     name = f"p50 by the runtime over p50 of a bare loop (median of {PAIRS} pairs)"
-    return [row(name, value, "ratio", "<= 1.01", value <= 1.01, f"{bare * 1e3:.3f} ms bare")]
+    return [figure(name, value, "ratio", "<= 1.01", value <= 1.01, f"{bare * 1e3:.3f} ms bare")]
 
 
 def harness_cpu() -> list[Row]:
@@ -126,7 +112,7 @@ def harness_cpu() -> list[Row]:
         outcome = timing.measure(backend.infer, plan, out)
         costs.append(outcome.cpu_seconds / outcome.n * 1e6)
     value = statistics.median(costs)
-    return [row("harness CPU outside the timed region", value, "us an inference", "<= 5", value <= 5)]
+    return [figure("harness CPU outside the timed region", value, "us an inference", "<= 5", value <= 5)]
 
 
 def task(path: Path, plan: dict[str, Any]) -> dict[str, Any]:
@@ -215,8 +201,8 @@ def _decided(how: str, false: int, found: int, ratios: list[float], context: str
     ratio = f"median ratio {statistics.median(ratios):.4f}"
     target, ok = (">= 0.9", detected >= 0.9) if power else ("none", None)
     return [
-        row(f"A/A {how}: a difference claimed", claimed, "share", "<= 0.05", claimed <= 0.05, context),
-        row(f"3 % slowdown found, {how}", detected, "share", target, ok, ratio, "higher"),
+        figure(f"A/A {how}: a difference claimed", claimed, "share", "<= 0.05", claimed <= 0.05, context),
+        figure(f"3 % slowdown found, {how}", detected, "share", target, ok, ratio, "higher"),
     ]
 
 
@@ -231,7 +217,7 @@ def independent_instrument() -> list[Row]:
     value = sum(samples.seconds(calm["latency"]["samples"])) / (calm["latency"]["cpu_seconds"] + waited)
     name = "mean latency x count over the kernel's CPU time of the process (1 thread)"
     context = f"waited {waited:.3f} s of {calm['facts']['span']:.2f} s, the calmest of 5 runs"
-    return [row(name, value, "ratio", "0.97 to 1.03", 0.97 <= value <= 1.03, context)]
+    return [figure(name, value, "ratio", "0.97 to 1.03", 0.97 <= value <= 1.03, context)]
 
 
 def memory_slope() -> list[Row]:
@@ -250,7 +236,7 @@ def memory_slope() -> list[Row]:
     constant = f"with {intercept / 1e6:.1f} MB that no weight explains"
     name = "memory.model: bytes a byte of weights"
     ok = bool(0.9 <= slope <= 1.1)
-    return [row(name, float(slope), "ratio", "0.9 to 1.1: held once", ok, f"{before}, {constant}")]
+    return [figure(name, float(slope), "ratio", "0.9 to 1.1: held once", ok, f"{before}, {constant}")]
 
 
 def sensor_cost() -> list[Row]:
@@ -262,7 +248,7 @@ def sensor_cost() -> list[Row]:
     each = (time.process_time() - start) / 200
     share = each / supervisor.POLL_SECONDS
     return [
-        row(
+        figure(
             "sensors' share of a core",
             share,
             "share",
@@ -279,7 +265,9 @@ def series_size() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, loaded(model(Path(folder))) as backend:
         timing.sample(backend.infer, out, 0, len(out))
     size, plain = len(samples.encode(out)["data"]), sum(len(str(x)) + 1 for x in out)
-    return [row("24,576 samples in a record", size, "bytes", "< 100000", size < 100_000, f"{plain} as text")]
+    return [
+        figure("24,576 samples in a record", size, "bytes", "< 100000", size < 100_000, f"{plain} as text")
+    ]
 
 
 BENCHMARKS = [

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from orchestrate.analysis import statistics
+from tests.performance.rows import Row, figure
 
-Row = dict[str, Any]
 TRIALS, RESEMBLANCE, LENGTH = 1000, 0.6, 400
 RNG = np.random.default_rng(20261122)
 
@@ -54,16 +54,8 @@ def coverage(processes: int, between: float) -> tuple[float, float, float]:
 
 
 def row(name: str, value: float, peer: str, target: str, ok: bool | None) -> Row:
-    """One row of the table of benchmarks."""
-    return {
-        "name": name,
-        "value": value,
-        "unit": "share",
-        "peer": peer,
-        "target": target,
-        "better": "higher",
-        "ok": ok,
-    }
+    """A share, of which more is better."""
+    return figure(name, value, "share", target, ok, peer, "higher")
 
 
 def intervals() -> list[Row]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PATIENCE, ROOT, require, wait_for
-from tests.matrix import Part
+from tests.matrix import Part, part_of
 from tests.service import modern, rootfs
 from tests.service.board import Board
 from tests.service.fleet import Fleet
@@ -52,11 +52,7 @@ def check(fleet: Fleet, folder: Path, *names: str) -> tuple[int, dict[str, dict[
     return process.returncode, found, out
 
 
-@pytest.fixture(scope="module")
-def part() -> Iterator[Part]:
-    part = Part("board", "deep")
-    yield part
-    part.write()
+part = part_of("board", "deep")
 
 
 def row(part: Part, case: str, found: dict[str, Any], level: str, *said: str) -> None:

@@ -4,7 +4,7 @@ import concurrent.futures
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,7 +18,7 @@ from orchestrate.engine.log_stream import follow
 from orchestrate.engine.relay import Relay
 from orchestrate.engine.tunnel import tunnels_folder
 from tests.conftest import PATIENCE, wait_for
-from tests.matrix import Part
+from tests.matrix import Part, part_of
 from tests.service.fleet import Fleet
 
 pytestmark = pytest.mark.service
@@ -28,11 +28,7 @@ FLOOD = "while head -c 1000000 /dev/zero; do :; done"  # it ends where nobody re
 DROPS = "while printf x; do sleep 0.2; done"
 
 
-@pytest.fixture(scope="module")
-def matrix() -> Iterator[Part]:
-    part = Part("hostile", "board")
-    yield part
-    part.write()
+matrix = part_of("hostile", "board")
 
 
 @pytest.fixture(autouse=True)

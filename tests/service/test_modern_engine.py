@@ -13,7 +13,7 @@ from orchestrate.engine.image_store import ImageInfo, connected
 from orchestrate.images import bake
 from orchestrate.images.manifest import open_project
 from tests.conftest import require
-from tests.matrix import Part
+from tests.matrix import Part, part_of
 from tests.service import modern, rootfs, trees
 from tests.service import registry as registries
 from tests.service.board import Board
@@ -80,11 +80,7 @@ def modern_board(unpacked: Path, fleet: Fleet, tmp_path_factory: pytest.TempPath
         yield found
 
 
-@pytest.fixture(scope="module")
-def part() -> Iterator[Part]:
-    part = Part("board", "stores")
-    yield part
-    part.write()
+part = part_of("board", "stores")
 
 
 def row(part: Part, case: str, *, ok: bool, got: object) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PATIENCE, ROOT, require
-from tests.matrix import Part
+from tests.matrix import Part, part_of
 from tests.service import rootfs, rootless
 from tests.service.fleet import Fleet
 
@@ -42,11 +42,7 @@ def fleet(namespaces: None, job_image: bytes, tmp_path_factory: pytest.TempPathF
         yield found
 
 
-@pytest.fixture(scope="module")
-def part() -> Iterator[Part]:
-    part = Part("board", "rootless")
-    yield part
-    part.write()
+part = part_of("board", "rootless")
 
 
 def check(fleet: Fleet, folder: Path, *words: str) -> tuple[int, dict[str, Any]]:

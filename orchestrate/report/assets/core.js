@@ -118,6 +118,11 @@ function theme() {
 // What is behind the widths of a job, in brackets, where that decides nothing.
 const standIn = (i) => (JOBS.fit_quality[i] === "stand-in" ? " (its fit is a stand-in)" : "");
 
+// The title of an axis, in the theme's soft colour.
+function axisTitle(text, t) {
+  return { text, font: { size: 12, color: t.soft } };
+}
+
 // A cell of CSV; text that a spreadsheet would run as a formula is made text.
 function quoted(value) {
   if (value === null || value === undefined) return "";

@@ -70,12 +70,12 @@ function widths() {
       margin: { l: 56, r: 12, t: 10, b: 44 },
       xaxis: {
         ...t.axis,
-        title: { text: "searchable layer", font: { size: 12, color: t.soft } },
+        title: axisTitle("searchable layer", t),
         dtick: traces[0] && traces[0].x.length > 24 ? 8 : 1,
       },
       yaxis: {
         ...t.axis,
-        title: { text: "channels", font: { size: 12, color: t.soft } },
+        title: axisTitle("channels", t),
         rangemode: "tozero",
       },
     },
@@ -102,7 +102,7 @@ function ladder() {
       height: 90 + 44 * rows.length,
       barmode: "relative",
       margin: { l: 10, r: 12, t: 10, b: 44 },
-      xaxis: { ...t.axis, title: { text: "MB (own)", font: { size: 12, color: t.soft } } },
+      xaxis: { ...t.axis, title: axisTitle("MB (own)", t) },
       yaxis: { ...t.axis, autorange: "reversed" },
     },
   };
@@ -132,12 +132,12 @@ function distribution() {
       xaxis: {
         ...t.axis,
         type: "log",
-        title: { text: "latency (ms, logarithmic)", font: { size: 12, color: t.soft } },
+        title: axisTitle("latency (ms, logarithmic)", t),
         ...ticks(traces.flatMap((r) => r.x)),
       },
       yaxis: {
         ...t.axis,
-        title: { text: "% of inferences", font: { size: 12, color: t.soft } },
+        title: axisTitle("% of inferences", t),
         range: [0, 101],
       },
     },
@@ -180,9 +180,9 @@ function course() {
       margin: { l: 56, r: 12, t: 10, b: 46 },
       xaxis: {
         ...t.axis,
-        title: { text: "seconds of measured inference", font: { size: 12, color: t.soft } },
+        title: axisTitle("seconds of measured inference", t),
       },
-      yaxis: { ...t.axis, title: { text: "relative to the job", font: { size: 12, color: t.soft } } },
+      yaxis: { ...t.axis, title: axisTitle("relative to the job", t) },
     },
   };
 }

@@ -37,16 +37,12 @@ function multiples(width, unit, value, group = panelOf, log = false) {
     const [x, y] = [`x${n ? n + 1 : ""}`, `y${n ? n + 1 : ""}`];
     layout[`xaxis${n ? n + 1 : ""}`] = {
       ...t.axis,
-      title: {
-        text: key === "params" ? "million parameters" : "million MACs",
-        font: { size: 12, color: t.soft },
-        standoff: 4,
-      },
+      title: { ...axisTitle(key === "params" ? "million parameters" : "million MACs", t), standoff: 4 },
       rangemode: "tozero",
     };
     layout[`yaxis${n ? n + 1 : ""}`] = {
       ...t.axis,
-      ...(n % columns ? {} : { title: { text: unit, font: { size: 12, color: t.soft }, standoff: 6 } }),
+      ...(n % columns ? {} : { title: { ...axisTitle(unit, t), standoff: 6 } }),
       rangemode: log ? "normal" : "tozero",
     };
     annotations.push({ ...panelTitle(`<b>${name}</b>`, x, y), font: { size: 13 } });

@@ -59,7 +59,7 @@ function dots(rows, width, title) {
         range: [Math.log10(low), Math.log10(high)],
         tickvals: fitting,
         ticktext: fitting.map((v) => `${v}×`),
-        title: { text: title, font: { size: 12, color: t.soft } },
+        title: axisTitle(title, t),
       },
       yaxis: {
         ...t.axis,
@@ -302,10 +302,10 @@ function slope() {
       margin: { l: 56, r: 12, t: 10, b: 46 },
       xaxis: {
         ...t.axis,
-        title: { text: "million parameters", font: { size: 12, color: t.soft } },
+        title: axisTitle("million parameters", t),
         rangemode: "tozero",
       },
-      yaxis: { ...t.axis, title: { text: "MB", font: { size: 12, color: t.soft } }, rangemode: "tozero" },
+      yaxis: { ...t.axis, title: axisTitle("MB", t), rangemode: "tozero" },
     },
   };
 }

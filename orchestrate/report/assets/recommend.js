@@ -152,15 +152,13 @@ function recommendPlot(width) {
     const suffix = n ? n + 1 : "";
     layout[`xaxis${suffix}`] = {
       ...t.axis,
-      title: { text: "latency (ms)", font: { size: 12, color: t.soft }, standoff: 4 },
+      title: { ...axisTitle("latency (ms)", t), standoff: 4 },
       type: "log",
       ...ticks(rows.filter((i) => contest(i) === name).map((i) => JOBS.latency[i] * MS)),
     };
     layout[`yaxis${suffix}`] = {
       ...t.axis,
-      ...(n % columns
-        ? {}
-        : { title: { text: unjudged ? "memory (MB)" : "accuracy (%)", font: { size: 12, color: t.soft } } }),
+      ...(n % columns ? {} : { title: axisTitle(unjudged ? "memory (MB)" : "accuracy (%)", t) }),
     };
     annotations.push(panelTitle(`<b>${name}</b>`, `x${suffix}`, `y${suffix}`));
     const here = rows.filter((i) => contest(i) === name);

@@ -5,7 +5,6 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +15,7 @@ import pytest
 from bench.work import ray_session
 from bench.work.ray_session import ClusterError
 from tests.conftest import PATIENCE
-from tests.matrix import Part
+from tests.matrix import Part, part_of
 
 if TYPE_CHECKING:
     from tests.integration.ray.conftest import RayHere
@@ -47,11 +46,7 @@ class Session(NamedTuple):
     listeners: tuple[str, ...]
 
 
-@pytest.fixture(scope="module")
-def matrix() -> Iterator[Part]:
-    part = Part("hostile", "ray")
-    yield part
-    part.write()
+matrix = part_of("hostile", "ray")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Faults of a first real board, each with what the user reads: build/matrix-board.json."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from orchestrate.engine import room, sockets, ssh
 from orchestrate.errors import OrbitError
 from orchestrate.execution import board_commands, board_setup
 from tests.conftest import ROOT
-from tests.matrix import Part
+from tests.matrix import Part, part_of
 from tests.unit.orchestrate import sample
 from tests.unit.orchestrate.test_board_power import JETSON, PI, Boards, Here, quiet
 from tests.unit.orchestrate.test_doctor_checks import HEALTHY, INFO
@@ -30,11 +30,7 @@ XAVIER = Device(host="xavier", image="jetson-xavier", backend="tensorrt", runtim
 DIED = "20261122-000001-tiny"
 
 
-@pytest.fixture(scope="module")
-def part() -> Iterator[Part]:
-    part = Part("board", "unit")
-    yield part
-    part.write()
+part = part_of("board", "unit")
 
 
 @pytest.fixture
