@@ -143,6 +143,7 @@ def design(
     """Choose what to measure and write it as a bundle; `--after` puts parts where the fit is poor.
 
     bench cost design --out bundle
+
     bench cost design --out bundle --after measurements.json --again 9
     """
     from bench.cost import choice
