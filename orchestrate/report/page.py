@@ -69,7 +69,7 @@ def parts(report: Report) -> dict[str, str]:
         "measured": measured.section(report),
         "data": embedded(_payload(report)),
         "plotly": _plotly(),
-        "script": _script(),
+        "script": script(),
     }
 
 
@@ -112,7 +112,7 @@ def _asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def _script() -> str:
+def script() -> str:
     """Return all scripts of the page, which share one scope."""
     return "\n".join(_asset(name) for name in SCRIPTS)
 
