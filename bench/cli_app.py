@@ -114,7 +114,7 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
     class Commands(TyperGroup):
         """Turns the project's errors into lines on stderr and their exit code."""
 
-        def invoke(self, ctx: object) -> Any:
+        def invoke(self, ctx: Any) -> Any:
             try:
                 return super().invoke(ctx)
             except errors as error:

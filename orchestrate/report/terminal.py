@@ -26,7 +26,7 @@ def show(report: Report, console: Console) -> None:
     """Print models, ratios, claims, then what is left out or missing."""
     if data.synthetic(report.study):
         console.print("Synthetic data: invented for tests, not measured.", style="bold yellow")
-    for part in (_models(report), _ratios(report), _verdicts(report)):
+    for part in (_models(report), _ratios(report), verdicts(report)):
         if part.row_count:
             console.print(part)
     for line in remarks(report):
@@ -108,7 +108,7 @@ def _ratios(report: Report) -> Table:
     return table
 
 
-def _verdicts(report: Report) -> Table:
+def verdicts(report: Report) -> Table:
     """Return each claim beside what was measured."""
     table = _plain("\nClaims", "claim", "ran on", "claimed", "measured", "pairs", "verdict")
     for answer in report.answers:
