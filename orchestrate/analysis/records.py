@@ -99,7 +99,7 @@ def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
     for job in jobs:
         groups[job.device, job.id].append(job)
     kept, replaced, conflicts = [], [], []
-    clocks: dict[tuple[str, str, str], str] = {}
+    of_runs: dict[str, None] = {}  # what is said once of two runs on a device
     for key in sorted(groups):
         *older, newest = sorted(groups[key], key=_when) if len(groups[key]) > 1 else groups[key]
         kept.append(newest)
@@ -107,9 +107,8 @@ def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
             reason = f"replaced by the newer record of run {newest.run}"
             replaced.append(Excluded(job.device, job.id, "replaced", reason, job.run))
             conflicts += [f"{job.device}, {job.id}: {text}" for text in _unlike(job, newest)]
-            if job.started > newest.started:
-                clocks.setdefault((job.device, newest.run, job.run), _clock(job, newest))
-    return kept, replaced, [*clocks.values(), *conflicts]
+            of_runs |= dict.fromkeys(_of_runs(job, newest))
+    return kept, replaced, [*of_runs, *conflicts]
 
 
 def _when(job: MeasuredJob | LoadedJob) -> tuple[str, ...]:
@@ -122,11 +121,17 @@ def _when(job: MeasuredJob | LoadedJob) -> tuple[str, ...]:
     return when, job.started, job.run, job.file
 
 
-def _clock(older: MeasuredJob | LoadedJob, newest: MeasuredJob | LoadedJob) -> str:
-    return (
-        f"{older.device}: by the board's clock run {newest.run} ({newest.started}) was before run "
-        f"{older.run} ({older.started}); the runs' ids decide which is newer"
-    )
+def _of_runs(older: MeasuredJob | LoadedJob, newer: MeasuredJob | LoadedJob) -> Iterator[str]:
+    """What is odd about a run that replaces another's record: the board's clock, and another setup."""
+    if older.started > newer.started:
+        yield (
+            f"{older.device}: by the board's clock run {newer.run} ({newer.started[:10]}) was before run "
+            f"{older.run} ({older.started[:10]}); the runs' ids decide which is newer"
+        )
+    if not (isinstance(older, MeasuredJob) and isinstance(newer, MeasuredJob)):
+        return
+    if other := setups.replaced(older, newer):
+        yield f"{older.device}: run {newer.run} replaces records of run {older.run}, but with {other}"
 
 
 def _unlike(older: MeasuredJob | LoadedJob, newer: MeasuredJob | LoadedJob) -> list[str]:

@@ -44,6 +44,14 @@ def separated(jobs: Sequence[MeasuredJob]) -> tuple[list[MeasuredJob], list[str]
     return found, lines
 
 
+def replaced(older: MeasuredJob, newer: MeasuredJob) -> str:
+    """Return what a newer record's setup has that the older one's has not, '' where they are alike."""
+    if older.environment is newer.environment and older.options == newer.options:
+        return ""
+    new, old = _names([facts(newer), facts(older)])
+    return f"{new}, not {old}" if new else ""
+
+
 def facts(job: MeasuredJob) -> Facts:
     """Return the setup of a job, fact -> value."""
     seen = job.environment

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,20 @@ def test_records_of_two_setups_make_no_pair_and_are_named(tmp_path: Path, change
     assert line.startswith("bench-a, onnxruntime fp32, 1 thread: records of several setups, not compared: 16")
     assert f"16 with {name}" in line
     assert any(name in recommend.judge(row, recommend.ModelLimits()).name for row in found.rows())
+
+
+def test_a_newer_record_of_another_setup_is_named_where_it_replaces_an_older_one(tmp_path: Path) -> None:
+    made = Study(samples=20, architectures=("vgg11",), methods=("uniform",), ratios=(0.5, 1.0))
+    old, new = (synthetic.write(replace(made, run=f"2026010{day}-000000-a"), tmp_path) for day in (1, 2))
+    for path in new.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        record["environment"]["versions"] = {"onnxruntime": "1.10.0"}
+        path.write_text(json.dumps(record))
+    (line,) = records.read([old, new]).conflicts
+    assert line == (
+        "bench-a: run 20260102-000000-a replaces records of run 20260101-000000-a, but with "
+        "onnxruntime 1.10.0, not onnxruntime unknown"
+    )
 
 
 def test_records_of_one_setup_are_compared_whatever_the_run(tmp_path: Path) -> None:
