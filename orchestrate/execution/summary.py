@@ -59,14 +59,14 @@ def conclude(
         console.print(made)
     for line in notes(measured) if narrow else []:
         say(console, line)
-    for line in refused + _lines(devices) + _advice(devices, resume):
+    for line in refused + _lines(devices) + advice(devices, resume):
         say(console, line)
     if page:
         say(console, f"report: {page}")
     return 1 if bad else 0
 
 
-def _advice(devices: dict[str, Json], resume: str) -> list[str]:
+def advice(devices: dict[str, Json], resume: str) -> list[str]:
     """Return what to type next, for each thing that is not as it should be."""
     steps = (
         ("missing", "to go on", ""),
