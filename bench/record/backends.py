@@ -81,7 +81,9 @@ TENSORRT = backend(
     options={
         "device": option("integer", "number of the GPU"),
         "workspace_bytes": option("integer", "scratch memory of a build, bytes"),
-        "tf32": option("flag", "let fp32 run with 10 bits of mantissa (Ampere and later)"),
+        "tf32": option(
+            "flag", "let fp32 run with 10 bits of mantissa (Ampere and later): figures are then called tf32"
+        ),
         "calibration": option("path", "an .npz of the bundle with samples for int8"),
         "isolate_build": option("flag", "build in a process of its own"),
         "dla_core": option(
@@ -150,6 +152,12 @@ def precision_problem(name: str, precision: str, file: str = "fp32") -> Optional
     if precision != file:
         return "the file is {0}: it runs as {0}, not as {1}".format(file, precision)
     return None
+
+
+def arithmetic(job: Job) -> str:
+    """Return what a job's figures are of: its precision, or tf32 where an option lets fp32 run in that."""
+    relaxed = job["precision"] == "fp32" and (job.get("options") or {}).get("tf32") is True
+    return "tf32" if relaxed else job["precision"]
 
 
 def label_problem(job: Job) -> Optional[str]:

@@ -140,7 +140,7 @@ def _known(record: Record, name: str) -> Json:
         "id": job["id"],
         "model": job["model"],
         "backend": sys.intern(job["backend"]),
-        "precision": sys.intern(job["precision"]),
+        "precision": sys.intern(backends.arithmetic(job)),
         "threads": job["threads"],
         "batch": job["batch"],
         "processor": record["environment"].get("processor") or processor(job["backend"]),

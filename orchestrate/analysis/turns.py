@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean, median
 from typing import Any
 
+from bench.record import backends
 from bench.record.types import Json, OperatorProfile, Record
 from orchestrate.analysis import memory
 from orchestrate.analysis.job import ladders
@@ -120,7 +121,7 @@ def _layers(profile: OperatorProfile | None) -> list[list[object]] | None:
 def environment(record: Record) -> Json:
     """Return what a profile's latencies depend on beside the network."""
     job, seen = record["job"], record["environment"]
-    named = {key: job[key] for key in ("backend", "precision", "threads")}
+    named = {"backend": job["backend"], "precision": backends.arithmetic(job), "threads": job["threads"]}
     return {"device": record["device"], **named, **machine(job["backend"], seen)}
 
 

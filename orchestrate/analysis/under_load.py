@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.record import loads, schema
+from bench.record import backends, loads, schema
 from bench.record.measured import ProcessLatency
 from bench.record.types import Environment, Json, Model, Record
 from orchestrate.analysis import builds, statistics
@@ -70,7 +70,8 @@ def build(record: Record, name: str = "") -> LoadedJob:
         if shape == loads.OFFLINE
         else _paced(processes, job["load"]["rate"])
     )
-    names = {key: job[key] for key in ("backend", "precision", "threads", "batch")}
+    names = {key: job[key] for key in ("backend", "threads", "batch")}
+    names["precision"] = backends.arithmetic(job)
     codes = dict.fromkeys(each["code"] for each in record["validity"]["warnings"])
     shared = builds.shared(processes)
     of_processes = {name: builds.listed(values, shared) for name, values in of_processes.items()}

@@ -1,13 +1,13 @@
 """The outcome of jobs under load, for people and for scripts: a table for each load shape."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
 from rich.table import Table
 
-from bench.record import loads
-from bench.record.types import Json, Record
+from bench.record import backends, loads
+from bench.record.types import Job, Json, Record
 from orchestrate.quantities import number
 
 COLUMNS = {
@@ -40,10 +40,10 @@ def figures(record: Record) -> Json | None:
     return under_load.headlines(found) if found else None
 
 
-def how(job: Mapping[str, Any]) -> str:
+def how(job: Job) -> str:
     """Return `onnxruntime fp32 t1`, or `onnxruntime fp32 t4, batch 8`."""
     batch = f", batch {job['batch']}" if job["batch"] != 1 else ""
-    return f"{job['backend']} {job['precision']} t{job['threads']}{batch}"
+    return f"{job['backend']} {backends.arithmetic(job)} t{job['threads']}{batch}"
 
 
 def table(shape: str, records: list[Record], remark: Callable[[Record], str] | None) -> Table:

@@ -176,3 +176,16 @@ def test_a_batch_is_said_wherever_its_figures_are(tmp_path: Path) -> None:
         assert [row["Batch"] for row in rows] == ["8"] * len(rows) != []
     (answer,) = command("recommend", str(run))
     assert answer["best"]["batch"] == 8
+
+
+def test_fp32_that_an_option_lets_run_in_tf32_is_called_tf32(tmp_path: Path) -> None:
+    changes = {"methods": ("uniform", "neuralscale"), "devices": ("xavier",), "backend": "tensorrt"}
+    run = synthetic.write(Study(**{**MADE.__dict__, **changes}), tmp_path)
+    for path in run.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        record["job"]["options"] = {"tf32": True}
+        path.write_text(json.dumps(record))
+    assert [line for line in told(run) if "xavier, tensorrt tf32" in line]
+    assert not [line for line in told(run) if "tensorrt fp32" in line]
+    (answer,) = command("recommend", str(run))
+    assert answer["best"]["precision"] == "tf32"
