@@ -44,7 +44,7 @@ def _definitions() -> dict[str, Definition]:
                 found.append(Definition(key, f"{meaning}, {whose}, {moment}", base, reading, rung))
     found.append(Definition("peak", "peak of the process", "peak", "own_peak", "steady"))
     found.append(Definition("peak_model", "peak above the ready device", "peak_model", "own_peak", "steady"))
-    found.append(Definition("peak_rss", "peak on the host (VmHWM)", "peak", "peak_rss", "steady"))
+    found.append(Definition("peak_rss", "peak on the host, VmHWM", "peak", "peak_rss", "steady"))
     found.append(Definition("gpu_free", "GPU memory taken (cudaMemGetInfo)", "taken", "gpu_free", "steady"))
     found.append(Definition("nvmap", "GPU pages of the process (nvmap)", "process", "nvmap", "steady"))
     return {each.key: each for each in found}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from orchestrate.analysis.configuration import configuration
 from orchestrate.analysis.frame import Frame, Key, Row
-from orchestrate.analysis.memory import PROCESS
+from orchestrate.analysis.memory import DEFINITIONS, PROCESS
 from orchestrate.quantities import number
 
 CONTEST = ["dataset", "judged_by"]  # what rows that are ranked together share
@@ -63,6 +63,11 @@ class ModelLimits:
         """Return the table's column of a figure."""
         return figure.column or self.definition
 
+    def named(self, figure: Figure) -> str:
+        """Return `latency`; of memory under another definition than the usual one also that."""
+        usual = figure.column or self.definition == PROCESS
+        return figure.name if usual else f"{figure.name} ({DEFINITIONS[self.definition].label})"
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -100,12 +105,12 @@ def judge(row: Row, limits: ModelLimits) -> Candidate:
         value, low, high = _bounds(row, figure, limits)
         if math.isnan(value):
             known = row.get("accuracy_source") if name == "accuracy" else ""
-            failed.append(f"{name} unknown" + (f" ({known})" if known else ""))
+            failed.append(f"{limits.named(figure)} unknown" + (f" ({known})" if known else ""))
             excess = math.inf
             continue
         beyond = value > limit if figure.at_most else value < limit
         crossing = high > limit if figure.at_most else low < limit
-        shown = f"{name} {number(value * figure.scale)} {figure.unit}"
+        shown = f"{limits.named(figure)} {number(value * figure.scale)} {figure.unit}"
         wanted = f"{'at most' if figure.at_most else 'at least'} {number(limit * figure.scale)}"
         excess = max(excess, value / limit if figure.at_most else limit / max(value, 1e-12))
         if beyond:

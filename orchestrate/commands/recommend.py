@@ -185,9 +185,10 @@ def figures_of(candidate: "Candidate", limits: "ModelLimits") -> str:
     values = {name: candidate.row[limits.column(figure)] for name, figure in FIGURES.items()}
     source = {"accuracy": f" ({candidate.row['accuracy_source']})"}
     figures = ", ".join(
-        f"{name} {text.number(value * FIGURES[name].scale)} {FIGURES[name].unit}{source.get(name, '')}"
-        for name, value in values.items()
-        if not math.isnan(value)
+        f"{limits.named(figure)} {text.number(values[name] * figure.scale)} {figure.unit}"
+        + source.get(name, "")
+        for name, figure in FIGURES.items()
+        if not math.isnan(values[name])
     )
     return figures + ("; its fit is a stand-in" if candidate.row["fit_quality"] == STAND_IN else "")
 

@@ -8,7 +8,7 @@ from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import MeasuredJob
 
 COLUMNS = (
-    *("model", "device", "backend", "precision", "threads", "batch"),
+    *("model", "device", "backend", "precision", "threads", "batch", "setup"),
     *("layer", "operator", "calls", "share", "seconds", "macs", "bytes", "rate"),
 )
 MOST_ROWS = 20_000  # of one table on the page
@@ -32,7 +32,7 @@ def frames(jobs: Iterable[MeasuredJob]) -> dict[str, Frame]:
 def _row(job: MeasuredJob, found: profile.TimeProfile, layer: profile.ProfiledLayer) -> dict[str, Any]:
     seconds = float("nan") if found.distorts else layer.seconds
     rate = layer.macs / seconds if layer.macs and seconds else float("nan")
-    how = [job.model["id"], job.device, job.backend, job.precision, job.threads, job.batch]
+    how = [job.model["id"], job.device, job.backend, job.precision, job.threads, job.batch, job.setup]
     numbers = [float("nan") if value is None else float(value) for value in (layer.macs, layer.bytes)]
     values = [*how, layer.name, layer.operator, layer.calls, layer.share, seconds, *numbers, rate]
     return dict(zip(COLUMNS, values, strict=True))

@@ -1,6 +1,6 @@
 """The tables of profiles: the time of every layer, and of every kind of operator."""
 
-from orchestrate.report.columns import MILLION, MS, RUNNING, Table, count, names, plain
+from orchestrate.report.columns import MILLION, MS, RUNNING, SETUP, Table, count, names, plain
 
 PROFILED = (
     plain("Share", "share", "%", 100),
@@ -11,6 +11,7 @@ PROFILED = (
     count("Runs", "calls"),
     *names(("Model", "model")),
     *RUNNING,
+    *SETUP,
 )
 TABLES = (
     Table(

@@ -192,6 +192,12 @@ def test_the_command_answers_in_json_in_base_units(results: Path) -> None:
     assert all(other["why_not"] for other in answer["others"])
 
 
+def test_memory_under_another_definition_is_called_so(results: Path) -> None:
+    words = ["recommend", "r", "--results", str(results), "--memory-is", "peak_rss", "--max-memory"]
+    assert "memory (peak on the host, VmHWM) 98.9 MB, latency" in invoked(*words, "100MB").stdout
+    assert ": memory (peak on the host, VmHWM) 89.3 MB, at most 1.00 wanted" in invoked(*words, "1MB").stdout
+
+
 def test_the_command_says_that_nothing_fits_with_exit_code_1(results: Path) -> None:
     done = invoked("recommend", "r", "--results", str(results), "--device", "a", "--max-memory", "1MB")
     assert done.exit_code == 1
