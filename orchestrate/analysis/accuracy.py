@@ -64,11 +64,12 @@ def _columns(stated: Json | None, measured: Mapping[str, Any] | None, of: str = 
         found = _columns({**stated, "name": f"{stated['name']}, of the {of} network"}, measured)
         figure = f"of the {of} network: {number(stated.get('value'))} ({stated['name']})"
         unknown = {} if measured else {**_columns(None, None), "accuracy_source": figure}
-        return {**found, **unknown, **_statement({}), **_statement({}, OTHER)}
+        return {**found, **unknown, **_statement({}), **NO_OTHER}
     top5 = ", top-5" if (measured or {}).get("metric") == TOP5 else ""
     known = {**measured, "name": MEASURED + top5} if measured else stated or {}
     metric, other_metric = known.get("metric") or TOP1, (stated or {}).get("metric") or TOP1
     value, other = _number(known.get("value")), _number((stated or {}).get("value"))
+    other_source = (stated or {}).get("other")
     seeds = statistics.of_seeds(value, _number(known.get("std")), known.get("seeds") or 0)
     interval = statistics.of_share(value, known.get("n") or 0) if measured else seeds
     return {
@@ -84,7 +85,7 @@ def _columns(stated: Json | None, measured: Mapping[str, Any] | None, of: str = 
         "accuracy_difference": value - other if measured and metric == other_metric else np.nan,
         "accuracy_metric": "" if np.isnan(value) else metric,
         **_statement(stated or {}),
-        **_statement((stated or {}).get("other") or {}, OTHER),
+        **(_statement(other_source, OTHER) if other_source else NO_OTHER),
     }
 
 
@@ -127,8 +128,11 @@ def within(share: float) -> str:
 
 def _recipe(settings: Json | None) -> str:
     """How weights were trained, `batch 64; epochs 6`; '' where nobody knows."""
-    return "; ".join(f"{key} {value}" for key, value in sorted(flat(settings or {})))
+    return "; ".join(f"{key} {value}" for key, value in sorted(flat(settings))) if settings else ""
 
 
 def _number(value: float | None) -> float:
     return np.nan if value is None else float(value)
+
+
+NO_OTHER = _statement({}, OTHER)  # of most models: made once, as a report has thousands
