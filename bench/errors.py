@@ -16,6 +16,10 @@ class JobError(RuntimeError):
     exit_code = 1
 
 
+class DivergedError(JobError):
+    """The loss has left the numbers, or grown far beyond chance; the text states what to change."""
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that `name` was probably meant to be; None where none is like it."""
     return next(iter(get_close_matches(name, list(known), 1)), None)

@@ -15,7 +15,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from bench.data import augment
-from bench.search.errors import DivergedError
+from bench.errors import DivergedError
 from bench.search.pruner import Pruner
 from bench.search.settings import SearchSettings
 from bench.work.structure import Many, Some

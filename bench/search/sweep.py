@@ -23,9 +23,9 @@ def sweep(
     yield from cluster.run(tasks, work, share, address)
 
 
-def gpu_hours(task: SearchTask, tflops: float) -> float:
+def most_gpu_hours(task: SearchTask, tflops: float) -> float:
     """Estimate what one search takes at most: a round ends early when a layer runs out of units."""
-    return cluster.gpu_hours(*most_work(task), tflops)
+    return cluster.training_hours(*most_work(task), tflops)
 
 
 def _search(place: Place, task: SearchTask, threads: int) -> Fit:

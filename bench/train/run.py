@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import torch
 
 from bench.data import digest, load_stored
+from bench.errors import DivergedError
 from bench.record.files import BadFileError, read_json, write_bytes, write_json
-from bench.train.errors import DivergedError, TrainInputError
+from bench.train.errors import TrainInputError
 from bench.train.recipe import Recipe
 from bench.train.result import STRUCTURE, Result, Top1
 from bench.train.task import TrainingTask

@@ -38,7 +38,7 @@ def sweep(
 
 def gpu_hours(task: TrainingTask, tflops: float) -> float:
     """Return an estimate of one training."""
-    return cluster.gpu_hours(task.macs, dataset(task.dataset).examples * task.recipe.epochs, tflops)
+    return cluster.training_hours(task.macs, dataset(task.dataset).examples * task.recipe.epochs, tflops)
 
 
 def _train(place: Place, task: TrainingTask, threads: int) -> Result:

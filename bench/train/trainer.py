@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bench.data import augment
-from bench.train.errors import DivergedError
+from bench.errors import DivergedError
 from bench.train.task import TrainingTask
 from bench.work.structure import Many, Some
 from bench.zoo import architecture, dataset

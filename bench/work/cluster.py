@@ -75,9 +75,11 @@ def attempt(
         return None, f"{task}: {type(error).__name__}: {error}"
 
 
-def gpu_hours(macs: float, images: float, tflops: float) -> float:
-    """Return an estimate of training: 6 floating-point operations a MAC and image (forward once, backward
-    twice)."""
+def training_hours(macs: float, images: float, tflops: float) -> float:
+    """Estimate the hours of a GPU that training takes.
+
+    6 floating-point operations a MAC and image: forward once, backward twice.
+    """
     return 6.0 * macs * images / (tflops * 1e12) / 3600
 
 

@@ -14,7 +14,7 @@ from bench.cli import build
 from bench.manifests import search_path
 from bench.scaling import fits
 from bench.search.round import Examples, SearchRound
-from bench.search.sweep import gpu_hours
+from bench.search.sweep import most_gpu_hours
 from bench.search.task import most_work, plan_search
 from bench.work import cluster
 from bench.work.cluster import Outcome, Share, attempt
@@ -90,7 +90,7 @@ def test_the_estimate_is_what_the_first_round_needs_at_most_times_the_rounds() -
     first = SearchRound(net, shape, widths, task.settings, 1, examples)
     macs, seen = most_work(task)
     assert seen == pytest.approx(3 * 479 * first.whole(), rel=0.05)  # widths are rounded otherwise here
-    assert gpu_hours(task, tflops=2) == pytest.approx(6 * macs * seen / 2e12 / 3600)
+    assert most_gpu_hours(task, tflops=2) == pytest.approx(6 * macs * seen / 2e12 / 3600)
 
 
 def test_the_dry_run_tells_searches_fits_and_models_that_wait_for_one(folder: Path) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.errors import DivergedError
 from bench.scaling import fits, scale
 from bench.scaling.regression import read_record
 from bench.search.descent import CHECKPOINT, Search, StoppedError
-from bench.search.errors import DivergedError, SearchInputError
+from bench.search.errors import SearchInputError
 from bench.search.round import SearchRound
 from bench.search.settings import SearchSettings, recipe
 from bench.zoo import ARCHITECTURES, ZooError, architecture, dataset

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from bench import data
 from bench.data import augment
-from bench.errors import InputError
+from bench.errors import DivergedError, InputError
 from bench.manifests import accuracies
 from bench.train import accuracy as publishing
-from bench.train.errors import DivergedError, TrainInputError
+from bench.train.errors import TrainInputError
 from bench.train.recipe import Recipe, parse, published, recipe
 from bench.train.run import CHECKPOINT, RESULT, WEIGHTS, train
 from bench.train.task import TrainingTask
