@@ -271,6 +271,7 @@ def _show_plan(
     """Print what would be searched and trained, and the estimate of its GPU hours."""
     from bench.search.sweep import most_gpu_hours
     from bench.train.sweep import gpu_hours
+    from bench.work.cluster import gpu_time
 
     tflops = options.tflops
     first = [(task, most_gpu_hours(task, tflops)) for task in searches]
@@ -291,14 +292,10 @@ def _show_plan(
         typer.echo(f"fit {name}: there")
     for search, each in first:
         what = f"{search}: {search.recipe}, rounds: {search.settings.iterations}"
-        typer.echo(f"{what}, at most about {_of_a_gpu(each)}")
+        typer.echo(f"{what}, at most about {gpu_time(each)}")
     for task, each in then:
-        typer.echo(f"{task}: {counted(task.recipe.epochs, 'epoch')}, about {_of_a_gpu(each)}")
+        typer.echo(f"{task}: {counted(task.recipe.epochs, 'epoch')}, about {gpu_time(each)}")
     for model in skipped if searches else []:
         typer.echo(f"{model.id}: after its search, which decides its widths; not in the estimate")
     what = f"{counted(len(searches), 'search')} and " * bool(searches) + f"{counted(len(tasks), 'training')}"
-    typer.echo(f"{what}, about {_of_a_gpu(hours)} at {tflops:g} TFLOP/s (--tflops)")
-
-
-def _of_a_gpu(hours: float) -> str:
-    return f"{hours:.3g} GPU hours" if hours >= 0.1 else f"{hours * 3600:.2g} GPU seconds"
+    typer.echo(f"{what}, about {gpu_time(hours)} at {tflops:g} TFLOP/s (--tflops)")

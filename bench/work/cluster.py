@@ -83,6 +83,11 @@ def training_hours(macs: float, images: float, tflops: float) -> float:
     return 6.0 * macs * images / (tflops * 1e12) / 3600
 
 
+def gpu_time(hours: float) -> str:
+    """Return `0.76 GPU hours`, or `2.3 GPU seconds` for what is less than minutes."""
+    return f"{hours:.3g} GPU hours" if hours >= 0.1 else f"{hours * 3600:.2g} GPU seconds"
+
+
 def _as_they_end(waiting: dict[Any, Task]) -> Iterator[Outcome[Task, Any]]:
     import ray
 

@@ -54,16 +54,20 @@ def conclude(
                 {**whole, "refused": refused, "jobs": [figures(record) for record in measured]}, indent=1
             )
         )
-    narrow = console.width < WIDE
-    for made in tables(measured, notes=not narrow):
-        console.print(made)
-    for line in notes(measured) if narrow else []:
-        say(console, line)
+    _show(measured, console)
     for line in refused + _lines(devices) + advice(devices, resume):
         say(console, line)
     if page:
         say(console, f"report: {page}")
     return 1 if bad else 0
+
+
+def _show(measured: list[Record], console: Console) -> None:
+    narrow = console.width < WIDE
+    for made in tables(measured, notes=not narrow):
+        console.print(made)
+    for line in notes(measured) if narrow else []:
+        say(console, line)
 
 
 def advice(devices: dict[str, Json], resume: str) -> list[str]:
