@@ -273,9 +273,8 @@ def _show_plan(
     from bench.train.sweep import gpu_hours
     from bench.work.cluster import gpu_time
 
-    tflops = options.tflops
-    first = [(task, most_gpu_hours(task, tflops)) for task in searches]
-    then = [(task, gpu_hours(task, tflops)) for task in tasks]
+    first = [(task, most_gpu_hours(task, options.tflops)) for task in searches]
+    then = [(task, gpu_hours(task, options.tflops)) for task in tasks]
     hours = sum(each for _, each in first + then)
     if not searches:
         _show_skipped(skipped, searched=False)
@@ -286,7 +285,7 @@ def _show_plan(
             "tasks": [{**task.describe(), "gpu_hours": each} for task, each in then],
             "after_search": [model.id for model in skipped if searches],
         }
-        typer.echo(json.dumps({**rows, "gpu_hours": hours, "tflops": tflops}))
+        typer.echo(json.dumps({**rows, "gpu_hours": hours, "tflops": options.tflops}))
         return
     for name in known:
         typer.echo(f"fit {name}: there")
@@ -298,4 +297,4 @@ def _show_plan(
     for model in skipped if searches else []:
         typer.echo(f"{model.id}: after its search, which decides its widths; not in the estimate")
     what = f"{counted(len(searches), 'search')} and " * bool(searches) + f"{counted(len(tasks), 'training')}"
-    typer.echo(f"{what}, about {gpu_time(hours)} at {tflops:g} TFLOP/s (--tflops)")
+    typer.echo(f"{what}, about {gpu_time(hours)} at {options.tflops:g} TFLOP/s (--tflops)")
