@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrate.analysis import records
 from orchestrate.report import render
 from tests import synthetic
 from tests.conftest import PATIENCE
@@ -52,8 +53,9 @@ def spoil(record: dict[str, Any], text: str) -> None:
     environment = record["environment"]
     environment["cpu"] = {"model": text, "governor": text}
     environment["libraries"] = {"onnxruntime": text, text: text}
-    environment.update(kernel=text, image_digest=text, governors=[text], os=text, board=text)
-    record["job"]["model"]["accuracy"].update(reference=text, statistic=text, source=text[:100])
+    environment.update(kernel=text, image_digest=text, governors=[text], os=text)
+    environment.update(versions={"onnxruntime": text}, board={"model": text, "power_mode": text})
+    record["job"]["model"]["accuracy"].update(reference=text, statistic=text)
     record["job"]["model"].update(weights=text, fit_quality=text[:100])
     record["validity"]["warnings"].append({"code": text[:100], "message": text})
     record["output_check"].update(message=text, arithmetic=text[:100])
@@ -81,6 +83,7 @@ def found(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     """What a page of all cases, a device each, holds after it was used."""
     folder = tmp_path_factory.mktemp("hostile")
     runs = [hostile_run(folder / str(n), text, f"bench-{n}") for n, text in enumerate(HOSTILE.values())]
+    assert len(records.read(runs).jobs) == 2 * len(HOSTILE)  # a text that is refused shows nothing
     page, errors, asked = browser.new_page(), [], []
     page.set_default_timeout(PATIENCE * 1000)  # ms
     page.on("pageerror", lambda error: errors.append(str(error)))
