@@ -56,6 +56,7 @@ def accuracy(*sources: str) -> Check:
         "seeds": nullable(count),
         "std": nullable(number(0, maximum=100)),
         "n": nullable(count),
+        "non_finite": count,
         "epoch": nullable(choice("best", "last")),
         "best": nullable(fields({"value": _percent}, {"std": nullable(number(0, maximum=100))})),
     }

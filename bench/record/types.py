@@ -236,13 +236,17 @@ class OutputCheck(_RequiredOutputCheck, total=False):
 
 
 class Accuracy(TypedDict):
-    """The share of a test set that this model classified rightly, in percent."""
+    """The share of a test set that this model classified rightly, in percent.
 
-    value: float
+    non_finite: images whose outputs were NaN or infinite; where all were, the value is None.
+    """
+
+    value: Optional[float]
     unit: str
     metric: str
     source: str
     n: int
+    non_finite: int
     model_sha256: str
     test_set_sha256: str
 

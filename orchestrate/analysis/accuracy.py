@@ -13,6 +13,7 @@ from orchestrate.quantities import number
 
 TOP1, TOP5 = "top1", "top5"
 MEASURED = "measured on the device"  # as opposed to what the bundle states
+NONSENSE = "no accuracy: NaN or infinite outputs for all images on the device"
 OTHER = "other_"  # columns of what a second source states of the same network
 STATED = ("accuracy_stated", "accuracy_kind", "accuracy_within", "accuracy_recipe", "accuracy_epoch",
           "accuracy_best")  # fmt: skip
@@ -37,7 +38,9 @@ def of_jobs(jobs: Sequence[MeasuredJob]) -> Iterator[tuple[int, Json]]:
     known: dict[tuple[int, str], Json] = {}
     for place, job in enumerate(jobs):
         of = stated_of(job)
-        if job.accuracy:
+        if job.accuracy and job.accuracy["value"] is None and job.accuracy.get("non_finite"):
+            yield place, {**_columns(None, None), "accuracy_source": NONSENSE}
+        elif job.accuracy:
             yield place, _columns(_named(job.model), job.accuracy, of)
         elif of:
             key = id(job.model), of

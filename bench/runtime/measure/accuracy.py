@@ -13,18 +13,22 @@ PLACES = {"top1": 1, "top5": 5}  # metric -> how many of the largest outputs may
 
 
 def measure_accuracy(backend: Backend, inputs: Arrays, task: Task, test_set: str) -> Accuracy:
-    """Measure {value (percent), metric, n, source, hashes of model and test set}; after the last rung.
+    """Measure {value (percent), metric, n, non_finite, source, hashes of model and test set}.
 
+    After the last rung. An image whose largest output is NaN or infinite is no hit; `non_finite` counts them.
+    Where all are such, the value is None. (Minus infinity beside finite outputs is a model's own mask.)
     The test set is an npz with `input.0` (N, ...) and `label` (N,). It is fed through the bound input array,
     batch by batch; the last batch is filled up with its own first image, which is not counted again.
     """
+    import numpy
+
     model = task["job"]["model"]
     described = model["test_set"]
     assert described  # its path is `test_set`
     images, labels = _labelled(test_set, inputs)
     array = next(iter(inputs.values()))
     metric = described.get("metric") or "top1"
-    hits, batch = 0, array.shape[0]
+    hits, lost, batch = 0, 0, array.shape[0]
     for first in range(0, len(labels), batch):
         part = images[first : first + batch]
         array[...] = part[0]
@@ -32,13 +36,16 @@ def measure_accuracy(backend: Backend, inputs: Arrays, task: Task, test_set: str
         backend.bind(inputs)
         backend.infer()
         found = backend.outputs()[0].reshape(batch, -1)[: len(part)]
-        hits += _hits(found, labels[first : first + batch], PLACES[metric])
+        sound = numpy.isfinite(found.max(axis=1))
+        lost += int((~sound).sum())
+        hits += _hits(found[sound], labels[first : first + batch][sound], PLACES[metric])
     return {
-        "value": 100.0 * hits / len(labels),
+        "value": 100.0 * hits / len(labels) if lost < len(labels) else None,
         "unit": "percent",
         "metric": metric,
         "source": "measured",
         "n": len(labels),
+        "non_finite": lost,
         "model_sha256": model["sha256"],
         "test_set_sha256": described["sha256"],
     }

@@ -155,6 +155,16 @@ def _validity(parts: List[Part], failed: bool) -> Validity:
             message = "measured again after {} disturbed attempts ({})"
             message = message.format(len(part["disturbed"]), ", ".join(codes))
             warnings.append({"code": "repeated", "message": message, "process": part["process"]})
+        accuracy = part.get("accuracy")
+        if accuracy and accuracy.get("non_finite"):
+            message = "NaN or infinite outputs for {non_finite} of the test set's {n} images"
+            warnings.append(
+                {
+                    "code": "non_finite_outputs",
+                    "message": message.format(**accuracy),
+                    "process": part["process"],
+                }
+            )
     return {"valid": not reasons and not failed, "reasons": reasons, "warnings": warnings}
 
 

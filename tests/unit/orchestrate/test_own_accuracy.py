@@ -100,3 +100,16 @@ def test_a_top5_accuracy_is_neither_subtracted_from_nor_ranked_with_a_top1(tmp_p
     answers = recommend.recommend(rows, recommend.ModelLimits())
     assert [(answer.judged_by, len(answer.others)) for answer in answers] == [("", 0), ("top-5", 0)]
     assert recommend.fronts(rows, [memory.PROCESS]) == [1, 1]
+
+
+def test_outputs_that_are_no_numbers_are_said_where_the_accuracy_would_be(tmp_path: Path) -> None:
+    run = synthetic.write(Study(architectures=("vgg11",), ratios=(0.5,), methods=("uniform",)), tmp_path)
+    (path,) = run.glob("*/records/*.json")
+    record = json.loads(path.read_text())
+    record["accuracy"] = {"value": None, "source": "measured", "metric": "top1", "n": 99, "non_finite": 99}
+    path.write_text(json.dumps(record))
+    (row,) = table.tidy(records.read([run])).rows()
+    assert math.isnan(row["accuracy"])
+    assert row["accuracy_source"] == "no accuracy: NaN or infinite outputs for all images on the device"
+    (answer,) = recommend.recommend(table.tidy(records.read([run])), recommend.ModelLimits(accuracy=10))
+    assert answer.best is None

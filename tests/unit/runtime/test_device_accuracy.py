@@ -57,3 +57,19 @@ def test_a_test_set_that_does_not_fit_fails_the_job_with_both_shapes(tmp_path: P
         error = records[name]["error"]
         assert error["kind"] == "bad_reference"
         assert str(list(shape)) in error["message"]
+
+
+def test_an_image_whose_outputs_are_no_numbers_is_no_hit_and_all_such_are_no_accuracy(tmp_path: Path) -> None:
+    images = np.zeros((10, 3, 8, 8), "f4")
+    session = onnxruntime.InferenceSession(str(models.cnn(tmp_path / "cnn.onnx", channels=4, size=8)))
+    labels = np.full(10, session.run(None, {"input": images[:1]})[0][0].argmax())
+    images[6:] = np.nan
+    labels[6:] = 0  # where argmax finds the first NaN
+    nothing = (np.full_like(images, np.nan), np.zeros(10, "i8"), "top1")
+    code, records = measured(tmp_path, some=(images, labels, "top1"), none=nothing)
+    assert code == 0
+    some, none = (records[name]["accuracy"] for name in ("some", "none"))
+    assert (some["value"], some["non_finite"]) == (60.0, 4)
+    assert (none["value"], none["non_finite"]) == (None, 10)
+    (warning,) = (w for w in records["some"]["validity"]["warnings"] if w["code"] == "non_finite_outputs")
+    assert warning["message"] == "NaN or infinite outputs for 4 of the test set's 10 images"
