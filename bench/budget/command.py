@@ -164,8 +164,10 @@ class Solver:
 
 def round_lines(asked: Asked, played: BudgetRound) -> list[str]:
     """Return what was measured in a round, and how far the model's guess was, per budget of the device."""
+    p50 = played.measured.p50
+    beside = {} if math.isnan(p50) else {"latency": f", p50 while measured {shown('latency', p50)}"}
     return [
-        f"{NAMES[name]} measured {_spread(name, getattr(played.measured, name))}, "
+        f"{NAMES[name]} measured {_spread(name, getattr(played.measured, name))}{beside.get(name, '')}, "
         f"guessed {shown(name, played.guess.figures[name])} ({played.off(name):+.1%})"
         for name in asked.limits
         if name not in COUNTS

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, linear_regression, stdev, variance
+from statistics import fmean, linear_regression, median, stdev, variance
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from bench.cost import PredictedFigure, Profile
 from bench.cost.design import Item
 from bench.errors import InputError, JobError
 from bench.export import tuning
+from bench.scaling.budgets import shown
 
 PROCESSES = 6
 SECONDS = 1.2  # of turns, each process
@@ -30,6 +31,7 @@ COVERAGE = 0.95
 LINE = 6  # processes, from which on a line is put through them
 STEADY = 0.03  # deviation of ln(reference's seconds) of a machine that nothing slows
 LUCK = 0.01  # of ln(reference's seconds) in one process, which a line takes for slowing
+MOVED = 0.15  # of the reference's seconds: beyond, the machine is another one than the profile's
 SLOPES = (-0.5, 0.0)  # of ln(ratio) over ln(reference's seconds): it is slowed more, up to twice as much
 
 Figures = Mapping[str, Any]  # of one network, as `orchestrate measure` prints them
@@ -39,12 +41,14 @@ class Measured(NamedTuple):
     """p50 in the reference network's time (s), and memory.process (bytes); with 95 % intervals.
 
     own: half the interval that its own processes leave of the latency, relative; what it was measured beside
-    may be known less well.
+    may be known less well. p50: what an inference took while it was measured (s), on a machine as busy as it
+    was.
     """
 
     latency: PredictedFigure
     memory: PredictedFigure
     own: float = 0.0
+    p50: float = math.nan
 
 
 class Anchor(NamedTuple):
@@ -104,7 +108,7 @@ def summed_up(profile: Profile, wanted: Wanted, found: Sequence[Figures]) -> Mea
     """Return one network's figures, over all processes of all its measurements.
 
     ProfileError where they are of another environment than the profile; JobError where too few processes have
-    a figure for an interval.
+    a figure for an interval, or where the machine is faster or slower than it was.
     """
     for each in found:
         profile.check(**each["environment"])
@@ -117,10 +121,25 @@ def summed_up(profile: Profile, wanted: Wanted, found: Sequence[Figures]) -> Mea
     ratio, own = ratio_of(levels)
     known = wanted.anchor.latency if wanted.anchor else None
     seconds = known.value if known else profile.seconds(wanted.item.architecture, 1.0)
+    require_pace(profile, seconds, min(each["reference_seconds"] for each in found))
     half = math.hypot(own, math.log(known.high / known.value) if known else 0.0)
     latency = PredictedFigure(*(seconds * math.exp(ratio + shift) for shift in (0.0, -half, half)))
     unknown = PredictedFigure(math.nan, math.nan, math.nan)
-    return Measured(latency, estimate(held) if len(held) > 1 else unknown, math.expm1(own))
+    memory = estimate(held) if len(held) > 1 else unknown
+    return Measured(latency, memory, math.expm1(own), median(each["p50"] for each in found))
+
+
+def require_pace(profile: Profile, known: float, seen: float) -> None:
+    """JobError where what networks are measured beside takes other seconds now than those known of it.
+
+    A ratio says nothing of the machine's pace: in another power mode all latencies would be wrong alike.
+    """
+    if abs(seen / known - 1) > MOVED:
+        raise JobError(
+            f"{profile.environment.device} is not as fast as it was tuned: the reference takes "
+            f"{shown('latency', seen)} now, {shown('latency', known)} in profile {profile.name}; "
+            "put it back into the power mode of the profile, or run orchestrate tune again"
+        )
 
 
 def ratio_of(levels: Sequence[tuple[float, float]]) -> tuple[float, float]:

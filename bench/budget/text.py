@@ -48,6 +48,7 @@ def as_data(asked: Asked, found: BudgetAnswer) -> dict[str, Any]:
             "widths": each.guess.scaled.widths,
             "guessed": {name: number_or_none(each.guess.figures[name]) for name in ON_DEVICE},
             "measured": {name: getattr(each.measured, name).data() for name in ON_DEVICE},
+            "p50": number_or_none(each.measured.p50),
         }
         for each in found.played
     ]

@@ -74,8 +74,18 @@ def reference_seconds(records: Iterable[Record]) -> dict[str, float]:
     for record in records:
         if not (name := record["job"]["model"]["architecture"]):
             continue  # a user's own file, which no profile is made of
-        found[name] = min(found.get(name, math.inf), *(_undisturbed(part) * 1e-9 for part in _parts(record)))
+        found[name] = min(found.get(name, math.inf), undisturbed(record))
     return found
+
+
+def undisturbed(record: Record) -> float:
+    """Return the seconds of a record's reference where nothing slows it: of the fastest process."""
+    return min(_undisturbed(part) for part in _parts(record)) * 1e-9
+
+
+def p50(record: Record) -> float:
+    """Return the seconds of the model, disturbed as it was: the median over processes of their medians."""
+    return median(median(model for model, _ in turns) for turns in _parts(record)) * 1e-9
 
 
 def _parts(record: Record) -> list[Turns]:

@@ -44,6 +44,8 @@ def measure(
 def _figures(record: Record) -> Json:
     """levels: s of model and reference in each process; memory: bytes of memory.process, one a process.
 
+    reference_seconds: of the reference undisturbed; p50: s of the model as the machine was.
+
     OrbitError where the record holds no figures that count.
     """
     model = record["job"]["model"]["id"]
@@ -54,6 +56,8 @@ def _figures(record: Record) -> Json:
     return {
         "model": model,
         "levels": turns.levels(record),
+        "reference_seconds": turns.undisturbed(record),
+        "p50": turns.p50(record),
         "memory": [value[memory.PROCESS] for value in values if memory.PROCESS in value],
         "environment": turns.environment(record),
         "emulated": record["environment"].get("emulated") or None,

@@ -140,7 +140,11 @@ class Kept:
             f"{each.item.id} beside {each.anchor.item.id if each.anchor else 'reference'} {number}"
             for each in networks
         ]
-        missing = {key: each for key, each in zip(keys, networks, strict=True) if key not in self.figures}
+        missing = {
+            key: each
+            for key, each in zip(keys, networks, strict=True)
+            if "p50" not in self.figures.get(key, {})  # older figures have none
+        }
         if missing:
             found = measuring.figures(
                 self.profile, list(missing.values()), measuring.PROCESSES, measuring.SECONDS

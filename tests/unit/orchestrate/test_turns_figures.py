@@ -141,3 +141,10 @@ def test_a_process_s_level_is_the_mean_of_its_turns_without_the_farthest() -> No
     slow = [(6_000_000, 1_500_000)] * 10
     [(model, own)] = turns.levels(record(steady[:10] + slow))
     assert (model, own) == pytest.approx((5e-3, 1.25e-3), rel=0.02)
+
+
+def test_the_reference_is_timed_undisturbed_and_the_model_as_disturbed_as_it_was() -> None:
+    calm, busy_ones = [(4_000_000, 1_000_000)] * 5, [(6_000_000, 1_500_000)] * 15
+    both = {"latency": {"processes": [{"turns": calm + busy_ones}, {"turns": busy_ones}]}}
+    assert turns.undisturbed(record([]) | both) == pytest.approx(1e-3)
+    assert turns.p50(record([]) | both) == pytest.approx(6e-3)

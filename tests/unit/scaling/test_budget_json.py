@@ -25,3 +25,4 @@ def test_what_nobody_knows_is_null() -> None:
     assert found["guessed"] == {"latency": 1e-3, "memory": None}
     assert found["measured"]["memory"] == {"value": None, "low": None, "high": None}
     assert found["measured"]["latency"]["high"] is None
+    assert found["p50"] is None

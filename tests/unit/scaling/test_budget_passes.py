@@ -10,6 +10,7 @@ from bench.budget import measuring, rounds
 from bench.budget.measuring import Anchor, Figures, Measured, Wanted
 from bench.cost import PredictedFigure
 from bench.cost.design import Item
+from bench.errors import JobError
 from tests.unit.cost.synthetic_profile import profile
 
 LIMITS = {"latency": 1e-3}
@@ -51,8 +52,11 @@ def levels(ratio: float, slowed: Sequence[float], slope: float = 1.0) -> list[li
     return [[ratio * 1e-3 * each**slope, 1e-3 * each] for each in slowed]
 
 
-def taking(ratios: dict[Wanted, list[float]], asked: list[list[Wanted]]) -> measuring.Take:
-    """A device of two processes a pass, 1 % to either side of what a network takes in that pass."""
+def taking(ratios: dict[Wanted, list[float]], asked: list[list[Wanted]], pace: float = 1.0) -> measuring.Take:
+    """A device of two processes a pass, 1 % to either side of what a network takes in that pass.
+
+    pace: how many times as long as known the reference takes.
+    """
     environment = profile().environment.model_dump()
 
     def take(networks: Sequence[Wanted], number: int) -> list[Figures]:
@@ -64,6 +68,9 @@ def taking(ratios: dict[Wanted, list[float]], asked: list[list[Wanted]]) -> meas
                     *levels(ratios[each][number] * 0.99, [1]),
                     *levels(ratios[each][number] * 1.01, [1]),
                 ],
+                "reference_seconds": pace
+                * (each.anchor.latency.value if each.anchor else profile().seconds("vgg11", 1.0)),
+                "p50": 2e-3,
                 "memory": [5e7, 5e7],
                 "environment": environment,
             }
@@ -97,6 +104,22 @@ def test_passes_end_and_every_process_of_all_of_them_counts() -> None:
     assert len(asked) == measuring.PASSES == 3
     assert found.latency.value == pytest.approx(profile().seconds("vgg11", 1.1), rel=1e-3)
     assert found.latency.high < profile().seconds("vgg11", 1.21)
+
+
+@pytest.mark.parametrize(("pace", "refused"), [(0.5, True), (0.9, False), (1.1, False), (2.0, True)])
+def test_a_machine_that_is_faster_or_slower_than_it_was_tuned_has_no_figure(
+    pace: float, refused: bool
+) -> None:
+    def measured() -> Measured:
+        take = taking({FIRST: [1.0]}, [], pace)
+        [found] = measuring.measure(profile(), [FIRST], lambda wanted, measured: True, take).values()
+        return found
+
+    if not refused:
+        assert measured().p50 == 2e-3
+        return
+    with pytest.raises(JobError, match=r"the reference takes .* now, .* in profile .*orchestrate tune again"):
+        measured()
 
 
 def test_a_network_beside_another_one_has_that_one_s_doubt_too() -> None:
