@@ -82,7 +82,8 @@ TENSORRT = backend(
         "device": option("integer", "number of the GPU"),
         "workspace_bytes": option("integer", "scratch memory of a build, bytes"),
         "tf32": option(
-            "flag", "let fp32 run with 10 bits of mantissa (Ampere and later): figures are then called tf32"
+            "flag",
+            "let fp32 run with 10 bits of mantissa: figures are then called tf32 (refused before Ampere)",
         ),
         "calibration": option("path", "an .npz of the bundle with samples for int8"),
         "isolate_build": option("flag", "build in a process of its own"),

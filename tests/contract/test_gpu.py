@@ -418,13 +418,34 @@ def test_fp32_means_fp32_unless_tf32_is_asked_for(
     case: Case, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for options, flags in (({}, []), ({"tf32": True}, ["TF32"])):
-        backend, gpu = make(case, monkeypatch, options=options)
+        gpu = Gpu()
+        gpu.capability = (8, 7)
+        backend, _ = make(case, monkeypatch, options=options, gpu=gpu)
         backend.import_library()
         with backend:
             backend.load(str(model))
             assert flags_of(backend) == flags
-        assert gpu is not None
         gpu.assert_clean()
+
+
+@pytest.mark.parametrize(
+    ("capability", "override", "why"),
+    [
+        ((6, 2), "", "Fake Tegra has compute capability 6.2, and TF32 begins at 8.0"),
+        ((7, 2), "1", "Fake Tegra has compute capability 7.2, and TF32 begins at 8.0"),
+        ((8, 7), "0", "NVIDIA_TF32_OVERRIDE=0 forbids it"),
+    ],
+)
+@each
+def test_tf32_that_would_be_fp32_is_refused(
+    case: Case, capability: Any, override: str, why: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = Gpu()
+    gpu.capability = capability
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", override)
+    with pytest.raises(BackendError, match=why) as refused:
+        live(case, model, monkeypatch, options={"tf32": True}, gpu=gpu)
+    assert refused.value.kind == "bad_option"
 
 
 @each_with_flags

@@ -7,12 +7,14 @@ second one, with its own few hundred megabytes. Whatever is taken here is given 
 """
 
 import importlib
+import os
 from types import ModuleType
 from typing import Any, Callable, Dict, List, Tuple, Union
 
 from bench.runtime.backends import cuda_ctypes
 from bench.runtime.backends.base import BackendError
 
+TF32_SINCE = 8  # compute capability: Ampere
 Driver = Union[ModuleType, cuda_ctypes.Driver]  # pycuda.driver, or ours of the same shape
 
 
@@ -52,10 +54,15 @@ class Gpu(object):
         self.stream: Any = None
         self._undo: List[Callable[[], object]] = []
 
-    def open(self) -> "Gpu":
-        """Make the context current and a stream in it; BackendError `device_missing` without a GPU."""
+    def open(self, tf32: bool = False) -> "Gpu":
+        """Make the context current and a stream in it; BackendError `device_missing` without a GPU.
+
+        tf32: fp32 is to run in TF32; BackendError `bad_option` where it would not.
+        """
         try:
             self._open()
+            if tf32:
+                self._require_tf32()
         except self.driver.Error as error:
             self.close()
             raise self.failure(error, "device_missing", "the GPU could not be initialised") from error
@@ -81,6 +88,20 @@ class Gpu(object):
         self._undo.append(context.pop)
         self.stream = self.driver.Stream()
         self._undo.append(self._drop_stream)
+
+    def _require_tf32(self) -> None:
+        """A GPU without TF32, or a process that forbids it, runs fp32 and reports nothing."""
+        if int(self.compute_capability.split(".")[0]) < TF32_SINCE:
+            why = "%s has compute capability %s, and TF32 begins at %d.0" % (
+                self.name,
+                self.compute_capability,
+                TF32_SINCE,
+            )
+        elif os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
+            why = "NVIDIA_TF32_OVERRIDE=0 forbids it"
+        else:
+            return
+        raise BackendError("bad_option", "option tf32: " + why, "leave tf32 out: the job is fp32")
 
     def _drop_stream(self) -> None:
         self.stream = None  # a stream is destroyed with its last reference: before the context goes

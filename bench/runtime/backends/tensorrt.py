@@ -67,7 +67,8 @@ class TensorRtBackend(Backend):
         self.fake = bool(getattr(self._trt, "IS_FAKE", False))  # a stand-in declares it, and its records do
 
     def __enter__(self) -> "TensorRtBackend":
-        self._gpu = Gpu(self._driver, int(self.settings.options.get("device", 0))).open()
+        options = self.settings.options
+        self._gpu = Gpu(self._driver, int(options.get("device", 0))).open(bool(options.get("tf32", False)))
         self._cuda_versions = self._gpu.versions()
         return self
 
@@ -269,8 +270,7 @@ class TensorRtBackend(Backend):
 
     def versions(self) -> Dict[str, str]:
         """Return TensorRT, numpy, CUDA's driver and how it is reached, and the GPU."""
-        found = {"tensorrt": str(self._trt.__version__), "numpy": str(np.__version__)}
-        return dict(found, **self._cuda_versions)
+        return dict(self._cuda_versions, tensorrt=str(self._trt.__version__), numpy=str(np.__version__))
 
     # -- refusals ---------------------------------------------------------------------------------------
     def _require(self, thing: object, step: str) -> None:
