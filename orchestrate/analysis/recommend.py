@@ -1,8 +1,9 @@
 """Which model to deploy: those within the limits, the Pareto set, the best, and why the next ones lost.
 
 Intervals are respected: a model whose figure is within a limit but whose interval crosses it is 'at risk' and
-never recommended as if it fitted. Models of different datasets do different tasks, and a top-5 accuracy is no
-top-1, so each dataset, and each metric of it, has its own answer.
+never recommended as if it fitted. So is one whose latency or memory has no interval, for a figure of one
+process or one build says nothing of the next. Models of different datasets do different tasks, and a top-5
+accuracy is no top-1, so each dataset, and each metric of it, has its own answer.
 """
 
 import math
@@ -19,6 +20,8 @@ from orchestrate.analysis.memory import DEFINITIONS, PROCESS
 from orchestrate.quantities import number
 
 CONTEST = ["dataset", "judged_by"]  # what rows that are ranked together share
+OVER_PROCESSES = ("latency", "memory")  # measured in each process: known only where two or more agree
+NO_INTERVAL = "one process or build, no interval"
 FITS, RISK, FAILS = "fits", "at risk", "does not fit"
 ORDER = {RISK: 0, FITS: 1, FAILS: 2}  # who comes next after the best
 
@@ -87,12 +90,9 @@ class Candidate:
 
 
 def _bounds(row: Row, figure: Figure, limits: ModelLimits) -> tuple[float, float, float]:
-    """Return a figure and the ends of its interval, those of an unknown interval being the figure; NaN where
-    unknown."""
+    """Return a figure and the ends of its interval; NaN where unknown."""
     column = limits.column(figure)
-    value = row[column]
-    low, high = row.get(f"{column}_low", math.nan), row.get(f"{column}_high", math.nan)
-    return value, low if math.isfinite(low) else value, high if math.isfinite(high) else value
+    return row[column], row.get(f"{column}_low", math.nan), row.get(f"{column}_high", math.nan)
 
 
 def judge(row: Row, limits: ModelLimits) -> Candidate:
@@ -115,6 +115,8 @@ def judge(row: Row, limits: ModelLimits) -> Candidate:
         excess = max(excess, value / limit if figure.at_most else limit / max(value, 1e-12))
         if beyond:
             failed.append(f"{shown}, {wanted} wanted")
+        elif name in OVER_PROCESSES and math.isnan(low):
+            risky.append(f"{shown} ({NO_INTERVAL}), {wanted} wanted")
         elif crossing:
             spread = f"{number(low * figure.scale)} to {number(high * figure.scale)}"
             risky.append(f"{shown} ({spread}), {wanted} wanted")

@@ -257,6 +257,15 @@ def test_the_page_and_orchestrate_recommend_give_the_same_answer(
     assert f"{fitting} of 128 models fit" in page.inner_text(ANSWER)
 
 
+def test_a_latency_of_one_process_is_at_risk_on_the_page(opened: Any) -> None:
+    """As `orchestrate recommend` has it: however far from the limit."""
+    page = opened().page
+    page.evaluate("JOBS.latency_low.fill(null); JOBS.latency_high.fill(null)")
+    page.fill("#l-latency", "100000")
+    assert "0 of 128 models fit; 128 at risk." in page.inner_text(ANSWER)
+    assert " ms (one process or build, no interval)" in page.inner_text(ANSWER)
+
+
 def test_the_page_rounds_as_everything_else_does(shared: Opened) -> None:
     draw_from = np.random.default_rng(0)
     digits = draw_from.integers(100_000, 999_999, 2000) // 10 ** draw_from.integers(0, 4, 2000)

@@ -6,7 +6,7 @@ const LIMITS = [
   { id: "l-accuracy", key: () => "accuracy", scale: 1, most: false, name: "accuracy", unit: "%" },
 ];
 
-// A figure and the ends of its interval; an unknown interval has no width.
+// A figure and the ends of its interval, an unknown interval having no width.
 function bounds(limit, i) {
   const key = limit.key(),
     value = JOBS[key][i];
@@ -15,6 +15,10 @@ function bounds(limit, i) {
     (v) => v * limit.scale,
   );
 }
+
+// Latency and memory of one process or build: nothing is known of the next. The page holds no intervals of
+// memory definitions that no table shows, but they are of the same processes.
+const alone = (limit, i) => ["latency", "memory"].includes(limit.name) && JOBS.latency_low[i] === null;
 
 // fits, at risk (its interval crosses the limit), or fails, and why.
 function judged(i) {
@@ -33,6 +37,8 @@ function judged(i) {
       edge = limit.most ? bound : -bound;
     if (best > edge || (limit.most ? value : -value) > edge)
       notes.fails.push(`${limit.name} ${number(value)} ${limit.unit}`);
+    else if (alone(limit, i))
+      notes.risk.push(`${limit.name} ${number(value)} ${limit.unit} (one process or build, no interval)`);
     else if (worst > edge)
       notes.risk.push(`${limit.name} ${number(value)} (${number(low)} to ${number(high)}) ${limit.unit}`);
   }

@@ -221,3 +221,13 @@ def test_bad_input_is_one_line_and_exit_code_2(results: Path, arguments: list[st
     assert done.exit_code == 2
     assert told in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("name", "limit"), [("latency", "latency"), (SIZE, "memory")])
+def test_a_figure_of_one_process_is_at_risk_however_far_from_the_limit(name: str, limit: str) -> None:
+    alone = row("alone", **{f"{name}_low": math.nan, f"{name}_high": math.nan})
+    found = recommend.judge(alone, ModelLimits(**{limit: 10 * alone[name]}))
+    assert found.verdict == RISK
+    assert "one process or build, no interval" in found.notes[0]
+    assert recommend.judge(alone, ModelLimits(**{limit: 0.5 * alone[name]})).verdict == FAILS
+    assert recommend.judge(alone, ModelLimits(accuracy=10)).verdict == FITS
