@@ -9,7 +9,7 @@ any wrong 'holds' on the page.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from orchestrate.analysis.claim import Claim as Claim
 from orchestrate.analysis.configuration import Configuration
 from orchestrate.analysis.frame import Frame, Key
 from orchestrate.analysis.statistics import FEWEST
+from orchestrate.analysis.table import CONFIGURATION
 from orchestrate.quantities import counted
 
 MOST_TIMES = 50  # times the architectures that there are: what more would settle is not worth advising
@@ -82,17 +83,26 @@ def answers(table: Frame, claims: Iterable[Claim]) -> list[Answer]:
     sought = _Pairs(table)
     asked = list(_asked(table, list(claims), sought))
     level = 1 - (1 - statistics.LEVEL) / max(1, len(asked))
-    main = _main(asked)
+    main = _main(asked, _newest(table))
     found = (_answer(claim, where, stated(claim, found), level, sought) for claim, where, found in asked)
     return [replace(answer, main=answer.configuration in main) for answer in found]
 
 
-def _main(asked: list[tuple[Claim, Configuration, Frame]]) -> list[Configuration]:
+def _newest(table: Frame) -> dict[Key, str]:
+    """The newest run, by its id, of each configuration."""
+    found: dict[Key, str] = {}
+    for key, run in set(zip(table.keys(CONFIGURATION), table["run"], strict=True)):
+        found[key] = max(run, found.get(key, run))
+    return found
+
+
+def _main(asked: list[tuple[Claim, Configuration, Frame]], newest: Mapping[Key, str]) -> list[Configuration]:
     """The configuration of each device and kind of processor with most pairs of known latency.
 
-    Of equal ones fp32's, then that of fewer threads (0 is the library's choice, as many as it likes): the
-    fullest of each claim would put verdicts of several configurations under one heading.
+    Of equal ones fp32's, then that of fewer threads (0 is the library's choice, as many as it likes), then
+    the setup of the newest run: the fullest of each claim would put verdicts of several under one heading.
     """
+    by_run = {run: place for place, run in enumerate(sorted(set(newest.values())))}
     most: dict[tuple[str, str], tuple[Any, ...]] = {}
     counts: dict[tuple[Any, ...], dict[Key, int]] = defaultdict(dict)
     for claim, where, found in asked:
@@ -101,7 +111,10 @@ def _main(asked: list[tuple[Claim, Configuration, Frame]]) -> list[Configuration
     for key, of in counts.items():
         where = cast(Configuration, dict(zip(Configuration.__annotations__, key, strict=True)))
         threads = where["threads"] or math.inf
-        order = (-sum(of.values()), where["precision"] != "fp32", threads, where["batch"], key)
+        order = (
+            *(-sum(of.values()), where["precision"] != "fp32", threads, where["batch"]),
+            *(-by_run[newest[key]], key),
+        )
         device = where["device"], where["processor"]
         most[device] = min(most.get(device, (math.inf,)), (*order, where))
     return [order[-1] for order in most.values()]

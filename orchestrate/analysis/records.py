@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,12 +19,16 @@ from bench.record.files import BadFileError
 from orchestrate.analysis import collector, reading, setups
 from orchestrate.analysis.job import MeasuredJob, stated_of
 from orchestrate.analysis.reading import Excluded
+from orchestrate.analysis.setups import J
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import own_command
 
-J = TypeVar("J", bound=MeasuredJob | LoadedJob)
 MEASURE_IT = "`test_set: true` in the experiment measures it on the device"
-RULE = "the newest valid record of a job on a device counts, by the ids of the runs; older ones are listed"
+RULE = (
+    "the newest valid record of a job on a device counts, in each setup of its own, by the ids of the runs; "
+    "older ones are listed"
+)
+ONE_JOB = attrgetter("device", "id", *setups.NAMED, "setup")
 RUN_TIME = re.compile(r"\d{8}-\d{6}(?=-|$)")
 
 
@@ -79,9 +84,10 @@ def _study(folders: Sequence[Path], records: Iterable[reading.Found]) -> Study:
             loaded.append(found)
         else:
             excluded.append(found)
-    kept, replaced, conflicts = merge(jobs)
-    kept, apart = setups.separated(kept)
-    kept_loaded, replaced_loaded, unlike = merge(loaded)
+    valid: list[MeasuredJob | LoadedJob] = [*jobs, *loaded]
+    every, apart = setups.separated(valid)
+    kept, replaced, conflicts = merge(job for job in every if isinstance(job, MeasuredJob))
+    kept_loaded, replaced_loaded, unlike = merge(job for job in every if isinstance(job, LoadedJob))
     return Study(
         runs=tuple(sorted({folder.resolve().name for folder in folders})), jobs=tuple(kept),
         excluded=tuple(sorted(excluded)), missing=tuple(_missing(folders, kept)),
@@ -91,15 +97,16 @@ def _study(folders: Sequence[Path], records: Iterable[reading.Found]) -> Study:
 
 
 def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
-    """Return one job of each (device, id): the newest, by the ids of the runs.
+    """Return one job of each device, id and setup: the newest, by the ids of the runs.
 
-    Also what was replaced, and jobs of one name that are not alike.
+    jobs: as `setups.separated` names them, so that no record replaces one of another setup. Also what was
+    replaced, and jobs of one name that are not alike.
     """
-    groups: dict[tuple[str, str], list[J]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[J]] = defaultdict(list)
     for job in jobs:
-        groups[job.device, job.id].append(job)
+        groups[ONE_JOB(job)].append(job)
     kept, replaced, conflicts = [], [], []
-    of_runs: dict[str, None] = {}  # what is said once of two runs on a device
+    clocks: dict[str, None] = {}  # what is said once of two runs on a device
     for key in sorted(groups):
         *older, newest = sorted(groups[key], key=_when) if len(groups[key]) > 1 else groups[key]
         kept.append(newest)
@@ -107,8 +114,8 @@ def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
             reason = f"replaced by the newer record of run {newest.run}"
             replaced.append(Excluded(job.device, job.id, "replaced", reason, job.run))
             conflicts += [f"{job.device}, {job.id}: {text}" for text in _unlike(job, newest)]
-            of_runs |= dict.fromkeys(_of_runs(job, newest))
-    return kept, replaced, [*of_runs, *conflicts]
+            clocks |= dict.fromkeys(_of_clock(job, newest))
+    return kept, replaced, [*clocks, *conflicts]
 
 
 def _when(job: MeasuredJob | LoadedJob) -> tuple[str, ...]:
@@ -121,17 +128,13 @@ def _when(job: MeasuredJob | LoadedJob) -> tuple[str, ...]:
     return when, job.started, job.run, job.file
 
 
-def _of_runs(older: MeasuredJob | LoadedJob, newer: MeasuredJob | LoadedJob) -> Iterator[str]:
-    """What is odd about a run that replaces another's record: the board's clock, and another setup."""
+def _of_clock(older: MeasuredJob | LoadedJob, newer: MeasuredJob | LoadedJob) -> Iterator[str]:
+    """Whether the board's clock contradicts which of two runs is newer."""
     if older.started > newer.started:
         yield (
             f"{older.device}: by the board's clock run {newer.run} ({newer.started[:10]}) was before run "
             f"{older.run} ({older.started[:10]}); the runs' ids decide which is newer"
         )
-    if not (isinstance(older, MeasuredJob) and isinstance(newer, MeasuredJob)):
-        return
-    if other := setups.replaced(older, newer):
-        yield f"{older.device}: run {newer.run} replaces records of run {older.run}, but with {other}"
 
 
 def _unlike(older: MeasuredJob | LoadedJob, newer: MeasuredJob | LoadedJob) -> list[str]:

@@ -10,18 +10,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrate.analysis.configuration import Configuration, configuration
 from orchestrate.analysis.job import MeasuredJob, flat
 from orchestrate.analysis.turns import machine
+from orchestrate.analysis.under_load import LoadedJob
 
+J = TypeVar("J", bound=MeasuredJob | LoadedJob)
 Facts = Mapping[str, str]
 NAMED = [name for name in Configuration.__annotations__ if name != "setup"]
 OPTION = "option "
 
 
-def separated(jobs: Sequence[MeasuredJob]) -> tuple[list[MeasuredJob], list[str]]:
+def separated(jobs: Sequence[J]) -> tuple[list[J], list[str]]:
     """Return the jobs, each that shares a configuration's names with another setup named by its own.
 
     Also a line for every such configuration: these records are not compared with each other.
@@ -44,15 +46,7 @@ def separated(jobs: Sequence[MeasuredJob]) -> tuple[list[MeasuredJob], list[str]
     return found, lines
 
 
-def replaced(older: MeasuredJob, newer: MeasuredJob) -> str:
-    """Return what a newer record's setup has that the older one's has not, '' where they are alike."""
-    if older.environment is newer.environment and older.options == newer.options:
-        return ""
-    new, old = _names([facts(newer), facts(older)])
-    return f"{new}, not {old}" if new else ""
-
-
-def facts(job: MeasuredJob) -> Facts:
+def facts(job: MeasuredJob | LoadedJob) -> Facts:
     """Return the setup of a job, fact -> value."""
     seen = job.environment
     of = machine(job.backend, seen)

@@ -10,11 +10,12 @@ from bench.record.measured import ProcessLatency
 from bench.record.types import Environment, Json, Model, Record
 from orchestrate.analysis import builds, statistics
 from orchestrate.analysis.frame import Frame
+from orchestrate.analysis.job import processor
 from orchestrate.analysis.samples import seconds
 
 SHARED = [
-    *["device", "backend", "precision", "threads", "batch", "model", "job", "run", "processes", "samples"],
-    *["p99", "warnings"],
+    *["device", "backend", "precision", "threads", "batch", "setup", "model", "job", "run", "processes"],
+    *["samples", "p99", "warnings"],
 ]
 OFFLINE = [*SHARED, "streams", "throughput", "throughput_low", "throughput_high", "latency"]
 PACED = [
@@ -43,9 +44,16 @@ class LoadedJob:
     load: str
     started: str
     model: Model
+    backend: str
+    precision: str
+    threads: int
+    batch: int
+    processor: str
+    options: Json  # of the backend
     environment: Environment
     figures: Json
     of_processes: Mapping[str, Sequence[float]]
+    setup: str = ""  # as MeasuredJob's
 
     @property
     def p50s(self) -> list[float]:
@@ -70,7 +78,7 @@ def build(record: Record, name: str = "") -> LoadedJob:
         if shape == loads.OFFLINE
         else _paced(processes, job["load"]["rate"])
     )
-    names = {key: job[key] for key in ("backend", "threads", "batch")}
+    names: Json = {key: job[key] for key in ("backend", "threads", "batch")}
     names["precision"] = backends.arithmetic(job)
     codes = dict.fromkeys(each["code"] for each in record["validity"]["warnings"])
     shared = builds.shared(processes)
@@ -84,8 +92,10 @@ def build(record: Record, name: str = "") -> LoadedJob:
     }  # fmt: skip
     started = min(str(process.get("started") or "") for process in processes)
     return LoadedJob(
-        name, record["run"], record["device"], job["id"], shape, started, job["model"],
-        record["environment"], figures, of_processes,
+        file=name, run=record["run"], device=record["device"], id=job["id"], load=shape, started=started,
+        model=job["model"], **names, options=job.get("options") or {}, environment=record["environment"],
+        processor=record["environment"].get("processor") or processor(job["backend"]),
+        figures=figures, of_processes=of_processes,
     )  # fmt: skip
 
 
@@ -126,8 +136,8 @@ def _ranged(name: str, values: list[float]) -> Json:
 def frame(jobs: Iterable[LoadedJob], load: str) -> Frame:
     """Return one row a job of that load; base units."""
     names = OFFLINE if load == loads.OFFLINE else PACED
-    made = Frame.of_rows([job.figures for job in jobs if job.load == load], names)
-    return made.sorted_by(["device", "backend", "precision", "threads", "batch", "model"])
+    made = Frame.of_rows([{**job.figures, "setup": job.setup} for job in jobs if job.load == load], names)
+    return made.sorted_by(["device", "backend", "precision", "threads", "batch", "setup", "model"])
 
 
 def headlines(job: LoadedJob) -> dict[str, float | None]:

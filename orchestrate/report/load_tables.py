@@ -1,6 +1,6 @@
 """The tables of load shapes, one for each: their figures are of different things and never pooled."""
 
-from orchestrate.report.columns import MS, PLACE, RUNNING, Table, count, names, plain, ranged
+from orchestrate.report.columns import MS, PLACE, RUNNING, SETUP, Table, count, names, plain, ranged
 
 LOADED = (
     count("Processes", "processes"),
@@ -20,6 +20,7 @@ TABLES = (
             *PLACE,
             count("Threads of each stream", "threads"),
             count("Batch", "batch"),
+            *SETUP,
             count("Streams", "streams"),
             *names(("Model", "model")),
             ranged("Throughput", "throughput", "images/s"),
@@ -37,6 +38,7 @@ TABLES = (
         "paced",
         (
             *RUNNING,
+            *SETUP,
             plain("Rate", "rate", "1/s"),
             *names(("Model", "model")),
             ranged("Latency p50", "latency", "ms", MS),

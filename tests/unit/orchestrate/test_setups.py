@@ -48,18 +48,35 @@ def test_records_of_two_setups_make_no_pair_and_are_named(tmp_path: Path, change
     assert any(name in recommend.judge(row, recommend.ModelLimits()).name for row in found.rows())
 
 
-def test_a_newer_record_of_another_setup_is_named_where_it_replaces_an_older_one(tmp_path: Path) -> None:
-    made = Study(samples=20, architectures=("vgg11",), methods=("uniform",), ratios=(0.5, 1.0))
-    old, new = (synthetic.write(replace(made, run=f"2026010{day}-000000-a"), tmp_path) for day in (1, 2))
+def two_runs(tmp_path: Path, **newer: Any) -> list[Path]:
+    """A run of both methods, and a later one, as `newer` has it, with an older library."""
+    made = Study(samples=20, run="20260101-000000-a")
+    old, new = (synthetic.write(each, tmp_path) for each in (made, replace(made, **newer)))
     for path in new.glob("*/records/*.json"):
         record = json.loads(path.read_text())
         record["environment"]["versions"] = {"onnxruntime": "1.10.0"}
         path.write_text(json.dumps(record))
-    (line,) = records.read([old, new]).conflicts
-    assert line == (
-        "bench-a: run 20260102-000000-a replaces records of run 20260101-000000-a, but with "
-        "onnxruntime 1.10.0, not onnxruntime unknown"
-    )
+    return [old, new]
+
+
+def test_a_newer_run_of_another_setup_takes_no_pair_from_the_older_one(tmp_path: Path) -> None:
+    partly = two_runs(tmp_path, run="20260102-000000-b", methods=("uniform",))
+    study = records.read(partly)
+    assert (len(study.jobs), study.replaced) == (32 + 16, ())
+    assert len(pairs.of(table.tidy(study), pairs.COMPARISONS[0])) == 16
+    (line,) = study.conflicts
+    assert line.endswith("32 with onnxruntime unknown; 16 with onnxruntime 1.10.0")
+    again = synthetic.write(Study(samples=20, run="20260103-000000-c", methods=("uniform",)), tmp_path)
+    study = records.read([*partly, again])
+    assert {each.run for each in study.replaced} == {"20260101-000000-a"}
+    assert (len(study.jobs), len(study.replaced)) == (32 + 16, 16)
+
+
+def test_of_two_whole_setups_the_verdicts_shown_are_of_the_newer_run(tmp_path: Path) -> None:
+    for day in ("20251231", "20260102"):
+        found = table.tidy(records.read(two_runs(tmp_path / day, run=f"{day}-000000-b")))
+        main = {each.configuration["setup"] for each in claims.answers(found, claim_file.load()) if each.main}
+        assert main == {"onnxruntime 1.10.0" if day == "20260102" else "onnxruntime unknown"}
 
 
 def test_records_of_one_setup_are_compared_whatever_the_run(tmp_path: Path) -> None:

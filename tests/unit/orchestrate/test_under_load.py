@@ -1,5 +1,6 @@
 """Load shapes on the host: options, plans, figures, tables; one shape is never pooled with another."""
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -170,6 +171,24 @@ def test_runs_that_disagree_say_of_which_figure(run: Path, tmp_path: Path) -> No
     )
     assert "the newer run has 0.5 times the throughput" in offline
     assert "the newer run is 2 times as long" in paced
+
+
+def test_a_record_under_load_replaces_none_of_another_setup_and_its_table_names_both(
+    run: Path, tmp_path: Path
+) -> None:
+    folders = [again(run, tmp_path / f"20260101-00000{n}-x", 1) for n in range(2)]
+    for path in folders[1].glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        record["environment"]["board"] = {"power_mode": "10W"}
+        path.write_text(json.dumps({**record, "run": folders[1].name}))
+    study = records.read(folders)
+    assert (len(study.jobs), len(study.loaded), study.replaced) == (2, 4, ())
+    (line,) = study.conflicts
+    assert line.endswith("3 with power mode unknown; 3 with power mode 10W")
+    report.render(folders, tmp_path / "out")
+    for shape in ("offline", "paced"):
+        rows = list(csv.DictReader((tmp_path / "out" / "tables" / f"{shape}.csv").open()))
+        assert [row["Setup"] for row in rows] == ["power mode 10W", "power mode unknown"]
 
 
 def test_every_load_is_a_job_with_an_id_of_its_own() -> None:
