@@ -58,11 +58,15 @@ LOADED = {
 MORE_IS_BETTER = ("throughput",)
 ALL = "all jobs"
 REGRESSION, IMPROVEMENT, SAME = "regression", "improvement", "no change shown"
+UNKNOWN = "not known"  # of one process or build a side nobody knows how far two of one build are apart
 
 
 @dataclass(frozen=True)
 class Change:
-    """One figure of one job (or of all jobs of a device) in B relative to A; base units."""
+    """One figure of one job (or of all jobs of a device) in B relative to A; base units.
+
+    p, adjusted: NaN where it is UNKNOWN.
+    """
 
     device: str
     job: str
@@ -91,7 +95,16 @@ class RunComparison:
     @property
     def regressions(self) -> list[Change]:
         """The changes for the worse."""
-        return [change for change in self.changes if change.verdict == REGRESSION]
+        return self.of(REGRESSION)
+
+    @property
+    def decided(self) -> bool:
+        """Whether anything is known of any figure."""
+        return len(self.of(UNKNOWN)) < len(self.changes)
+
+    def of(self, verdict: str) -> list[Change]:
+        """Return the changes of that verdict."""
+        return [change for change in self.changes if change.verdict == verdict]
 
 
 def compare(
@@ -216,11 +229,15 @@ def _one_sample(logs: list[float]) -> float:
 
 def _judged(changes: list[Change], threshold: float) -> Iterator[Change]:
     for change, p in zip(changes, statistics.adjust_p_values([change.p for change in changes]), strict=True):
-        shift = change.ratio.value - 1
-        clear = p < RATE and abs(shift) >= threshold
-        worse = shift < 0 if change.figure in MORE_IS_BETTER else shift > 0
-        verdict = SAME if not clear else REGRESSION if worse else IMPROVEMENT
-        yield replace(change, adjusted=p, verdict=verdict)
+        yield replace(change, adjusted=p, verdict=UNKNOWN if math.isnan(p) else _known(change, p, threshold))
+
+
+def _known(change: Change, p: float, threshold: float) -> str:
+    shift = change.ratio.value - 1
+    if p >= RATE or abs(shift) < threshold:
+        return SAME
+    worse = shift < 0 if change.figure in MORE_IS_BETTER else shift > 0
+    return REGRESSION if worse else IMPROVEMENT
 
 
 def _alone(before: dict[Key, AnyJob], after: dict[Key, AnyJob], lost: Mapping[Key, str]) -> Iterator[str]:

@@ -136,10 +136,12 @@ def of_processes(values: Sequence[float]) -> Estimate:
 
 
 def adjust_p_values(values: list[float]) -> list[float]:
-    """Return Benjamini and Hochberg's adjusted p values, in the order given."""
+    """Return Benjamini and Hochberg's adjusted p values, in the order given; NaN, unknown, is no test."""
     from scipy.stats import false_discovery_control  # here: importing it takes more than a second
 
-    return [float(p) for p in false_discovery_control(values)] if values else []
+    known = [p for p in values if not math.isnan(p)]
+    adjusted = iter(false_discovery_control(known).tolist() if known else ())
+    return [p if math.isnan(p) else next(adjusted) for p in values]
 
 
 def median(values: Iterable[float]) -> float:
@@ -173,14 +175,14 @@ class Difference(NamedTuple):
 
     @property
     def p(self) -> float:
-        """Two-sided probability of a difference as large as this where there is none; 1 if unknown."""
+        """Two-sided probability of a difference as large as this where there is none; NaN if unknown."""
         return p_value(self.value, self.error, self.freedom)
 
 
 def p_value(value: float, error: float, freedom: int) -> float:
-    """Return Student's two-sided p of `value` where the truth is 0; 1 where nothing is known of its error."""
+    """Return Student's two-sided p of `value` where the truth is 0; NaN where nobody knows its error."""
     if freedom < 1:
-        return 1.0
+        return math.nan
     if error == 0:
         return 0.0 if value else 1.0
     return 2 * float(special_functions().stdtr(freedom, -abs(value) / error))

@@ -1,9 +1,10 @@
 """`orchestrate compare`: what moved from one run to another, for people and for CI."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,7 +51,7 @@ class CompareOptions:
 def compare(options: CompareOptions) -> None:
     """Report which figures changed beyond noise, and what changed around them.
 
-    Exit code 1 where a figure became worse, or a job is lost.
+    Exit code 1 where a figure became worse, or a job is lost; 2 where nothing could be decided.
     """
     from orchestrate import quantities
     from orchestrate.analysis import compare as comparing
@@ -63,10 +64,10 @@ def compare(options: CompareOptions) -> None:
     names = pairs("--name", options.name, "detector=detector-pruned")
     made = comparing.compare(before, after, least, devices, names)
     if options.as_json:
-        typer.echo(json.dumps(as_data(made), indent=1))
+        typer.echo(json.dumps(as_data(made), indent=1, allow_nan=False))
     else:
         show(made)
-    raise typer.Exit(1 if made.regressions or made.lost else 0)
+    raise typer.Exit(1 if made.regressions or made.lost else 0 if made.decided else 2)
 
 
 def pairs(option: str, given: list[str], example: str) -> dict[str, str]:
@@ -99,37 +100,56 @@ def line(change: "Change") -> str:
     scale, unit = SHOWN.get(change.figure, TIME)
     values = f"{text.number(change.before * scale)} to {text.number(change.after * scale)} {unit}"
     what = f"{change.verdict}: {change.device}, {change.job}: {change.figure}"
-    return f"{what} {values}, {text.ratio(change.ratio)}, p {change.adjusted:.2g}"
+    p = "" if math.isnan(change.adjusted) else f", p {change.adjusted:.2g}"
+    return f"{what} {values}, {text.ratio(change.ratio)}{p}"
 
 
 def show(made: "RunComparison") -> None:
-    """Regressions first, then improvements, then what could not be compared, then the environment."""
-    from orchestrate.analysis.compare import ALL, IMPROVEMENT, RATE, REGRESSION, SAME
-    from orchestrate.console import say
-    from orchestrate.quantities import counted
+    """Regressions first, then improvements, then what could not be compared, then the environment.
 
-    for verdict in (REGRESSION, IMPROVEMENT):
-        for change in made.changes:
-            if change.verdict == verdict:
+    Of what is not known, that which would be a change.
+    """
+    from orchestrate.analysis.compare import ALL, IMPROVEMENT, REGRESSION, SAME, UNKNOWN
+    from orchestrate.console import say
+
+    for verdict in (REGRESSION, IMPROVEMENT, UNKNOWN):
+        for change in made.of(verdict):
+            if verdict != UNKNOWN or abs(change.ratio.value - 1) >= made.threshold:
                 say(line(change))
     for text in (*(f"lost: {each}" for each in made.lost), *made.alone, *made.paired, *made.unlike):
         say(text)
     for device, fact, before, after in made.environment:
         say(f"changed around it: {device}, {fact}: {before[:120]} -> {after[:120]}")
-    for change in made.changes:
-        if change.job == ALL and change.verdict == SAME:
+    for change in made.of(SAME):
+        if change.job == ALL:
             say(line(change))
-    same = sum(change.verdict == SAME for change in made.changes)
-    say(
-        f"{counted(len(made.changes), 'figure')} compared, {same} without a change shown; "
+    say(last_line(made))
+
+
+def last_line(made: "RunComparison") -> str:
+    """Return how many figures were compared, and by which rule."""
+    from orchestrate.analysis.compare import RATE, SAME, UNKNOWN
+    from orchestrate.quantities import counted
+
+    compared, unknown = counted(len(made.changes), "figure"), len(made.of(UNKNOWN))
+    if not made.decided:
+        return (
+            f"{compared}, nothing known of any: one process or build a side shows no spread; measure with "
+            "`--processes 3` or more (on TensorRT also `builds: 3`)"
+        )
+    lacking = f"{unknown} not known (one process or build a side), " if unknown else ""
+    return (
+        f"{compared} compared, {lacking}{len(made.of(SAME))} without a change shown; "
         f"changes are reported from {made.threshold:.1%} "
         f"at a false-discovery rate of {RATE:.0%} (Benjamini-Hochberg)"
     )
 
 
 def as_data(made: "RunComparison") -> dict[str, object]:
-    """Return the comparison as JSON; base units."""
-    changes = [{**asdict(change), "ratio": change.ratio._asdict()} for change in made.changes]
+    """Return the comparison as JSON; base units, null where unknown."""
+    from orchestrate.analysis.compare import UNKNOWN
+
+    changes = [{**known(asdict(change)), "ratio": known(change.ratio._asdict())} for change in made.changes]
     around = [
         dict(zip(("device", "fact", "before", "after"), each, strict=True)) for each in made.environment
     ]
@@ -137,6 +157,7 @@ def as_data(made: "RunComparison") -> dict[str, object]:
         "method": "Student's t on logarithms of process values; Benjamini-Hochberg at 5%",
         "threshold": made.threshold,
         "regressions": len(made.regressions),
+        "not_known": len(made.of(UNKNOWN)),
         "changes": changes,
         "figures": list(made.figures),
         "lost": made.lost,
@@ -145,6 +166,12 @@ def as_data(made: "RunComparison") -> dict[str, object]:
         "paired": made.paired,
         "environment": around,
     }
+
+
+def known(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values, None for NaN."""
+    unknown = {key for key, value in values.items() if isinstance(value, float) and math.isnan(value)}
+    return {key: None if key in unknown else value for key, value in values.items()}
 
 
 def register(app: typer.Typer) -> None:

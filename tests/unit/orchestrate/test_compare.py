@@ -1,6 +1,7 @@
 """Two runs: a change is reported, noise is not, and what changed around them is named."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,56 @@ def test_the_command_exits_with_1_on_a_regression_for_ci_and_with_0_otherwise(tm
     fast = invoked("before", "fast", "--results", str(tmp_path), "--json")
     assert fast.exit_code == 0
     assert json.loads(fast.stdout)["regressions"] == 0
+
+
+def one_a_side(run: Path, of: str, figure: dict[str, Any]) -> None:
+    """Make the run one whose jobs have one process each, or one build for all processes."""
+    for path in run.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        processes = record["latency"]["processes"]
+        if of == "process":
+            record["latency"]["processes"] = processes[:1]
+            record["memory"]["rungs"] = [r for r in record["memory"]["rungs"] if r["process"] == 0]
+        for process in processes:
+            process.update(figure)
+        path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(("of", "figure"), [("process", {}), ("build", {"build": 1})])
+def test_what_one_process_or_build_a_side_cannot_decide_is_not_known(
+    tmp_path: Path, of: str, figure: dict[str, Any]
+) -> None:
+    """A job three times as slow was `no change shown`, with exit code 0 and NaN in the JSON."""
+    two = replace(BEFORE, architectures=("vgg11",), methods=("neuralscale",), ratios=(0.5, 1.0))
+    for made in (replace(two, run="one"), replace(two, run="slow", latency=7.8)):
+        one_a_side(synthetic.write(made, tmp_path), of, figure)
+    told = invoked("one", "slow", "--results", str(tmp_path))
+    assert told.exit_code == 2, told.output
+    assert "not known: bench-a, vgg11-cifar10-neuralscale-p1--" in told.stdout
+    assert "nothing known of any: one process or build a side" in told.stdout
+    found = json.loads(
+        invoked("one", "slow", "--results", str(tmp_path), "--json").stdout, parse_constant=pytest.fail
+    )
+    assert found["not_known"] == len(found["changes"]) > 0
+    for change in found["changes"]:
+        unknown = (change["p"], change["adjusted"], change["ratio"]["low"], change["ratio"]["high"])
+        assert (change["verdict"], *unknown) == (compare.UNKNOWN, None, None, None, None)
+
+
+def test_what_is_not_known_is_no_test_of_the_others(tmp_path: Path) -> None:
+    assert statistics.adjust_p_values([0.01, math.nan, 0.5]) == pytest.approx(
+        [0.02, math.nan, 0.5], nan_ok=True
+    )
+    runs = [synthetic.write(replace(BEFORE, run=run), tmp_path) for run in ("a", "b")]
+    for run in runs:
+        path = next(run.glob("*/records/vgg11-cifar10-uniform-p1--*.json"))
+        record = json.loads(path.read_text())
+        for process in record["latency"]["processes"]:
+            process["build"] = 1
+        path.write_text(json.dumps(record))
+    told = invoked("a", "b", "--results", str(tmp_path))
+    assert told.exit_code == 0, told.output
+    assert " not known (one process or build a side), " in told.stdout
 
 
 @pytest.mark.parametrize(
