@@ -1,4 +1,4 @@
-"""What decides a figure beside the names of a configuration: CPU, library, backend options, power mode.
+"""What decides a figure beside the names of a configuration: CPU, library, backend options, power, clocks.
 
 A device's name is its owner's word. Another machine, an updated library or another power mode under the same
 name makes other figures, so records of several setups get configurations of their own: no pair, mean or line
@@ -50,7 +50,13 @@ def facts(job: MeasuredJob | LoadedJob) -> Facts:
     """Return the setup of a job, fact -> value."""
     seen = job.environment
     of = machine(job.backend, seen)
-    power = {"power mode": (seen.get("board") or {}).get("power_mode"), "governor": seen.get("governors")}
+    board = seen.get("board") or {}
+    pinned = board.get("clocks_pinned")
+    power = {
+        "power mode": board.get("power_mode"),
+        "clocks pinned": ("yes" if pinned else "no") if isinstance(pinned, bool) else None,
+        "governor": seen.get("governors"),
+    }
     options = {OPTION + key: value for key, value in job.options.items()}
     return {"CPU": of["cpu"], job.backend: of["version"], **dict(flat({**power, **options}))}
 

@@ -27,8 +27,8 @@ MEANING = {
         Peak: the highest VmHWM. On a Jetson each with the GPU memory of the process (nvmap), and unknown
         where a GPU's part is. Geometric mean over processes. 1 MB is 10⁶ bytes.""",
     "Ratios": """Two methods at the same architecture, dataset, ratio, device, backend, precision, threads,
-        batch and setup (CPU, library version, backend options, power mode) make a pair; a pair of networks
-        counts once. Means are geometric, each architecture counting
+        batch and setup (CPU, library version, backend options, power mode, clocks) make a pair; a pair of
+        networks counts once. Means are geometric, each architecture counting
         alike; their intervals are Student's over the means of the architectures, on logarithms: networks of
         one architecture resemble each other. Fits that are stand-ins, and pairs in which both methods give
         the same network, enter no mean and no verdict.""",

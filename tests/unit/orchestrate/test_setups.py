@@ -34,6 +34,8 @@ def runs(tmp_path: Path, change: Change) -> list[Path]:
         (lambda r: r["job"].update(options={"graph_level": "basic"}), "option graph_level basic"),
         (lambda r: r["environment"].update(board={"power_mode": "MAXN"}), "power mode MAXN"),
         (lambda r: r["environment"].update(governors=["powersave"]), "governor powersave"),
+        (lambda r: r["environment"].update(board={"clocks_pinned": True}), "clocks pinned yes"),
+        (lambda r: r["environment"].update(board={"clocks_pinned": False}), "clocks pinned no"),
     ],
 )
 def test_records_of_two_setups_make_no_pair_and_are_named(tmp_path: Path, change: Change, name: str) -> None:
