@@ -163,6 +163,7 @@ def ladder(
             "rss": uss + 9 * MB,
             "pss": uss + 3 * MB,
             "uss": uss,
+            "swap": 0,
             "peak_rss": int(uss * 1.02) + 9 * MB,
             "cgroup_current": None,
             "cgroup_peak": None,

@@ -2,7 +2,6 @@
 
 import math
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.record import backends, loads
-from bench.record.readings import Reading, Rung
+from bench.record.readings import Reading
 from bench.record.types import Accuracy, Environment, Json, Model, OperatorProfile, Record
-from orchestrate.analysis import builds, latency, memory, samples, settling, statistics
+from orchestrate.analysis import builds, job_memory, latency, memory, samples, settling, statistics
 
 NUMBERS = (int, float)
 
@@ -125,7 +124,9 @@ def take(record: Record, name: str = "") -> Taken:
     if not series or not all(each.n for each in series):
         raise ValueError("no latency samples")
     processes = [(int(entry.get("order") or 0), str(entry.get("started") or "")) for entry in entries]
-    readings = np.array(_rows(record["memory"]["rungs"]), dtype=float).reshape(-1, len(memory.READINGS))
+    readings = np.array(job_memory.readings(record["memory"]["rungs"]), dtype=float).reshape(
+        -1, len(memory.READINGS)
+    )
     return Taken(
         _known(record, name), processes, series, [settling.starts(entry) for entry in entries], readings
     )
@@ -166,14 +167,15 @@ def _built(taken: Sequence[Taken]) -> Iterator[MeasuredJob]:
     pooled = latency.of_records([np.concatenate([next(parts) for _ in each.series]) for each in taken])
     if any(figures.best <= 0 for figures in pooled):
         raise ValueError("a latency sample that is not above 0")
-    memories = _memories([each.readings for each in taken])
+    memories = job_memory.of_jobs([each.readings for each in taken])
     for each, figures, sizes in zip(taken, pooled, memories, strict=True):
         processes = tuple(map(_process, each.processes, each.series, of_processes))
         started = min(process.started for process in processes)
         job = MeasuredJob(
-            **each.known, **figures._asdict(), **next(settled)._asdict(), **sizes._asdict(),
-            processes=processes, started=started,
+            **each.known, **figures._asdict(), **next(settled)._asdict(),
+            processes=processes, started=started, sizes=sizes.sizes, steps=sizes.steps,
         )  # fmt: skip
+        job.warnings += sizes.warnings
         if job.builds:
             job.sizes = builds.means(job.sizes, job.builds)
             job.steady = tuple(builds.listed(job.steady, job.builds))
@@ -214,57 +216,6 @@ def inputs_of(model: Model, batch: int) -> str:
     """Return `batch 8, 8x3x32x32`: what one inference takes. Records before shapes were kept: the batch."""
     shapes = ["x".join(map(str, each.get("shape") or ())) for each in model.get("inputs") or ()]
     return ", ".join([f"batch {batch}", *shapes])
-
-
-class _Memory(NamedTuple):
-    """Bytes under each definition and of each process, NaN unless known of all; the median ladder."""
-
-    sizes: NDArray[np.float64]
-    steps: tuple[float | None, ...]
-
-
-def ladders(rungs: Sequence[Rung]) -> list[dict[str, Rung]]:
-    """Return the ladder of each process, rung -> its readings, in the order of the processes."""
-    found: dict[int, dict[str, Rung]] = defaultdict(dict)
-    for rung in rungs:
-        found[rung["process"]][rung["rung"]] = rung
-    return [found[process] for process in sorted(found)]
-
-
-def _memories(jobs: Sequence[NDArray[np.float64]]) -> list[_Memory]:
-    """The memory of each job, from the readings at the rungs of all its processes."""
-    every = memory.Ladders(np.concatenate(jobs))
-    figures = np.stack([every.under(definition) for definition in memory.DEFINITIONS.values()])
-    counts = np.array([len(each) // len(memory.ORDER) for each in jobs], dtype=int)
-    ends = np.cumsum(counts)
-    unknown = np.concatenate(
-        (np.zeros((len(figures), 1), dtype=int), np.isnan(figures).cumsum(axis=1)), axis=1
-    )
-    lacking = unknown[:, ends] > unknown[:, ends - counts]  # of some process of the job
-    known = np.where(np.repeat(lacking, counts, axis=1), np.nan, figures)
-    steps = _medians(every.steps(), counts).tolist()
-    places = zip((ends - counts).tolist(), ends.tolist(), steps, strict=True)
-    return [
-        _Memory(known[:, start:end].copy(), tuple(None if math.isnan(step) else step for step in of_job))
-        for start, end, of_job in places
-    ]
-
-
-def _rows(rungs: Sequence[Rung]) -> list[tuple[Any, ...]]:
-    """Readings at every rung of memory.ORDER of each process, in the order of the processes."""
-    processes = [rung["process"] for rung in rungs[:: len(memory.ORDER)]]
-    asked = [(process, rung) for process in sorted(set(processes)) for rung in memory.ORDER]
-    if [(rung["process"], rung["rung"]) for rung in rungs] == asked:  # as the runtime writes them
-        return memory.rows(rungs)
-    return [row for ladder in ladders(rungs) for row in memory.rows_of(ladder)]
-
-
-def _medians(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The median over each job's processes of (processes, rungs), of those known: (jobs, rungs)."""
-    padded = np.full((len(counts), max(1, counts.max(initial=1)), values.shape[1]), np.nan)
-    padded[np.arange(padded.shape[1]) < counts[:, None]] = values
-    apart = padded.transpose(0, 2, 1).reshape(-1, padded.shape[1])
-    return statistics.median_rows(apart).reshape(len(counts), -1)
 
 
 def _median(values: Iterable[float]) -> float | None:

@@ -18,7 +18,7 @@ from bench.record.schema import RUNGS
 Rungs = Mapping[str, Mapping[str, object]]  # the ladder of one process: rung -> readings
 Bytes = NDArray[np.float64]
 ORDER = RUNGS
-READINGS = ("rss", "pss", "uss", "peak_rss", "gpu_free", "nvmap")
+READINGS = ("rss", "pss", "uss", "swap", "peak_rss", "gpu_free", "nvmap")
 NOTHING: Mapping[str, object] = {}
 MOMENTS = {"trimmed": "steady_trimmed", "untrimmed": "steady"}
 NAMES = {"own": "own", "uss": "USS", "pss": "PSS", "rss": "RSS"}
@@ -100,14 +100,29 @@ class Ladders:
         return gpu
 
     def _own(self) -> Bytes:
-        """RSS without what was shared at the start (interpreter, C library), (processes, rungs).
+        """RSS and swap without what was shared at the start (interpreter, C library), (processes, rungs).
 
+        What the kernel swapped out is still the process's: without it a model seemed to free memory.
         It is the USS of a process that has its libraries for itself. The kernel's USS drops by megabytes when
         an unrelated process maps the same library.
         """
         rss, uss = self._sizes["rss"], self._sizes["uss"]
-        own: Bytes = rss - (rss[:, :1] - uss[:, :1])
+        own: Bytes = rss + self._swap() - (rss[:, :1] - uss[:, :1])
         return own
+
+    def _swap(self) -> Bytes:
+        """Bytes swapped out at each rung, (processes, rungs); 0 where the kernel does not say."""
+        swap: Bytes = np.nan_to_num(self._sizes["swap"])
+        return swap
+
+    def swapped(self) -> NDArray[np.bool_]:
+        """Whether more was in swap at some rung than at the start, one per process.
+
+        RSS, PSS, USS and the peak are then of what was left in memory; `own` holds both.
+        """
+        swap = self._swap()
+        grown: NDArray[np.bool_] = np.logical_or.reduce(swap > swap[:, :1], axis=1)
+        return grown
 
     def read(self, rung: str, reading: str) -> Bytes:
         """Return bytes of a reading (one of READINGS, or own) at a rung, one per process."""

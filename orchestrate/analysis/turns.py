@@ -8,7 +8,7 @@ from typing import Any
 from bench.record import backends
 from bench.record.types import Json, OperatorProfile, Record
 from orchestrate.analysis import memory
-from orchestrate.analysis.job import ladders
+from orchestrate.analysis.job_memory import ladders
 from orchestrate.analysis.statistics import of_processes
 
 Turns = list[list[int]]  # pairs: ns of the model and of the reference, one after the other

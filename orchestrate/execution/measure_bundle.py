@@ -12,7 +12,7 @@ from bench.record.bundle import Bundle
 from bench.record.types import Json, Record
 from bench.work.signals import terminated_is_interrupted
 from orchestrate.analysis import memory, turns
-from orchestrate.analysis.job import ladders
+from orchestrate.analysis.job_memory import ladders
 from orchestrate.errors import OrbitError
 from orchestrate.execution.follower import FollowPolicy
 from orchestrate.execution.options import RunOptions

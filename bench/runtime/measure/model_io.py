@@ -64,10 +64,14 @@ def residual(rungs: List[Rung], known: Dict[str, int]) -> List[UnexplainedMemory
     """Return what the model's growth leaves unexplained by the weights and activations that the backend knows
     of.
 
-    All in bytes; growth is of RSS, trimmed, above the initialised device.
+    All in bytes; growth is of RSS and swap, trimmed, above the initialised device.
     """
     ladder = {r["rung"]: r for r in rungs}
-    growth = (ladder["steady_trimmed"]["rss"] or 0) - (ladder["device_initialised"]["rss"] or 0)
+    before, after = (
+        (ladder[rung]["rss"] or 0) + (ladder[rung]["swap"] or 0)
+        for rung in ("device_initialised", "steady_trimmed")
+    )
+    growth = after - before
     weights, activations = known.get("weights", 0), known.get("activations", 0)
     return [
         {

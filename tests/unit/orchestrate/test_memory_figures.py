@@ -1,6 +1,11 @@
 """Memory under every definition, from rungs written by hand."""
 
-from orchestrate.analysis import memory
+import json
+from pathlib import Path
+
+from orchestrate.analysis import memory, records
+from tests import synthetic
+from tests.synthetic import Study
 
 MB = 1_000_000
 
@@ -65,3 +70,33 @@ def test_the_peak_holds_the_gpus_part_and_is_unknown_without_it() -> None:
     blind = memory.values({name: {**rung, "gpu_free": 8_000 * MB} for name, rung in ladder(0, 22).items()})
     assert not {memory.PEAK, "peak_model", memory.PROCESS} & blind.keys()
     assert blind["peak_rss"] == 62 * MB
+
+
+def test_what_the_kernel_swaps_out_is_still_the_models_and_is_warned_of(tmp_path: Path) -> None:
+    run = synthetic.write(Study(architectures=("vgg11",), ratios=(0.25,)), tmp_path)
+    (before,) = {job.id: job for job in records.read([run]).jobs if "uniform" in job.id}.values()
+    for path in run.glob("*/records/*.json"):
+        record = json.loads(path.read_text())
+        for rung in record["memory"]["rungs"]:
+            if rung["rung"].startswith("steady") and "uniform" in path.name:
+                rung.update({key: rung[key] - 20 * MB for key in ("rss", "pss", "uss")}, swap=20 * MB)
+        path.write_text(json.dumps(record))
+    found = {job.id: job for job in records.read([run]).jobs}
+    moved = found.pop(before.id)
+    assert moved.memory[memory.MODEL] == before.memory[memory.MODEL]
+    assert moved.memory[memory.PROCESS] == before.memory[memory.PROCESS]
+    assert "swapped" in moved.warnings
+    assert not any("swapped" in job.warnings for job in found.values())
+
+
+def test_a_model_that_seems_to_free_memory_is_warned_of(tmp_path: Path) -> None:
+    run = synthetic.write(Study(architectures=("vgg11",), ratios=(0.25,), methods=("uniform",)), tmp_path)
+    (path,) = run.glob("*/records/*.json")
+    record = json.loads(path.read_text())
+    for rung in record["memory"]["rungs"]:
+        if rung["rung"] == "device_initialised":
+            rung.update({key: rung[key] + 300 * MB for key in ("rss", "pss", "uss", "peak_rss")})
+    path.write_text(json.dumps(record))
+    (job,) = records.read([run]).jobs
+    assert max(job.memory[memory.MODEL]) < 0
+    assert "negative_memory" in job.warnings
