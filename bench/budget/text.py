@@ -9,6 +9,7 @@ from typing import Any
 from bench.budget.command import NAMES, Asked, BudgetAnswer, round_lines, solve
 from bench.cost import UNKNOWN, PredictedFigure, Prediction, Profile, number_or_none
 from bench.manifests.methods import canonical
+from bench.record.facts import NO_SETUP
 from bench.scaling.budgets import shown
 
 ON_DEVICE = ("latency", "memory")
@@ -116,6 +117,8 @@ def prediction_lines(prediction: Prediction, profile: Profile) -> list[str]:
     lines = [f"{name:<8}{_predicted(name, each)}" for name, each in _limited(prediction).items()]
     lines[0] += f" (95 %, profile {profile.name})"
     lines += [f"extrapolated: {reason}" for reason in prediction.outside]
+    if profile.environment.setup is None:
+        lines.append(f"profile {profile.name} {NO_SETUP}")
     if profile.emulated:
         lines.append(f"the profile is of an emulated CPU ({profile.emulated}): this is no figure of a board")
     return lines

@@ -101,6 +101,7 @@ def _data(prediction: "Prediction", model: "CostModel") -> dict[str, object]:
 
 def _lines(prediction: "Prediction", model: "CostModel") -> list[str]:
     from bench.cost import UNKNOWN
+    from bench.record.facts import NO_SETUP
 
     found, latency = model.profile.environment, prediction.latency
     threads = counted(found.threads, "thread")
@@ -114,6 +115,8 @@ def _lines(prediction: "Prediction", model: "CostModel") -> list[str]:
         held = UNKNOWN if math.isnan(value) else f"{value:.1f} MB  ({low:.1f} to {high:.1f}, 95 %)"
         lines.append(f"{name:<8} {held}")
     lines += [f"extrapolated: {reason}" for reason in prediction.outside]
+    if found.setup is None:
+        lines.append(f"profile {model.profile.name} {NO_SETUP}")
     if model.profile.emulated:
         lines.append(f"the CPU was emulated ({model.profile.emulated}): this is no figure of a board")
     return lines

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from bench.cost.design import Item, segment_of
 from bench.cost.errors import ProfileError
 from bench.manifests import reader, search_path
-from bench.record import files
+from bench.record import facts, files
 from bench.record.quantities import counted
 from bench.zoo import Architecture, architecture
 
@@ -23,6 +23,7 @@ KIND = "profiles"
 LEAST = 12  # measurements: fewer do not determine the kernels
 MOST, MOST_KERNELS = 400, 20_000  # the fit of which takes seconds
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Fact = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Bytes = Annotated[int, Field(ge=0, le=2**44)]
 Width = Annotated[int, Field(ge=0, le=20_000)]
@@ -40,14 +41,13 @@ class Environment(reader.Section):
     precision: Literal["fp32", "fp16", "int8"]
     threads: int = Field(ge=0, le=256)
     cpu: Word = Field(description="model of the CPU")
+    setup: dict[Fact, Fact] | None = Field(
+        None, max_length=200, description="backend options and power mode; null in older profiles: unknown"
+    )
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """Return what of `other` is not as here, each as `threads 1, not 4`."""
-        return [
-            f"{name} {getattr(self, name)}, not {value}"
-            for name, value in other.items()
-            if value is not None and getattr(self, name) != value
-        ]
+        """Return what of `other` is not as here, each as `threads 1, not 4`; not of what is unknown."""
+        return facts.differences(self.model_dump(), other)
 
 
 class MeasuredMemory(reader.Section):
@@ -145,7 +145,7 @@ class Profile(reader.Manifest):
         seconds: dict[Any, float] = dict(self.reference_seconds)
         return ratio * seconds[architecture]
 
-    def check(self, **environment: str | int | None) -> None:
+    def check(self, **environment: Any) -> None:
         """ProfileError naming everything of `environment` in which this profile differs."""
         if wrong := self.environment.differences(environment):
             raise ProfileError(

@@ -157,7 +157,7 @@ def _predicted(prices: "DevicePrices", request: Request, scaled: Scaled) -> Stat
     profile = prices.model.profile
     stated = {
         "profile": profile.name,
-        **profile.environment.model_dump(),
+        **profile.environment.model_dump(exclude_none=True),
         **({"emulated": profile.emulated} if profile.emulated else {}),
         "latency": found.latency.data(),
         "memory": None if memory["value"] is None else memory,

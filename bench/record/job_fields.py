@@ -74,7 +74,7 @@ _predicted = fields(
         "latency": _estimate,
         "memory": nullable(_estimate),
     },
-    {"version": name, "cpu": name, "emulated": nullable(name)},
+    {"version": name, "cpu": name, "setup": mapping(text), "emulated": nullable(name)},
 )
 
 model = fields(

@@ -61,6 +61,7 @@ class StatedPrediction(_RequiredPrediction, total=False):
 
     version: str
     cpu: str
+    setup: Dict[str, str]  # absent where the profile is older and does not know it
     emulated: Optional[str]
 
 

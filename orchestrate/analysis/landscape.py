@@ -49,6 +49,7 @@ class Landscape(_Answer):
     precision: Name
     threads: int = Field(ge=0, le=4096)
     cpu: Name
+    setup: dict[str, str] | None = None
     emulated: Name | None
     architecture: Name
     dataset: Name

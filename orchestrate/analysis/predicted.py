@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from bench.record import facts
 from bench.record.types import Json
-from orchestrate.analysis import turns
+from orchestrate.analysis import setups, turns
 from orchestrate.analysis.frame import Frame, Row
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
 from orchestrate.quantities import counted
@@ -85,24 +86,32 @@ def _of_device(row: Row, found: Json) -> bool:
 def environment_differences(row: Row, found: Json) -> list[str]:
     """Return what of a prediction's environment is not the record's, each as `version 1.32.0, not 1.33.0`.
 
-    Older models name neither version nor CPU of their profile.
+    Older models name neither version nor CPU of their profile, or none of its options and power mode.
     """
-    named = {key: found[key] for key in ("version", "cpu") if found.get(key)}
-    seen = turns.machine(row["backend"], row["source"].environment) if named else {}
-    wrong = [f"{key} {value}, not {seen[key]}" for key, value in named.items() if seen[key] != value]
-    return [*(["an emulated CPU"] if found.get("emulated") else []), *wrong]
+    job = row["source"]
+    seen = {
+        **turns.machine(row["backend"], job.environment),
+        "setup": setups.settings(job.options, job.environment),
+    }
+    return [*(["an emulated CPU"] if found.get("emulated") else []), *facts.differences(found, seen)]
 
 
 def elsewhere(table: Frame) -> tuple[str, ...]:
-    """Return a line for each profile that predicted for another environment than the one that measured."""
-    found: Counter[str] = Counter()
+    """Return a line for each profile that predicted for another environment than the one that measured.
+
+    And one for each that does not know its setup.
+    """
+    found: Counter[tuple[str, str]] = Counter()
     for row in rows_predicted(table):
         predicted = row["source"].model["predicted"]
-        if _of_device(row, predicted) and (wrong := environment_differences(row, predicted)):
-            found[f"profile {predicted['profile']} is of {'; '.join(wrong)} on {row['device']}"] += 1
-    return tuple(
-        f"{text}: {counted(count, 'prediction')} not compared" for text, count in found.most_common(MOST)
-    )
+        if not _of_device(row, predicted):
+            continue
+        profile = f"profile {predicted['profile']}"
+        if wrong := environment_differences(row, predicted):
+            found[f"{profile} is of {'; '.join(wrong)} on {row['device']}", " not compared"] += 1
+        elif predicted.get(facts.SETUP) is None:
+            found[f"{profile} {facts.NO_SETUP}", ""] += 1
+    return tuple(f"{a}: {counted(count, 'prediction')}{b}" for (a, b), count in found.most_common(MOST))
 
 
 def rank(rows: Iterable[Json], limits: ModelLimits, accuracies: Accuracies) -> list[Predicted]:

@@ -12,15 +12,16 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from bench.record import backends
+from bench.record.facts import OPTION, Facts, unlike, value_of
+from bench.record.types import Json, Record
 from orchestrate.analysis.configuration import Configuration, configuration
 from orchestrate.analysis.job import MeasuredJob, flat
 from orchestrate.analysis.turns import machine
 from orchestrate.analysis.under_load import LoadedJob
 
 J = TypeVar("J", bound=MeasuredJob | LoadedJob)
-Facts = Mapping[str, str]
 NAMED = [name for name in Configuration.__annotations__ if name != "setup"]
-OPTION = "option "
 
 
 def separated(jobs: Sequence[J]) -> tuple[list[J], list[str]]:
@@ -48,8 +49,12 @@ def separated(jobs: Sequence[J]) -> tuple[list[J], list[str]]:
 
 def facts(job: MeasuredJob | LoadedJob) -> Facts:
     """Return the setup of a job, fact -> value."""
-    seen = job.environment
-    of = machine(job.backend, seen)
+    of = machine(job.backend, job.environment)
+    return {"CPU": of["cpu"], job.backend: of["version"], **settings(job.options, job.environment)}
+
+
+def settings(options: Mapping[str, Any], seen: Mapping[str, Any]) -> Facts:
+    """Return what of a setup its owner sets: power mode, clocks and backend options."""
     board = seen.get("board") or {}
     pinned = board.get("clocks_pinned")
     power = {
@@ -57,19 +62,20 @@ def facts(job: MeasuredJob | LoadedJob) -> Facts:
         "clocks pinned": ("yes" if pinned else "no") if isinstance(pinned, bool) else None,
         "governor": seen.get("governors"),
     }
-    options = {OPTION + key: value for key, value in job.options.items()}
-    return {"CPU": of["cpu"], job.backend: of["version"], **dict(flat({**power, **options}))}
+    return dict(flat({**power, **{OPTION + key: value for key, value in options.items()}}))
 
 
-def _names(setups: Sequence[Facts]) -> list[str]:
+def environment(record: Record) -> Json:
+    """Return what a profile's latencies depend on beside the network."""
+    job, seen = record["job"], record["environment"]
+    named = {"backend": job["backend"], "precision": backends.arithmetic(job), "threads": job["threads"]}
+    where = {"device": record["device"], **named, **machine(job["backend"], seen)}
+    return {**where, "setup": settings(job.get("options") or {}, seen)}
+
+
+def _names(setups: list[Facts]) -> list[str]:
     """What of each setup another one has not: `CPU Cortex-A72, onnxruntime 1.10.0`."""
-    keys = dict.fromkeys(key for setup in setups for key in setup)
-    unlike = [key for key in keys if len({setup.get(key) for setup in setups}) > 1]
-    return [", ".join(f"{key} {setup.get(key) or _absent(key)}" for key in unlike) for setup in setups]
-
-
-def _absent(key: str) -> str:
-    return "default" if key.startswith(OPTION) else "unknown"
+    return [", ".join(f"{key} {value_of(setup, key)}" for key in unlike(setups)) for setup in setups]
 
 
 def _line(of: Mapping[str, object], names: Iterable[str], places: Iterable[Sequence[int]]) -> str:

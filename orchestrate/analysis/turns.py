@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean, median
 from typing import Any
 
-from bench.record import backends
 from bench.record.types import Json, OperatorProfile, Record
 from orchestrate.analysis import memory
 from orchestrate.analysis.job_memory import ladders
@@ -126,13 +125,6 @@ def _layers(profile: OperatorProfile | None) -> list[list[object]] | None:
     return [
         [each["operator"], each.get("macs"), each.get("bytes"), each["seconds"]] for each in profile["layers"]
     ]
-
-
-def environment(record: Record) -> Json:
-    """Return what a profile's latencies depend on beside the network."""
-    job, seen = record["job"], record["environment"]
-    named = {"backend": job["backend"], "precision": backends.arithmetic(job), "threads": job["threads"]}
-    return {"device": record["device"], **named, **machine(job["backend"], seen)}
 
 
 def machine(backend: str, seen: Mapping[str, Any]) -> dict[str, str]:

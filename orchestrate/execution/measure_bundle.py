@@ -11,7 +11,7 @@ from rich.console import Console
 from bench.record.bundle import Bundle
 from bench.record.types import Json, Record
 from bench.work.signals import terminated_is_interrupted
-from orchestrate.analysis import memory, turns
+from orchestrate.analysis import memory, setups, turns
 from orchestrate.analysis.job_memory import ladders
 from orchestrate.errors import OrbitError
 from orchestrate.execution.follower import FollowPolicy
@@ -59,6 +59,6 @@ def _figures(record: Record) -> Json:
         "reference_seconds": turns.undisturbed(record),
         "p50": turns.p50(record),
         "memory": [value[memory.PROCESS] for value in values if memory.PROCESS in value],
-        "environment": turns.environment(record),
+        "environment": setups.environment(record),
         "emulated": record["environment"].get("emulated") or None,
     }

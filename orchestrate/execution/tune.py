@@ -17,12 +17,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import InputError
-from bench.record import files
+from bench.record import facts, files
 from bench.record.bundle import Bundle
 from bench.record.types import Json, Record
 from bench.work import writable_paths
 from bench.work.signals import terminated_is_interrupted
-from orchestrate.analysis import turns
+from orchestrate.analysis import setups, turns
 from orchestrate.console import make_console
 from orchestrate.errors import BadInput, OrbitError, Refused, listed
 from orchestrate.execution import process_runner
@@ -221,15 +221,12 @@ def join_measurements(before: Json, run: Run, seconds: float) -> Json:
 
 def environment_of(records: Sequence[Record], before: Json, kept: Path) -> Json:
     """Return the one environment that all was measured in; Refused names what changed in between."""
-    found = [turns.environment(record) for record in records]
+    found = [setups.environment(record) for record in records]
     first = before.get("environment", found[0])
     for each in found:
-        changed = "; ".join(
-            f"{key} {first[key]}, then {each[key]}" for key in each if each[key] != first[key]
-        )
-        if changed:
+        if changed := facts.differences(first, each, "then"):
             raise Refused(
-                f"the device changed while it was tuned: {changed}; "
+                f"the device changed while it was tuned: {'; '.join(changed)}; "
                 f"put that back, or remove {kept} to begin again"
             )
     return dict(first)

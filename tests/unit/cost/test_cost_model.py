@@ -145,6 +145,12 @@ def test_a_profile_of_another_environment_is_refused_by_what_differs():
     with pytest.raises(ProfileError, match=r"threads 1, not 4; .*tune --device pi4") as refusal:
         profile.check(device="pi4", threads=4)
     assert "device nowhere, not pi4" in str(refusal.value)
+    profile.check(setup={"power mode": "10W"})  # an older profile does not know its own
+    known = profile.environment.model_copy(update={"setup": {"power mode": "MAXN"}})
+    with pytest.raises(ProfileError, match="power mode MAXN, not 10W; option arena default, not False"):
+        profile.model_copy(update={"environment": known}).check(
+            setup={"power mode": "10W", "option arena": "False"}
+        )
 
 
 def test_a_sample_is_whole_or_a_part():

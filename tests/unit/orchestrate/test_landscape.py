@@ -37,7 +37,7 @@ def row(method: str, ratio: float = 0.5, ratio_of: str = "params", **other: Any)
 
 def source(predicted: dict, version: str = "1.2") -> SimpleNamespace:
     environment = {**ENVIRONMENT, "versions": {"onnxruntime": version}}
-    return SimpleNamespace(model={"predicted": predicted}, environment=environment)
+    return SimpleNamespace(model={"predicted": predicted}, options={}, environment=environment)
 
 
 def asked(*rows: dict) -> list[landscape.Question]:
@@ -86,7 +86,14 @@ def test_a_network_lies_on_the_curve_at_its_width() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"device": "tx2"}, {"threads": 1}, {"emulated": "qemu"}, {"version": "1.3"}, {"cpu": "Another"}],
+    [
+        {"device": "tx2"},
+        {"threads": 1},
+        {"emulated": "qemu"},
+        {"version": "1.3"},
+        {"cpu": "Another"},
+        {"setup": {"power mode": "MAXN"}},
+    ],
 )
 def test_a_profile_of_elsewhere_or_of_an_emulator_shows_nothing(wrong: dict) -> None:
     [question] = asked(row("device"))

@@ -16,7 +16,13 @@ PREDICTED = {
 }  # fmt: skip
 
 
-ENVIRONMENT = {"versions": {"onnxruntime": "1.33.0"}, "cpu": {"identity": {"model name": "A CPU"}}}
+ENVIRONMENT = {
+    "versions": {"onnxruntime": "1.33.0"},
+    "cpu": {"identity": {"model name": "A CPU"}},
+    "board": {"power_mode": "10W"},
+}
+OPTIONS = {"graph_level": "disabled"}
+SETUP = {"power mode": "10W", "option graph_level": "disabled"}
 
 
 def job(predicted: dict | None, device: str = "pi4", batch: int = 1) -> dict:
@@ -24,7 +30,9 @@ def job(predicted: dict | None, device: str = "pi4", batch: int = 1) -> dict:
     run = {"device": device, "processor": "cpu", "backend": "onnxruntime", "precision": "fp32"}
     run |= {"threads": 4, "batch": batch, "setup": ""}
     latency = {"latency": 0.010, "latency_low": 0.0098, "latency_high": 0.0102}
-    source = SimpleNamespace(model={"predicted": predicted} if predicted else {}, environment=ENVIRONMENT)
+    source = SimpleNamespace(
+        model={"predicted": predicted} if predicted else {}, options=OPTIONS, environment=ENVIRONMENT
+    )
     return {**named, **run, **latency, memory.PROCESS: 4e7, "source": source}
 
 
@@ -63,9 +71,26 @@ def test_memory_that_the_profile_does_not_know_is_not_compared() -> None:
         ),
         ({"cpu": "Another"}, "profile pi is of cpu Another, not A CPU on pi4: 2 predictions not compared"),
         ({"emulated": "qemu"}, "profile pi is of an emulated CPU on pi4: 2 predictions not compared"),
+        (
+            {"setup": {**SETUP, "power mode": "MAXN"}},
+            "profile pi is of power mode MAXN, not 10W on pi4: 2 predictions not compared",
+        ),
+        (
+            {"setup": {"power mode": "10W"}},
+            "profile pi is of option graph_level default, not disabled on pi4: 2 predictions not compared",
+        ),
     ],
 )
 def test_a_profile_of_another_environment_is_named_and_not_compared(where: dict, told: str | None) -> None:
-    table = Frame.of_rows([job({**PREDICTED, **where})] * 2)
+    table = Frame.of_rows([job({**PREDICTED, "setup": SETUP, **where})] * 2)
     assert len(predicted_rows.frame(table)) == (0 if told else 2)
     assert predicted.elsewhere(table) == ((told,) if told else ())
+
+
+def test_a_profile_that_does_not_know_its_setup_is_compared_and_named() -> None:
+    table = Frame.of_rows([job(PREDICTED)])
+    assert len(predicted_rows.frame(table)) == 1
+    [line] = predicted.elsewhere(table)
+    assert line == (
+        "profile pi was made without its backend options and power mode: these are not compared: 1 prediction"
+    )

@@ -76,6 +76,29 @@ def test_measurements_of_two_environments_are_no_profile(tmp_path: Path) -> None
             environment_of(records, known, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("options", "board", "told"),
+    [
+        ({}, {"power_mode": "10W"}, "power mode MAXN, then 10W"),
+        ({"graph_level": "disabled"}, {"power_mode": "MAXN"}, "option graph_level default, then disabled"),
+    ],
+)
+def test_measurements_of_two_power_modes_or_options_are_no_profile(
+    options: dict, board: dict, told: str, tmp_path: Path
+) -> None:
+    def record(options: dict, board: dict) -> dict:
+        job = {"backend": "onnxruntime", "precision": "fp32", "threads": 1, "options": options}
+        return {"device": "local", "job": job, "environment": {"board": board}}
+
+    first = record({}, {"power_mode": "MAXN"})
+    before = {"environment": environment_of([first], {}, tmp_path)}
+    assert before["environment"]["setup"] == {"power mode": "MAXN"}
+    with pytest.raises(OrbitError, match=f"changed while it was tuned: {told};"):
+        environment_of([record(options, board)], before, tmp_path)
+    del before["environment"]["setup"]  # of a tuning that an older version began
+    assert environment_of([record(options, board)], before, tmp_path) == before["environment"]
+
+
 def test_what_a_tuning_took_is_counted_over_all_its_starts(tmp_path: Path) -> None:
     path = tmp_path / "spent.json"
     path.write_text('{"seconds": 1000}')

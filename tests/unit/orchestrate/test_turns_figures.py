@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from orchestrate.analysis import turns
+from orchestrate.analysis import setups, turns
 from orchestrate.execution.tune import fit_to_use, is_doubtful, latest
 
 RUNGS = [
@@ -111,7 +111,7 @@ def test_a_profile_keeps_ratio_widths_and_the_memory_that_the_report_shows() -> 
 
 
 def test_the_environment_names_library_version_and_cpu() -> None:
-    found = turns.environment(record([]))
+    found = setups.environment(record([]))
     assert (found["version"], found["cpu"], found["threads"]) == ("1.2", "A CPU", 1)
 
 
