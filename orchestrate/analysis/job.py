@@ -163,7 +163,7 @@ def _built(taken: Sequence[Taken]) -> Iterator[MeasuredJob]:
     series = samples.several([packed for each in taken for packed in each.series])
     alone = latency.of_processes(series)
     parts, of_processes = iter(series), iter(alone)
-    settled = settling.of_jobs([each.starts for each in taken], [each.p50 for each in alone])
+    settled = settling.of_jobs([each.starts for each in taken], [each.p50 for each in alone], series)
     pooled = latency.of_records([np.concatenate([next(parts) for _ in each.series]) for each in taken])
     if any(figures.best <= 0 for figures in pooled):
         raise ValueError("a latency sample that is not above 0")

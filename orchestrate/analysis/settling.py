@@ -12,6 +12,7 @@ from bench.record.measure import MAX_DRIFT, MIN_SAMPLES
 from orchestrate.analysis import samples
 from orchestrate.analysis.samples import Packed, Seconds
 
+NONE: Seconds = np.zeros(0)
 LOOK = 256  # windows at a time, after the first: most models settle at once
 
 Entry = Mapping[str, Any]  # of a process in a record's `latency`
@@ -49,35 +50,45 @@ def _start(entry: Entry, kind: str) -> Start:
     return Start(entry.get(kind + "load_seconds"), entry.get(kind + "first_seconds"), warmup)
 
 
-def of_jobs(jobs: Sequence[Sequence[Starts]], p50s: Sequence[float]) -> Iterator[Settled]:
-    """Yield when each job settled, from its processes; p50s: of all processes in a row.
+def of_jobs(
+    jobs: Sequence[Sequence[Starts]], p50s: Sequence[float], series: Sequence[Seconds]
+) -> Iterator[Settled]:
+    """Yield when each job settled, from its processes; p50s, series: of the samples of all in a row.
 
-    ValueError for damaged series.
+    Where a cold process does not settle in its warm-up, which no samples follow, nothing is known of the
+    job's. ValueError for damaged series.
     """
     every = [process for each in jobs for process in each]
-    warm = _settled([process.warm for process in every], p50s)
-    cold = _settled([process.cold for process in every], p50s)
+    warm = _settled([process.warm for process in every], p50s, series)
+    cold = _settled([process.cold for process in every], p50s, [NONE] * len(every))
     for each in jobs:
         steady, known = ([next(found) for _ in each] for found in (warm, cold))
-        yield Settled(
-            tuple(steady) if all(map(math.isfinite, steady)) else (), tuple(filter(math.isfinite, known))
-        )
+        begun = [after for after in known if not math.isnan(after)]
+        yield Settled(_all_known(steady), _all_known(begun))
 
 
-def _settled(starts: Sequence[Start], p50s: Sequence[float]) -> Iterator[float]:
-    return map(_after, starts, samples.several([start.warmup for start in starts]), p50s)
+def _all_known(seconds: Sequence[float]) -> tuple[float, ...]:
+    return tuple(seconds) if all(map(math.isfinite, seconds)) else ()
 
 
-def _after(start: Start, inferences: Seconds, p50: float) -> float:
-    if start.load is None or start.first is None or not len(inferences):
+def _settled(starts: Sequence[Start], p50s: Sequence[float], series: Sequence[Seconds]) -> Iterator[float]:
+    return map(_after, starts, samples.several([start.warmup for start in starts]), p50s, series)
+
+
+def _after(start: Start, warmup: Seconds, p50: float, timed: Seconds) -> float:
+    """NaN where the process has no such start; infinite where it has not settled."""
+    if start.load is None or start.first is None or not len(warmup):
         return math.nan
-    return float(start.load) + float(start.first) + seconds(inferences, p50)
+    before = seconds(warmup, p50)
+    if math.isinf(before) and len(timed):  # most settle in the warm-up: the others are looked at again
+        before = seconds(np.concatenate((warmup, timed)), p50)
+    return float(start.load) + float(start.first) + before
 
 
 def seconds(inferences: Seconds, p50: float) -> float:
     """Return how long the inferences take before the first MIN_SAMPLES in a row whose median is near `p50`.
 
-    All of them, where they end before that: the samples begin then, and are what `p50` is of.
+    Infinite where they end before that.
     """
     width = min(MIN_SAMPLES, len(inferences))
     if median(inferences[:width].tolist()) <= (1 + MAX_DRIFT) * p50:
@@ -89,4 +100,4 @@ def seconds(inferences: Seconds, p50: float) -> float:
         if len(settled):
             return float(inferences[: start + settled[0]].sum())
         start += count
-    return float(inferences.sum())
+    return math.inf
