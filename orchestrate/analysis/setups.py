@@ -9,6 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -19,9 +20,11 @@ from orchestrate.analysis.configuration import Configuration, configuration
 from orchestrate.analysis.job import MeasuredJob, flat
 from orchestrate.analysis.turns import machine
 from orchestrate.analysis.under_load import LoadedJob
+from orchestrate.console import first_line
 
 J = TypeVar("J", bound=MeasuredJob | LoadedJob)
 NAMED = [name for name in Configuration.__annotations__ if name != "setup"]
+LONGEST_FACT, LONGEST_NAME = 60, 300  # characters: facts are texts of strangers, and a name is in each row
 
 
 def separated(jobs: Sequence[J]) -> tuple[list[J], list[str]]:
@@ -74,8 +77,20 @@ def environment(record: Record) -> Json:
 
 
 def _names(setups: list[Facts]) -> list[str]:
-    """What of each setup another one has not: `CPU Cortex-A72, onnxruntime 1.10.0`."""
-    return [", ".join(f"{key} {value_of(setup, key)}" for key in unlike(setups)) for setup in setups]
+    """What of each setup another one has not: `CPU Cortex-A72, onnxruntime 1.10.0`.
+
+    Names that would be equal are numbered: facts may differ beyond the cut, or be called `unknown`.
+    """
+    keys, found = unlike(setups), dict[str, None]()
+    for setup in setups:
+        named = (
+            f"{first_line(key, LONGEST_FACT)} {first_line(value_of(setup, key), LONGEST_FACT)}"
+            for key in keys
+        )
+        name = first_line(", ".join(named), LONGEST_NAME)
+        numbered = (name if number == 1 else f"{name} ({number})" for number in count(1))
+        found[next(each for each in numbered if each not in found)] = None
+    return list(found)
 
 
 def _line(of: Mapping[str, object], names: Iterable[str], places: Iterable[Sequence[int]]) -> str:

@@ -92,3 +92,28 @@ def test_records_of_one_setup_are_compared_whatever_the_run(tmp_path: Path) -> N
 def test_an_environment_without_facts_is_a_line_and_no_traceback(tmp_path: Path, facts: Any) -> None:
     study = records.read(runs(tmp_path, lambda record: record["environment"].update(facts)))
     assert (len(study.jobs), {each.code for each in study.excluded}) == (16, {"unreadable"})
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (
+            lambda r: r["environment"].update(governors=["unknown"]),
+            ("governor unknown", "governor unknown (2)"),
+        ),
+        (
+            lambda r: r["environment"].update(governors=["x" * 90_000 + r["job"]["id"][-1]]),
+            ("governor unknown", "governor " + "x" * 60),
+        ),
+        (
+            lambda r: r["job"].update(options={"x" * 90_000: "default"}),
+            (f"option {'x' * 53} default", f"option {'x' * 53} default (2)"),
+        ),
+    ],
+)
+def test_a_strangers_fact_is_cut_and_two_setups_never_share_a_name(
+    tmp_path: Path, change: Change, names: tuple[str, str]
+) -> None:
+    study = records.read(runs(tmp_path, change))
+    assert sorted({job.setup for job in study.jobs}) == sorted(names)
+    assert not len(pairs.of(table.tidy(study), pairs.COMPARISONS[0]))
