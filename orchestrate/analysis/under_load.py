@@ -1,5 +1,6 @@
 """Records of the load shapes offline and paced: their figures, never pooled with those of a single stream."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from orchestrate.analysis import builds, statistics
 from orchestrate.analysis.frame import Frame
 from orchestrate.analysis.job import processor
 from orchestrate.analysis.samples import seconds
+from orchestrate.quantities import number
 
 SHARED = [
     *["device", "backend", "precision", "threads", "batch", "setup", "model", "job", "run", "processes"],
@@ -88,7 +90,7 @@ def build(record: Record, name: str = "") -> LoadedJob:
     }
     figures = {
         "device": record["device"], "model": job["model"]["id"], "job": job["id"], "run": record["run"],
-        "processes": len(processes), "warnings": " ".join(codes), **names, **own,
+        "processes": len(processes), "warnings": " ".join([*codes, *own.pop("notes")]), **names, **own,
     }  # fmt: skip
     started = min(str(process.get("started") or "") for process in processes)
     return LoadedJob(
@@ -108,22 +110,29 @@ def _offline(processes: Sequence[ProcessLatency], batch: int) -> Own:
     rates = [batch * len(each) / p["seconds"] for each, p in zip(durations, processes, strict=True)]
     ordered = np.sort(np.concatenate(durations))
     return {
-        "streams": processes[0]["streams"],
+        "notes": [], "streams": processes[0]["streams"],
         "latency": float(np.median(ordered)), "p99": float(statistics.early_stopping(ordered, 0.99)),
         "samples": len(ordered),
     }, {"throughput": rates}  # fmt: skip
 
 
 def _paced(processes: Sequence[ProcessLatency], rate: float) -> Own:
-    """Its own time and the time from due to answered; a deadline is missed when the next request is due."""
+    """Its own time and the time from due to answered; a deadline is missed when the next request is due.
+
+    Where requests come faster than they are answered the queue grows as long as the plan lets it: then the
+    response and its percentiles are of the plan, not of the model, and unknown.
+    """
     service = [seconds(process["samples"]) for process in processes]
     response = [seconds(process["response"]) for process in processes]
     ordered = np.sort(np.concatenate(response))
     misses = int((ordered > 1 / rate).sum())
     own, answered = ([float(np.median(each)) for each in series] for series in (service, response))
+    slowest, p99 = max(own), float(statistics.early_stopping(ordered, 0.99))
+    if slowest > 1 / rate:
+        answered, p99 = [math.nan] * len(own), math.nan
     return {
-        "rate": rate,
-        "p99": float(statistics.early_stopping(ordered, 0.99)), "samples": len(ordered),
+        "notes": [f"saturated: at most {number(1 / slowest)}/s"] if slowest > 1 / rate else [],
+        "rate": rate, "p99": p99, "samples": len(ordered),
         "misses": misses, "missed": misses / len(ordered),
     }, {"latency": own, "response": answered}  # fmt: skip
 

@@ -67,6 +67,19 @@ def test_each_shape_has_figures_and_a_table_of_its_own(run: Path) -> None:
     }
 
 
+def test_a_saturated_load_has_no_response_and_says_what_it_can_keep(run: Path) -> None:
+    (path,) = run.glob("*/records/*paced.json")
+    record = json.loads(path.read_text())
+    record["job"]["load"]["rate"] = 600
+    found = under_load.build(record)
+    figures = under_load.headlines(found)
+    assert (figures["response"], figures["p99"]) == (None, None)
+    assert figures["latency"] == pytest.approx(0.002)
+    assert found.figures["warnings"].endswith("saturated: at most 500/s")
+    record["job"]["load"]["rate"] = 400
+    assert under_load.headlines(under_load.build(record))["response"] == pytest.approx(0.003)
+
+
 def test_pooling_is_refused_either_way(run: Path) -> None:
     for path in run.glob("*/records/*.json"):
         record = json.loads(path.read_text())
