@@ -25,7 +25,6 @@ from bench.record.quantities import counted
 if TYPE_CHECKING:
     from bench.export.plan import Skipped
     from bench.manifests.experiment import Experiment
-    from bench.scaling.fits import Fit
     from bench.search.task import SearchTask
     from bench.train.task import TrainingTask
     from bench.work.cluster import Share
@@ -199,21 +198,17 @@ def _needed_fits(
     for arch, data, name, stand_in in wanted:
         fit = fits.load_named(name) if name else fits.real(arch, dataset(data))
         if fit is None and recipe != "published":  # what it would make is no better than what is there
-            fit = fits.load_named(stand_in) if stand_in else _any(arch, data)
+            fit = fits.load_named(stand_in) if stand_in else fits.known(arch, data)
         if fit:
             there.append(fit.name)
         else:
             searches.append(plan_search(arch, data, recipe, parse(settings)))
+    if recipe == "published" and not all(each.as_published for each in searches):
+        raise InputError(
+            "--search-set of more than seed and amp makes stand-ins, which --search published does not "
+            "train by: leave it out, or give --search reduced"
+        )
     return searches, there
-
-
-def _any(arch: str, data: str) -> "Fit | None":
-    from bench.scaling import NoFitError, fits
-
-    try:
-        return fits.find(arch, data)
-    except NoFitError:
-        return None
 
 
 def _search(searches: "list[SearchTask]", options: SweepOptions) -> tuple[list[str], list[str]]:
@@ -257,8 +252,8 @@ def _show_skipped(skipped: "list[Skipped]", searched: bool) -> None:
         if searched:
             typer.echo(f"not trained: {model.id}: {model.reason}, its search failed", err=True)
         else:
-            advice = f"make one with: {model.command}, or add --search"
-            typer.echo(f"skipped {model.id}: {model.reason}; {advice}", err=True)
+            advice = f"; make one with: {model.command}, or add --search" if model.command else ""
+            typer.echo(f"skipped {model.id}: {model.reason}{advice}", err=True)
 
 
 def _show_plan(

@@ -141,7 +141,7 @@ def _in_place(measurement: Measurement, block: int) -> list[float] | None:
 
 
 def _kernel_times(profile: Profile, block: int) -> list[list[float] | None]:
-    """Return `in_place` of every measurement; all None where a profiler saw the kernels of too few."""
+    """Return `_in_place` of every measurement; all None where a profiler saw the kernels of too few."""
     found = [_in_place(m, block) for m in profile.measurements]
     enough = sum(times is not None for times in found) >= KNOWN * len(found)
     return found if enough else [None] * len(found)

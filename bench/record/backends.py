@@ -16,6 +16,7 @@ from bench.record.types import Job
 
 ENTRY_POINTS = "orbitbench.backends"
 PRECISIONS = ("fp32", "fp16", "int8")  # that a job may ask for
+PROCESSORS = ("cpu", "gpu")  # that a backend may declare
 FILES = ("fp32", "fp16", "bf16", "fp64", "int8", "mixed")  # what an ONNX file may be: see onnx_precision
 
 Backend = NamedTuple(
@@ -108,6 +109,8 @@ def find(name: str) -> Backend:
     made = others[name].load()
     if not isinstance(made, Backend):
         raise ValueError("backend {!r}: its entry point is no bench.record.backends.Backend".format(name))
+    if made.device not in PROCESSORS:
+        raise ValueError("backend {!r}: its device is {!r}, must be cpu or gpu".format(name, made.device))
     return made
 
 

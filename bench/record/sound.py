@@ -105,7 +105,7 @@ def passes(check: Check, value: object) -> bool:
 
 
 def function(check: Check) -> Passes:
-    """Return `test` as a function of the value."""
+    """Return what `_test` says as a function of the value."""
     names: Names = {}
     return _compiled(["return " + _test(check, names)], names)
 

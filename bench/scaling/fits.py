@@ -109,6 +109,14 @@ def find(architecture: str, dataset: str) -> Fit:
     return chosen[0]
 
 
+def known(architecture: str, dataset: str) -> Fit | None:
+    """Return what `find` does; None where there is no fit."""
+    try:
+        return find(architecture, dataset)
+    except NoFitError:
+        return None
+
+
 def real(architecture: str, dataset: Dataset) -> Fit | None:
     """Return the fit that `find` finds, unless it is a stand-in on this data set.
 

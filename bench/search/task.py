@@ -46,6 +46,11 @@ class SearchTask:
         what = f"bench search {self.architecture} --dataset {self.dataset} --recipe {self.recipe}"
         return f"{what}{''.join(changed)} --seed {self.settings.seed}"
 
+    @property
+    def as_published(self) -> bool:
+        """Whether its fit counts as searched: its settings are the published ones, seed and amp apart."""
+        return is_as_published(self.settings, architecture(self.architecture), dataset(self.dataset))
+
     def folder(self, out: Path) -> Path:
         """Return where checkpoint and record lie, unless the user has named a folder."""
         return out / self.name
@@ -90,8 +95,7 @@ def search(
         with at_work(place.device):
             fit = run.run(progress, stop)
     provenance = fit.provenance.model_copy(update={"source": task.command})
-    full = is_as_published(task.settings, architecture(task.architecture), dataset(task.dataset))
-    quality = fit.quality if full else STAND_IN
+    quality = fit.quality if task.as_published else STAND_IN
     return fit.model_copy(update={"name": task.name, "quality": quality, "provenance": provenance})
 
 

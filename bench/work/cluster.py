@@ -84,8 +84,13 @@ def training_hours(macs: float, images: float, tflops: float) -> float:
 
 
 def gpu_time(hours: float) -> str:
-    """Return `0.76 GPU hours`, or `2.3 GPU seconds` for what is less than minutes."""
-    return f"{hours:.3g} GPU hours" if hours >= 0.1 else f"{hours * 3600:.2g} GPU seconds"
+    """Return `2.3 GPU seconds`, `5 GPU minutes`, `1.5 GPU hours`, `1,234 GPU hours`."""
+    seconds = hours * 3600
+    size, unit = next(
+        ((size, unit) for size, unit in ((3600, "hours"), (60, "minutes")) if seconds >= size), (1, "seconds")
+    )
+    amount = seconds / size
+    return f"{amount:{',.0f' if amount >= 10 else '.2g'}} GPU {unit}"
 
 
 def _as_they_end(waiting: dict[Any, Task]) -> Iterator[Outcome[Task, Any]]:

@@ -63,7 +63,15 @@ def read(found: Sequence[Rail]) -> Optional[Dict[str, Optional[float]]]:
 
 
 def total(values: Dict[str, Optional[float]]) -> Optional[float]:
-    """Return the board's power in watts: its input rail, or the sum of rails in its place."""
+    """Return the board's power in watts: its input rail, or the sum of rails in its place.
+
+    None where it is not known; a sum below 0 is a shunt that is off by more than flows.
+    """
+    watts = _total(values)
+    return None if watts is None or watts < 0 else watts
+
+
+def _total(values: Dict[str, Optional[float]]) -> Optional[float]:
     for label in INPUT_RAILS:
         if values.get(label) is not None:
             return values[label]

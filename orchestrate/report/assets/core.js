@@ -90,7 +90,7 @@ function look(series) {
 // What a model of one's own is called: its file's name, unless two have it.
 const own = document.getElementById("main").classList.contains("own");
 const nothing = document.getElementById("main").classList.contains("nothing"); // no figure of one inference at a time
-const fileName = (model) => DATA.names[model] || model;
+const fileName = (model) => (Object.hasOwn(DATA.names, model) ? DATA.names[model] : model);
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colour = (series) => css(LOOKS[plainName(series)] ? `--${plainName(series)}` : "--other");
 

@@ -47,7 +47,7 @@ def test_two_methods_that_win_in_turn_have_no_ratio_but_a_spread() -> None:
 
 
 def test_a_spread_has_no_side_of_1_and_its_card_says_what_it_is(tmp_path: Path) -> None:
-    """'above 1 under all 18 memory definitions', 'the direction is as claimed': it cannot be otherwise."""
+    """'above 1 under all memory definitions', 'the direction is as claimed': it cannot be otherwise."""
     run = synthetic.write(synthetic.Study(latency=1.05, memory=1.05, samples=20), tmp_path)
     built = report.build([run])
     spreads = [answer for answer in built.answers if answer.claim.spread]

@@ -133,6 +133,16 @@ def test_a_backend_of_another_package_is_found_by_its_entry_point(
     assert "allowed: delegate" in backends.option_problems("tflite", {"delegat": "none"})[0][1]
 
 
+def test_a_backend_of_neither_a_cpu_nor_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:
+        def load(self) -> backends.Backend:
+            return backends.backend("npu:Backend", device="npu")
+
+    monkeypatch.setattr(backends, "_entry_points", lambda: [("npu", Entry())])
+    with pytest.raises(ValueError, match="backend 'npu': its device is 'npu', must be cpu or gpu"):
+        backends.find("npu")
+
+
 def test_the_docs_show_what_is_declared() -> None:
     rows = [
         f"| {name} | {', '.join(found.makes)} | {', '.join(found.runs)} |\n"

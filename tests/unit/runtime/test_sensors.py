@@ -121,6 +121,11 @@ def test_a_rail_that_cannot_be_read_leaves_the_total_unknown_rather_than_too_sma
     assert power.total(values) is None
 
 
+def test_a_power_below_0_is_none() -> None:
+    assert power.total({"VDD_IN": -0.001}) is None
+    assert power.total({"VDD_IN": 0.0}) == 0.0
+
+
 def test_a_machine_without_sensors_is_none_throughout(tmp_path: Path) -> None:
     assert set(Sensors(str(tmp_path)).read().values()) == {None}
 

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from bench.cli import build
 from bench.search.round import Examples, SearchRound
 from bench.search.settings import SearchSettings, is_as_published, recipe
+from bench.work.cluster import gpu_time
 from bench.zoo import architecture, dataset
 
 
@@ -68,3 +71,24 @@ def test_only_a_search_with_the_published_settings_is_one(
     """A minute's search with the published recipe's name decided verdicts."""
     net, data = architecture("vgg11"), dataset("cifar10")
     assert is_as_published(recipe(name, net, data, **change), net, data) is full
+
+
+def test_a_sweep_does_not_search_for_days_what_it_would_not_train_by() -> None:
+    words = ["sweep", "thesis", "--search", "published", "--dry-run", "--search-set"]
+    refused = CliRunner().invoke(build(), [*words, "iterations=2"])
+    assert (refused.exit_code, "--search published does not train by" in refused.stderr) == (2, True)
+    assert CliRunner().invoke(build(), [*words, "amp=true"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (0, "0 GPU seconds"),
+        (1e-3, "3.6 GPU seconds"),
+        (0.05, "3 GPU minutes"),
+        (1.5, "1.5 GPU hours"),
+        (1234.5, "1,234 GPU hours"),
+    ],
+)
+def test_a_time_of_a_gpu_is_in_the_unit_that_fits(hours: float, text: str) -> None:
+    assert gpu_time(hours) == text
