@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.record import loaders
 from bench.record.types import Json, Model
 from orchestrate.analysis import statistics
 from orchestrate.analysis.job import MeasuredJob, flat, stated_of
@@ -14,15 +15,21 @@ from orchestrate.quantities import number
 TOP1, TOP5 = "top1", "top5"
 MEASURED = "measured on the device"  # as opposed to what the bundle states
 NONSENSE = "no accuracy: NaN or infinite outputs for all images on the device"
+MEASURED_BY_TOP5 = f"{MEASURED}, top-5"
 OTHER = "other_"  # columns of what a second source states of the same network
 STATED = ("accuracy_stated", "accuracy_kind", "accuracy_within", "accuracy_recipe", "accuracy_epoch",
-          "accuracy_best")  # fmt: skip
+          "accuracy_best", "accuracy_stated_metric")  # fmt: skip
 COLUMNS = [
     *["accuracy", "accuracy_low", "accuracy_high", "accuracy_std", "accuracy_source", "accuracy_seeds"],
     *["accuracy_reference", "accuracy_images", "accuracy_stated_source", "accuracy_difference"],
     *[f"{source}{name}" for source in ("", OTHER) for name in STATED],
     *["weights_recipe", "accuracy_metric"],
 ]
+
+
+def measure_it(dataset: str) -> str:
+    """Return what measures the accuracy of a network as it ran; '' where no loader reads its data set."""
+    return loaders.command("`test_set: true` in the experiment measures it on the device", dataset)
 
 
 def of_model(model: Model) -> Json:
@@ -68,8 +75,8 @@ def _columns(stated: Json | None, measured: Mapping[str, Any] | None, of: str = 
         figure = f"of the {of} network: {number(stated.get('value'))} ({stated['name']})"
         unknown = {} if measured else {**_columns(None, None), "accuracy_source": figure}
         return {**found, **unknown, **_statement({}), **NO_OTHER}
-    top5 = ", top-5" if (measured or {}).get("metric") == TOP5 else ""
-    known = {**measured, "name": MEASURED + top5} if measured else stated or {}
+    name = MEASURED_BY_TOP5 if (measured or {}).get("metric") == TOP5 else MEASURED
+    known = {**measured, "name": name} if measured else stated or {}
     metric, other_metric = known.get("metric") or TOP1, (stated or {}).get("metric") or TOP1
     value, other = _number(known.get("value")), _number((stated or {}).get("value"))
     other_source = (stated or {}).get("other")
@@ -102,7 +109,7 @@ def _statement(stated: Json, source: str = "") -> Json:
     best = stated if epoch == "best" else stated.get("best") or {}
     recipe = _recipe(stated.get("recipe")) or stated.get("reference") or ""
     values = (_number(stated.get("value")), kind, stated.get("within", np.nan), recipe, epoch,
-              _number(best.get("value")))  # fmt: skip
+              _number(best.get("value")), stated.get("metric") or TOP1)  # fmt: skip
     return {f"{source}{name}": value for name, value in zip(STATED, values, strict=True)}
 
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from bench.record import loaders
-from orchestrate.analysis import efficiency, memory, pairs, statistics
+from orchestrate.analysis import accuracy, efficiency, memory, pairs, statistics
 from orchestrate.analysis.claim import FAILS as FAILS
 from orchestrate.analysis.claim import HOLDS as HOLDS
 from orchestrate.analysis.claim import UNSETTLED as UNSETTLED
@@ -227,6 +227,10 @@ def _lacks(claim: Claim, found: Frame) -> str:
     if claim.quantity.startswith("accuracy") and len(lacking):
         if why := next(filter(None, lacking["accuracy_unlike"]), ""):
             return str(why)
+        if (of := lacking["accuracy_of"] != "").all():
+            advice = accuracy.measure_it(lacking["dataset"][0])
+            return "no accuracy in the precision that ran" + (f" ({advice})" if advice else "")
+        lacking = lacking.take(~of)
         makes = loaders.command(f"bench train {lacking['model'][0]}", lacking["dataset"][0])
         return f"no accuracy (make it: {makes}, and so on)" if makes else "no accuracy"
     if claim.quantity == "energy":

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from orchestrate.analysis import accuracy_ratio, memory, statistics
 from orchestrate.analysis.frame import Frame, matches, quotient
+from orchestrate.analysis.job import stated_of
 from orchestrate.analysis.table import CONFIGURATION, STAND_IN, by_process
 
 Floats = NDArray[np.float64]
@@ -141,7 +142,10 @@ def _first_of_networks(above: Frame, below: Frame) -> list[int]:
 
 
 def _ratios(above: Frame, below: Frame) -> Frame:
-    """The columns of `of`. Latency has an interval of its own: over the processes of both jobs."""
+    """The columns of `of`. Latency has an interval of its own: over the processes of both jobs.
+
+    accuracy_of: the precision that the accuracies of both are of where it is not the one that ran, else ''.
+    """
     found: dict[str, Any] = {key: above[key] for key in [*KEY, "align", "model"]} | {
         "baseline": below["model"]
     }
@@ -150,6 +154,9 @@ def _ratios(above: Frame, below: Frame) -> Frame:
     accuracy = accuracy_ratio.compared(above, below)
     found |= {"accuracy_from": accuracy.source, "accuracy_unlike": accuracy.unlike}
     found["accuracy_apart"] = accuracy.within
+    found["accuracy_of"] = [
+        min(map(stated_of, both)) for both in zip(above["source"], below["source"], strict=True)
+    ]
     ratio = {"accuracy": accuracy.ratio} | {name: quotient(above[name], below[name]) for name in RATIOS}
     upper, lower = (by_process([job.p50s for job in side["source"]]) for side in (above, below))
     for end, values in zip(("", "_low", "_high"), statistics.of_ratio_rows(upper, lower), strict=True):

@@ -16,14 +16,13 @@ import numpy as np
 
 from bench.record import loaders, loads, schema
 from bench.record.files import BadFileError
-from orchestrate.analysis import collector, reading, setups
+from orchestrate.analysis import accuracy, collector, reading, setups
 from orchestrate.analysis.job import MeasuredJob, stated_of
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.setups import J
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import own_command
 
-MEASURE_IT = "`test_set: true` in the experiment measures it on the device"
 RULE = (
     "the newest valid record of a job on a device counts, in each setup of its own, by the ids of the runs; "
     "older ones are listed"
@@ -166,7 +165,9 @@ def _missing(folders: Iterable[Path], jobs: Iterable[MeasuredJob]) -> list[Missi
             makes = loaders.command(f"bench train {name}", job.model.get("dataset") or "")
             found[name, "accuracy"] = Missing(name, "accuracy", "nobody has measured it", makes)
         elif job.model.get("architecture") and not job.accuracy and (of := stated_of(job)):
-            what, reason = f"accuracy in {job.precision}", f"known of the {of} network alone: {MEASURE_IT}"
+            advice = accuracy.measure_it(job.model.get("dataset") or "")
+            what = f"accuracy in {job.precision}"
+            reason = f"known of the {of} network alone" + (f": {advice}" if advice else "")
             found[job.model["id"], what] = Missing(job.model["id"], what, reason, "")
     return [found[key] for key in sorted(found)]
 

@@ -176,7 +176,7 @@ def remarks(report: Report) -> list[str]:
 
 def _missing(missing: Sequence[Missing]) -> Iterator[str]:
     """How many models and accuracies there are not, and what would make them, as far as anything can."""
-    kinds = Counter(each.what for each in missing)
+    kinds = Counter(each.what.split()[0] for each in missing)  # of `accuracy in int8` the first
     counts = " and ".join(counted(kinds[what], what) for what in ("model", "accuracy") if kinds[what])
     commands = list(dict.fromkeys(each.command for each in missing if each.command))
     makes = f", made by: {'; '.join(commands[:3])}" if commands else ""
