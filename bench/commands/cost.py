@@ -112,8 +112,12 @@ def _lines(prediction: "Prediction", model: "CostModel") -> list[str]:
     ]
     for name in ("process", "model", "peak"):
         value, low, high = (each / 1e6 for each in getattr(prediction, name))
-        held = UNKNOWN if math.isnan(value) else f"{value:.1f} MB  ({low:.1f} to {high:.1f}, 95 %)"
-        lines.append(f"{name:<8} {held}")
+        sure = (
+            "no interval: it is not known well enough"
+            if math.isnan(low)
+            else f"{low:.1f} to {high:.1f}, 95 %"
+        )
+        lines.append(f"{name:<8} {UNKNOWN if math.isnan(value) else f'{value:.1f} MB  ({sure})'}")
     lines += [f"extrapolated: {reason}" for reason in prediction.outside]
     if found.setup is None:
         lines.append(f"profile {model.profile.name} {NO_SETUP}")

@@ -7,14 +7,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.cost import design
 from bench.cost.graph import Operator, Value
 from bench.cost.lowering import Kernel
 from bench.cost.profile import Measurement
 
+Array = NDArray[np.float64]
 NAMES = ("process", "model", "peak")
+UNSURE = ("peak",)  # without an interval: 95 % by such errors held 77 % (docs/cost-model.md)
 LEAST = 6  # measurements
+FOLDS = 6
+LEAST_BYTES = 1e5  # smaller figures count as so many where errors are relative
 COVERAGE = 0.95
 
 
@@ -49,12 +54,15 @@ def alive(operators: Sequence[Operator], output: Value) -> Iterator[list[Value]]
 
 @dataclass(frozen=True)
 class MemoryFit:
-    """bytes = base + weights * held + live * most; half: of the 95 % prediction interval."""
+    """bytes = base + weights * held + live * most.
+
+    spread: the factor by which they may be off, either way, in 95 of 100 cases; NaN where that is unknown.
+    """
 
     base: float
     weights: float
     live: float
-    half: float
+    spread: float
 
     def value(self, held: int, most: int) -> float:
         """Return the predicted bytes for weights of `held` bytes and `most` bytes of activations."""
@@ -63,21 +71,43 @@ class MemoryFit:
 
 def fit_memory(measurements: Sequence[Measurement], name: str, block: int) -> MemoryFit:
     """Fit memory.NAME over what was measured, by relative errors; NaN where nothing was."""
-    from scipy import special
-    from scipy.optimize import nnls
-
-    rows, values = [], []
+    rows, values, wholes = [], [], []
     for each in measurements:
         if each.memory is not None:
             operators, output, _ = design.operators(each.item)
             held = weights(design.kernels(each.item, block))
             rows.append([1e6, held, live(operators, output)])
             values.append(getattr(each.memory, name))
+            wholes.append(each.part is None)
     if len(rows) < LEAST:
         return MemoryFit(math.nan, 0, 0, math.nan)
     table, measured = np.array(rows, float), np.array(values, float)
-    weight = 1 / np.maximum(measured, 1e5)
-    found, _ = nnls(table * weight[:, None], measured * weight)
-    error = math.sqrt(float(np.mean((measured - table @ found) ** 2)))
-    half = float(special.stdtrit(len(rows) - 3, (1 + COVERAGE) / 2)) * error
-    return MemoryFit(float(found[0]) * 1e6, float(found[1]), float(found[2]), half)
+    base, held, most = _coefficients(table, measured)
+    spread = math.nan if name in UNSURE else _spread(table, measured, wholes)
+    return MemoryFit(float(base) * 1e6, float(held), float(most), spread)
+
+
+def _coefficients(table: Array, measured: Array) -> Array:
+    from scipy.optimize import nnls
+
+    weight = 1 / np.maximum(measured, LEAST_BYTES)
+    found: Array = nnls(table * weight[:, None], measured * weight)[0]
+    return found
+
+
+def _spread(table: Array, measured: Array, wholes: Sequence[bool]) -> float:
+    """Return the factor that holds 95 of 100 whole networks, each left out of the fit (Student's t).
+
+    Of whatever was measured, where that is parts of networks.
+    """
+    from scipy import special
+
+    judged = np.flatnonzero(wholes) if sum(wholes) > 1 else np.arange(len(wholes))
+    errors: list[float] = []
+    for fold in range(FOLDS):
+        hidden = judged[fold::FOLDS]
+        found = _coefficients(np.delete(table, hidden, axis=0), np.delete(measured, hidden))
+        guessed = np.maximum(table[hidden] @ found, LEAST_BYTES)
+        errors += np.log(np.maximum(measured[hidden], LEAST_BYTES) / guessed).tolist()
+    quantile = float(special.stdtrit(len(errors) - 1, (1 + COVERAGE) / 2))
+    return math.exp(quantile * math.sqrt(float(np.mean(np.square(errors)))))

@@ -28,7 +28,7 @@ ALIGNED = 8  # channels: what an odd width is compared with where the backend kn
 
 
 class PredictedFigure(NamedTuple):
-    """A value with its 95 % prediction interval."""
+    """A value with its 95 % prediction interval; NaN where that, or all, is unknown."""
 
     value: float
     low: float
@@ -108,8 +108,8 @@ class CostModel:
         return Prediction(latency, process, model, peak, outside)
 
     def _memory(self, name: str, held: int, most: int) -> PredictedFigure:
-        value, half = self.memory(name, held, most), self.calibration.memory[name].half
-        return PredictedFigure(value, max(value - half, 0.0), value + half)
+        value, spread = self.memory(name, held, most), self.calibration.memory[name].spread
+        return PredictedFigure(value, value / spread, value * spread)
 
     def memory(self, name: str, weights: int, live: int) -> float:
         """Return the bytes of memory.NAME (process, model, peak) for these weights and activations.

@@ -190,12 +190,14 @@ def memory() -> list[Row]:
     """Errors of memory on the same networks."""
     rows = []
     for name, limit in (("process", 0.02), ("model", 0.05), ("peak", None)):
-        found = []
+        found, held = [], 0
         for each in held_out():
             net, task = architecture(each["architecture"]), dataset(each["dataset"])
-            value = getattr(model().predict(net, each["widths"], task), name).value
-            found.append(abs(value / each["memory"][name] - 1))
+            guess, true = getattr(model().predict(net, each["widths"], task), name), each["memory"][name]
+            found.append(abs(guess.value / true - 1))
+            held += guess.low <= true <= guess.high
         error, ninety = float(np.median(found)), f"90th percentile {100 * np.quantile(found, 0.9):.1f}"
+        ninety += f"; {held} of {len(found)} within the interval" if held else "; no interval"
         target, ok = (f"<= {100 * limit:g}", error <= limit) if limit else ("", None)
         rows.append(row(f"memory.{name}, median error", 100 * error, target, ok, ninety))
     return rows

@@ -10,7 +10,8 @@ import pytest
 from bench.cost import CostModel, ExtrapolationError, PredictedFigure, ProfileError, design
 from bench.cost.calibration import judge, observe, samples_of
 from bench.cost.fitting import profiler_cost
-from bench.cost.profile import Fitted, Profile
+from bench.cost.memory import fit_memory
+from bench.cost.profile import Fitted, Measurement, Profile
 from bench.zoo import ARCHITECTURES, architecture, dataset
 from tests.unit.cost import synthetic_profile as synthetic
 
@@ -74,7 +75,26 @@ def test_memory_that_follows_weights_and_activations_is_predicted(model):
     for name, bytes_ in true.items():
         estimate = getattr(found, name)
         assert estimate.value == pytest.approx(bytes_, rel=0.001)
-        assert estimate.low <= estimate.value <= estimate.high
+        if name == "peak":
+            assert math.isnan(estimate.low)
+            assert math.isnan(estimate.high)
+        else:
+            assert estimate.low <= estimate.value <= estimate.high
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.1])
+@pytest.mark.parametrize("parts", [False, True])
+def test_the_interval_of_memory_is_relative_and_holds_networks_of_all_sizes(noise, parts):
+    random = Random(9)
+
+    def of(item):
+        seen = {n: round(x * math.exp(random.gauss(0, noise))) for n, x in synthetic.bytes_of(item).items()}
+        return Measurement(**{**synthetic.measurement(item, 0.0), "memory": seen})
+
+    items = design.parts(60, 1) if parts else design.networks(60, 1)
+    fit = fit_memory([of(each) for each in items], "process", 8)
+    assert math.log(fit.spread) == pytest.approx(2 * noise, rel=0.4)
+    assert math.isnan(fit_memory([of(each) for each in items], "peak", 8).spread)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
