@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from bench.record import loads
-from orchestrate.analysis import memory, statistics, under_load
+from bench.record.facts import unlike, value_of
+from orchestrate.analysis import memory, setups, statistics, under_load
 from orchestrate.analysis.job import flat
 from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.records import Study
@@ -143,7 +144,7 @@ def compare(
         alone=(*_alone(before, after, lost), *_failed_alone(failed, failed_of(a), lost, changed)),
         unlike=tuple(_unlike(before, after, [key for key in both if key not in paired])),
         paired=tuple(paired.values()),
-        environment=tuple(_environment(a, b)),
+        environment=(*_environment(a, b), *_options(before, after, both)),
         threshold=threshold,
     )
 
@@ -268,6 +269,22 @@ def _environment(a: Study, b: Study) -> Iterator[tuple[str, str, str, str]]:
             values = ["; ".join(sorted(side.get(fact, {"-"}))) for side in (old, new)]
             if values[0] != values[1]:
                 yield device, fact, values[0], values[1]
+
+
+def _options(
+    before: dict[Key, AnyJob], after: dict[Key, AnyJob], both: Sequence[Key]
+) -> list[tuple[str, str, str, str]]:
+    """The same for how the compared jobs were told to run: their backend's options, and the arithmetic."""
+    found: dict[tuple[str, str], tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    for key in both:
+        jobs = before[key], after[key]
+        told = [{"arithmetic": job.precision, **setups.of_options(job.options)} for job in jobs]
+        for fact in unlike(told):
+            for side, of in zip(found[key[0], f"{jobs[1].backend} {fact}"], told, strict=True):
+                side.add(value_of(of, fact))
+    return [
+        (*fact, "; ".join(sorted(old)), "; ".join(sorted(new))) for fact, (old, new) in sorted(found.items())
+    ]
 
 
 def _facts(study: Study) -> dict[str, dict[str, set[str]]]:

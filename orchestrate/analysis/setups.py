@@ -65,7 +65,12 @@ def settings(options: Mapping[str, Any], seen: Mapping[str, Any]) -> Facts:
         "clocks pinned": ("yes" if pinned else "no") if isinstance(pinned, bool) else None,
         "governor": seen.get("governors"),
     }
-    return dict(flat({**power, **{OPTION + key: value for key, value in options.items()}}))
+    return {**dict(flat(power)), **of_options(options)}
+
+
+def of_options(options: Mapping[str, Any]) -> Facts:
+    """Return the options given to a backend, `option graph_level` -> value."""
+    return dict(flat({OPTION + key: value for key, value in options.items()}))
 
 
 def environment(record: Record) -> Json:

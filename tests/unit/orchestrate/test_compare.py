@@ -84,6 +84,25 @@ def test_what_changed_around_the_runs_is_named(tmp_path: Path) -> None:
     assert ("bench-a", "board.fan", "-", "on") in found.environment
 
 
+def test_another_option_of_the_backend_and_another_arithmetic_are_named(tmp_path: Path) -> None:
+    small = replace(BEFORE, architectures=("vgg11",))
+    before, after = (
+        records.read([synthetic.write(replace(small, run=run), tmp_path)]) for run in ("before", "after")
+    )
+
+    def told(study: records.Study, **how: Any) -> records.Study:
+        return replace(study, jobs=tuple(replace(job, **how) for job in study.jobs))
+
+    basic = told(before, options={"graph_level": "basic"})
+    relaxed = told(after, options={"graph_level": "all", "tf32": True}, precision="tf32")
+    assert compare.compare(basic, told(after, options={"graph_level": "basic"})).environment == ()
+    assert compare.compare(basic, relaxed).environment == (
+        ("bench-a", "onnxruntime arithmetic", "fp32", "tf32"),
+        ("bench-a", "onnxruntime option graph_level", "basic", "all"),
+        ("bench-a", "onnxruntime option tf32", "default", "True"),
+    )
+
+
 def test_a_job_that_fails_in_the_second_run_is_lost_and_one_that_is_only_there_is_alone(
     tmp_path: Path,
 ) -> None:
