@@ -1,15 +1,19 @@
-"""Ratios of two accuracies of one kind: like sources, like trainings, like epochs."""
+"""Ratios of two accuracies of one kind: like sources, metrics, trainings and epochs."""
 
+from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrate.analysis.accuracy import MEASURED, OTHER
+from orchestrate.analysis.accuracy import MEASURED, MEASURED_BY_TOP5, OTHER, TOP5
 from orchestrate.analysis.frame import Column, Frame, quotient
+from orchestrate.console import first_line
 
 Floats = NDArray[np.float64]
+Sides = tuple[str, str]
+LONGEST = 100  # characters of a side in words: recipes are texts of strangers, and each pair says why
 OF_TWO_EPOCHS = "one accuracy is of the best epoch, the other of the last"
 
 
@@ -31,7 +35,9 @@ def compared(above: Frame, below: Frame) -> Compared:
     Where only one of the two was measured on the device, both count as stated. Where what is stated first of
     each is unlike, but a second source is like that of the other, that counts.
     """
-    measured = (above["accuracy_source"] == MEASURED) & (below["accuracy_source"] == MEASURED)
+    sources = (above["accuracy_source"], below["accuracy_source"])
+    device = [(source == MEASURED) | (source == MEASURED_BY_TOP5) for source in sources]
+    measured = device[0] & device[1]
     found = _stated(above, below, "", "")
     for mine, its in list(product(("", OTHER), repeat=2))[1:]:
         unlike = np.isnan(found.ratio) & (found.unlike != "")
@@ -49,9 +55,9 @@ def _chosen(where: NDArray[np.bool_], first: Compared, second: Compared) -> Comp
 def _measured(above: Frame, below: Frame) -> Compared:
     """Of what the device measured: the weights that ran count."""
     ratio = quotient(above["accuracy"], below["accuracy"])
-    source = np.full(len(ratio), MEASURED, dtype=object)
-    return _judged(ratio, ratio.copy(), (source, source), (above["weights_recipe"], below["weights_recipe"]),
-                   source, np.full(len(ratio), np.nan))  # fmt: skip
+    of = [(above[name], below[name]) for name in ("accuracy_metric", "weights_recipe")]
+    kinds = (np.full(len(ratio), MEASURED, dtype=object),) * 2
+    return _judged(ratio, ratio.copy(), [kinds, *of], above["accuracy_source"], np.full(len(ratio), np.nan))
 
 
 def _stated(above: Frame, below: Frame, mine: str, its: str) -> Compared:
@@ -66,33 +72,40 @@ def _stated(above: Frame, below: Frame, mine: str, its: str) -> Compared:
     ratio = np.where(mixed, quotient(*sides("accuracy_best")), both)
     epoch = np.where(mixed, "best", epochs[0])
     source = np.where(epoch != "", kinds[0] + " (" + epoch + " epoch)", kinds[0])
-    return _judged(both, ratio, kinds, sides("accuracy_recipe"), source, np.fmax(*sides("accuracy_within")))
+    of = [kinds, sides("accuracy_stated_metric"), sides("accuracy_recipe")]
+    return _judged(both, ratio, of, source, np.fmax(*sides("accuracy_within")))
 
 
 def _judged(
     both: Floats,
     ratio: Floats,
-    kinds: tuple[Column, Column],
-    recipes: tuple[Column, Column],
+    of: Sequence[tuple[Column, Column]],
     source: Column,
     apart: Floats,
 ) -> Compared:
-    """Without a ratio where kinds, recipes or epochs differ; both: where both accuracies are known."""
+    """Without a ratio where the two are unlike; both: where both accuracies are known.
+
+    of: kinds, metrics and recipes of the sides.
+    """
     why = np.where(np.isnan(ratio) & ~np.isnan(both), OF_TWO_EPOCHS, "").astype(object)
-    unlike = ~np.isnan(both) & ((kinds[0] != kinds[1]) | (recipes[0] != recipes[1]))
+    unlike = ~np.isnan(both) & np.logical_or.reduce([mine != its for mine, its in of])
     for place in np.flatnonzero(unlike):
-        why[place] = _unlike(*(side[place] for side in (*kinds, *recipes)))
+        why[place] = _unlike(*((mine[place], its[place]) for mine, its in of))
     ratio = np.where(unlike, np.nan, ratio)
     known = ~np.isnan(ratio)
     return Compared(ratio, np.where(known, source, ""), why, np.where(known & (apart > 0), apart, np.nan))
 
 
-def _unlike(source: str, other: str, recipe: str, its: str) -> str:
-    """Why two accuracies have no ratio: sources, or recipes as `batch 64; epochs 6`."""
-    if source != other:
-        return f"one accuracy is {source}, the other {other}"
+def _unlike(kinds: Sides, metrics: Sides, recipes: Sides) -> str:
+    """Why two accuracies have no ratio: sources, metrics, or recipes as `batch 64; epochs 6`."""
+    if kinds[0] != kinds[1]:
+        return "one accuracy is {}, the other {}".format(*(first_line(kind, LONGEST) for kind in kinds))
+    if metrics[0] != metrics[1]:
+        mine, theirs = ("top-5" if metric == TOP5 else "top-1" for metric in metrics)
+        return f"one accuracy is {mine}, the other {theirs}"
+    parts = [dict.fromkeys(recipe.split("; ")) for recipe in recipes]
     mine, theirs = (
-        ", ".join(each for each in of.split("; ") if each not in than.split("; ")) or "not stated"
-        for of, than in ((recipe, its), (its, recipe))
+        first_line(", ".join(each for each in of if each not in than) or "not stated", LONGEST)
+        for of, than in (parts, parts[::-1])
     )
     return f"accuracies of unlike trainings ({mine}; {theirs})"
