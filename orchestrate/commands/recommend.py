@@ -237,7 +237,7 @@ def as_data(answer: "Recommendation", limits: "ModelLimits") -> dict[str, object
         "judged_by": answer.judged_by or None,
         "memory_definition": limits.definition,
         "best": one(answer.best) if answer.best else None,
-        "pareto": answer.front,
+        "pareto": list(dict.fromkeys(candidate.row["model"] for candidate in answer.pareto)),
         "others": [one(candidate) for candidate in answer.others],
     }
 

@@ -113,6 +113,16 @@ def test_one_model_in_two_ways_is_not_named_twice_alike() -> None:
     assert best(rows[:1], ModelLimits()).front == ["a"]
 
 
+def test_the_pareto_set_in_json_holds_ids_however_the_models_ran(tmp_path: Path) -> None:
+    made = Study(architectures=("vgg11",), ratios=(0.5, 1.0), threads=(1, 4), samples=20)
+    run = synthetic.write(made, tmp_path)
+    (answer,) = json.loads(CliRunner().invoke(cli.build(), ["recommend", str(run), "--json"]).stdout)
+    every = [answer["best"], *answer["others"]]
+    front = [each for each in every if each["pareto"]]
+    assert len({each["threads"] for each in front}) == 2
+    assert answer["pareto"] == list(dict.fromkeys(each["model"] for each in front))
+
+
 def test_the_pareto_set_is_what_no_other_beats_in_everything() -> None:
     rows = [row("a"), row("worse", latency=0.011, accuracy=69.0), row("fast", latency=0.001, accuracy=50.0)]
     assert {c.row["model"] for c in best(rows, ModelLimits()).pareto} == {"a", "fast"}
