@@ -9,6 +9,7 @@ from bench.record import facts
 from bench.record.types import Json
 from orchestrate.analysis import setups, turns
 from orchestrate.analysis.frame import Frame, Row
+from orchestrate.analysis.job import stated_of
 from orchestrate.analysis.recommend import FAILS, FITS, RISK, ModelLimits
 from orchestrate.quantities import counted
 
@@ -46,13 +47,17 @@ def as_network(row: Json) -> Json:
 def accuracies(table: Frame) -> Accuracies:
     """Return the best known accuracy of each network of a table, in percent, by network and precision.
 
-    A row's accuracy is of the precision that ran, measured or stated, and says nothing of another.
+    A row's accuracy is of the precision that ran, measured or stated, and says nothing of another. What is
+    stated of the network in its file's precision counts where nothing that ran in it has an accuracy.
     """
     found: Accuracies = {}
     for model, precision, accuracy in table.keys(["model", "precision", "accuracy"]):
         if accuracy is not None:
             key = model, precision
             found[key] = max(accuracy, found.get(key, accuracy))
+    for job in table["source"]:
+        if (of := stated_of(job)) and (accuracy := job.model["accuracy"].get("value")) is not None:
+            found.setdefault((job.model["id"], of), accuracy)
     return found
 
 

@@ -1,6 +1,7 @@
 """Predicted networks are ranked by their whole interval, apart from what was measured."""
 
 import math
+from types import SimpleNamespace
 
 from orchestrate.analysis import predicted
 from orchestrate.analysis.frame import Frame
@@ -56,8 +57,10 @@ def test_memory_that_a_profile_does_not_know_fits_no_limit() -> None:
 def test_an_accuracy_measured_in_one_precision_is_none_of_another() -> None:
     """Nor is one that somebody states: the network in int8 is another."""
 
-    def known(precision: str, accuracy: float) -> dict:
-        return {"model": "a", "precision": precision, "accuracy": accuracy}
+    def known(precision: str, accuracy: float, stated: float | None = None) -> dict:
+        model = {"id": "a", "precision": None, "accuracy": {"value": stated} if stated else None}
+        source = SimpleNamespace(model=model, precision=precision)
+        return {"model": "a", "precision": precision, "accuracy": accuracy, "source": source}
 
     limits = ModelLimits(accuracy=90)
     rows = [row("a", 0.01, precision=precision) for precision in ("fp32", "int8", "fp16")]
@@ -70,4 +73,6 @@ def test_an_accuracy_measured_in_one_precision_is_none_of_another() -> None:
 
     assert verdicts(known("fp32", 92), known("int8", 85)) == [FITS, FAILS, FAILS]
     assert verdicts(known("fp32", 91), known("int8", math.nan)) == [FITS, FAILS, FAILS]
+    assert verdicts(known("int8", math.nan, stated=91)) == [FITS, FAILS, FAILS]
+    assert verdicts(known("int8", 85, stated=91), known("fp32", 89)) == [FAILS, FAILS, FAILS]
     assert verdicts(known("fp32", 89), known("fp16", 90), known("int8", 85)) == [FAILS, FAILS, FITS]
