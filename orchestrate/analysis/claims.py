@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from bench.record import loaders
-from orchestrate.analysis import accuracy, efficiency, memory, pairs, statistics
+from orchestrate.analysis import accuracy, efficiency, memory, pairs, records, statistics
 from orchestrate.analysis.claim import FAILS as FAILS
 from orchestrate.analysis.claim import HOLDS as HOLDS
 from orchestrate.analysis.claim import UNSETTLED as UNSETTLED
@@ -89,10 +89,11 @@ def answers(table: Frame, claims: Iterable[Claim]) -> list[Answer]:
 
 
 def _newest(table: Frame) -> dict[Key, str]:
-    """The newest run, by its id, of each configuration."""
+    """When the newest record of each configuration was made, as `records.when` has it."""
     found: dict[Key, str] = {}
-    for key, run in set(zip(table.keys(CONFIGURATION), table["run"], strict=True)):
-        found[key] = max(run, found.get(key, run))
+    for key, job in zip(table.keys(CONFIGURATION), table["source"], strict=True):
+        made, *_ = records.when(job)
+        found[key] = max(made, found.get(key, made))
     return found
 
 
@@ -102,7 +103,7 @@ def _main(asked: list[tuple[Claim, Configuration, Frame]], newest: Mapping[Key, 
     Of equal ones fp32's, then that of fewer threads (0 is the library's choice, as many as it likes), then
     the setup of the newest run: the fullest of each claim would put verdicts of several under one heading.
     """
-    by_run = {run: place for place, run in enumerate(sorted(set(newest.values())))}
+    by_time = {made: place for place, made in enumerate(sorted(set(newest.values())))}
     most: dict[tuple[str, str], tuple[Any, ...]] = {}
     counts: dict[tuple[Any, ...], dict[Key, int]] = defaultdict(dict)
     for claim, where, found in asked:
@@ -113,7 +114,7 @@ def _main(asked: list[tuple[Claim, Configuration, Frame]], newest: Mapping[Key, 
         threads = where["threads"] or math.inf
         order = (
             *(-sum(of.values()), where["precision"] != "fp32", threads, where["batch"]),
-            *(-by_run[newest[key]], key),
+            *(-by_time[newest[key]], key),
         )
         device = where["device"], where["processor"]
         most[device] = min(most.get(device, (math.inf,)), (*order, where))

@@ -107,7 +107,7 @@ def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
     kept, replaced, conflicts = [], [], []
     clocks: dict[str, None] = {}  # what is said once of two runs on a device
     for key in sorted(groups):
-        *older, newest = sorted(groups[key], key=_when) if len(groups[key]) > 1 else groups[key]
+        *older, newest = sorted(groups[key], key=when) if len(groups[key]) > 1 else groups[key]
         kept.append(newest)
         for job in older:
             reason = f"replaced by the newer record of run {newest.run}"
@@ -117,8 +117,8 @@ def merge(jobs: Iterable[J]) -> tuple[list[J], list[Excluded], list[str]]:
     return kept, replaced, [*clocks, *conflicts]
 
 
-def _when(job: MeasuredJob | LoadedJob) -> tuple[str, ...]:
-    """When a record was made. The run's id is of the host's clock, `started` of the board's.
+def when(job: MeasuredJob | LoadedJob) -> tuple[str, ...]:
+    """Return when a record was made. The run's id is of the host's clock, `started` of the board's.
 
     A board without a battery begins in 1970. Runs of other names are ordered by `started`.
     """

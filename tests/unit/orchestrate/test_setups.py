@@ -81,6 +81,16 @@ def test_of_two_whole_setups_the_verdicts_shown_are_of_the_newer_run(tmp_path: P
         assert main == {"onnxruntime 1.10.0" if day == "20260102" else "onnxruntime unknown"}
 
 
+def test_of_runs_whose_names_are_no_times_the_board_s_clock_says_which_setup_is_newer(tmp_path: Path) -> None:
+    old, new = two_runs(tmp_path, run="20250101-000000-b")
+    new = new.rename(new.parent / "again")
+    for path in new.glob("*/records/*.json"):
+        path.write_text(path.read_text().replace("2026-01-01T", "2025-06-01T"))
+    found = table.tidy(records.read([old, new]))
+    main = {each.configuration["setup"] for each in claims.answers(found, claim_file.load()) if each.main}
+    assert main == {"onnxruntime unknown"}
+
+
 def test_records_of_one_setup_are_compared_whatever_the_run(tmp_path: Path) -> None:
     study = records.read(runs(tmp_path, lambda record: record["environment"].update(kernel="9.9")))
     assert study.conflicts == ()
