@@ -127,12 +127,26 @@ def _play(options: VersusOptions) -> tuple[list[dict[str, Any]], list[Round]]:
         for line in dict.fromkeys(filter(None, assumptions)):
             typer.echo(line, err=True)
         tasks = [_task(*pair, options.timeout, setup) for pair in zip(paths, models, strict=True)]
+        _announce_casts(tasks)
         count, watch = options.rounds, _progress(options.rounds)
         try:
             played = play(tasks, count, options.seconds, options.turn * 1e-3, options.seed, watch=watch)
             return tasks, list(played)
         except BackendError as error:
             raise JobError(f"{error.message} ({error.advice})") from None
+
+
+def _announce_casts(tasks: Sequence[dict[str, Any]]) -> None:
+    """Say which files are computed in another precision than theirs."""
+    import platform
+
+    from bench.record import backends
+
+    machine = platform.machine()
+    problems = {task["shown"]: backends.cast_problem(task["job"], machine) for task in tasks}
+    for path, problem in problems.items():
+        if problem:
+            typer.echo(f"{path}: {problem}", err=True)
 
 
 def _setup(options: VersusOptions) -> dict[str, Any]:

@@ -94,6 +94,7 @@ TENSORRT = backend(
         "dla_fallback": option("flag", "leave layers that the DLA lacks to the GPU (default: true)"),
     },
 )
+X86 = ("x86_64", "i686", "AMD64")  # as `uname -m` names them
 BACKENDS = {"null": NULL, "onnxruntime": ONNXRUNTIME, "torch": TORCH, "tensorrt": TENSORRT}
 
 
@@ -162,6 +163,16 @@ def arithmetic(job: Job) -> str:
     """Return what a job's figures are of: its precision, or tf32 where an option lets fp32 run in that."""
     relaxed = job["precision"] == "fp32" and (job.get("options") or {}).get("tf32") is True
     return "tf32" if relaxed else job["precision"]
+
+
+def cast_problem(job: Job, machine: Optional[str]) -> Optional[str]:
+    """Return what a job's fp16 file is computed in where that is not fp16; None where it is, or is not known.
+
+    onnxruntime has no half arithmetic for x86: it puts casts to fp32 and back around what it computes.
+    """
+    if job["backend"] == "onnxruntime" and job["precision"] == "fp16" and machine in X86:
+        return "the file is fp16, computed in fp32: onnxruntime casts on {}".format(machine)
+    return None
 
 
 def label_problem(job: Job) -> Optional[str]:

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import List, Optional, Sequence
 
-from bench.record import loads, samples, schema
+from bench.record import backends, loads, samples, schema
 from bench.record.checks import Problem
 from bench.record.readings import Reading, SpanFacts
 from bench.record.types import (
@@ -19,7 +19,7 @@ from bench.record.types import (
     Validity,
 )
 from bench.runtime.machine.environment import without_places
-from bench.runtime.measure.validity import Verdict, judge
+from bench.runtime.measure.validity import Verdict, judge, note
 from bench.runtime.supervise.job_list import JobList
 
 
@@ -36,6 +36,9 @@ def finish_part(part: Part, environment: Environment, sensors: List[Reading]) ->
         inside = [s for s in sensors if s["timed"]]
         around = surrounding(sensors, span)
         verdict = judge({**entry, "plan": part["job"]["measure"]}, span, inside, own, around)
+    cast = backends.cast_problem(part["job"], own.get("machine"))
+    if cast:
+        verdict.warnings.append(note("computed_in_fp32", cast))
     if error and error["kind"] == "wrong_output":
         verdict.reasons.append({"code": "wrong_output", "message": error["message"]})
     if error and error["kind"] == "killed":
@@ -148,8 +151,8 @@ def _validity(parts: List[Part], failed: bool) -> Validity:
     for part in parts:
         found = part.get("validity")
         if found:
-            reasons += [{**note, "process": part["process"]} for note in found["reasons"]]
-            warnings += [{**note, "process": part["process"]} for note in found["warnings"]]
+            reasons += [{**each, "process": part["process"]} for each in found["reasons"]]
+            warnings += [{**each, "process": part["process"]} for each in found["warnings"]]
         if part.get("disturbed"):
             codes = sorted({reason["code"] for again in part["disturbed"] for reason in again["reasons"]})
             message = "measured again after {} disturbed attempts ({})"

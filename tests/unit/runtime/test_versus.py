@@ -6,15 +6,19 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner, Result
 
 from bench.cli import build
 from bench.commands.versus import ratio_of_turns
 from bench.runtime.backends.base import BackendError
 from bench.runtime.duel.duel import Player, rounds
+from bench.runtime.supervise.record_builder import finish_part
 from tests import models
 from tests.conftest import PATIENCE
 
@@ -153,3 +157,32 @@ def test_a_model_killed_between_two_turns_is_an_error_not_a_wait(small: Path) ->
         player._process.kill()
         with pytest.raises(BackendError, match="ended with code -9"):
             player.turn(1_000_000)
+
+
+@pytest.mark.parametrize(("machine", "cast"), [("x86_64", True), ("aarch64", False)])
+def test_an_fp16_file_that_is_computed_in_fp32_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, cast: bool
+) -> None:
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT16, [1, 8]) for name in ("x", "y")]
+    weights = numpy_helper.from_array(np.eye(8, dtype="f2"), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])], "half", value[:1], value[1:], [weights]
+    )
+    path = tmp_path / "half.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    told = f"{path}: the file is fp16, computed in fp32: onnxruntime casts on x86_64"
+    done = versus(path, path, *QUICK)
+    assert done.exit_code == 0, done.output
+    assert done.stderr.splitlines().count(told) == cast
+
+
+@pytest.mark.parametrize(
+    ("precision", "machine", "codes"),
+    [("fp16", "x86_64", ["computed_in_fp32"]), ("fp16", "aarch64", []), ("fp32", "x86_64", [])],
+)
+def test_a_record_of_such_a_file_has_a_warning(precision: str, machine: str, codes: list[str]) -> None:
+    part: Any = {"job": {"backend": "onnxruntime", "precision": precision}, "error": None}
+    found = finish_part(part, {"machine": machine}, [])
+    assert [each["code"] for each in found["validity"]["warnings"]] == codes
+    assert found["validity"]["valid"]
