@@ -90,7 +90,7 @@ def build(record: Record, name: str = "") -> LoadedJob:
     }
     figures = {
         "device": record["device"], "model": job["model"]["id"], "job": job["id"], "run": record["run"],
-        "processes": len(processes), "warnings": " ".join([*codes, *own.pop("notes")]), **names, **own,
+        "processes": len(processes), "warnings": " ".join([*codes, own["saturated"]]).strip(), **names, **own,
     }  # fmt: skip
     started = min(str(process.get("started") or "") for process in processes)
     return LoadedJob(
@@ -110,7 +110,7 @@ def _offline(processes: Sequence[ProcessLatency], batch: int) -> Own:
     rates = [batch * len(each) / p["seconds"] for each, p in zip(durations, processes, strict=True)]
     ordered = np.sort(np.concatenate(durations))
     return {
-        "notes": [], "streams": processes[0]["streams"],
+        "saturated": "", "streams": processes[0]["streams"],
         "latency": float(np.median(ordered)), "p99": float(statistics.early_stopping(ordered, 0.99)),
         "samples": len(ordered),
     }, {"throughput": rates}  # fmt: skip
@@ -131,7 +131,7 @@ def _paced(processes: Sequence[ProcessLatency], rate: float) -> Own:
     if slowest > 1 / rate:
         answered, p99 = [math.nan] * len(own), math.nan
     return {
-        "notes": [f"saturated: at most {number(1 / slowest)}/s"] if slowest > 1 / rate else [],
+        "saturated": f"saturated: at most {number(1 / slowest)}/s" if slowest > 1 / rate else "",
         "rate": rate, "p99": p99, "samples": len(ordered),
         "misses": misses, "missed": misses / len(ordered),
     }, {"latency": own, "response": answered}  # fmt: skip

@@ -183,11 +183,23 @@ def _row(record: Record) -> tuple[str, ...]:
 def _remark(record: Record) -> str:
     """Return `does not count: other_load`, then the warnings."""
     validity = record["validity"]
-    notes = [note["code"] for note in validity["warnings"]]
+    notes = [note["code"] for note in validity["warnings"]] + _seen_here(record)
     if record_quality(record) != "good":
         codes = dict.fromkeys(reason["code"] for reason in validity["reasons"])
         notes.insert(0, f"does not count: {', '.join(codes) or 'not valid'}")
     return ", ".join(dict.fromkeys(notes))
+
+
+def _seen_here(record: Record) -> list[str]:
+    """What the host's figures are warned of, beside what the device wrote."""
+    from orchestrate.analysis import job, job_memory, under_load
+
+    try:
+        if loads.of(record["job"]) != loads.SINGLE:
+            return [text for text in [under_load.build(record).figures["saturated"]] if text]
+        return [code for code in job.build(record).warnings if code in job_memory.WARNED]
+    except ValueError:
+        return []  # its samples give no figure
 
 
 def figures(record: Record) -> Json:

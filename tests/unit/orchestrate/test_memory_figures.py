@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from orchestrate.analysis import memory, records
+from orchestrate.execution import summary
 from tests import synthetic
 from tests.synthetic import Study
 
@@ -100,3 +101,4 @@ def test_a_model_that_seems_to_free_memory_is_warned_of(tmp_path: Path) -> None:
     (job,) = records.read([run]).jobs
     assert max(job.memory[memory.MODEL]) < 0
     assert "negative_memory" in job.warnings
+    assert "negative_memory" in summary.notes([record])[0]

@@ -76,6 +76,8 @@ def test_a_saturated_load_has_no_response_and_says_what_it_can_keep(run: Path) -
     assert (figures["response"], figures["p99"]) == (None, None)
     assert figures["latency"] == pytest.approx(0.002)
     assert found.figures["warnings"].endswith("saturated: at most 500/s")
+    (note,) = summary.notes([record])
+    assert note.endswith("saturated: at most 500/s")
     record["job"]["load"]["rate"] = 400
     assert under_load.headlines(under_load.build(record))["response"] == pytest.approx(0.003)
 
