@@ -279,11 +279,13 @@ def _text(
     rounds: list[Round],
     emulator: str | None,
 ) -> str:
+    from bench.scaling.budgets import shown
+
     verdict = {True: "differs", False: "no difference shown", None: "too few rounds"}[found.differs]
     turns = sum(map(len, rounds))
     of = [f", batch {batch}" if {*batches} != {1} else "" for batch in batches]
     lines = [
-        f"{name}  {path}  p50 {took * 1e3:.4g} ms{batch}"
+        f"{name}  {path}  p50 {shown('latency', took)}{batch}"
         for name, path, took, batch in zip("AB", paths, p50, of, strict=True)
     ]
     lines.append(

@@ -22,6 +22,7 @@ from orchestrate.analysis.reading import Excluded
 from orchestrate.analysis.setups import J
 from orchestrate.analysis.under_load import LoadedJob
 from orchestrate.console import own_command
+from orchestrate.quantities import number
 
 RULE = (
     "the newest valid record of a job on a device counts, in each setup of its own, by the ids of the runs; "
@@ -146,7 +147,8 @@ def _unlike(older: MeasuredJob | LoadedJob, newer: MeasuredJob | LoadedJob) -> l
     if lows[0] > highs[1] or lows[1] > highs[0]:
         shift = float(np.median(newer.p50s)) / float(np.median(older.p50s))
         offline = isinstance(newer, LoadedJob) and newer.load == loads.OFFLINE
-        moved = f"has {shift:.3g} times the throughput" if offline else f"is {shift:.3g} times as long"
+        times = f"{number(shift)} times"
+        moved = f"has {times} the throughput" if offline else f"is {times} as long"
         reasons.append(f"the newer run {moved}, beyond the spread of its processes")
     return reasons
 

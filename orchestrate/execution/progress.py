@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.work.left_readers import ReaderLeftError
+from orchestrate import quantities
 from orchestrate.console import first_line
 
 Event = dict[str, Any]
@@ -70,7 +71,8 @@ class Row:
             self.done, self.total = int(number(event, "done") or 0), int(number(event, "total") or 0)
             self.eta, self.temperature = number(event, "eta"), number(event, "temperature")
             latency = number(event, "p50")
-            self.figure = f"{latency * 1e3:.3g} ms" if latency else first_line(event.get("status", ""), 20)
+            shown = f"{quantities.number(latency * 1e3)} ms" if latency else ""
+            self.figure = shown or first_line(event.get("status", ""), 20)
             if event.get("status") == "disturbed":
                 reasons = event.get("reasons")
                 why = first_line(", ".join(map(str, reasons)) if isinstance(reasons, list) else "?", 60)

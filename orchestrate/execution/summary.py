@@ -13,6 +13,7 @@ from bench.record import loads
 from bench.record.types import Json, Record
 from orchestrate.console import first_line
 from orchestrate.execution import loaded
+from orchestrate.quantities import number
 from orchestrate.runs import plan
 from orchestrate.runs.folder import Run, record_quality
 
@@ -172,12 +173,11 @@ def _row(record: Record) -> tuple[str, ...]:
         return *where, "", "", "", "", "", "", _remark(record)
     spread = 50 * (found["latency_high"] - found["latency_low"]) / found["latency"]
     width = f"{spread:.1f}" if math.isfinite(spread) else ""
-    sizes = [
-        f"{found[key] / 1e6:.1f}" if math.isfinite(found[key]) else ""
-        for key in (memory.MODEL, memory.PROCESS)
-    ]
-    starting = [f"{found[key] * 1e3:.3g}" if math.isfinite(found[key]) else "" for key in ("load", "first")]
-    return *where, f"{found['latency'] * 1e3:.4g}", width, *starting, *sizes, _remark(record)
+    shown = {"latency": 1e3, "load": 1e3, "first": 1e3, memory.MODEL: 1e-6, memory.PROCESS: 1e-6}
+    latency, *others = (
+        number(found[key] * scale) if math.isfinite(found[key]) else "" for key, scale in shown.items()
+    )
+    return *where, latency, width, *others, _remark(record)
 
 
 def _remark(record: Record) -> str:

@@ -27,7 +27,7 @@ def shown(*lines: bytes) -> str:
 
 def test_a_finished_process_is_one_line_with_progress_figures_temperature_and_time_left() -> None:
     text = shown(PROCESS)
-    for part in ("local: 4/84", "vgg11--onnxruntime-fp32-t1", "2.1 ms", "51 °C", "2:10 left"):
+    for part in ("local: 4/84", "vgg11--onnxruntime-fp32-t1", "2.10 ms", "51 °C", "2:10 left"):
         assert part in text
     assert text.count("\n") == 1
 
@@ -118,7 +118,7 @@ def test_at_80_columns_device_bar_done_and_left_are_whole_and_the_rest_is_cut() 
     head, local, xavier = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert head.split() == ["device", "done", "left", "now"]
     assert "╸" in local
-    assert local.split()[-4:-1] == ["2:10", "2.1", "ms"]
+    assert local.split()[-4:-1] == ["2:10", "2.10", "ms"]
     assert "4/84" in local
     assert "mobilenetv2" in local
     assert "connecting" in xavier

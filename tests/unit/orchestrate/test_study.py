@@ -137,7 +137,7 @@ def test_runs_that_disagree_beyond_their_noise_are_named(tmp_path: Path) -> None
     conflicts = records.read([old, new]).conflicts
     assert len(conflicts) == 1
     assert "neuralscale-p1" in conflicts[0]
-    assert "2 times as long" in conflicts[0]
+    assert "2.00 times as long" in conflicts[0]
 
 
 def test_two_files_under_one_name_are_named(tmp_path: Path, run: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_figures_carry_their_units_and_what_does_not_count_is_marked_with_its_re
     _, text = concluded(run)
     assert text.splitlines()[0].strip() == "local, onnxruntime fp32 t1"  # said once
     rows = [line.split() for line in text.splitlines() if line[:2] in ("a ", "b ")]
-    figures = ["2.098", "64.3", "12.3", "61.0"]  # of 2.0 and 2.2 ms, their geometric mean
+    figures = ["2.10", "64.3", "12.3", "61.0"]  # of 2.0 and 2.2 ms, their geometric mean
     assert rows[0] == ["a", *figures]
     assert rows[1] == ["b", *figures, "does", "not", "count:", "other_load"]
     assert "of these, do not count: 1 for other_load" in text
@@ -68,6 +69,13 @@ def invalid(tmp_path: Path) -> Run:
     run = sample.run(tmp_path, "b")
     run.devices["local"].save(JOBS[1], sample.encoded(sample.record(JOBS[1], validity=LOADED)))
     return run
+
+
+def test_long_times_have_no_exponent(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"latency": 12.34, "latency_low": 12.0, "latency_high": 13.0, "load": 1.2345, "first": math.nan}
+    sizes = {"model_own_trimmed": 5e9, "process_own_trimmed": 5e6}
+    monkeypatch.setattr(summary, "_computed", lambda _: {**found, **sizes})
+    assert summary._row(sample.record(JOBS[0]))[3:-1] == ("12,300", "4.1", "1,230", "", "5,000", "5.00")
 
 
 @pytest.mark.parametrize(("required", "code"), [(False, 0), (True, 1)])

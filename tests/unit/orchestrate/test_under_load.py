@@ -184,8 +184,8 @@ def test_runs_that_disagree_say_of_which_figure(run: Path, tmp_path: Path) -> No
         for each in records.read([old, new]).conflicts
         if each.split(":")[0].endswith(("offline", "paced"))
     )
-    assert "the newer run has 0.5 times the throughput" in offline
-    assert "the newer run is 2 times as long" in paced
+    assert "the newer run has 0.500 times the throughput" in offline
+    assert "the newer run is 2.00 times as long" in paced
 
 
 def test_a_record_under_load_replaces_none_of_another_setup_and_its_table_names_both(
