@@ -44,7 +44,7 @@ SCRIPTS = (
     "main.js",
 )
 UNUSED = ("source", "processor", "record", "mean", "best", "file_bytes", "accuracy_reference",
-          "accuracy_metric", "weights_recipe", "widths", "fit",
+          "accuracy_metric", "accuracy_of", "weights_recipe", "widths", "fit",
           *(f"{source}{name}" for source in ("", accuracy.OTHER) for name in accuracy.STATED))  # fmt: skip
 SHOWN = (memory.PROCESS, memory.MODEL, memory.PEAK)
 
