@@ -129,8 +129,10 @@ class Solver:
     def learn(self, wanted: Wanted, measured: Measured) -> None:
         """Measure later networks beside this one, if it is the first near the budget.
 
-        JobError where the device reports nothing of what is limited.
+        JobError where the device reports nothing of what is limited, or is not as fast as it was tuned.
         """
+        if measured.off_pace and "latency" in self.asked.limits:
+            raise JobError(measured.off_pace)
         for name in self.asked.limits:
             if name not in COUNTS and math.isnan(getattr(measured, name).value):
                 raise JobError(

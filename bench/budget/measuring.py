@@ -42,13 +42,14 @@ class Measured(NamedTuple):
 
     own: half the interval that its own processes leave of the latency, relative; what it was measured beside
     may be known less well. p50: what an inference took while it was measured (s), on a machine as busy as it
-    was.
+    was. off_pace: why the latency is unknown, where the machine is faster or slower than it was tuned.
     """
 
     latency: PredictedFigure
     memory: PredictedFigure
     own: float = 0.0
     p50: float = math.nan
+    off_pace: str = ""
 
 
 class Anchor(NamedTuple):
@@ -108,7 +109,7 @@ def summed_up(profile: Profile, wanted: Wanted, found: Sequence[Figures]) -> Mea
     """Return one network's figures, over all processes of all its measurements.
 
     ProfileError where they are of another environment than the profile; JobError where too few processes have
-    a figure for an interval, or where the machine is faster or slower than it was.
+    a figure for an interval.
     """
     for each in found:
         profile.check(**each["environment"])
@@ -121,25 +122,27 @@ def summed_up(profile: Profile, wanted: Wanted, found: Sequence[Figures]) -> Mea
     ratio, own = ratio_of(levels)
     known = wanted.anchor.latency if wanted.anchor else None
     seconds = known.value if known else profile.seconds(wanted.item.architecture, 1.0)
-    require_pace(profile, seconds, min(each["reference_seconds"] for each in found))
+    off = off_pace(profile, seconds, min(each["reference_seconds"] for each in found))
     half = math.hypot(own, math.log(known.high / known.value) if known else 0.0)
     latency = PredictedFigure(*(seconds * math.exp(ratio + shift) for shift in (0.0, -half, half)))
     unknown = PredictedFigure(math.nan, math.nan, math.nan)
     memory = estimate(held) if len(held) > 1 else unknown
-    return Measured(latency, memory, math.expm1(own), median(each["p50"] for each in found))
+    p50 = median(each["p50"] for each in found)
+    return Measured(unknown if off else latency, memory, math.expm1(own), p50, off)
 
 
-def require_pace(profile: Profile, known: float, seen: float) -> None:
-    """JobError where what networks are measured beside takes other seconds now than those known of it.
+def off_pace(profile: Profile, known: float, seen: float) -> str:
+    """Return how far what networks are measured beside is from the seconds known of it; '' where it is near.
 
     A ratio says nothing of the machine's pace: in another power mode all latencies would be wrong alike.
     """
-    if abs(seen / known - 1) > MOVED:
-        raise JobError(
-            f"{profile.environment.device} is not as fast as it was tuned: the reference takes "
-            f"{shown('latency', seen)} now, {shown('latency', known)} in profile {profile.name}; "
-            "put it back into the power mode of the profile, or run orchestrate tune again"
-        )
+    if abs(seen / known - 1) <= MOVED:
+        return ""
+    return (
+        f"{profile.environment.device} is not as fast as it was tuned: the reference takes "
+        f"{shown('latency', seen)} now, {shown('latency', known)} in profile {profile.name}; "
+        "put it back into the power mode of the profile, or run orchestrate tune again"
+    )
 
 
 def ratio_of(levels: Sequence[tuple[float, float]]) -> tuple[float, float]:

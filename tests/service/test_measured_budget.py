@@ -38,9 +38,10 @@ def figures(local: Profile) -> Any:
 
 @pytest.fixture(scope="module")
 def here(local: Profile, figures: Any) -> Profile:
-    """The same with the environment that was found here."""
+    """The same with the environment and the pace that were found here."""
     where = type(local.environment).model_validate(figures["environment"])
-    return local.model_copy(update={"environment": where})
+    pace = {**local.reference_seconds, "vgg11": figures["reference_seconds"]}
+    return local.model_copy(update={"environment": where, "reference_seconds": pace})
 
 
 def test_each_process_has_a_ratio_and_a_memory_figure(here: Profile, figures: Any) -> None:

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import pytest
 
 from bench.budget import measuring, rounds
+from bench.budget.command import Asked, Solver
 from bench.budget.measuring import Anchor, Figures, Measured, Wanted
-from bench.cost import PredictedFigure
+from bench.cost import CostModel, PredictedFigure
 from bench.cost.design import Item
 from bench.errors import JobError
+from bench.scaling.device_prices import DevicePrices
+from bench.zoo import architecture, dataset
 from tests.unit.cost.synthetic_profile import profile
 
 LIMITS = {"latency": 1e-3}
@@ -110,16 +113,19 @@ def test_passes_end_and_every_process_of_all_of_them_counts() -> None:
 def test_a_machine_that_is_faster_or_slower_than_it_was_tuned_has_no_figure(
     pace: float, refused: bool
 ) -> None:
-    def measured() -> Measured:
-        take = taking({FIRST: [1.0]}, [], pace)
-        [found] = measuring.measure(profile(), [FIRST], lambda wanted, measured: True, take).values()
-        return found
-
-    if not refused:
-        assert measured().p50 == 2e-3
-        return
-    with pytest.raises(JobError, match=r"the reference takes .* now, .* in profile .*orchestrate tune again"):
-        measured()
+    take = taking({FIRST: [1.0]}, [], pace)
+    [found] = measuring.measure(profile(), [FIRST], lambda wanted, measured: True, take).values()
+    assert found.p50 == 2e-3
+    assert found.memory.value == pytest.approx(5e7)
+    assert math.isnan(found.latency.value) is refused
+    prices = DevicePrices(CostModel(profile()), architecture("vgg11"), dataset("cifar10"), extrapolate=True)
+    for limits in ({"memory": 1e8}, {"latency": 1e-3}):
+        solver = Solver(Asked("vgg11", "cifar10", "uniform", limits), prices)
+        if not refused or "memory" in limits:  # which the machine's pace has no part in
+            solver.learn(FIRST, found)
+            continue
+        with pytest.raises(JobError, match=r"the reference takes .* now, .* in profile .*tune again"):
+            solver.learn(FIRST, found)
 
 
 def test_a_network_beside_another_one_has_that_one_s_doubt_too() -> None:
