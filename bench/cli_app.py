@@ -10,7 +10,6 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from types import ModuleType
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -139,8 +138,10 @@ def _group(program: str, errors: tuple[type[Exception], ...]) -> type[TyperGroup
 
 def _complain(program: str, problem: object) -> None:
     """Print an error's line; that nobody reads it (`2>&1 | head`) changes no exit code."""
-    with suppress(BrokenPipeError):
+    try:
         typer.echo(printable(f"{program}: {problem}"), err=True)
+    except BrokenPipeError:
+        discard_unread()  # what is left in the buffer would make it 120 at the end
 
 
 ADVICE = {

@@ -133,5 +133,9 @@ def test_who_reads_no_messages_still_gets_the_output() -> None:
     assert done.stdout == b"output\n"
 
 
-def test_an_error_that_nobody_reads_keeps_its_exit_code(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_error_that_nobody_reads_keeps_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     assert unread(tmp_path, "orchestrate", "status", "nothing", stderr=subprocess.STDOUT).returncode == 2
