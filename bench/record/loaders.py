@@ -1,7 +1,7 @@
 """The data sets that can be loaded, to train, search or test on: name -> the module of its loader.
 
 `bench.data` imports the modules. A network of any other data set is scaled, exported and measured only, and
-nobody is told to train or to search it.
+no command that trains on it or searches it is advised.
 """
 
 LOADERS = {

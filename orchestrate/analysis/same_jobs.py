@@ -32,7 +32,7 @@ def own_name(job: str) -> str:
 def file_names(models: Iterable[str]) -> dict[str, str]:
     """Return what each model is called, by its id: files of one's own by name, any other as it is.
 
-    Several files of one name are told apart by their hashes: `net (0123abcd)`.
+    Several files of one name are distinguished by their hashes: `net (0123abcd)`.
     """
     found = {model: OWN.fullmatch(f"{model}--") for model in dict.fromkeys(models)}
     known = Counter(own[1] for own in found.values() if own)

@@ -284,6 +284,13 @@ claims:
 """
 
 
+def own_claim(folder: Path, method: str, baseline: str) -> Path:
+    """A file of one claim that compares `method` with `baseline`."""
+    path = folder / "mine.yaml"
+    path.write_text(MINE.replace("METHOD", method).replace("BASELINE", baseline))
+    return path
+
+
 @pytest.mark.parametrize(
     ("method", "baseline", "told"),
     [
@@ -296,8 +303,7 @@ claims:
 def test_a_claim_of_an_unknown_method_or_of_one_and_itself_is_refused(
     tmp_path: Path, method: str, baseline: str, told: str
 ) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(MINE.replace("METHOD", method).replace("BASELINE", baseline))
+    path = own_claim(tmp_path, method, baseline)
     with pytest.raises(BadInput, match=told) as error:
         claim_file.load(path)
     assert f"{path}:3:" in str(error.value)
@@ -315,8 +321,7 @@ def test_a_claim_of_an_unknown_method_or_of_one_and_itself_is_refused(
 def test_a_claim_about_alignment_compares_what_it_says(
     tmp_path: Path, method: str, baseline: str, sides: str
 ) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(MINE.replace("METHOD", method).replace("BASELINE", baseline))
+    path = own_claim(tmp_path, method, baseline)
     (claim,) = claim_file.load(path)
     assert " and ".join(claim.sides) == sides
     made = Study(aligns=(1, 8), rounding=0.8, samples=20)
